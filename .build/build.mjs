@@ -1,0 +1,29 @@
+// Bundles the program into dist/: one small entry and chunks that are loaded only when needed.
+import { readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+await build({
+  absWorkingDir: root,
+  entryPoints: ['src/main.ts'],
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.18',
+  external: ['fs-native-extensions', 'pg'],
+  chunkNames: 'chunks/[name]-[hash]',
+  // Bundled CommonJS packages call require() for Node's own modules; an ES module has none of its own.
+  banner: {
+    js: "import { createRequire as nodeCreateRequire } from 'node:module';const require = nodeCreateRequire(import.meta.url);",
+  },
+  define: { VERSION: JSON.stringify(version) },
+  logLevel: 'warning',
+})

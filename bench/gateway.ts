@@ -1,0 +1,229 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { Agent, createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { basename } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { EnvHttpProxyAgent, Agent as UndiciAgent } from 'undici'
+import { startGateway } from '../src/gateway/gateway.ts'
+
+// The gateway beside a plain pass-through proxy, in one run: each in a process of its own, in front of one upstream.
+
+export type GatewayBenchOptions = {
+  rounds?: number
+  /** Small requests per path and round, one after another (latency); sixteen times as many in parallel (throughput). */
+  requests?: number
+  /** Bytes of each large upload and download. */
+  bytes?: number
+}
+
+export type GatewayFigure = {
+  figure: string
+  value: number
+  target: string
+  met: boolean
+  plain: number
+  gateway: number
+  unit: string
+}
+
+/** A chunk as a file stream reads it. */
+const CHUNK = Buffer.alloc(65_536, 'x')
+
+/** About what a small call to Feishu sends and gets. */
+const SMALL = JSON.stringify({ code: 0, msg: 'success', data: { text: 'x'.repeat(512) } })
+
+/** More than one child keeps busy; enough to saturate either proxy. */
+const PARALLEL = 16
+
+/** As long as Feishu's; without the gateway the program itself would send it. */
+const TOKEN = `eyJ${'x'.repeat(1_500)}`
+
+const PATHS = ['direct', 'plain', 'gateway'] as const
+
+type Path = (typeof PATHS)[number]
+type Peer = { origin: string; key: string; client: UndiciAgent; stop: () => void }
+type Samples = Record<Path, { latency: number[]; small: number[]; download: number[]; upload: number[] }>
+
+/** Measures the gateway's added latency and its throughput as ratios to the plain proxy's. */
+export async function benchGateway(options: GatewayBenchOptions = {}): Promise<GatewayFigure[]> {
+  const { rounds = 7, requests = 500, bytes = 100_000_000 } = options
+  const upstream = await startPeer('upstream')
+  const peers: Record<Path, Peer> = {
+    direct: upstream,
+    plain: await startPeer('plain', upstream.origin),
+    gateway: await startPeer('gateway', upstream.origin),
+  }
+  try {
+    await measure(peers, 1, requests, bytes) // warms up
+    return compare(await measure(peers, rounds, requests, bytes))
+  } finally {
+    for (const peer of Object.values(peers)) peer.stop()
+  }
+}
+
+async function measure(
+  peers: Record<Path, Peer>,
+  rounds: number,
+  requests: number,
+  bytes: number,
+): Promise<Samples> {
+  const none = () => ({ latency: [], small: [], download: [], upload: [] })
+  const samples: Samples = { direct: none(), plain: none(), gateway: none() }
+  for (let round = 0; round < rounds; round++) {
+    // One request each in turn, so that whatever else the machine does meets all of them alike.
+    for (let i = 0; i < requests; i++) {
+      for (const path of PATHS)
+        samples[path].latency.push(1e6 * (await seconds(() => callSmall(peers[path], i))))
+    }
+    for (const path of PATHS) {
+      const peer = peers[path]
+      samples[path].small.push(
+        (requests * PARALLEL) / (await seconds(() => callMany(peer, requests * PARALLEL))),
+      )
+      samples[path].download.push(bytes / 1e6 / (await seconds(() => call(peer, `/download/${bytes}`, null))))
+      const file = Readable.from(chunks(bytes), { objectMode: false })
+      samples[path].upload.push(bytes / 1e6 / (await seconds(() => call(peer, '/upload', file, bytes))))
+    }
+  }
+  return samples
+}
+
+/** Half of the small calls send a body, as a program that reads and writes does. */
+function callSmall(peer: Peer, i: number): Promise<void> {
+  return call(peer, '/small', i % 2 === 0 ? null : Buffer.from(SMALL))
+}
+
+async function callMany(peer: Peer, times: number): Promise<void> {
+  let sent = 0
+  const worker = async () => {
+    while (sent < times) await callSmall(peer, sent++)
+  }
+  await Promise.all(Array.from({ length: PARALLEL }, worker))
+}
+
+async function call(peer: Peer, path: string, body: Buffer | Readable | null, bytes = 0): Promise<void> {
+  const headers = {
+    authorization: `Bearer ${peer.key}`,
+    ...(bytes > 0 && { 'content-length': String(bytes) }),
+  }
+  const method = body === null ? 'GET' : 'POST'
+  const answer = await peer.client.request({ origin: peer.origin, path, method, headers, body })
+  let received = 0
+  for await (const chunk of answer.body) received += chunk.length
+  if (answer.statusCode !== 200 || received === 0) throw new Error(`${path}: HTTP ${answer.statusCode}`)
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await work()
+  return (performance.now() - start) / 1_000
+}
+
+function compare(samples: Samples): GatewayFigure[] {
+  const direct = median(samples.direct.latency)
+  const added = (path: Path) => median(samples[path].latency) - direct
+  const figures = [ratio('added latency of the gateway', 'us', added('plain'), added('gateway'), '<= 1.2')]
+  for (const key of ['small', 'download', 'upload'] as const) {
+    const [plain, gateway] = [median(samples.plain[key]), median(samples.gateway[key])]
+    const unit = key === 'small' ? 'requests/s' : 'MB/s'
+    figures.push(ratio(`throughput of the gateway, ${key}`, unit, plain, gateway, '>= 0.85'))
+  }
+  return figures
+}
+
+function ratio(figure: string, unit: string, plain: number, gateway: number, target: string): GatewayFigure {
+  const value = gateway / plain
+  const [sign, bound] = target.split(' ')
+  const met = sign === '<=' ? value <= Number(bound) : value >= Number(bound)
+  return { figure, value, target: `${target} x plain proxy`, met, plain, gateway, unit }
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+function* chunks(bytes: number): Generator<Buffer> {
+  for (let left = bytes; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length))
+}
+
+/** Runs this file again as one of the peers; it reports its origin and key. */
+async function startPeer(role: string, origin = ''): Promise<Peer> {
+  const child = fork('.build/run.mjs', ['bench/gateway.ts', role, origin])
+  const [message] = (await once(child, 'message')) as [{ origin: string; key: string }]
+  const client = new UndiciAgent()
+  const stop = () => {
+    child.disconnect()
+    client.destroy()
+  }
+  return { ...message, client, stop }
+}
+
+function runUpstream(): Promise<string> {
+  return listen(
+    createServer(async (req, res) => {
+      if (req.url?.startsWith('/download/')) {
+        const bytes = Number(req.url.slice('/download/'.length))
+        res.writeHead(200, { 'content-length': bytes })
+        return pipeline(Readable.from(chunks(bytes), { objectMode: false }), res)
+      }
+      let received = 0
+      for await (const chunk of req) received += chunk.length
+      res.writeHead(200, { 'content-type': 'application/json', 'x-received': received })
+      res.end(SMALL)
+    }),
+  )
+}
+
+/** The plain proxy that the gateway is measured against: pipes both ways and nothing else. */
+function runPlain(upstream: string): Promise<string> {
+  const agent = new Agent({ keepAlive: true })
+  const { hostname, port, host } = new URL(upstream)
+  return listen(
+    createServer((req, res) => {
+      const { method, url: path } = req
+      const headers = { ...req.headers, host }
+      const forwarded = request({ agent, hostname, port, method, path, headers }, (answer) => {
+        res.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(res)
+      })
+      forwarded.on('error', () => res.destroy())
+      res.on('close', () => res.writableFinished || forwarded.destroy())
+      req.pipe(forwarded)
+    }),
+  )
+}
+
+async function listen(server: ReturnType<typeof createServer>): Promise<string> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+async function runGateway(upstream: string): Promise<{ origin: string; key: string }> {
+  const token = { accessToken: TOKEN, generation: 1 }
+  const agent = new EnvHttpProxyAgent()
+  return startGateway({
+    openUrl: upstream,
+    dispatcher: async () => agent,
+    currentToken: async () => token,
+    renewToken: async () => token,
+    log: () => {},
+  })
+}
+
+async function runPeer(role: string, upstream: string): Promise<void> {
+  process.once('disconnect', () => process.exit())
+  const peer =
+    role === 'gateway'
+      ? await runGateway(upstream)
+      : { origin: await (role === 'plain' ? runPlain(upstream) : runUpstream()), key: TOKEN }
+  process.send?.({ origin: peer.origin, key: peer.key })
+}
+
+if (basename(process.argv[1] ?? '').startsWith('gateway-')) {
+  const [role, upstream = ''] = process.argv.slice(2)
+  if (role !== undefined) await runPeer(role, upstream)
+  else for (const figure of await benchGateway()) console.log(JSON.stringify(figure))
+}

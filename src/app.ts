@@ -1,0 +1,94 @@
+// Which app a profile belongs to, and with which credentials: the environment, then `setup`, then APP_ID and APP_SECRET.
+
+import { type Brand, DEFAULT_PROFILE, type EnvironmentApp } from './config.ts'
+import type { Deps } from './deps.ts'
+import { AuthError } from './errors.ts'
+import { errnoOf, readForeignFile } from './files.ts'
+import { type Endpoints, endpointsOf } from './oauth/feishu.ts'
+import type { ClientCredentials } from './oauth/token-endpoint.ts'
+import { Secret } from './secret.ts'
+import type { ProfileId } from './store/token-store.ts'
+
+export type App = {
+  id: ProfileId
+  /** Names the profile in maps and records. */
+  key: string
+  client: ClientCredentials
+  endpoints: Endpoints
+}
+
+type KeptApp = { app_id: string; app_secret: string; brand: Brand }
+
+/** An App Secret has 32 characters; a file that is much larger is not one. */
+const MAX_SECRET_BYTES = 4096
+
+function secretOf(app: EnvironmentApp): Secret {
+  if (app.secret instanceof Secret) return app.secret
+  const { file } = app.secret
+  try {
+    const text = readForeignFile(file, MAX_SECRET_BYTES).trim()
+    if (text) return new Secret(text)
+  } catch (error) {
+    throw new AuthError(
+      'config_invalid',
+      `FEISHU_APP_SECRET_FILE (${file}) cannot be read (${errnoOf(error)}).`,
+      {
+        nextStep: 'Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret.',
+      },
+    )
+  }
+  throw new AuthError('config_invalid', `FEISHU_APP_SECRET_FILE (${file}) is empty.`, {
+    nextStep: 'Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret.',
+  })
+}
+
+async function keptApp(deps: Deps, profile: string): Promise<KeptApp | null> {
+  const apps = await deps.store.readApps()
+  const kept = apps?.[profile] ?? apps?.[DEFAULT_PROFILE]
+  return (kept as KeptApp | undefined) ?? null
+}
+
+/**
+ * The app of a profile.
+ *
+ * @throws AuthError `not_configured`, with what to set and where
+ */
+export async function resolveApp(deps: Deps, profile: string): Promise<App> {
+  const { config } = deps
+  const mine = profile === config.profile
+  if (mine && config.app) return appOf(deps, config.brand, config.app.appId, secretOf(config.app), profile)
+  const kept = await keptApp(deps, profile)
+  if (kept) return appOf(deps, kept.brand, kept.app_id, new Secret(kept.app_secret), profile)
+  const given = config.app ?? config.fallbackApp
+  if (given) return appOf(deps, config.brand, given.appId, secretOf(given), profile)
+  throw new AuthError('not_configured', 'No Feishu app is configured: App ID and App Secret are missing.', {
+    nextStep:
+      `Run \`${deps.command} setup\` once, or set FEISHU_APP_ID and FEISHU_APP_SECRET in the "env" block of this ` +
+      'server\'s entry in the MCP client\'s config; both stand in the developer console, page "Credentials".',
+  })
+}
+
+function appOf(deps: Deps, brand: Brand, appId: string, appSecret: Secret, profile: string): App {
+  return {
+    id: { brand, appId, profile },
+    key: `${brand}-${appId}-${profile}`,
+    client: { appId, appSecret },
+    endpoints: endpointsOf(brand, deps.config),
+  }
+}
+
+/** The names of all profiles that have a record or an app of their own, `own` first, the others in order. */
+export async function profileNames(deps: Deps, own: string): Promise<string[]> {
+  const { config, store } = deps
+  const names = new Set<string>()
+  const given = config.app ?? config.fallbackApp
+  if (given)
+    for (const name of store.profileNames({ brand: config.brand, appId: given.appId })) names.add(name)
+  const apps = (await store.readApps().catch(() => null)) ?? {}
+  for (const [name, app] of Object.entries(apps as Record<string, KeptApp>)) {
+    names.add(name)
+    for (const other of store.profileNames({ brand: app.brand, appId: app.app_id })) names.add(other)
+  }
+  names.delete(own)
+  return [own, ...[...names].sort()]
+}

@@ -1,0 +1,61 @@
+import type { Readable } from 'node:stream'
+import type { Deps } from '../deps.ts'
+
+/** What a command may use of the process. */
+export type Cli = {
+  version: string
+  /** How this program was started, for hints. */
+  command: string
+  environment: Readonly<Record<string, string | undefined>>
+  stdout: (text: string) => void
+  stderr: (text: string) => void
+  stdin: Readable & { isTTY?: boolean }
+  /** Throws `config_invalid`. */
+  createDeps: (profile: string | null) => Deps
+  settle: (deps: Deps) => Promise<void>
+  onInterrupt: (stop: () => void) => void
+}
+
+/** Options that every command takes, and those of single commands. */
+export type Options = {
+  profile?: string
+  json?: boolean
+  help?: boolean
+  version?: boolean
+  scope?: string
+  'no-browser'?: boolean
+  device?: boolean
+  'callback-url-stdin'?: boolean
+  verify?: boolean
+  force?: boolean
+  all?: boolean
+  'app-id'?: string
+  'app-secret-stdin'?: boolean
+  brand?: string
+  'dry-run'?: boolean
+  'no-gateway'?: boolean
+}
+
+/** One call of a command. */
+export type Invocation = { cli: Cli; deps: Deps; profile: string; options: Options; operands: string[] }
+
+/** Runs a command; resolves to its exit code. Errors are thrown. */
+export type Command = (invocation: Invocation) => Promise<number>
+
+/** More than any secret or address that a person pastes. */
+const MAX_LINE_BYTES = 65_536
+
+/** The first line of stdin, without its end; null when there is none. */
+export async function readLine(stdin: Readable): Promise<string | null> {
+  let text = ''
+  for await (const chunk of stdin) {
+    text += String(chunk)
+    if (text.includes('\n') || text.length > MAX_LINE_BYTES) break
+  }
+  return text.split(/\r?\n/)[0]?.trim() || null
+}
+
+/** One JSON document on stdout, or text for people. */
+export function print(cli: Cli, json: boolean | undefined, answer: object, text: string): void {
+  cli.stdout(json ? `${JSON.stringify(answer, null, 2)}\n` : text)
+}

@@ -1,0 +1,162 @@
+import { parseArgs } from 'node:util'
+import { errorAnswer, errorText, toAuthError } from '../answers.ts'
+import { AuthError, type Recovery } from '../errors.ts'
+import type { Cli, Command, Options } from './io.ts'
+
+type Entry = { usage: string; does: string; options: (keyof Options)[]; load: () => Promise<Command> }
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  setup: {
+    usage: 'setup --app-id ID --app-secret-stdin [--brand feishu|lark]',
+    does: "keep the app's credentials, so that no client config needs them",
+    options: ['app-id', 'app-secret-stdin', 'brand'],
+    load: async () => (await import('./setup.ts')).setup,
+  },
+  login: {
+    usage: 'login [--scope "a b"] [--no-browser] [--device] [--callback-url-stdin]',
+    does: 'authorize in the browser and wait for the end',
+    options: ['scope', 'no-browser', 'device', 'callback-url-stdin'],
+    load: async () => (await import('./login.ts')).login,
+  },
+  status: {
+    usage: 'status [--verify]',
+    does: 'show whether the token is valid and what to do next',
+    options: ['verify'],
+    load: async () => (await import('./status.ts')).status,
+  },
+  refresh: {
+    usage: 'refresh [--force] [--all]',
+    does: 'refresh the token if it is due; --all: every profile that is due, for cron',
+    options: ['force', 'all'],
+    load: async () => (await import('./refresh.ts')).refresh,
+  },
+  token: {
+    usage: 'token',
+    does: 'print a valid access token and nothing else, refreshing first if due',
+    options: [],
+    load: async () => (await import('./token.ts')).token,
+  },
+  logout: {
+    usage: 'logout',
+    does: 'revoke the token at Feishu and delete it here',
+    options: [],
+    load: async () => (await import('./logout.ts')).logoutCommand,
+  },
+  import: {
+    usage: 'import FILE [--force]',
+    does: 'take over the token.json of the old script',
+    options: ['force'],
+    load: async () => (await import('./import.ts')).importCommand,
+  },
+}
+
+/** A failed command exits by its recovery; a denial and an expired link have a number of their own. */
+const EXIT_CODES: Readonly<Record<Recovery, number>> = { retry: 1, wait: 1, fix_config: 2, reauthorize: 3 }
+const EXIT_UNANSWERED = 4
+
+function exitCode(error: AuthError): number {
+  if (error.code === 'access_denied' || error.code === 'authorization_expired') return EXIT_UNANSWERED
+  return EXIT_CODES[error.recovery]
+}
+
+function help(command: string): string {
+  const rows = Object.values(COMMANDS).map(({ usage, does }) => `  ${usage}\n      ${does}`)
+  return [
+    `Usage: ${command} [COMMAND] [--profile NAME] [--json]`,
+    '',
+    'Without a command: serve MCP on stdin and stdout.',
+    '',
+    'Commands:',
+    ...rows,
+    '',
+    'Options of every command:',
+    '  --profile NAME   which of several accounts (FEISHU_PROFILE)',
+    '  --json           one JSON document on stdout',
+    '  --help, --version',
+    '',
+    'Exit codes: 0 done, 1 try again, 2 usage or settings, 3 a person must authorize, 4 denied or not answered.',
+    '',
+  ].join('\n')
+}
+
+function usageError(command: string, message: string): AuthError {
+  return new AuthError('config_invalid', `${message}.`, { nextStep: `See \`${command} --help\`.` })
+}
+
+const BOOLEANS = [
+  'json',
+  'help',
+  'version',
+  'no-browser',
+  'device',
+  'callback-url-stdin',
+  'verify',
+  'force',
+  'all',
+  'app-secret-stdin',
+  'dry-run',
+  'no-gateway',
+] as const
+const STRINGS = ['profile', 'scope', 'app-id', 'brand'] as const
+const SHARED: (keyof Options)[] = ['profile', 'json', 'help', 'version']
+
+function parse(args: string[], command: string): { options: Options; operands: string[] } {
+  const boolean = Object.fromEntries(BOOLEANS.map((name) => [name, { type: 'boolean' as const }]))
+  const string = Object.fromEntries(STRINGS.map((name) => [name, { type: 'string' as const }]))
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { ...boolean, ...string },
+      allowPositionals: true,
+    })
+    return { options: values as Options, operands: positionals }
+  } catch (error) {
+    throw usageError(command, (error as Error).message.split('. ')[0] ?? 'The arguments cannot be used')
+  }
+}
+
+/** Runs one command of the command line; resolves to the exit code. */
+export async function runCli(args: string[], cli: Cli): Promise<number> {
+  const json = args.includes('--json')
+  try {
+    return await dispatch(args, cli)
+  } catch (error) {
+    const known = toAuthError(error)
+    if (json) cli.stdout(`${JSON.stringify(errorAnswer(known), null, 2)}\n`)
+    cli.stderr(`${errorText(known)}\n`)
+    return exitCode(known)
+  }
+}
+
+async function dispatch(args: string[], cli: Cli): Promise<number> {
+  const { options, operands } = parse(args, cli.command)
+  const name = operands.shift()
+  if (options.version) {
+    cli.stdout(`${cli.version}\n`)
+    return 0
+  }
+  if (options.help || name === 'help') {
+    cli.stdout(help(cli.command))
+    return 0
+  }
+  const entry = name === undefined ? undefined : COMMANDS[name]
+  if (!entry) throw usageError(cli.command, `There is no command ${JSON.stringify(name ?? '')}`)
+  const stray = Object.keys(options).find(
+    (option) => ![...SHARED, ...entry.options].includes(option as keyof Options),
+  )
+  if (stray) throw usageError(cli.command, `The command ${name} has no option --${stray}`)
+  const command = await entry.load()
+  const deps = cli.createDeps(options.profile ?? null)
+  try {
+    return await command({ cli, deps, profile: deps.config.profile, options, operands })
+  } finally {
+    await cli.settle(deps)
+  }
+}
+
+/** Refuses operands where a command takes none. */
+export function expectOperands(cli: Cli, operands: string[], names: string[]): void {
+  if (operands.length === names.length) return
+  const wanted = names.length === 0 ? 'takes no operand' : `takes ${names.join(' ')}`
+  throw usageError(cli.command, `This command ${wanted}`)
+}

@@ -1,0 +1,297 @@
+// The settings: environment → Config, or one error that lists every problem and its mend. Pure: reads no file.
+
+import { isAbsolute, join, resolve } from 'node:path'
+import { AuthError } from './errors.ts'
+import { Secret } from './secret.ts'
+
+export type Brand = 'feishu' | 'lark'
+export type Language = 'en' | 'zh'
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
+export type KeySourceSetting = 'auto' | 'keychain' | 'file' | 'env'
+
+/** The app's credentials as given by the environment; `secretFile` is read when the secret is first needed. */
+export type EnvironmentApp = { appId: string; secret: Secret | { file: string } }
+
+export type Config = {
+  brand: Brand
+  /** `FEISHU_APP_ID` with its secret: wins over what `setup` kept. */
+  app: EnvironmentApp | null
+  /** `APP_ID` and `APP_SECRET`, as other Feishu programs name them: used after what `setup` kept. */
+  fallbackApp: EnvironmentApp | null
+  accountsUrl: string | null
+  openUrl: string | null
+  tokenEndpoint: 'v2' | 'v3'
+  redirectUri: string
+  callbackListen: { host: string; port: number } | null
+  tlsFiles: { cert: string; key: string } | null
+  scopes: string[]
+  profile: string
+  tokenDir: string
+  keySource: KeySourceSetting
+  key: Secret | null
+  /** `file`, or the address of a PostgreSQL database (which may hold a password). */
+  store: 'file' | Secret
+  autoRefresh: boolean
+  refreshMarginMs: number
+  /** `FEISHU_DELIVER_TO` as written; the targets are parsed where they are used. */
+  deliverTo: string
+  openBrowser: boolean
+  language: Language | null
+  logLevel: LogLevel
+  httpsProxy: Secret | null
+  noProxy: string | null
+  /** What is allowed but unwise, for people to know. */
+  warnings: string[]
+}
+
+export const DEFAULT_REDIRECT_URI = 'http://localhost:9000/callback'
+export const DEFAULT_SCOPES: readonly string[] = ['auth:user.id:read', 'docx:document', 'offline_access']
+export const DEFAULT_PROFILE = 'default'
+
+/** A profile's name is part of file names, on case-insensitive file systems too. */
+export const PROFILE_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,63}$/
+/** An app id is part of file names; Feishu's are `cli_` and hexadecimal digits. */
+const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
+/** `${VAR}`, `$VAR`: a reference that the client did not replace. */
+const UNRESOLVED = /^\$\{?[A-Za-z_][\w:.-]*\}?$/
+const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]']
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Whether a URL's host is this machine. */
+export function isLoopbackUrl(url: URL): boolean {
+  return LOOPBACK_HOSTS.includes(url.hostname)
+}
+
+/** Collects what is wrong with the settings, so that all of it is told at once. */
+class SettingsReader {
+  readonly problems: string[] = []
+  readonly #env: Environment
+
+  constructor(env: Environment) {
+    this.#env = env
+  }
+
+  /** The setting's text, or null where it is unset, empty, or an unresolved `${…}` of a client. */
+  text(name: string): string | null {
+    const value = this.#env[name]?.trim()
+    if (!value) return null
+    if (UNRESOLVED.test(value)) {
+      this.problems.push(
+        `${name} holds the reference ${value}, which the client did not replace: write the value itself, or remove it`,
+      )
+      return null
+    }
+    return value
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T {
+    const value = this.text(name)?.toLowerCase()
+    if (value === undefined) return fallback
+    const match = allowed.find((candidate) => candidate === value)
+    if (match === undefined) this.problems.push(`${name} must be one of ${allowed.join(', ')}`)
+    return match ?? fallback
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    const value = this.text(name)?.toLowerCase()
+    if (value === undefined) return fallback
+    if (['true', '1', 'yes', 'on'].includes(value)) return true
+    if (!['false', '0', 'no', 'off'].includes(value)) this.problems.push(`${name} must be true or false`)
+    return false
+  }
+
+  url(name: string, fallback: string | null): URL | null {
+    const value = this.text(name) ?? fallback
+    if (value === null) return null
+    const url = URL.canParse(value) ? new URL(value) : null
+    if (!url || !['http:', 'https:'].includes(url.protocol) || url.username || url.password || url.hash) {
+      this.problems.push(`${name} must be an http or https address without a user name or fragment`)
+      return null
+    }
+    if (url.protocol === 'http:' && !isLoopbackUrl(url)) {
+      this.problems.push(`${name} must be https: plain http is for localhost alone`)
+      return null
+    }
+    return url
+  }
+
+  /** An origin, as text without a slash at its end. */
+  origin(name: string): string | null {
+    const url = this.url(name, null)
+    if (!url) return null
+    if (url.search || url.pathname !== '/') {
+      this.problems.push(`${name} must be an origin, such as https://open.feishu.cn, without a path`)
+      return null
+    }
+    return url.origin
+  }
+}
+
+function readApp(reader: SettingsReader, prefix: '' | 'FEISHU_'): EnvironmentApp | null {
+  const idName = `${prefix}APP_ID`
+  const appId = reader.text(idName)
+  const secret = reader.text(`${prefix}APP_SECRET`)
+  const file = prefix ? reader.text('FEISHU_APP_SECRET_FILE') : null
+  if (!prefix) {
+    // Other programs use these names too: only a pair that is surely Feishu's is taken.
+    if (!appId?.startsWith('cli_') || !APP_ID.test(appId) || !secret) return null
+    return { appId, secret: new Secret(secret) }
+  }
+  if (!appId && !secret && !file) return null
+  if (!appId) reader.problems.push(`${prefix}APP_SECRET is set without ${idName}: set both`)
+  if (!secret && !file) {
+    reader.problems.push(`${idName} is set without FEISHU_APP_SECRET (or FEISHU_APP_SECRET_FILE): set both`)
+  }
+  if (appId && !APP_ID.test(appId)) {
+    reader.problems.push(`${idName} must be the App ID of your Feishu app, such as cli_a1b2c3d4e5f6`)
+    return null
+  }
+  if (!appId || !(secret || file)) return null
+  return { appId, secret: secret ? new Secret(secret) : { file: file ?? '' } }
+}
+
+function readListen(reader: SettingsReader): { host: string; port: number } | null {
+  const value = reader.text('FEISHU_CALLBACK_LISTEN')
+  if (!value) return null
+  const url = URL.canParse(`http://${value}`) ? new URL(`http://${value}`) : null
+  const plain = url && url.pathname === '/' && !url.search && !url.hash && !url.username
+  if (!plain || !isLoopbackUrl(url) || !/:\d+$/.test(value)) {
+    reader.problems.push('FEISHU_CALLBACK_LISTEN must be a loopback host and port, such as 127.0.0.1:9000')
+    return null
+  }
+  return { host: url.hostname, port: Number(value.slice(value.lastIndexOf(':') + 1)) }
+}
+
+function checkRedirect(reader: SettingsReader, url: URL, listens: boolean, hasTls: boolean): void {
+  if (url.protocol !== 'https:') return
+  if (listens || (hasTls && isLoopbackUrl(url))) return
+  reader.problems.push(
+    'FEISHU_REDIRECT_URI is https: set FEISHU_CALLBACK_LISTEN (a proxy or tunnel ends TLS), ' +
+      'or, for a loopback address, FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE',
+  )
+}
+
+function readTls(reader: SettingsReader, home: string): { cert: string; key: string } | null {
+  const cert = reader.text('FEISHU_TLS_CERT_FILE')
+  const key = reader.text('FEISHU_TLS_KEY_FILE')
+  if (cert && key) return { cert: expandHome(cert, home), key: expandHome(key, home) }
+  if (cert || key) reader.problems.push('FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE: set both')
+  return null
+}
+
+function readKey(reader: SettingsReader): Secret | null {
+  const value = reader.text('FEISHU_TOKEN_KEY')
+  if (!value) return null
+  const bytes = Buffer.from(value, 'base64')
+  if (bytes.length !== 32 || !/^[A-Za-z0-9+/_-]{43}=?$/.test(value)) {
+    reader.problems.push('FEISHU_TOKEN_KEY must be 32 bytes in base64; `openssl rand -base64 32` makes one')
+    return null
+  }
+  return new Secret(value)
+}
+
+function readMargin(reader: SettingsReader): number {
+  const value = reader.text('FEISHU_REFRESH_MARGIN') ?? '300'
+  const seconds = Number(value)
+  if (/^\d+$/.test(value) && seconds <= 3600) return seconds * 1000
+  reader.problems.push('FEISHU_REFRESH_MARGIN must be a whole number of seconds from 0 to 3600')
+  return 300_000
+}
+
+function readStore(reader: SettingsReader): 'file' | Secret {
+  const value = reader.text('FEISHU_TOKEN_STORE')
+  if (!value || value === 'file') return 'file'
+  if (/^postgres(ql)?:\/\//.test(value)) return new Secret(value)
+  reader.problems.push('FEISHU_TOKEN_STORE must be file or a postgres:// address')
+  return 'file'
+}
+
+/** Splits a list of scopes at spaces and commas, drops doubles, and adds `offline_access` (no refresh without it). */
+export function splitScopes(text: string): string[] {
+  return withOfflineAccess(text.split(/[\s,，]+/).filter((scope) => scope !== ''))
+}
+
+/** The scopes without doubles, `offline_access` among them. */
+export function withOfflineAccess(scopes: readonly string[]): string[] {
+  return [...new Set([...scopes, 'offline_access'])]
+}
+
+const TLS_OFF =
+  'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token. ' +
+  'Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority.'
+
+function readProxy(reader: SettingsReader): Secret | null {
+  const value = reader.text('HTTPS_PROXY') ?? reader.text('https_proxy')
+  if (!value) return null
+  if (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return new Secret(value)
+  reader.problems.push('HTTPS_PROXY must be an address such as http://proxy.example:8080')
+  return null
+}
+
+function expandHome(path: string, home: string): string {
+  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path
+}
+
+function readTokenDir(reader: SettingsReader, home: string): string {
+  const value = reader.text('FEISHU_TOKEN_DIR')
+  if (value) return resolve(expandHome(value, home))
+  if (!isAbsolute(home)) {
+    reader.problems.push('FEISHU_TOKEN_DIR must be set: there is no home directory')
+    return ''
+  }
+  return join(home, '.feishu-token-mcp')
+}
+
+/**
+ * Reads the settings (DESIGN: the contract, settings).
+ *
+ * @param profile the `--profile` of the command line, which wins over `FEISHU_PROFILE`
+ * @throws AuthError `config_invalid`, listing every problem
+ */
+export function readConfig(env: Environment, home: string, profile: string | null): Config {
+  const reader = new SettingsReader(env)
+  const redirect = reader.url('FEISHU_REDIRECT_URI', DEFAULT_REDIRECT_URI)
+  const callbackListen = readListen(reader)
+  const tlsFiles = readTls(reader, home)
+  if (redirect) checkRedirect(reader, redirect, callbackListen !== null, tlsFiles !== null)
+  const scopes = reader.text('FEISHU_SCOPES')
+  const name = profile ?? reader.text('FEISHU_PROFILE') ?? DEFAULT_PROFILE
+  if (!PROFILE_NAME.test(name)) {
+    reader.problems.push('FEISHU_PROFILE (--profile) must be 1 to 64 of a-z, 0-9, ".", "_" and "-"')
+  }
+  const config: Config = {
+    brand: reader.oneOf('FEISHU_BRAND', ['feishu', 'lark'], 'feishu'),
+    app: readApp(reader, 'FEISHU_'),
+    fallbackApp: readApp(reader, ''),
+    accountsUrl: reader.origin('FEISHU_ACCOUNTS_URL'),
+    openUrl: reader.origin('FEISHU_TOKEN_GATEWAY') ?? reader.origin('FEISHU_OPEN_URL'),
+    tokenEndpoint: reader.oneOf('FEISHU_TOKEN_ENDPOINT', ['v2', 'v3'], 'v2'),
+    redirectUri: reader.text('FEISHU_REDIRECT_URI') ?? DEFAULT_REDIRECT_URI,
+    callbackListen,
+    tlsFiles,
+    scopes: scopes ? splitScopes(scopes) : [...DEFAULT_SCOPES],
+    profile: name,
+    tokenDir: readTokenDir(reader, home),
+    keySource: reader.oneOf('FEISHU_TOKEN_KEY_SOURCE', ['auto', 'keychain', 'file', 'env'], 'auto'),
+    key: readKey(reader),
+    store: readStore(reader),
+    autoRefresh: reader.boolean('FEISHU_AUTO_REFRESH', true),
+    refreshMarginMs: readMargin(reader),
+    deliverTo: reader.text('FEISHU_DELIVER_TO') ?? '',
+    openBrowser: reader.boolean('FEISHU_OPEN_BROWSER', true),
+    language: reader.text('FEISHU_LANG') ? reader.oneOf<Language>('FEISHU_LANG', ['en', 'zh'], 'en') : null,
+    logLevel: reader.oneOf('FEISHU_LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info'),
+    httpsProxy: readProxy(reader),
+    noProxy: reader.text('NO_PROXY') ?? reader.text('no_proxy'),
+    warnings: env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [TLS_OFF] : [],
+  }
+  if (reader.problems.length > 0) throw invalidSettings([...new Set(reader.problems)])
+  return config
+}
+
+function invalidSettings(problems: string[]): AuthError {
+  return new AuthError('config_invalid', `The settings are not usable: ${problems.join('; ')}.`, {
+    nextStep: 'Correct them in the "env" block of the MCP client (or in the shell) and restart the server.',
+  })
+}

@@ -1,0 +1,56 @@
+// What the readers of each format hand over: where the token stands in a text, and what to put there.
+// An edit is a list of spans; every character outside of them stays as it is, by construction.
+
+/** A stretch of the text and what takes its place. */
+export type Span = { start: number; end: number; text: string; secret: boolean }
+
+/** The place found in a text: its name, the value it holds now, and the spans that change. */
+export type Edit = {
+  place: string
+  value: string
+  spans: Span[]
+  /** The value stands in a command line, which other users of the machine can list. */
+  inArgv: boolean
+}
+
+/** Why a text is left alone; `broken` when it does not parse, as half-written files do for a moment. */
+export type Refusal = { refused: string; broken: boolean }
+
+/** A refusal of a text that is sound. */
+export function refuse(refused: string): Refusal {
+  return { refused, broken: false }
+}
+
+/** A refusal of a text that does not parse. */
+export function refuseBroken(refused: string): Refusal {
+  return { refused, broken: true }
+}
+
+/** Whether a result is a refusal. */
+export function isRefusal(result: object): result is Refusal {
+  return 'refused' in result
+}
+
+/** The text with every span replaced; spans do not overlap. */
+export function applyEdit(text: string, spans: readonly Span[]): string {
+  let result = ''
+  let position = 0
+  for (const span of spans.toSorted((a, b) => a.start - b.start)) {
+    result += text.slice(position, span.start) + span.text
+    position = span.end
+  }
+  return result + text.slice(position)
+}
+
+/** The number, from 1, of the line that holds an offset. */
+export function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split('\n').length
+}
+
+/**
+ * Whether a value stands for another one: `${env:NAME}`, `$NAME`, `$(command)`, `%NAME%`, `{env:NAME}`, a command in
+ * backticks. No token holds any of these characters.
+ */
+export function isReference(value: string): boolean {
+  return /[$`]|^%.+%$|^\{.+\}$/.test(value)
+}

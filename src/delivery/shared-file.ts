@@ -1,0 +1,196 @@
+// Files that other programs read and write too: read with suspicion, replaced without losing anybody's edit.
+//
+// A rename drops whatever was written between the last look at the file and the rename. So the new file is exchanged
+// with the old one in one step of the kernel (Linux, macOS): what was there a moment before is then in our hands, and
+// if it is not what the edit was made from, the two are exchanged back. What remains is a program that holds the old
+// file open without having truncated it, and writes after that look. Where a file system cannot exchange, the file is
+// read once more and renamed in the same turn of the event loop, which leaves some tens of microseconds.
+
+import { closeSync, constants, fstatSync, linkSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { platform, userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
+import {
+  createFileOnce,
+  errnoOf,
+  isTemporaryNameOf,
+  removeFile,
+  renameFile,
+  temporaryName,
+} from '../files.ts'
+
+/** A regular file of ours as it was when it was read. */
+export type SharedFile = { bytes: Buffer; mode: number; links: number }
+
+/** Why a file is not touched: by rule, or because the system would not have it. */
+export type Problem = { status: 'refused' | 'failed'; detail: string }
+
+/** Far above any client's config (`~/.claude.json` reaches some megabytes), far below what hurts to hold twice. */
+const MAX_BYTES = 32 * 1024 * 1024
+/** A temporary file this old belongs to a process that was killed: a delivery takes two seconds at most. */
+const LEFTOVER_AFTER_MS = 60_000
+
+const OWNER_WRITES = 0o200
+const READ_ONLY = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
+/** Our user's number; null on Windows and where the user has no name. */
+function ownUid(): number | null {
+  try {
+    const { uid } = userInfo()
+    return uid === -1 ? null : uid
+  } catch {
+    return null
+  }
+}
+
+function readWhole(fd: number, size: number): Buffer {
+  const bytes = Buffer.alloc(size)
+  let length = 0
+  while (length < size) {
+    const read = readSync(fd, bytes, length, size - length, length)
+    if (read === 0) break
+    length += read
+  }
+  return bytes.subarray(0, length)
+}
+
+/** Opens without following a link and without waiting for a FIFO's other end. */
+function withRegularFile<T>(path: string, use: (fd: number, size: number) => T): T | null {
+  const fd = openSync(path, READ_ONLY)
+  try {
+    const stat = fstatSync(fd)
+    return stat.isFile() ? use(fd, stat.size) : null
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** The bytes at a path right now; null where there is no regular file any more. */
+function bytesNow(path: string): Buffer | null {
+  try {
+    return withRegularFile(path, readWhole)
+  } catch {
+    return null
+  }
+}
+
+/** Reads a file that is to be edited. `path` is free of symbolic links. Throws the system's error. */
+export function readSharedFile(path: string): SharedFile | Problem {
+  const stat = statSync(path)
+  if (stat.isDirectory()) return { status: 'refused', detail: 'it is a directory' }
+  if (!stat.isFile()) return { status: 'refused', detail: 'it is not a regular file' }
+  if (stat.size > MAX_BYTES) return { status: 'refused', detail: 'it is larger than 32 MB' }
+  const uid = ownUid()
+  if (uid !== null && stat.uid !== uid) {
+    return { status: 'failed', detail: 'EPERM: it belongs to another user' }
+  }
+  if ((stat.mode & OWNER_WRITES) === 0) return { status: 'failed', detail: 'EACCES: it is read-only' }
+  const bytes = withRegularFile(path, readWhole)
+  if (!bytes) return { status: 'refused', detail: 'it is not a regular file' }
+  return { bytes, mode: stat.mode & 0o777, links: stat.nlink }
+}
+
+/** Exchanges two names in one step. */
+export type Exchange = (from: string, to: string) => void
+
+/** The system's exchange of two names; null where it does it in several steps. */
+async function loadExchange(): Promise<Exchange | null> {
+  if (platform() === 'win32') return null
+  const { default: native } = await import('fs-native-extensions')
+  return (native as unknown as { swapSync: Exchange }).swapSync
+}
+
+/** Whether the exchange took place; false where the file system does not know it. */
+function tryExchange(exchange: Exchange | null, from: string, to: string): boolean {
+  if (!exchange) return false
+  try {
+    exchange(from, to)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw error
+    return false
+  }
+}
+
+/** Our temporary names are derived from this one. */
+function ourName(path: string): string {
+  return join(dirname(path), '.feishu-token-mcp')
+}
+
+/** Removes what a killed delivery left beside the file. */
+export function removeLeftovers(path: string, olderThanMs: number = LEFTOVER_AFTER_MS): void {
+  const folder = dirname(path)
+  // The folder was written to a moment ago: its time is now, by the clock that the leftovers go by.
+  const now = statSync(folder).mtimeMs
+  for (const name of readdirSync(folder)) {
+    if (!isTemporaryNameOf(name, ourName(path))) continue
+    const stat = statSync(join(folder, name), { throwIfNoEntry: false })
+    if (stat && now - stat.ctimeMs > olderThanMs) removeFile(join(folder, name))
+  }
+}
+
+/**
+ * Undoes an exchange after which the temporary file turned out to hold somebody's fresh edit.
+ * Throws, and keeps both files, where a second edit came within the same moment.
+ */
+function giveBack(exchange: Exchange, temporary: string, path: string, ours: Buffer): void {
+  exchange(temporary, path)
+  if (!bytesNow(temporary)?.equals(ours)) {
+    throw new Error(
+      `${path} was written twice in the same moment; the other version was kept as ${temporary}`,
+    )
+  }
+  removeFile(temporary)
+}
+
+/**
+ * Replaces `base` by `next` (mode 0600), atomically and durably. False, with the file as others left it, when it does
+ * not hold `base` any more.
+ */
+export async function replaceSharedFile(
+  path: string,
+  base: Buffer,
+  next: Buffer,
+  options: { exchange?: Exchange | null } = {},
+): Promise<boolean> {
+  const exchange = options.exchange === undefined ? await loadExchange() : options.exchange
+  const temporary = temporaryName(ourName(path))
+  createFileOnce(temporary, next)
+  try {
+    removeLeftovers(path)
+    // From here to the exchange there is no await: nothing of ours comes between.
+    if (!bytesNow(path)?.equals(base)) {
+      removeFile(temporary)
+      return false
+    }
+    if (!tryExchange(exchange, temporary, path)) {
+      await renameFile(temporary, path)
+      return true
+    }
+  } catch (error) {
+    removeFile(temporary)
+    throw error
+  }
+  if (bytesNow(temporary)?.equals(base)) {
+    removeFile(temporary)
+    return true
+  }
+  if (exchange) giveBack(exchange, temporary, path, next)
+  return false
+}
+
+/** Creates a file (mode 0600), whole from its first instant; false when there is one already. */
+export async function createSharedFile(path: string, data: Buffer): Promise<boolean> {
+  const temporary = temporaryName(ourName(path))
+  createFileOnce(temporary, data)
+  try {
+    linkSync(temporary, path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false
+    // A file system without hard links.
+    await renameFile(temporary, path)
+    return true
+  } finally {
+    removeFile(temporary)
+  }
+}

@@ -1,0 +1,210 @@
+// FEISHU_DELIVER_TO → where each token copy goes. All that is known about each client lies here as data.
+
+import { posix, win32 } from 'node:path'
+import { AuthError } from '../errors.ts'
+
+/** What the paths depend on; `env` holds APPDATA, LOCALAPPDATA, XDG_CONFIG_HOME, CLAUDE_CONFIG_DIR, CODEX_HOME. */
+export type Machine = {
+  platform: NodeJS.Platform
+  home: string
+  env: Readonly<Record<string, string | undefined>>
+}
+
+/** What makes a running consumer see the new value. */
+type Restart = { required: boolean; hint: string }
+
+/** One parsed target. `name` is the text the user wrote; the first of `paths` that exists is the file. */
+export type Target = {
+  name: string
+  format: 'json' | 'toml' | 'dotenv' | 'token-json'
+  paths: string[]
+  /** The MCP server's or the variable's name; empty for `token-json`. */
+  entry: string
+  /** Where MCP servers lie at the top of the file. */
+  topKeys: string[]
+  restart: Restart
+}
+
+type Folders = { join: (...parts: string[]) => string; home: string; appData: string[]; machine: Machine }
+
+type Client = {
+  format: 'json' | 'toml'
+  topKeys: string[]
+  paths: (folders: Folders) => string[]
+  restart: Restart
+}
+
+/** The folder of Claude Desktop's Microsoft Store build; the id is derived from the publisher and does not change. */
+const CLAUDE_STORE_BUILD = ['Packages', 'Claude_pzs8sxrjxfjjc', 'LocalCache', 'Roaming', 'Claude']
+const CLINE_SETTINGS = ['globalStorage', 'saoudrizwan.claude-dev', 'settings', 'cline_mcp_settings.json']
+
+function vsCodeUserFiles({ join, appData }: Folders, ...file: string[]): string[] {
+  return ['Code', 'Code - Insiders'].flatMap((app) => appData.map((dir) => join(dir, app, 'User', ...file)))
+}
+
+function claudeDesktopFiles({ join, home, appData, machine }: Folders): string[] {
+  const file = 'claude_desktop_config.json'
+  const plain = appData.map((dir) => join(dir, 'Claude', file))
+  if (machine.platform !== 'win32') return plain
+  const local = machine.env.LOCALAPPDATA || join(home, 'AppData', 'Local')
+  return [join(local, ...CLAUDE_STORE_BUILD, file), ...plain]
+}
+
+const CLIENTS: Record<string, Client> = {
+  cursor: {
+    format: 'json',
+    topKeys: ['mcpServers'],
+    paths: ({ join, home }) => [join(home, '.cursor', 'mcp.json')],
+    restart: {
+      required: true,
+      hint: 'In Cursor, switch the server off and on again (Settings, MCP), or restart Cursor.',
+    },
+  },
+  'claude-code': {
+    format: 'json',
+    topKeys: ['mcpServers'],
+    paths: ({ join, home, machine }) => [join(machine.env.CLAUDE_CONFIG_DIR || home, '.claude.json')],
+    restart: {
+      required: true,
+      hint: 'In Claude Code, reconnect the server with /mcp, or start a new session.',
+    },
+  },
+  'claude-desktop': {
+    format: 'json',
+    topKeys: ['mcpServers'],
+    paths: claudeDesktopFiles,
+    restart: {
+      required: true,
+      hint: 'Quit Claude Desktop completely and open it again; while it runs it may write its older copy of the file back.',
+    },
+  },
+  windsurf: {
+    format: 'json',
+    topKeys: ['mcpServers'],
+    paths: ({ join, home }) => [join(home, '.codeium', 'windsurf', 'mcp_config.json')],
+    restart: { required: true, hint: 'In Windsurf, press Refresh in the MCP panel.' },
+  },
+  vscode: {
+    format: 'json',
+    topKeys: ['servers'],
+    paths: (folders) => vsCodeUserFiles(folders, 'mcp.json'),
+    restart: { required: true, hint: 'In VS Code, run "MCP: List Servers" and restart the server.' },
+  },
+  codex: {
+    format: 'toml',
+    topKeys: ['mcp_servers'],
+    paths: ({ join, home, machine }) => [join(machine.env.CODEX_HOME || join(home, '.codex'), 'config.toml')],
+    restart: { required: true, hint: 'Restart the Codex session.' },
+  },
+  gemini: {
+    format: 'json',
+    topKeys: ['mcpServers'],
+    paths: ({ join, home }) => [join(home, '.gemini', 'settings.json')],
+    restart: { required: true, hint: 'Restart Gemini CLI.' },
+  },
+  cline: {
+    format: 'json',
+    topKeys: ['mcpServers'],
+    paths: (folders) => vsCodeUserFiles(folders, ...CLINE_SETTINGS),
+    restart: { required: false, hint: 'Cline reloads the server by itself.' },
+  },
+}
+
+const KINDS = [...Object.keys(CLIENTS), 'mcp', 'dotenv', 'token-json']
+const FORMS = `${Object.keys(CLIENTS)
+  .map((client) => `${client}:SERVER`)
+  .join(', ')}, mcp:PATH#SERVER, dotenv:PATH#NAME, token-json:PATH`
+
+/** Where `mcp:PATH#SERVER` looks for servers: the common key, VS Code's, Zed's, Amp's. */
+const ANY_TOP_KEYS = ['mcpServers', 'servers', 'context_servers', 'amp.mcpServers']
+const ANY_CLIENT: Restart = { required: true, hint: 'Restart the server in the client that reads this file.' }
+const ANY_READER: Restart = {
+  required: false,
+  hint: 'Programs that read the file at each call see it at once, others at their next start.',
+}
+
+/** A comma before a known kind ends a target; any other comma belongs to a path or a name. */
+const SEPARATOR = new RegExp(`,(?=\\s*(?:${KINDS.join('|')}):)`)
+/** A name never reads `…,word:…`: that is a further target of a kind that does not exist. */
+const UNKNOWN_KIND = /,\s*[A-Za-z][\w-]+:/
+/** What dotenv files accept as a name. */
+const VARIABLE = /^[A-Za-z_][\w.-]*$/
+
+function locateFolders(machine: Machine): Folders {
+  const { join, isAbsolute } = machine.platform === 'win32' ? win32 : posix
+  const { platform, home, env } = machine
+  if (platform === 'win32') {
+    return { join, home, machine, appData: [env.APPDATA || join(home, 'AppData', 'Roaming')] }
+  }
+  if (platform === 'darwin') {
+    return { join, home, machine, appData: [join(home, 'Library', 'Application Support')] }
+  }
+  const configured = env.XDG_CONFIG_HOME && isAbsolute(env.XDG_CONFIG_HOME) ? [env.XDG_CONFIG_HOME] : []
+  return { join, home, machine, appData: [...new Set([...configured, join(home, '.config')])] }
+}
+
+function expandHome(path: string, { join, home, machine }: Folders): string {
+  const inHome = machine.platform === 'win32' ? /^~(?=[\\/]|$)/ : /^~(?=\/|$)/
+  return inHome.test(path) ? join(home, path.slice(1)) : path
+}
+
+/** The target a text names, or null where it is none of the forms. */
+function parseTarget(name: string, folders: Folders): Target | null {
+  const [, kind = '', rest = ''] = /^([a-z-]+):(.+)$/.exec(name) ?? []
+  const client = Object.hasOwn(CLIENTS, kind) ? CLIENTS[kind] : undefined
+  if (client) {
+    if (UNKNOWN_KIND.test(rest)) return null
+    return { ...client, name, entry: rest, paths: client.paths(folders) }
+  }
+  if (kind === 'token-json') {
+    if (UNKNOWN_KIND.test(rest) || /[\\/]$/.test(rest)) return null
+    const paths = [expandHome(rest, folders)]
+    return { name, format: 'token-json', paths, entry: '', topKeys: [], restart: ANY_READER }
+  }
+  const hash = rest.lastIndexOf('#')
+  const entry = rest.slice(hash + 1)
+  if (hash < 1 || !entry || UNKNOWN_KIND.test(entry)) return null
+  const paths = [expandHome(rest.slice(0, hash), folders)]
+  if (kind === 'dotenv') {
+    if (!VARIABLE.test(entry)) return null
+    return { name, format: 'dotenv', paths, entry, topKeys: [], restart: ANY_READER }
+  }
+  if (kind !== 'mcp') return null
+  const isToml = /\.toml$/i.test(rest.slice(0, hash))
+  const topKeys = isToml ? ['mcp_servers'] : ANY_TOP_KEYS
+  return { name, format: isToml ? 'toml' : 'json', paths, entry, topKeys, restart: ANY_CLIENT }
+}
+
+/** As much of a bad target as helps to find it (they are short), on one line. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)
+}
+
+/**
+ * Parses `FEISHU_DELIVER_TO`.
+ *
+ * @throws AuthError `config_invalid` that names each bad target and the forms allowed
+ */
+export function parseTargets(setting: string, machine: Machine): Target[] {
+  const folders = locateFolders(machine)
+  const texts = setting
+    .split(SEPARATOR)
+    .map((text) => text.trim().replace(/(?:,\s*)+$/, ''))
+    .filter((text) => text !== '')
+  const targets: Target[] = []
+  const bad: string[] = []
+  for (const text of texts) {
+    const target = /[\0-\x1f\x7f]/.test(text) ? null : parseTarget(text, folders)
+    if (target) targets.push(target)
+    else bad.push(quote(text))
+  }
+  if (bad.length === 0) return targets
+  const what = bad.length === 1 ? 'a target' : 'targets'
+  throw new AuthError(
+    'config_invalid',
+    `FEISHU_DELIVER_TO: ${bad.join(', ')} is not ${what} of a known form.`,
+    {
+      nextStep: `Write each target of FEISHU_DELIVER_TO as one of ${FORMS}, separated by commas.`,
+    },
+  )
+}

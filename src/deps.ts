@@ -1,0 +1,36 @@
+import type { ActivityLog } from './activity.ts'
+import type { Clock } from './clock.ts'
+import type { Config, LogLevel } from './config.ts'
+import type { Delivery } from './delivery/deliver.ts'
+import type { Holder } from './holder.ts'
+import type { Request } from './oauth/token-endpoint.ts'
+import type { TokenSet } from './oauth/token-set.ts'
+import type { RefreshResult } from './refresh.ts'
+import type { ProfileId, TokenStore } from './store/token-store.ts'
+
+/** Writes one line to stderr. Nothing secret is ever given to it. */
+export type Log = (level: LogLevel, message: string) => void
+
+/** What the verbs need of the world. Tests hand in their own clock, browser and store. */
+export type Deps = {
+  config: Config
+  store: TokenStore
+  request: Request
+  activity: ActivityLog
+  clock: Clock
+  /** Opens a page for the person; resolves to why it could not, or null when it was opened. */
+  openBrowser: (url: string) => Promise<string | null>
+  /** Writes the access token to the configured targets; never fails, never throws. */
+  deliver: (id: ProfileId, tokenSet: TokenSet) => Promise<Delivery[]>
+  /** The last results of {@link Deps.deliver}; no file is read. */
+  lastDeliveries: () => Delivery[]
+  log: Log
+  /** How this process was started, for hints that name a command: `feishu-token-mcp`, `npx -y feishu-token-mcp`, … */
+  command: string
+  /** Refreshes under way in this process, by profile: calls share them. */
+  refreshes: Map<string, Promise<RefreshResult>>
+  /** Authorizations whose answer this process waits for, by profile. */
+  holders: Map<string, Holder>
+  /** Aborted when the process is about to end: nobody waits for a person any longer. */
+  closing: AbortSignal
+}

@@ -1,0 +1,93 @@
+/** What the caller does about an error (DESIGN: the contract, error codes). */
+export type Recovery = 'retry' | 'wait' | 'reauthorize' | 'fix_config'
+
+/** Stable: programs branch on these. RFC names where there is one. */
+export type ErrorCode =
+  | 'network_error'
+  | 'server_error'
+  | 'temporarily_unavailable'
+  | 'unexpected_response'
+  | 'store_not_writable'
+  | 'rate_limited'
+  | 'store_locked'
+  | 'not_authorized'
+  | 'invalid_grant'
+  | 'no_refresh_token'
+  | 'refresh_uncertain'
+  | 'access_denied'
+  | 'authorization_expired'
+  | 'state_mismatch'
+  | 'not_configured'
+  | 'config_invalid'
+  | 'invalid_client'
+  | 'unauthorized_client'
+  | 'refresh_not_allowed'
+  | 'invalid_scope'
+  | 'scope_unknown'
+  | 'callback_port_in_use'
+  | 'user_mismatch'
+  | 'key_unavailable'
+  | 'store_unreadable'
+  | 'tls_error'
+  | 'challenge_required'
+
+/** The one table `code → recovery`. */
+const RECOVERY: Readonly<Record<ErrorCode, Recovery>> = {
+  network_error: 'retry',
+  server_error: 'retry',
+  temporarily_unavailable: 'retry',
+  unexpected_response: 'retry',
+  store_not_writable: 'retry',
+  rate_limited: 'wait',
+  store_locked: 'wait',
+  not_authorized: 'reauthorize',
+  invalid_grant: 'reauthorize',
+  no_refresh_token: 'reauthorize',
+  refresh_uncertain: 'reauthorize',
+  access_denied: 'reauthorize',
+  authorization_expired: 'reauthorize',
+  state_mismatch: 'reauthorize',
+  not_configured: 'fix_config',
+  config_invalid: 'fix_config',
+  invalid_client: 'fix_config',
+  unauthorized_client: 'fix_config',
+  refresh_not_allowed: 'fix_config',
+  invalid_scope: 'fix_config',
+  scope_unknown: 'fix_config',
+  callback_port_in_use: 'fix_config',
+  user_mismatch: 'fix_config',
+  key_unavailable: 'fix_config',
+  store_unreadable: 'fix_config',
+  tls_error: 'fix_config',
+  challenge_required: 'fix_config',
+}
+
+export type AuthErrorDetails = {
+  /** One sentence that names the next tool, command or setting. */
+  nextStep: string
+  /** Feishu's number, where Feishu answered. */
+  feishuCode?: number | null
+  /** Feishu's `X-Tt-Logid`, where Feishu answered. */
+  logId?: string | null
+  /** The evidence; never shown, never holds a secret. */
+  cause?: unknown
+}
+
+/** The one error class. `message` is a sentence for a person; nothing secret is in it, nor in `cause`. */
+export class AuthError extends Error {
+  readonly code: ErrorCode
+  readonly recovery: Recovery
+  readonly nextStep: string
+  readonly feishuCode: number | null
+  readonly logId: string | null
+
+  constructor(code: ErrorCode, message: string, details: AuthErrorDetails) {
+    super(message, { cause: details.cause })
+    this.name = 'AuthError'
+    this.code = code
+    this.recovery = RECOVERY[code]
+    this.nextStep = details.nextStep
+    this.feishuCode = details.feishuCode ?? null
+    this.logId = details.logId ?? null
+  }
+}

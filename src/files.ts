@@ -1,0 +1,271 @@
+// Reading and writing files that only their owner may see, atomically and durably.
+//
+// Every write goes to a fresh file in the same directory (O_EXCL, O_NOFOLLOW, 0600 from its first instant), is
+// flushed, renamed onto its place, and the directory is flushed: a crash leaves the old bytes or the new ones.
+// Calls are synchronous on purpose: between the last byte of Feishu's answer and the rename nothing else may run.
+
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { AuthError } from './errors.ts'
+
+const WINDOWS = process.platform === 'win32'
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+/** A FIFO planted under one of our names must not make an open wait for its other end. */
+const NON_BLOCKING = constants.O_NONBLOCK ?? 0
+const OTHERS = 0o077
+/** Windows refuses a rename while a virus scanner reads the file; such a scan is over well within this time. */
+const RENAME_RETRY_MS = 2_000
+
+/** The errno of a file system error, or null for any other error. */
+export function errnoOf(error: unknown): string | null {
+  const code = (error as NodeJS.ErrnoException | null)?.code
+  return typeof code === 'string' ? code : null
+}
+
+/** Whether an error says that the file (or a folder above it) does not exist. */
+export function isMissing(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'ENOENT' || errno === 'ENOTDIR'
+}
+
+function refuse(path: string, why: string): never {
+  throw new AuthError('store_unreadable', `${path} ${why}; it was left untouched.`, {
+    nextStep: `Look at ${path} and move it away if it is not yours.`,
+  })
+}
+
+/** Creates a directory for its owner alone, repairs loose modes, and refuses one that belongs to somebody else. */
+export function ensureOwnDirectory(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  const stat = statSync(path)
+  if (WINDOWS) return
+  if (stat.uid !== process.geteuid?.()) {
+    throw new AuthError('config_invalid', `The directory ${path} belongs to another user.`, {
+      nextStep: 'Set FEISHU_TOKEN_DIR to a directory of your own.',
+    })
+  }
+  if (stat.mode & OTHERS) chmodSync(path, 0o700)
+}
+
+/**
+ * Opens a regular file of ours: never through a symbolic link, never a FIFO or device, never somebody else's.
+ * Modes that let others in are repaired. With `inPlace` a file with a second name (hard link) is refused too.
+ */
+export function openOwnFile(path: string, flags: number, options: { inPlace?: boolean } = {}): number {
+  let fd: number
+  try {
+    fd = openSync(path, flags | NO_FOLLOW | NON_BLOCKING, 0o600)
+  } catch (error) {
+    if (errnoOf(error) === 'ELOOP') refuse(path, 'is a symbolic link')
+    if (errnoOf(error) === 'ENXIO') refuse(path, 'is not a regular file')
+    if (errnoOf(error) === 'EISDIR') refuse(path, 'is a directory')
+    throw error
+  }
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) refuse(path, 'is not a regular file')
+    if (WINDOWS) return fd
+    if (stat.uid !== process.geteuid?.()) refuse(path, 'belongs to another user')
+    if (options.inPlace && stat.nlink > 1) refuse(path, 'has a second name (hard link)')
+    if (stat.mode & OTHERS) fchmodSync(fd, 0o600)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+/** Reads a file of ours whole; null when there is none. Refuses more than `maxBytes`. */
+export function readOwnFile(path: string, maxBytes: number): Buffer | null {
+  let fd: number
+  try {
+    fd = openOwnFile(path, constants.O_RDONLY)
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw error
+  }
+  try {
+    const { size } = fstatSync(fd)
+    if (size > maxBytes) refuse(path, `is larger than ${maxBytes} bytes`)
+    const bytes = Buffer.alloc(size)
+    let length = 0
+    while (length < size) {
+      const read = readSync(fd, bytes, length, size - length, length)
+      if (read === 0) break
+      length += read
+    }
+    return bytes.subarray(0, length)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Reads a file that the person named, whoever owns it; at most `maxBytes` of it. */
+export function readForeignFile(path: string, maxBytes: number): string {
+  const fd = openSync(path, constants.O_RDONLY | NON_BLOCKING)
+  try {
+    const bytes = Buffer.alloc(maxBytes)
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, maxBytes, 0))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function writeAll(fd: number, data: Buffer, position: number): void {
+  let written = 0
+  while (written < data.length) {
+    written += writeSync(fd, data, written, data.length - written, position + written)
+  }
+}
+
+function flushDirectory(path: string): void {
+  if (WINDOWS) return
+  const fd = openSync(path, constants.O_RDONLY)
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Removes a file, durably; a file that is not there is no error. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (isMissing(error)) return
+    throw error
+  }
+  flushDirectory(dirname(path))
+}
+
+/** Renames a file within its directory, durably. Retries for a moment where something else holds the file open. */
+export async function renameFile(from: string, to: string): Promise<void> {
+  const giveUpAt = performance.now() + RENAME_RETRY_MS
+  for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 200)) {
+    try {
+      renameSync(from, to)
+      break
+    } catch (error) {
+      const busy = ['EPERM', 'EBUSY', 'EACCES'].includes(errnoOf(error) ?? '')
+      if (!busy || performance.now() + pauseMs > giveUpAt) throw error
+      await new Promise((resume) => setTimeout(resume, pauseMs))
+    }
+  }
+  flushDirectory(dirname(to))
+}
+
+function createFile(path: string, mode: number, data: Buffer): number {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, 0o600)
+  try {
+    if (!WINDOWS && mode !== 0o600) fchmodSync(fd, mode)
+    writeAll(fd, data, 0)
+    fsyncSync(fd)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    unlinkSync(path)
+    throw error
+  }
+}
+
+/** A name beside `path` that nobody can guess, for a file that is about to be renamed onto it. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `${basename(path)}.${randomBytes(9).toString('base64url')}.tmp`)
+}
+
+/** Whether a file name is one of {@link temporaryName}'s for `path`. */
+export function isTemporaryNameOf(name: string, path: string): boolean {
+  return name.startsWith(`${basename(path)}.`) && name.endsWith('.tmp')
+}
+
+/** Replaces a file atomically and durably, in one synchronous step. The file's folder must exist. */
+export function replaceFile(path: string, data: string | Buffer): void {
+  const temporary = temporaryName(path)
+  closeSync(createFile(temporary, 0o600, Buffer.from(data)))
+  try {
+    renameSync(temporary, path)
+  } catch (error) {
+    unlinkSync(temporary)
+    throw error
+  }
+  flushDirectory(dirname(path))
+}
+
+/** Like {@link replaceFile}, with a mode, and with patience where something else holds the file open. */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Buffer,
+  options: { mode?: number } = {},
+): Promise<void> {
+  const temporary = temporaryName(path)
+  closeSync(createFile(temporary, options.mode ?? 0o600, Buffer.from(data)))
+  try {
+    await renameFile(temporary, path)
+  } catch (error) {
+    unlinkSync(temporary)
+    throw error
+  }
+}
+
+/** Creates a file that must not exist yet; false when it does. */
+export function createFileOnce(path: string, data: Buffer): boolean {
+  try {
+    closeSync(createFile(path, 0o600, data))
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false
+    throw error
+  }
+  flushDirectory(dirname(path))
+  return true
+}
+
+/** A file whose blocks are on disk before they are needed. */
+export type ReservedFile = {
+  /** Fills the file, flushes it, and renames it onto its place. May be called again after it failed. */
+  commit(data: Buffer): Promise<void>
+  /** Gives the file up and removes it. */
+  discard(): void
+  /** Closes the file and leaves what is in it. */
+  leave(): void
+}
+
+/** Reserves `bytes` on disk under `name`, to be renamed onto `path` later: a full disk is noticed now, not then. */
+export function reserveFile(name: string, path: string, bytes: number): ReservedFile {
+  const fd = createFile(name, 0o600, Buffer.alloc(bytes, ' '))
+  let open = true
+  const close = () => {
+    if (open) closeSync(fd)
+    open = false
+  }
+  return {
+    async commit(data) {
+      writeAll(fd, data, 0)
+      ftruncateSync(fd, data.length)
+      fsyncSync(fd)
+      await renameFile(name, path)
+      close()
+    },
+    leave: close,
+    discard() {
+      close()
+      removeFile(name)
+    },
+  }
+}

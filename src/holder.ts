@@ -1,0 +1,239 @@
+// Waiting for the answer to a pending authorization: the listener, the deadline, and an end that comes from elsewhere.
+
+import { readFileSync } from 'node:fs'
+import type { App } from './app.ts'
+import type { Deps } from './deps.ts'
+import { AuthError } from './errors.ts'
+import { type Ending, finishAuthorization } from './exchange.ts'
+import { type Listener, listenForCallback } from './loopback/listener.ts'
+import type { Page } from './loopback/page.ts'
+import { type AuthorizationResponse, readAuthorizationResponse } from './oauth/authorization.ts'
+import {
+  decodePending,
+  encodePending,
+  type Outcome,
+  type PendingAuthorization,
+  withOutcome,
+} from './oauth/pending-authorization.ts'
+import { reauthorizeBy } from './oauth/token-set.ts'
+import { LOCK_MS } from './refresh.ts'
+import type { HeldLock } from './store/lock.ts'
+import type { LockedProfile } from './store/token-store.ts'
+
+/** How often a waiting process looks whether another one ended the authorization. */
+const WATCH_MS = 200
+/** The holder notices an end within WATCH_MS and frees the port within a second. */
+const HANDOVER_MS = 3_000
+const HANDOVER_PAUSE_MS = 20
+
+/** A process that waits for the answer to a pending authorization. */
+export class Holder {
+  readonly id: string
+  readonly #deps: Deps
+  readonly #app: App
+  readonly #pending: PendingAuthorization
+  readonly #held: HeldLock
+  #listener: Listener | null = null
+  #watch: NodeJS.Timeout | null = null
+  #decided = false
+  #stopped: Promise<void> | null = null
+
+  constructor(deps: Deps, app: App, pending: PendingAuthorization, held: HeldLock) {
+    this.id = pending.id
+    this.#deps = deps
+    this.#app = app
+    this.#pending = pending
+    this.#held = held
+  }
+
+  async listen(): Promise<void> {
+    const { config } = this.#deps
+    this.#listener = await listenForCallback({
+      redirectUri: this.#pending.redirectUri,
+      listen: config.callbackListen,
+      tls: config.tlsFiles && {
+        cert: readPem('FEISHU_TLS_CERT_FILE', config.tlsFiles.cert),
+        key: readPem('FEISHU_TLS_KEY_FILE', config.tlsFiles.key),
+      },
+      language: config.language,
+      onResponse: (query) => this.#decide(query),
+    })
+    this.#held.describe({ addresses: this.#listener.addresses })
+  }
+
+  watch(): void {
+    this.#watch = setInterval(() => void this.#look(), WATCH_MS)
+    this.#deps.holders.set(this.#app.key, this)
+  }
+
+  /** Closes the listener and gives the holder lock back. What is pending stays pending. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#watch) clearInterval(this.#watch)
+    await this.#listener?.close()
+    this.#held.release()
+    const { holders } = this.#deps
+    if (holders.get(this.#app.key) === this) holders.delete(this.#app.key)
+  }
+
+  async #end(): Promise<void> {
+    try {
+      await this.stop()
+      await conclude(this.#deps, this.#app, this.#pending)
+    } catch (error) {
+      this.#deps.log('warn', `authorization: ${String(error)}`)
+    }
+  }
+
+  async #decide(query: URLSearchParams): Promise<Page> {
+    const response = readAuthorizationResponse(query, expectedOf(this.#app, this.#pending))
+    if (!response) return { kind: 'ignored' }
+    if (this.#decided) return { kind: 'already_used' }
+    this.#decided = true
+    const { page, over } = await answerPage(this.#deps, this.#app, this.#pending, response)
+    if (over) setImmediate(() => void this.#end())
+    else this.#decided = false
+    return page
+  }
+
+  /** Another process may have ended it, or nobody has in time. */
+  async #look(): Promise<void> {
+    const { store, clock } = this.#deps
+    const stored = decodePending(await store.readPending(this.#app.id).catch(() => null))
+    if (this.#decided) return
+    if (stored && (stored.id !== this.id || stored.outcome)) return this.stop()
+    if (clock.now() < this.#pending.deadlineAt) return
+    this.#decided = true
+    await expire(this.#deps, this.#app, this.#pending).catch((error) => {
+      this.#deps.log('warn', `authorization: ${String(error)}`)
+    })
+    await this.#end()
+  }
+}
+
+/** Begins to wait. `afterListening` runs with the port held, before anybody is told the link. */
+export async function holdAuthorization(
+  deps: Deps,
+  app: App,
+  pending: PendingAuthorization,
+  held: HeldLock,
+  afterListening: () => Promise<void>,
+): Promise<void> {
+  const holder = new Holder(deps, app, pending, held)
+  try {
+    await holder.listen()
+    await afterListening()
+  } catch (error) {
+    await holder.stop()
+    throw error
+  }
+  holder.watch()
+}
+
+/** Stops waiting, when the process ends: what is pending stays for another process to take over. */
+export async function stopHolders(deps: Deps): Promise<void> {
+  await Promise.all([...deps.holders.values()].map((holder) => holder.stop()))
+}
+
+/** What the answer to a pending authorization must bear. */
+export function expectedOf(
+  app: App,
+  pending: PendingAuthorization,
+): { state: string; issuer: string; redirectUri: string } {
+  return { state: pending.state.reveal(), issuer: app.endpoints.accounts, redirectUri: pending.redirectUri }
+}
+
+/** The pending authorization; one that cannot be opened is as good as none, since nobody can answer it. */
+export async function readPending(locked: LockedProfile): Promise<PendingAuthorization | null> {
+  return decodePending(await locked.readPending().catch(() => null))
+}
+
+function readPem(setting: string, path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new AuthError('config_invalid', `${setting} (${path}) cannot be read.`, {
+      nextStep: `Set ${setting} to a file in PEM form.`,
+      cause,
+    })
+  }
+}
+
+async function answerPage(
+  deps: Deps,
+  app: App,
+  pending: PendingAuthorization,
+  response: AuthorizationResponse,
+): Promise<{ page: Page; over: boolean }> {
+  try {
+    const ending = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+      const current = await readPending(locked)
+      if (current?.id !== pending.id || current.phase !== 'waiting') return null
+      return finishAuthorization(deps, app, locked, current, response)
+    })
+    return { page: ending ? pageOf(app, ending) : { kind: 'already_used' }, over: true }
+  } catch (error) {
+    deps.log('warn', `authorization: ${String(error)}`)
+    const known = error instanceof AuthError ? error : null
+    const page: Page = {
+      kind: 'failed',
+      code: known?.code ?? 'unexpected_response',
+      reason: { en: known?.message ?? 'The authorization could not be stored.', zh: '授权未能保存到本机。' },
+      nextStep: { en: 'Reload this page in a moment.', zh: '请稍后刷新此页面。' },
+    }
+    return { page, over: false }
+  }
+}
+
+function pageOf(app: App, ending: Ending): Page {
+  const tokenSet = ending.record?.tokenSet
+  if (tokenSet) {
+    return {
+      kind: 'succeeded',
+      userName: tokenSet.user?.name ?? null,
+      profile: app.id.profile,
+      accessTokenExpiresAt: tokenSet.accessTokenExpiresAt,
+      reauthorizeBy: reauthorizeBy(tokenSet),
+    }
+  }
+  if (ending.outcome.status === 'denied' || !ending.reason) return { kind: 'denied' }
+  return { kind: 'failed', ...ending.reason }
+}
+
+async function expire(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
+  await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+    const current = await readPending(locked)
+    if (current?.id !== pending.id || current.phase !== 'waiting') return
+    const outcome: Outcome = {
+      status: 'expired',
+      at: pending.deadlineAt,
+      code: 'authorization_expired',
+      error: null,
+    }
+    await locked.writePending(encodePending(withOutcome(current, outcome, 'closing')))
+  })
+}
+
+/** Says that an authorization has ended, once its port is free: waits for whoever holds the listener. */
+export async function conclude(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
+  await deps.holders.get(app.key)?.stop()
+  const giveUpAt = deps.clock.elapsed() + HANDOVER_MS
+  for (;;) {
+    const held = await deps.store.holdAuthorization(app.id)
+    if (held?.kind === 'held') {
+      held.release()
+      break
+    }
+    if (deps.clock.elapsed() > giveUpAt) break
+    await new Promise((resume) => setTimeout(resume, HANDOVER_PAUSE_MS))
+  }
+  await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+    const current = await readPending(locked)
+    if (current?.id !== pending.id || !current.outcome || current.phase === 'ended') return
+    await locked.writePending(encodePending({ ...current, phase: 'ended' }))
+  })
+}

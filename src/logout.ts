@@ -1,0 +1,44 @@
+import { type App, resolveApp } from './app.ts'
+import type { Deps } from './deps.ts'
+import { LOCK_MS } from './refresh.ts'
+import type { Secret } from './secret.ts'
+
+export type LogoutAnswer = { status: 'logged_out'; profile: string; revoked: boolean }
+
+/** Revocation is a courtesy to Feishu: a few seconds are enough. */
+const REVOKE_MS = 5_000
+
+/** Revokes the token set at Feishu if possible, then deletes it; the generation counter stays. */
+export async function logout(deps: Deps, profile: string): Promise<LogoutAnswer> {
+  const app = await resolveApp(deps, profile)
+  return deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+    const { generation, tokenSet } = await locked.read()
+    if (!tokenSet) return { status: 'logged_out', profile, revoked: false }
+    const token = tokenSet.refreshToken ?? tokenSet.accessToken
+    const hint = tokenSet.refreshToken ? 'refresh_token' : 'access_token'
+    const revoked = token !== null && (await revoke(deps, app, token, hint))
+    await locked.commit({ generation: generation + 1, tokenSet: null }, generation)
+    return { status: 'logged_out', profile, revoked }
+  })
+}
+
+/** Revokes a token (RFC 7009, at Feishu's undocumented endpoint): with the refresh token the whole grant ends. */
+async function revoke(deps: Deps, app: App, token: Secret, hint: string): Promise<boolean> {
+  const body = new URLSearchParams({
+    client_id: app.client.appId,
+    client_secret: app.client.appSecret.reveal(),
+    token: token.reveal(),
+    token_type_hint: hint,
+  })
+  const answer = await deps.request({
+    method: 'POST',
+    url: app.endpoints.revoke,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: body.toString(),
+    deadlineMs: REVOKE_MS,
+    account: { key: app.key, forced: false },
+  })
+  if (answer.kind === 'failure' || answer.status < 200 || answer.status > 299) return false
+  const text = answer.body.toString('utf8').trim()
+  return text === '' || /^\{\s*"code"\s*:\s*"?0"?\s*[,}]/.test(text)
+}

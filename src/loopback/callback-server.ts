@@ -1,0 +1,121 @@
+/** The HTTP server behind the redirect URI: one connection, one request, one page. */
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { Server, Socket } from 'node:net'
+import { queryOf, refuse } from './admission.ts'
+import type { Connections } from './connections.ts'
+import { type Page, pageLanguage, renderPage } from './page.ts'
+import { CONTENT_SECURITY_POLICY } from './page-style.ts'
+
+/** Node's own default, fixed here: our URL and the cookies that every program on localhost has set. */
+const MAX_HEADER_BYTES = 16 * 1024
+
+/** A browser sends its request at once. TLS takes this twice, which with the check below stays under ten seconds. */
+const REQUEST_DEADLINE_MS = 4_000
+
+/** How often Node looks for late requests; its default of 30 s would make any deadline that long. */
+const DEADLINE_CHECK_MS = 500
+
+const FIXED_HEADERS = {
+  'Content-Type': 'text/html; charset=utf-8',
+  'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+  Allow: 'GET',
+  Connection: 'close',
+}
+
+export type CallbackServerOptions = {
+  redirectUri: URL
+  /** null = plain http. */
+  tls: { cert: Buffer; key: Buffer } | null
+  /** null = by `Accept-Language`. */
+  language: 'zh' | 'en' | null
+  onResponse: (query: URLSearchParams) => Promise<Page>
+}
+
+/** Creates a server that is not listening yet. */
+export function createCallbackServer(options: CallbackServerOptions, connections: Connections): Server {
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: REQUEST_DEADLINE_MS,
+    requestTimeout: REQUEST_DEADLINE_MS,
+    connectionsCheckingInterval: DEADLINE_CHECK_MS,
+    // Node's own answer to a missing Host would lack our headers.
+    requireHostHeader: false,
+  }
+  const server: Server =
+    options.tls === null
+      ? createHttpServer(limits)
+      : createHttpsServer({ ...limits, ...options.tls, handshakeTimeout: REQUEST_DEADLINE_MS })
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    // A second request on the connection is not looked at: the first answer closes it.
+    if (connections.hear(request.socket)) void answer(request, response, options)
+  }
+  const onBare = (page: Page) => (socket: Socket) => {
+    if (connections.hear(socket)) answerBare(socket, page, options)
+  }
+  const refuseMethod = onBare({ kind: 'method_not_allowed' })
+  const refuseGarbage = onBare({ kind: 'ignored' })
+  server.on('connection', connections.accept)
+  server.on('request', onRequest)
+  // Without these two, Node itself answers a request with an Expect header.
+  server.on('checkContinue', onRequest)
+  server.on('checkExpectation', onRequest)
+  server.on('connect', (_request: IncomingMessage, socket: Socket) => refuseMethod(socket))
+  server.on('clientError', (error: Error, socket: Socket) => {
+    // What is not HTTP at all (a failed TLS handshake, a reset) gets no answer.
+    const isHttp = 'code' in error && /^(HPE_|ERR_HTTP_REQUEST_TIMEOUT$)/.test(String(error.code))
+    if (isHttp && socket.writable) refuseGarbage(socket)
+    else socket.destroy()
+  })
+  return server
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: CallbackServerOptions,
+): Promise<void> {
+  const language = pageLanguage(request.headers['accept-language'], options.language)
+  const refusal = refuse(request, options.redirectUri)
+  let composed: Composed
+  try {
+    composed = compose(refusal ? { kind: refusal } : await options.onResponse(queryOf(request)), language)
+  } catch {
+    composed = compose({ kind: 'broken' }, language)
+  }
+  response.writeHead(composed.status, composed.headers).end(composed.body)
+}
+
+/** Answers a connection for which Node has no response object. */
+function answerBare(socket: Socket, page: Page, options: CallbackServerOptions): void {
+  const { status, headers, body } = compose(page, pageLanguage(undefined, options.language))
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`)
+  socket.end(body, () => socket.destroy())
+}
+
+type Composed = { status: number; headers: Record<string, string | number>; body: Buffer }
+
+/** The pages that are always the same, composed once: a flood of requests is answered from here. */
+const fixedAnswers = new Map<string, Composed>()
+
+function compose(page: Page, language: 'zh' | 'en'): Composed {
+  const key = `${page.kind} ${language}`
+  const fixed = fixedAnswers.get(key)
+  if (fixed !== undefined) return fixed
+  const { status, html } = renderPage(page, language)
+  const body = Buffer.from(html)
+  const composed = { status, headers: { ...FIXED_HEADERS, 'Content-Length': body.length }, body }
+  if (page.kind !== 'succeeded' && page.kind !== 'failed') fixedAnswers.set(key, composed)
+  return composed
+}

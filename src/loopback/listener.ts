@@ -1,0 +1,124 @@
+/**
+ * The loopback listener for the authorization response (RFC 8252 §7.3, §8.3).
+ * Any page in the person's browser and any local program can reach it, so it decides nothing: it hands on the query of
+ * what can only be a top-level navigation to the redirect URI and shows the page it is given.
+ */
+import { once } from 'node:events'
+import type { Server } from 'node:net'
+import { AuthError } from '../errors.ts'
+import { portOf } from './admission.ts'
+import { type CallbackServerOptions, createCallbackServer } from './callback-server.ts'
+import { type Connections, trackConnections } from './connections.ts'
+import type { Page } from './page.ts'
+
+export type ListenerOptions = {
+  redirectUri: string
+  /** Where to listen when a proxy ends TLS; null = the redirect URI's host and port. */
+  listen: { host: string; port: number } | null
+  /** Our own certificate: the listener itself speaks https. */
+  tls: { cert: Buffer; key: Buffer } | null
+  /** null = by `Accept-Language`. */
+  language: 'zh' | 'en' | null
+  /**
+   * Decides about the query of a well-formed request and says what the person reads.
+   * It reports its failures itself: what it throws is answered with a fixed page and goes nowhere else.
+   */
+  onResponse: (query: URLSearchParams) => Promise<Page>
+}
+
+export type Listener = {
+  /**
+   * The port is free as soon as this returns; the promise resolves when the answers in flight are out.
+   * `onResponse` may call it but not wait for it, since its own answer is one of those.
+   */
+  close(): Promise<void>
+  /** Each `host:port` that is held. */
+  addresses: string[]
+}
+
+/** Far more than a page needs to reach a browser, and short enough that the end is felt as immediate. */
+const ANSWER_GRACE_MS = 1_000
+
+/** Opens the redirect URI's port, and only that, on loopback, and only there, until `close()`. */
+export async function listenForCallback(options: ListenerOptions): Promise<Listener> {
+  const redirectUri = new URL(options.redirectUri)
+  const { host, port } = options.listen ?? { host: redirectUri.hostname, port: portOf(redirectUri) }
+  const connections = trackConnections()
+  const servers = new Map<string, Server>()
+  for (const address of loopbackAddresses(host)) {
+    const server = createServer({ ...options, redirectUri }, connections)
+    try {
+      await bind(server, address, port)
+    } catch (cause) {
+      // A machine without IPv6: then nobody else can hold [::1] either.
+      if (servers.size > 0 && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(errorCode(cause))) continue
+      await closeAll([...servers.values()], connections)
+      throw portError(cause, address, port, options.listen !== null)
+    }
+    servers.set(address === '::1' ? `[::1]:${port}` : `${address}:${port}`, server)
+  }
+  let closing: Promise<void> | null = null
+  const close = (): Promise<void> => {
+    closing ??= closeAll([...servers.values()], connections)
+    return closing
+  }
+  return { close, addresses: [...servers.keys()] }
+}
+
+/** `localhost` is both families: otherwise another program could hold the one that the browser tries first. */
+function loopbackAddresses(host: string): string[] {
+  if (host === 'localhost') return ['127.0.0.1', '::1']
+  if (host === '127.0.0.1') return ['127.0.0.1']
+  if (host === '::1' || host === '[::1]') return ['::1']
+  throw new AuthError('config_invalid', `The callback listener opens on loopback only, not on "${host}".`, {
+    nextStep: 'Set FEISHU_CALLBACK_LISTEN to 127.0.0.1:PORT and let the proxy or tunnel forward to it.',
+  })
+}
+
+function createServer(options: CallbackServerOptions, connections: Connections): Server {
+  try {
+    return createCallbackServer(options, connections)
+  } catch (cause) {
+    throw new AuthError(
+      'config_invalid',
+      'The certificate or its key cannot be used by the callback listener.',
+      {
+        nextStep:
+          'Set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to a PEM certificate and the key that belongs to it.',
+        cause,
+      },
+    )
+  }
+}
+
+async function bind(server: Server, host: string, port: number): Promise<void> {
+  // exclusive: not shared with a cluster's siblings; ipv6Only: [::1] says nothing about 127.0.0.1.
+  server.listen({ host, port, exclusive: true, ipv6Only: true })
+  await once(server, 'listening')
+  // A connection that cannot be accepted (EMFILE) is reported here; unheard, it would end the process.
+  server.on('error', () => {})
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+}
+
+function portError(cause: unknown, address: string, port: number, isListenSet: boolean): AuthError {
+  const code = errorCode(cause)
+  const problem = code === 'EADDRINUSE' ? 'is in use by another program' : `cannot be opened (${code})`
+  const elsewhere = isListenSet
+    ? 'set FEISHU_CALLBACK_LISTEN to a free port and point the proxy there'
+    : 'register a redirect URL with another port in the Feishu console and set FEISHU_REDIRECT_URI to it'
+  return new AuthError('callback_port_in_use', `Port ${port} on ${address} ${problem}.`, {
+    nextStep: `Stop the program that holds port ${port}, or ${elsewhere}; then call start_authorization again.`,
+    cause,
+  })
+}
+
+async function closeAll(servers: Server[], connections: Connections): Promise<void> {
+  const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
+  connections.dropSilent()
+  const grace = setTimeout(connections.dropAll, ANSWER_GRACE_MS)
+  await Promise.all(closed)
+  clearTimeout(grace)
+}

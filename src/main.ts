@@ -1,0 +1,170 @@
+#!/usr/bin/env node
+// The composition root: the only place that touches the process. Loads the command line or the MCP server, not both.
+
+import { homedir } from 'node:os'
+import { basename, join } from 'node:path'
+import { createActivityLog, recorded } from './activity.ts'
+import { createClock } from './clock.ts'
+import { type Config, type LogLevel, readConfig } from './config.ts'
+import type { Delivery } from './delivery/deliver.ts'
+import type { Deps, Log } from './deps.ts'
+import { AuthError } from './errors.ts'
+import { createFileStore } from './store/file-store.ts'
+import { createKeys } from './store/key.ts'
+import { createTransport } from './transport.ts'
+
+declare const VERSION: string
+
+/** Never handed to a helper program (browser, keychain); `exec` gives its child what the contract names. */
+const SECRET_VARIABLES = [
+  'FEISHU_APP_SECRET',
+  'FEISHU_TOKEN_KEY',
+  'FEISHU_TOKEN_STORE',
+  'APP_SECRET',
+  'USER_ACCESS_TOKEN',
+  'FEISHU_USER_ACCESS_TOKEN',
+]
+const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
+/** Background work begins this long after the handshake: some clients start a copy only to probe it. */
+const BACKGROUND_DELAY_MS = 5_000
+
+const environment: Readonly<Record<string, string | undefined>> = { ...process.env }
+for (const name of SECRET_VARIABLES) delete process.env[name]
+
+/** How this process was started, for hints that name a command. */
+function commandName(): string {
+  const script = process.argv[1] ?? ''
+  if (environment.npm_command === 'exec') return 'npx -y feishu-token-mcp'
+  if (basename(script) === 'feishu-token-mcp') return 'feishu-token-mcp'
+  return `node ${/\s/.test(script) ? `"${script}"` : script}`
+}
+
+function createLog(level: LogLevel): Log {
+  return (of, message) => {
+    if (LEVELS.indexOf(of) <= LEVELS.indexOf(level))
+      process.stderr.write(`feishu-token-mcp ${of}: ${message}\n`)
+  }
+}
+
+function createDeps(config: Config, closing: AbortSignal): Deps {
+  const clock = createClock(Date.now, () => performance.now())
+  const log = createLog(config.logLevel)
+  const activity = createActivityLog(config.tokenDir, join(config.tokenDir, 'activity.jsonl'))
+  const transport = createTransport({ httpsProxy: config.httpsProxy, noProxy: config.noProxy })
+  const keys = createKeys({
+    directory: join(config.tokenDir, 'key'),
+    source: config.keySource,
+    environmentKey: config.key,
+  })
+  let deliveries: Delivery[] = []
+  return {
+    config,
+    store: createFileStore({ directory: config.tokenDir, keys, now: clock.now }),
+    request: recorded(transport.request, activity, clock),
+    activity,
+    clock,
+    log,
+    command: commandName(),
+    refreshes: new Map(),
+    holders: new Map(),
+    closing,
+    openBrowser,
+    lastDeliveries: () => deliveries,
+    async deliver(id, tokenSet) {
+      if (config.deliverTo === '' || id.profile !== config.profile || !tokenSet.accessToken) return []
+      deliveries = []
+      return deliveries
+    },
+  }
+}
+
+async function openBrowser(url: string): Promise<string | null> {
+  const { DISPLAY, WAYLAND_DISPLAY, SSH_CONNECTION, WSL_DISTRO_NAME } = environment
+  if (SSH_CONNECTION) return 'this is an SSH session, so no browser was opened here'
+  if (process.platform === 'linux' && !DISPLAY && !WAYLAND_DISPLAY && !WSL_DISTRO_NAME) {
+    return 'no browser was opened: this process has no DISPLAY; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars'
+  }
+  try {
+    const { default: open } = await import('open')
+    await open(url)
+    return null
+  } catch {
+    return 'no browser could be started'
+  }
+}
+
+async function serveMcp(): Promise<number> {
+  const { serveStdio } = await import('./mcp/stdio.ts')
+  const closing = new AbortController()
+  let deps: Deps | null = null
+  const getDeps = () => {
+    deps ??= createDeps(readConfig(environment, homedir(), null), closing.signal)
+    return deps
+  }
+  const log = createLog('info')
+  let stopBackground: () => void = () => undefined
+  const connection = await serveStdio({
+    version: VERSION,
+    getDeps,
+    log: (error) =>
+      log('warn', error instanceof AuthError ? `${error.code}: ${error.message}` : String(error)),
+    onInitialized: () => {
+      const timer = setTimeout(async () => {
+        const { startBackground } = await import('./background.ts')
+        try {
+          stopBackground = startBackground(getDeps())
+        } catch {
+          // The settings cannot be used: every tool call says so.
+        }
+      }, BACKGROUND_DELAY_MS).unref()
+      stopBackground = () => clearTimeout(timer)
+    },
+  })
+  await new Promise<void>((resolve) => {
+    process.stdin.once('end', resolve).once('close', resolve)
+    process.stdout.once('error', () => resolve())
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+  })
+  closing.abort()
+  stopBackground()
+  if (deps) await settle(deps)
+  await connection.close()
+  return 0
+}
+
+/** Ends what is under way: a refresh that was sent is finished and kept, the listener's port is given back. */
+async function settle(deps: Deps): Promise<void> {
+  const { stopHolders } = await import('./holder.ts')
+  await Promise.allSettled([...deps.refreshes.values(), stopHolders(deps)])
+  await deps.store.flush()
+}
+
+async function runCommand(args: string[]): Promise<number> {
+  const { runCli } = await import('./cli/run.ts')
+  const closing = new AbortController()
+  return runCli(args, {
+    version: VERSION,
+    command: commandName(),
+    environment,
+    stdout: (text) => void process.stdout.write(text),
+    stderr: (text) => void process.stderr.write(text),
+    stdin: process.stdin,
+    createDeps: (profile) => createDeps(readConfig(environment, homedir(), profile), closing.signal),
+    settle,
+    onInterrupt: (stop) => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
+    },
+  })
+}
+
+/** Waits until what was written is out: a pipe may still be taking it. */
+async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve))
+}
+
+process.stderr.on('error', () => undefined)
+process.stdout.on('error', () => undefined)
+const args = process.argv.slice(2)
+const code = args.length === 0 ? await serveMcp() : await runCommand(args)
+await flushed(process.stdout)
+process.exit(code)

@@ -1,0 +1,24 @@
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { answerText, errorText, toAuthError } from '../answers.ts'
+import type { Deps } from '../deps.ts'
+
+export type ToolContext = {
+  /** Gives the dependencies, or throws why there are none (settings that cannot be used). */
+  getDeps: () => Deps
+  /** What went wrong in a call, for stderr. */
+  log: (error: unknown) => void
+}
+
+/** An answer as a tool's result. Clients hand the model the structured form or the text: each carries everything. */
+export async function toResult(
+  { getDeps, log }: ToolContext,
+  answer: (deps: Deps) => Promise<object>,
+): Promise<CallToolResult> {
+  try {
+    const structuredContent = (await answer(getDeps())) as Record<string, unknown>
+    return { structuredContent, content: [{ type: 'text', text: answerText(structuredContent) }] }
+  } catch (error) {
+    log(error)
+    return { isError: true, content: [{ type: 'text', text: errorText(toAuthError(error)) }] }
+  }
+}

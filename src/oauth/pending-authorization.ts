@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto'
+import type { ErrorCode } from '../errors.ts'
+import { Secret } from '../secret.ts'
+
+export type AuthorizationMethod = 'browser' | 'device'
+
+/** How an authorization ended. */
+export type Outcome = {
+  status: 'succeeded' | 'denied' | 'failed' | 'expired' | 'cancelled'
+  at: number
+  code: ErrorCode | null
+  /** A sentence for a person; null when it succeeded. */
+  error: string | null
+}
+
+/** An authorization from its link to ten minutes after its end: sealed beside the token set, for any process to join. */
+export type PendingAuthorization = {
+  /** Names it without telling its `state`. */
+  id: string
+  method: AuthorizationMethod
+  /** Empty once it has ended. */
+  state: Secret
+  codeVerifier: Secret
+  scopes: string[]
+  redirectUri: string
+  authorizationUrl: string
+  /** Only for the device grant. */
+  device: { deviceCode: Secret; userCode: string; intervalMs: number } | null
+  startedAt: number
+  deadlineAt: number
+  /** `exchanging`: the code may be spent. `exchanged`: its tokens are in `tokens`, not yet in force. */
+  phase: 'waiting' | 'exchanging' | 'exchanged' | 'closing' | 'ended'
+  /** The sealed-in answer between exchange and end: plain JSON of a token record. */
+  tokens: Record<string, unknown> | null
+  outcome: Outcome | null
+}
+
+export type AuthorizationStatus = 'none' | 'pending' | Outcome['status']
+
+/** An end is told for ten minutes, then it is history. */
+const TOLD_MS = 600_000
+/** Freeing the port takes a second at the most; a process that died meanwhile must not keep the end from being told. */
+const CLOSING_MS = 3_000
+
+/** Names an authorization by its `state`. */
+export function authorizationId(state: string): string {
+  return createHash('sha256').update(state).digest('hex').slice(0, 16)
+}
+
+/** Whether it still waits for its answer. */
+export function isLive(pending: PendingAuthorization, now: number): boolean {
+  return pending.outcome === null && now < pending.deadlineAt
+}
+
+/** What is to be told of an authorization; `storedId` is the one that the stored token set came from. */
+export function authorizationStatus(
+  pending: PendingAuthorization | null,
+  storedId: string | null,
+  now: number,
+): { status: AuthorizationStatus; outcome: Outcome | null } {
+  if (!pending) return { status: 'none', outcome: null }
+  let outcome = pending.outcome
+  if (outcome && pending.phase === 'closing' && now - outcome.at < CLOSING_MS)
+    return { status: 'pending', outcome: null }
+  // Its process died between storing the tokens and saying so.
+  if (!outcome && pending.id === storedId) {
+    outcome = { status: 'succeeded', at: pending.deadlineAt, code: null, error: null }
+  }
+  if (!outcome && now >= pending.deadlineAt) {
+    outcome = { status: 'expired', at: pending.deadlineAt, code: 'authorization_expired', error: null }
+  }
+  if (!outcome) return { status: 'pending', outcome: null }
+  return now - outcome.at > TOLD_MS ? { status: 'none', outcome: null } : { status: outcome.status, outcome }
+}
+
+/** The same authorization, ended: without the secrets that nobody needs any more. */
+export function withOutcome(
+  pending: PendingAuthorization,
+  outcome: Outcome,
+  phase: 'closing' | 'ended',
+): PendingAuthorization {
+  const none = new Secret('')
+  return { ...pending, outcome, phase, tokens: null, state: none, codeVerifier: none, device: null }
+}
+
+/** Writes it as plain JSON, secrets included: for sealing alone. */
+export function encodePending(pending: PendingAuthorization): Record<string, unknown> {
+  const { device } = pending
+  return {
+    ...pending,
+    state: pending.state.reveal(),
+    codeVerifier: pending.codeVerifier.reveal(),
+    device: device && { ...device, deviceCode: device.deviceCode.reveal() },
+  }
+}
+
+/** Reads what {@link encodePending} wrote (the seal has proved that we wrote it). */
+export function decodePending(json: Record<string, unknown> | null): PendingAuthorization | null {
+  if (!json || typeof json.state !== 'string' || typeof json.codeVerifier !== 'string') return null
+  const device = json.device as { deviceCode: string; userCode: string; intervalMs: number } | null
+  return {
+    ...(json as PendingAuthorization),
+    state: new Secret(json.state),
+    codeVerifier: new Secret(json.codeVerifier),
+    device: device && { ...device, deviceCode: new Secret(device.deviceCode) },
+  }
+}

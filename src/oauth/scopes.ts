@@ -1,0 +1,103 @@
+// Checks on scope names before a browser opens: Feishu answers a wrong name with an error page that nobody else sees.
+// Source of the names: the API reference of open.feishu.cn ("docs", "im-v1 message") and the console's permission list.
+
+import { AuthError } from '../errors.ts'
+
+/** The largest list Feishu takes in one request (page "obtain OAuth code", 2026-08); Lark's page still says 50. */
+const MAX_SCOPES = 200
+
+/** Two or more segments of lower-case names; three names are older than that rule. */
+const SCOPE = /^[a-z0-9_.]+(:[a-z0-9_.]+)+$/
+const SHORT_NAMES = ['offline_access', 'user_profile']
+
+/** Names that people try and that do not exist, with the right ones. */
+const MISTAKEN: Readonly<Record<string, string>> = {
+  'docx:document:write': 'docx:document:write_only',
+  'docx:document:read': 'docx:document:readonly',
+  'docs:document': 'docx:document',
+  'docs:doc': 'docx:document',
+}
+
+/** Names that only an app can hold, with what a person asks for instead. */
+const APP_ONLY: Readonly<Record<string, string>> = {
+  'im:message:send_as_bot': 'im:message with im:message.send_as_user',
+}
+
+/** Names known to exist for user identity; any other well-formed name is passed on with a warning. */
+const KNOWN = new Set([
+  'auth:user.id:read',
+  'contact:user.base:readonly',
+  'contact:user.email:readonly',
+  'contact:user.employee:readonly',
+  'contact:user.employee_id:readonly',
+  'contact:user.phone:readonly',
+  'bitable:app',
+  'bitable:app:readonly',
+  'calendar:calendar',
+  'calendar:calendar:readonly',
+  'docs:document.content:read',
+  'docx:document',
+  'docx:document:create',
+  'docx:document:readonly',
+  'docx:document:write_only',
+  'drive:drive',
+  'drive:drive:readonly',
+  'im:chat',
+  'im:chat:readonly',
+  'im:message',
+  'im:message:readonly',
+  'im:message.send_as_user',
+  'offline_access',
+  'sheets:spreadsheet',
+  'sheets:spreadsheet:readonly',
+  'task:task:read',
+  'task:task:readonly',
+  'task:task:write',
+  'user_profile',
+  'wiki:wiki',
+  'wiki:wiki:readonly',
+])
+
+/**
+ * Refuses scopes that are sure to end on an error page of Feishu's.
+ *
+ * @returns the well-formed names that are not known here; they are asked for all the same
+ * @throws AuthError `invalid_scope` (malformed, too many, held by apps only) or `scope_unknown` (with the right name)
+ */
+export function checkScopes(scopes: readonly string[]): string[] {
+  if (scopes.length > MAX_SCOPES) {
+    throw new AuthError(
+      'invalid_scope',
+      `${scopes.length} scopes are too many: Feishu takes ${MAX_SCOPES}.`,
+      {
+        nextStep: 'Ask for fewer scopes; grants add up, so a second authorization can ask for the rest.',
+      },
+    )
+  }
+  for (const scope of scopes) checkScope(scope)
+  return scopes.filter((scope) => !KNOWN.has(scope))
+}
+
+function checkScope(scope: string): void {
+  const shown = JSON.stringify(scope.slice(0, 80).replace(/[^\x20-\x7e]/g, '?'))
+  const right = MISTAKEN[scope]
+  if (right !== undefined) {
+    throw new AuthError('scope_unknown', `The scope ${shown} does not exist: did you mean ${right}?`, {
+      nextStep: `Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
+    })
+  }
+  const instead = APP_ONLY[scope]
+  if (instead !== undefined) {
+    throw new AuthError('invalid_scope', `The scope ${shown} is held by apps only, never by a person.`, {
+      nextStep: `Use ${instead} instead.`,
+    })
+  }
+  if (SHORT_NAMES.includes(scope) || (SCOPE.test(scope) && scope.length <= 128)) return
+  throw new AuthError(
+    'invalid_scope',
+    `${shown} is not a scope name (they look like docx:document:readonly).`,
+    {
+      nextStep: 'Correct the scopes: names as in the developer console, separated by spaces.',
+    },
+  )
+}

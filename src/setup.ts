@@ -1,0 +1,83 @@
+import type { Brand } from './config.ts'
+import type { Deps } from './deps.ts'
+import { AuthError } from './errors.ts'
+import type { Endpoints } from './oauth/feishu.ts'
+import { type HttpAnswer, type HttpRequest, logIdOf } from './oauth/token-endpoint.ts'
+import type { Secret } from './secret.ts'
+
+export type NewApp = { brand: Brand; appId: string; appSecret: Secret; endpoints: Endpoints }
+
+/** Feishu's own hosts answer in well under a second. */
+const CHECK_MS = 8_000
+
+/** 10003, 10014: unknown app id, wrong secret (tenant_access_token/internal); 20002, 20048: the token endpoint's. */
+const WRONG = [10003, 10014, 20002, 20048]
+
+/** What an answer says about the credentials; null: nothing. */
+function verdictOf(answer: HttpAnswer): boolean | null {
+  if (answer.kind === 'failure') return null
+  try {
+    const json = JSON.parse(answer.body.toString('utf8'))
+    if (WRONG.includes(Number(json.code)) || json.error === 'invalid_client') return false
+    if (json.code === 0 && typeof json.tenant_access_token === 'string') return true
+    return typeof json.device_code === 'string' ? true : null
+  } catch {
+    return null
+  }
+}
+
+/** The requests that tell, the surest first: a tenant token, then an authorization request that nobody will answer. */
+function probes({ appId, appSecret, endpoints }: NewApp): HttpRequest[] {
+  const secret = appSecret.reveal()
+  const account = { key: `${appId} setup`, forced: false }
+  const post = { method: 'POST', deadlineMs: CHECK_MS, account } as const
+  return [
+    {
+      ...post,
+      url: `${endpoints.open}/open-apis/auth/v3/tenant_access_token/internal`,
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+      body: JSON.stringify({ app_id: appId, app_secret: secret }),
+    },
+    {
+      ...post,
+      url: endpoints.deviceAuthorization,
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        authorization: `Basic ${Buffer.from(`${appId}:${secret}`).toString('base64')}`,
+      },
+      body: new URLSearchParams({ client_id: appId, scope: 'auth:user.id:read' }).toString(),
+    },
+  ]
+}
+
+/**
+ * Asks Feishu whether credentials are right.
+ *
+ * @returns true when they are, null when Feishu gave no clear answer
+ * @throws AuthError `invalid_client`, or why Feishu could not be asked
+ */
+export async function checkCredentials(deps: Deps, app: NewApp): Promise<true | null> {
+  for (const probe of probes(app)) {
+    const answer = await deps.request(probe)
+    if (answer.kind === 'failure') throw answer.error
+    const verdict = verdictOf(answer)
+    if (verdict === true) return true
+    if (verdict === false) {
+      throw new AuthError(
+        'invalid_client',
+        `Feishu does not accept the App Secret of ${app.appId}; nothing was kept.`,
+        {
+          nextStep: `Copy App ID and App Secret again from ${app.endpoints.open}/app/${app.appId}/baseinfo.`,
+          logId: logIdOf(answer.headers),
+        },
+      )
+    }
+  }
+  return null
+}
+
+/** Keeps the credentials of a profile's app, sealed. */
+export async function keepApp(deps: Deps, profile: string, app: NewApp): Promise<void> {
+  const kept = { app_id: app.appId, app_secret: app.appSecret.reveal(), brand: app.brand }
+  await deps.store.updateApps((apps) => ({ ...apps, [profile]: kept }))
+}

@@ -1,0 +1,133 @@
+// The sealed form of everything secret that lies on disk: AES-256-GCM with a random nonce. The header is readable and
+// authenticated. A file has exactly one valid spelling: what does not read back byte for byte was touched by somebody.
+
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { AuthError } from '../errors.ts'
+
+export type KeySource = 'keychain' | 'file' | 'env'
+
+/** What is readable without the key, and bound to the content (additional authenticated data). */
+export type Header = {
+  kind: 'token-set' | 'authorization' | 'apps'
+  brand: string
+  app_id: string
+  profile: string
+  generation: number
+  key_source: KeySource
+  key_id: string
+}
+
+/** What a sealed content belongs to; a file that names anything else is refused. */
+export type Binding = Pick<Header, 'kind' | 'brand' | 'app_id' | 'profile'>
+
+const FORMAT = 'feishu-token-mcp'
+/** Raised when the header's fields change; a newer one than ours is refused and kept. */
+const VERSION = 1
+/** 96 bits, the nonce size that GCM is made for (NIST SP 800-38D §5.2.1.1). */
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/** Names a key without telling anything about it: 64 bits of a hash. */
+export function keyIdOf(key: Buffer): string {
+  return createHash('sha256').update('feishu-token-mcp key id\0').update(key).digest('hex').slice(0, 16)
+}
+
+function encodeHeader(header: Header): string {
+  const { kind, brand, app_id, profile, generation, key_source, key_id } = header
+  return JSON.stringify({
+    format: FORMAT,
+    version: VERSION,
+    kind,
+    brand,
+    app_id,
+    profile,
+    generation,
+    key_source,
+    key_id,
+  })
+}
+
+/** Seals a JSON content under a header. {@link open} is its inverse. */
+export function seal(header: Header, content: unknown, key: Buffer): string {
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce)
+  const bound = encodeHeader(header)
+  cipher.setAAD(Buffer.from(bound))
+  const sealed = Buffer.concat([
+    nonce,
+    cipher.update(JSON.stringify(content)),
+    cipher.final(),
+    cipher.getAuthTag(),
+  ])
+  return `${bound.slice(0, -1)},"sealed":"${sealed.toString('base64')}"}\n`
+}
+
+function unreadable(path: string, why: string): AuthError {
+  return new AuthError('store_unreadable', `${path} ${why}; it was left as it is.`, {
+    nextStep:
+      'Restore the file from a backup if there is one; otherwise call start_authorization: ' +
+      'a new authorization keeps this file aside and writes a new one.',
+  })
+}
+
+type Parsed = { header: Header; sealed: Buffer }
+
+function parse(text: string, path: string): Parsed {
+  let json: Record<string, unknown>
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw unreadable(path, 'is damaged (no complete JSON)')
+  }
+  if (typeof json !== 'object' || json === null || json.format !== FORMAT) {
+    throw unreadable(path, 'is not a file of this program')
+  }
+  const version = json.version
+  if (typeof version === 'number' && version > VERSION) {
+    throw new AuthError('store_unreadable', `${path} was written by a newer version of feishu-token-mcp.`, {
+      nextStep: 'Update feishu-token-mcp; the file was left as it is.',
+    })
+  }
+  const header = json as unknown as Header
+  const sealed = typeof json.sealed === 'string' ? Buffer.from(json.sealed, 'base64') : Buffer.alloc(0)
+  const spelled = `${encodeHeader(header).slice(0, -1)},"sealed":"${sealed.toString('base64')}"}\n`
+  if (spelled !== text || sealed.length <= NONCE_BYTES + TAG_BYTES) throw unreadable(path, 'is damaged')
+  return { header, sealed }
+}
+
+/** Reads the header of a sealed text, without the key and so without proof. `path` is for the error's text. */
+export function readHeader(text: string, path: string): Header {
+  return parse(text, path).header
+}
+
+/**
+ * Opens what {@link seal} made.
+ *
+ * @param path where it lies, for the error's text
+ * @throws AuthError `store_unreadable` when it is damaged, of another version, or not what `binding` says
+ */
+export function open(
+  text: string,
+  binding: Binding,
+  key: Buffer,
+  path: string,
+): { header: Header; content: Record<string, unknown> } {
+  const { header, sealed } = parse(text, path)
+  for (const name of ['kind', 'brand', 'app_id', 'profile'] as const) {
+    if (header[name] !== binding[name]) {
+      throw unreadable(
+        path,
+        `belongs to ${name} ${JSON.stringify(header[name])}, not ${JSON.stringify(binding[name])}`,
+      )
+    }
+  }
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES))
+    decipher.setAAD(Buffer.from(encodeHeader(header)))
+    decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
+    const plain = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
+    return { header, content: JSON.parse(plain.toString('utf8')) }
+  } catch (_error) {
+    throw unreadable(path, 'was changed or damaged: its seal does not hold')
+  }
+}

@@ -1,0 +1,241 @@
+import { readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { AuthError } from '../errors.ts'
+import {
+  errnoOf,
+  isMissing,
+  isTemporaryNameOf,
+  readOwnFile,
+  removeFile,
+  renameFile,
+  replaceFile,
+} from '../files.ts'
+import { decodeRecord, type TokenRecord } from '../oauth/token-set.ts'
+import { type Binding, type Header, open, readHeader, seal } from './envelope.ts'
+import type { Key, Keys } from './key.ts'
+import { peekHolder } from './lock.ts'
+import type { Journal, Json, ProfileId } from './token-store.ts'
+
+/** No file of ours comes near; a larger one is not ours. */
+const MAX_FILE_BYTES = 1_048_576
+
+/** An error of a write, with the path, the errno and what to do. */
+export function notWritable(path: string, error: unknown): AuthError {
+  if (error instanceof AuthError) return error
+  return new AuthError(
+    'store_not_writable',
+    `${path} cannot be written (${errnoOf(error) ?? 'unknown error'}).`,
+    {
+      nextStep: `Make room or mend the permissions of ${dirname(path)}, then try again; nothing was lost.`,
+      cause: error,
+    },
+  )
+}
+
+/** Reads a file of ours as text; null when there is none. */
+export function readText(path: string): string | null {
+  try {
+    return readOwnFile(path, MAX_FILE_BYTES)?.toString('utf8') ?? null
+  } catch (error) {
+    if (error instanceof AuthError) throw error
+    throw new AuthError(
+      'store_unreadable',
+      `${path} cannot be read (${errnoOf(error) ?? 'unknown error'}).`,
+      {
+        nextStep: `Mend the permissions of ${path}; it was left as it is.`,
+        cause: error,
+      },
+    )
+  }
+}
+
+/** The sealed files in a directory, and the one key that all of them share. */
+export class SealedFiles {
+  readonly folder: string
+  readonly appsPath: string
+  readonly #keys: Keys
+
+  constructor(directory: string, keys: Keys) {
+    this.folder = join(directory, 'store')
+    this.appsPath = join(directory, 'app.json')
+    this.#keys = keys
+  }
+
+  /** The names of the records, without a promise that they can be opened. */
+  names(): string[] {
+    try {
+      return readdirSync(this.folder).filter((name) => name.endsWith('.json'))
+    } catch (error) {
+      if (isMissing(error)) return []
+      throw error
+    }
+  }
+
+  async open(path: string, binding: Binding): Promise<{ header: Header; content: Json } | null> {
+    const text = readText(path)
+    return text === null ? null : this.openText(text, binding, path)
+  }
+
+  async openText(text: string, binding: Binding, path: string): Promise<{ header: Header; content: Json }> {
+    const key = await this.#keys.find(readHeader(text, path))
+    return open(text, binding, key.bytes, path)
+  }
+
+  /** The header of the file at `path`, else of any sealed file; null where nothing is sealed yet. */
+  anyHeader(path: string): Header | null {
+    const others = () => [this.appsPath, ...this.names().map((name) => join(this.folder, name))]
+    return (
+      this.#readableHeader(path) ??
+      others()
+        .map((other) => this.#readableHeader(other))
+        .find(Boolean) ??
+      null
+    )
+  }
+
+  #readableHeader(path: string): Header | null {
+    try {
+      const text = readText(path)
+      return text === null ? null : readHeader(text, path)
+    } catch {
+      // It names no key; whoever needs its content reads it and reports it.
+      return null
+    }
+  }
+
+  /** The key to seal `path` with: that of the file in place, else of the other files, else the first of all. */
+  async sealingKey(path: string): Promise<Key> {
+    const header = this.anyHeader(path)
+    return header ? this.#keys.find(header) : this.#keys.first()
+  }
+
+  /** A key when the one in use is gone: only for a new authorization, which replaces what cannot be opened. */
+  async newKey(): Promise<Key> {
+    return this.#keys.first()
+  }
+
+  seal(key: Key, binding: Binding, generation: number, content: Json): string {
+    return seal({ ...binding, generation, key_source: key.source, key_id: key.id }, content, key.bytes)
+  }
+}
+
+/** The files of one profile, read without its lock. */
+export class ProfileFiles {
+  readonly path: string
+  readonly sealed: SealedFiles
+  readonly #id: ProfileId
+
+  constructor(sealed: SealedFiles, id: ProfileId) {
+    this.sealed = sealed
+    this.#id = id
+    this.path = join(sealed.folder, `${id.brand}-${id.appId}-${id.profile}.json`)
+  }
+
+  get lockPath(): string {
+    return `${this.path}.lock`
+  }
+
+  get holderLockPath(): string {
+    return `${this.path}.holder.lock`
+  }
+
+  get intentPath(): string {
+    return `${this.path}.intent`
+  }
+
+  get pendingPath(): string {
+    return `${this.path}.pending`
+  }
+
+  get nextPath(): string {
+    return `${this.path}.next`
+  }
+
+  binding(kind: Header['kind']): Binding {
+    return { kind, brand: this.#id.brand, app_id: this.#id.appId, profile: this.#id.profile }
+  }
+
+  async readRecord(): Promise<TokenRecord> {
+    const opened = await this.sealed.open(this.path, this.binding('token-set'))
+    if (!opened) return { generation: this.highestGeneration(), tokenSet: null }
+    const record = decodeRecord(opened.content)
+    if (!record || record.generation !== opened.header.generation) {
+      throw new AuthError('store_unreadable', `${this.path} holds no token set; it was left as it is.`, {
+        nextStep: 'Call start_authorization: a new authorization keeps this file aside.',
+      })
+    }
+    return this.#withoutSpentToken(record)
+  }
+
+  /** The highest generation ever written, noted in the lock file. */
+  highestGeneration(): number {
+    const generation = peekHolder(this.lockPath)?.note.generation
+    return typeof generation === 'number' ? generation : 0
+  }
+
+  /** An older copy that somebody put back holds a refresh token that was spent since: it is never presented. */
+  #withoutSpentToken(record: TokenRecord): TokenRecord {
+    if (!record.tokenSet || record.generation >= this.highestGeneration()) return record
+    const refusal = {
+      reason: 'outdated',
+      at: record.tokenSet.issuedAt,
+      code: 'refresh_uncertain',
+      feishuCode: null,
+      logId: null,
+      lostAt: null,
+    } as const
+    return { ...record, tokenSet: { ...record.tokenSet, refusal } }
+  }
+
+  readJournal(): Journal | null {
+    const text = readText(this.intentPath)
+    if (text === null) return null
+    try {
+      const journal = JSON.parse(text) as Journal
+      if (typeof journal.tokenHash === 'string' && Number.isInteger(journal.ambiguous)) return journal
+    } catch {
+      // Damaged: told below.
+    }
+    throw new AuthError('store_unreadable', `${this.intentPath} is damaged; it was left as it is.`, {
+      nextStep:
+        'Call start_authorization; or remove this file if you are sure that no refresh was interrupted lately.',
+    })
+  }
+
+  async readPending(): Promise<Json | null> {
+    const opened = await this.sealed.open(this.pendingPath, this.binding('authorization'))
+    return opened?.content ?? null
+  }
+
+  /**
+   * Removes what a process that died left behind. A record that it had written but not yet renamed is the only copy of
+   * a token that was paid for: it is taken over. Only with the lock held.
+   */
+  async cleanUp(): Promise<void> {
+    for (const name of readdirSync(this.sealed.folder)) {
+      if (isTemporaryNameOf(name, this.path)) removeFile(join(this.sealed.folder, name))
+    }
+    let text: string | null
+    try {
+      text = readText(this.nextPath)
+    } catch {
+      return removeFile(this.nextPath)
+    }
+    if (text !== null) await this.#adopt(`${text.trimEnd()}\n`)
+  }
+
+  async #adopt(text: string): Promise<void> {
+    let current: number
+    try {
+      current = (await this.sealed.open(this.path, this.binding('token-set')))?.header.generation ?? 0
+    } catch {
+      // The record in place cannot be opened now; perhaps it can later, and then this file is needed still.
+      return
+    }
+    const next = await this.sealed.openText(text, this.binding('token-set'), this.nextPath).catch(() => null)
+    if (next?.header.generation !== current + 1) return removeFile(this.nextPath)
+    replaceFile(this.nextPath, text)
+    await renameFile(this.nextPath, this.path)
+    removeFile(this.intentPath)
+  }
+}

@@ -1,0 +1,84 @@
+// What every store promises, wherever it keeps the sealed bytes. A single-use refresh token needs more than files:
+//
+// - Everything that changes a profile happens under its lock ({@link TokenStore.withLock}).
+// - Before a refresh token is presented, {@link LockedProfile.prepare} has put the intent and the room for the next
+//   record on disk; just before the first byte goes out, {@link LockedProfile.markSent} counts the presentation. So
+//   every process, also after a crash, knows how often a token may have been spent.
+// - {@link LockedProfile.commit} compares the generation and swaps. If the record cannot be written, it stays in
+//   memory, the lock stays ours, and it is tried again until it succeeds: nobody presents the spent token meanwhile.
+
+import type { Brand } from '../config.ts'
+import type { TokenRecord } from '../oauth/token-set.ts'
+import type { Secret } from '../secret.ts'
+import type { KeySource } from './envelope.ts'
+import type { HeldLock, LockHolder } from './lock.ts'
+
+export type Json = Record<string, unknown>
+
+export type ProfileId = { brand: Brand; appId: string; profile: string }
+
+/** Presentations of one refresh token whose outcome nobody knows. */
+export type Presentations = {
+  ambiguous: number
+  /** When the last of them began; null: none. */
+  sentAt: number | null
+}
+
+/** What a refresh that did not come to an end has left behind. It holds no secret. */
+export type Journal = Presentations & {
+  /** Keyed hash of the refresh token it is about. */
+  tokenHash: string
+  pid: number
+  host: string
+  /** No request before this instant; null: Feishu asked for no pause. */
+  cooldownUntil: number | null
+}
+
+/** What can be done to a profile while its lock is held. */
+export type LockedProfile = {
+  read(): Promise<TokenRecord>
+  readJournal(): Promise<Journal | null>
+  /** Earlier presentations of this very token whose outcome is unknown. */
+  presentations(refreshToken: Secret): Promise<Presentations>
+  /** Proves that the disk takes the next record, and records the intent to present the token. */
+  prepare(refreshToken: Secret): Promise<void>
+  /** Counts the presentation, durably, before its first byte goes out. Synchronous: it runs between two bytes. */
+  markSent(): void
+  /**
+   * Nothing was consumed: takes the count of {@link markSent} back, if there was one, and ends the intent.
+   * `cooldownUntil` binds every process.
+   */
+  settle(cooldownUntil: number | null): Promise<void>
+  /**
+   * Replaces the record of generation `expected`; its journal ends with it. Resolves to false when the record could
+   * not be written and is kept in memory.
+   */
+  commit(record: TokenRecord, expected: number): Promise<boolean>
+  /** Moves a record that cannot be opened aside, as `*.corrupt-<time>`; resolves to the generation to go on from. */
+  setAside(): Promise<number>
+  readPending(): Promise<Json | null>
+  writePending(pending: Json): Promise<void>
+}
+
+export type TokenStore = {
+  kind: 'file' | 'postgres'
+  /** The record, read without the lock; where there is none, null and the highest generation there ever was. */
+  read(id: ProfileId): Promise<TokenRecord>
+  readJournal(id: ProfileId): Promise<Journal | null>
+  readPending(id: ProfileId): Promise<Json | null>
+  /** What keeps the key of the profile's record, or would; null: not decided before the first use. */
+  keySource(id: ProfileId): KeySource | null
+  /** Whether the newest record is in memory only. */
+  isUnsaved(id: ProfileId): boolean
+  /** @throws AuthError `store_locked` after `deadlineMs`, naming the holder */
+  withLock<T>(id: ProfileId, deadlineMs: number, work: (profile: LockedProfile) => Promise<T>): Promise<T>
+  /** Takes the lock of whoever waits for the answer to the pending authorization, if nobody holds it. */
+  holdAuthorization(id: ProfileId): Promise<HeldLock | LockHolder | null>
+  /** The names of the profiles of an app that have a record, in order. Reads names alone. */
+  profileNames(app: Omit<ProfileId, 'profile'>): string[]
+  /** The apps' credentials that `setup` kept. */
+  readApps(): Promise<Json | null>
+  updateApps(update: (apps: Json) => Json): Promise<void>
+  /** Last attempts to write what is in memory only. */
+  flush(): Promise<void>
+}

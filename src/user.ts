@@ -1,0 +1,48 @@
+import type { App } from './app.ts'
+import type { Deps } from './deps.ts'
+import { AuthError } from './errors.ts'
+import { untrusted } from './oauth/feishu.ts'
+import { logIdOf } from './oauth/token-endpoint.ts'
+import type { User } from './oauth/token-set.ts'
+import type { Secret } from './secret.ts'
+
+/** One small request to Feishu's own host. */
+const DEADLINE_MS = 5_000
+
+/** Feishu says that the access token is expired, revoked or unknown. */
+const REFUSALS = [99991668, 99991677, 99991663, 99991671, 20005, 20008, 20021, 20022, 20023]
+
+/**
+ * Asks Feishu whose access token it is (`user_info`; needs no scope).
+ *
+ * @returns null when Feishu refuses the token
+ * @throws AuthError when there is no usable answer
+ */
+export async function fetchUser(deps: Deps, app: App, accessToken: Secret): Promise<User | null> {
+  const answer = await deps.request({
+    method: 'GET',
+    url: app.endpoints.userInfo,
+    headers: { authorization: `Bearer ${accessToken.reveal()}`, accept: 'application/json' },
+    body: null,
+    deadlineMs: DEADLINE_MS,
+    account: { key: app.key, forced: false },
+  })
+  if (answer.kind === 'failure') throw answer.error
+  let json: { code?: unknown; data?: { open_id?: unknown; name?: unknown } } | null = null
+  try {
+    json = JSON.parse(answer.body.toString('utf8'))
+  } catch {
+    // Told below.
+  }
+  const code = Number(json?.code ?? Number.NaN)
+  if (REFUSALS.includes(code)) return null
+  const openId = json?.data?.open_id
+  if (code === 0 && typeof openId === 'string' && /^[\w-]{1,128}$/.test(openId)) {
+    return { openId, name: untrusted(json?.data?.name) }
+  }
+  throw new AuthError('unexpected_response', `user_info answered HTTP ${answer.status} without a person.`, {
+    nextStep: 'Try again in a minute.',
+    feishuCode: Number.isSafeInteger(code) ? code : null,
+    logId: logIdOf(answer.headers),
+  })
+}

@@ -1,0 +1,59 @@
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import {
+  type DeliverableToken,
+  type Delivery,
+  type DeliveryOptions,
+  deliverToken,
+} from '../../src/delivery/deliver.ts'
+import { type Machine, parseTargets } from '../../src/delivery/targets.ts'
+import { NOW } from './token.ts'
+
+/** The text of a file in test/fixtures/delivery. */
+export function fixture(name: string): string {
+  return readFileSync(fileURLToPath(new URL(`../fixtures/delivery/${name}`, import.meta.url)), 'utf8')
+}
+
+export type Home = {
+  path: string
+  memoryDir: string
+  machine: Machine
+  /** Writes a file below the home directory, and its folders; returns its path. */
+  put: (file: string, data: string | Buffer) => string
+  read: (file: string) => string
+  deliver: (
+    setting: string,
+    token: DeliverableToken,
+    options?: Partial<DeliveryOptions>,
+  ) => Promise<Delivery[]>
+}
+
+/** A home directory of its own for one test, removed when the test is over. */
+export function makeHome(): Home {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'feishu-delivery-')))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  const memoryDir = join(path, '.feishu-token-mcp', 'deliveries')
+  const machine: Machine = { platform: 'linux', home: path, env: {} }
+  return {
+    path,
+    memoryDir,
+    machine,
+    put(file, data) {
+      mkdirSync(dirname(join(path, file)), { recursive: true })
+      writeFileSync(join(path, file), data)
+      return join(path, file)
+    },
+    read: (file) => readFileSync(join(path, file), 'utf8'),
+    deliver: (setting, token, options = {}) =>
+      deliverToken(parseTargets(setting, machine), token, {
+        memoryDir,
+        now: NOW,
+        byHand: false,
+        dryRun: false,
+        ...options,
+      }),
+  }
+}

@@ -1,0 +1,121 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import native from 'fs-native-extensions'
+import { expect, test } from 'vitest'
+import {
+  createSharedFile,
+  type Exchange,
+  removeLeftovers,
+  replaceSharedFile,
+} from '../../src/delivery/shared-file.ts'
+import { temporaryName } from '../../src/files.ts'
+import { makeHome } from './home.ts'
+
+const { swapSync } = native as unknown as { swapSync: Exchange }
+const BASE = Buffer.from('base')
+const OURS = Buffer.from('ours')
+
+/** A file `f` in a folder of its own, and what the folder holds at last. */
+function makeFile(): { path: string; contents: () => Record<string, string> } {
+  const home = makeHome()
+  const path = home.put('f', BASE)
+  const contents = () =>
+    Object.fromEntries(
+      readdirSync(home.path).map((name) => [name, readFileSync(join(home.path, name), 'utf8')]),
+    )
+  return { path, contents }
+}
+
+/** Another program's save: a new file renamed onto the old one. */
+function saveOver(path: string, text: string): void {
+  writeFileSync(`${path}.other`, text)
+  renameSync(`${path}.other`, path)
+}
+
+test('the file is replaced, for its owner alone, and nothing is left beside it', async () => {
+  const { path, contents } = makeFile()
+  expect(await replaceSharedFile(path, BASE, OURS)).toBe(true)
+  expect(contents()).toEqual({ f: 'ours' })
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+})
+
+test('a file that changed since it was read is left as it is', async () => {
+  const { path, contents } = makeFile()
+  writeFileSync(path, 'theirs')
+  expect(await replaceSharedFile(path, BASE, OURS)).toBe(false)
+  expect(contents()).toEqual({ f: 'theirs' })
+})
+
+test.each([
+  ['renamed onto it', saveOver],
+  ['written into it', (path: string, text: string) => writeFileSync(path, text)],
+])('an edit %s in the very moment of the exchange is given back', async (_how, save) => {
+  const { path, contents } = makeFile()
+  let exchanges = 0
+  const exchange: Exchange = (from, to) => {
+    if (exchanges++ === 0) save(path, 'theirs')
+    swapSync(from, to)
+  }
+  expect(await replaceSharedFile(path, BASE, OURS, { exchange })).toBe(false)
+  expect(contents()).toEqual({ f: 'theirs' })
+})
+
+test('an editor that has truncated the file when the exchange comes writes to the right file', async () => {
+  const { path, contents } = makeFile()
+  const { openSync, writeSync, closeSync } = await import('node:fs')
+  let fd = -1
+  const exchange: Exchange = (from, to) => {
+    if (fd === -1) fd = openSync(path, 'w')
+    swapSync(from, to)
+  }
+  expect(await replaceSharedFile(path, BASE, OURS, { exchange })).toBe(false)
+  writeSync(fd, 'theirs')
+  closeSync(fd)
+  expect(contents()).toEqual({ f: 'theirs' })
+})
+
+test('two edits within the same moment are both kept', async () => {
+  const { path, contents } = makeFile()
+  let exchanges = 0
+  const exchange: Exchange = (from, to) => {
+    saveOver(path, `theirs ${++exchanges}`)
+    swapSync(from, to)
+  }
+  await expect(replaceSharedFile(path, BASE, OURS, { exchange })).rejects.toThrow(/twice in the same moment/)
+  expect(Object.values(contents()).sort()).toEqual(['theirs 1', 'theirs 2'])
+})
+
+test('where the file system cannot exchange, the file is renamed', async () => {
+  const unknown: Exchange = () => {
+    throw Object.assign(new Error('EINVAL: invalid argument'), { code: 'EINVAL' })
+  }
+  for (const exchange of [null, unknown]) {
+    const { path, contents } = makeFile()
+    expect(await replaceSharedFile(path, BASE, OURS, { exchange })).toBe(true)
+    expect(contents()).toEqual({ f: 'ours' })
+  }
+})
+
+test('a file that was removed meanwhile is not created again', async () => {
+  const home = makeHome()
+  expect(await replaceSharedFile(join(home.path, 'gone'), BASE, OURS)).toBe(false)
+  expect(readdirSync(home.path)).toEqual([])
+})
+
+test('a new file is never put over one that is there', async () => {
+  const { path, contents } = makeFile()
+  expect(await createSharedFile(path, OURS)).toBe(false)
+  expect(contents()).toEqual({ f: 'base' })
+})
+
+test('what a killed delivery left is removed, once it is old, and nothing else', () => {
+  const home = makeHome()
+  const path = home.put('f', BASE)
+  mkdirSync(join(home.path, 'folder.tmp'))
+  home.put('f.other.tmp', 'another program’s')
+  writeFileSync(temporaryName(join(home.path, '.feishu-token-mcp')), 'left')
+  removeLeftovers(path)
+  expect(readdirSync(home.path)).toHaveLength(4)
+  removeLeftovers(path, -1)
+  expect(readdirSync(home.path).sort()).toEqual(['f', 'f.other.tmp', 'folder.tmp'])
+})

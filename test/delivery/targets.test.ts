@@ -1,0 +1,147 @@
+import { expect, test } from 'vitest'
+import { type Machine, parseTargets } from '../../src/delivery/targets.ts'
+import { AuthError } from '../../src/errors.ts'
+
+const LINUX: Machine = { platform: 'linux', home: '/home/ada', env: {} }
+const MAC: Machine = { platform: 'darwin', home: '/Users/ada', env: {} }
+const WINDOWS: Machine = {
+  platform: 'win32',
+  home: 'C:\\Users\\ada',
+  env: { APPDATA: 'C:\\Users\\ada\\AppData\\Roaming', LOCALAPPDATA: 'C:\\Users\\ada\\AppData\\Local' },
+}
+
+function paths(setting: string, machine: Machine): string[] {
+  return parseTargets(setting, machine).flatMap((target) => target.paths)
+}
+
+test.each([
+  ['cursor', '/home/ada/.cursor/mcp.json', 'json'],
+  ['claude-code', '/home/ada/.claude.json', 'json'],
+  ['claude-desktop', '/home/ada/.config/Claude/claude_desktop_config.json', 'json'],
+  ['windsurf', '/home/ada/.codeium/windsurf/mcp_config.json', 'json'],
+  ['vscode', '/home/ada/.config/Code/User/mcp.json', 'json'],
+  ['codex', '/home/ada/.codex/config.toml', 'toml'],
+  ['gemini', '/home/ada/.gemini/settings.json', 'json'],
+  [
+    'cline',
+    '/home/ada/.config/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json',
+    'json',
+  ],
+])('%s has its file on Linux', (client, path, format) => {
+  const [target] = parseTargets(`${client}:lark`, LINUX)
+  expect(target).toMatchObject({ name: `${client}:lark`, entry: 'lark', format })
+  expect(target?.paths[0]).toBe(path)
+})
+
+test.each([
+  ['cursor', '/Users/ada/.cursor/mcp.json'],
+  ['claude-desktop', '/Users/ada/Library/Application Support/Claude/claude_desktop_config.json'],
+  ['vscode', '/Users/ada/Library/Application Support/Code/User/mcp.json'],
+])('%s has its file on macOS', (client, path) => {
+  expect(paths(`${client}:lark`, MAC)[0]).toBe(path)
+})
+
+test.each([
+  ['cursor', ['C:\\Users\\ada\\.cursor\\mcp.json']],
+  [
+    'claude-desktop',
+    [
+      'C:\\Users\\ada\\AppData\\Local\\Packages\\Claude_pzs8sxrjxfjjc\\LocalCache\\Roaming\\Claude\\claude_desktop_config.json',
+      'C:\\Users\\ada\\AppData\\Roaming\\Claude\\claude_desktop_config.json',
+    ],
+  ],
+  [
+    'vscode',
+    [
+      'C:\\Users\\ada\\AppData\\Roaming\\Code\\User\\mcp.json',
+      'C:\\Users\\ada\\AppData\\Roaming\\Code - Insiders\\User\\mcp.json',
+    ],
+  ],
+  ['codex', ['C:\\Users\\ada\\.codex\\config.toml']],
+])('%s has its files on Windows', (client, expected) => {
+  expect(paths(`${client}:lark`, WINDOWS)).toEqual(expected)
+})
+
+test('the clients’ own variables move their files', () => {
+  const env = { CLAUDE_CONFIG_DIR: '/srv/claude', CODEX_HOME: '/srv/codex', XDG_CONFIG_HOME: '/srv/config' }
+  const machine = { ...LINUX, env }
+  expect(paths('claude-code:lark,codex:lark', machine)).toEqual([
+    '/srv/claude/.claude.json',
+    '/srv/codex/config.toml',
+  ])
+  expect(paths('claude-desktop:lark', machine)).toEqual([
+    '/srv/config/Claude/claude_desktop_config.json',
+    '/home/ada/.config/Claude/claude_desktop_config.json',
+  ])
+})
+
+test('a target ends only at a comma that precedes a known kind', () => {
+  const setting = 'mcp:/a,b/c.json#my,server , dotenv:/x,y/.env#TOKEN,\n token-json:~/t,1.json,cursor:lark,'
+  expect(parseTargets(setting, LINUX).map(({ name, paths, entry }) => [name, paths[0], entry])).toEqual([
+    ['mcp:/a,b/c.json#my,server', '/a,b/c.json', 'my,server'],
+    ['dotenv:/x,y/.env#TOKEN', '/x,y/.env', 'TOKEN'],
+    ['token-json:~/t,1.json', '/home/ada/t,1.json', ''],
+    ['cursor:lark', '/home/ada/.cursor/mcp.json', 'lark'],
+  ])
+})
+
+test('the name follows the last #, and ~ is the home directory', () => {
+  expect(parseTargets('mcp:~/c#/mcp.json#lark', LINUX)[0]).toMatchObject({
+    paths: ['/home/ada/c#/mcp.json'],
+    entry: 'lark',
+  })
+  expect(paths('mcp:~\\mcp.json#lark,dotenv:D:\\work\\.env#T', WINDOWS)).toEqual([
+    'C:\\Users\\ada\\mcp.json',
+    'D:\\work\\.env',
+  ])
+  expect(paths('token-json:/a/~/t.json', LINUX)).toEqual(['/a/~/t.json'])
+})
+
+test('a .toml file of any client is read as TOML', () => {
+  expect(parseTargets('mcp:/work/.codex/config.toml#lark', LINUX)[0]).toMatchObject({
+    format: 'toml',
+    topKeys: ['mcp_servers'],
+  })
+})
+
+test('nothing set means no targets', () => {
+  expect(parseTargets(' , ', LINUX)).toEqual([])
+})
+
+test.each([
+  'vim:lark',
+  'Cursor:lark',
+  'cursor',
+  'cursor:',
+  'mcp:/a/b.json',
+  'mcp:/a/b.json#',
+  'mcp:#lark',
+  'dotenv:/a/.env#NOT A NAME',
+  'dotenv:/a/.env#A=B',
+  'token-json:',
+  'token-json:/a/',
+  'cursor:la\u0000rk',
+  'toString:x',
+  'cursor:lark,vscod:lark',
+  'token-json:/a/t.json,toekn-json:/b',
+])('%j is no target', (text) => {
+  expect(() => parseTargets(text, LINUX)).toThrow(AuthError)
+})
+
+test('the error names each bad target and the forms allowed', () => {
+  const error: unknown = (() => {
+    try {
+      return parseTargets(`cursor:ok,dotenv:/a#,mcp:${'x'.repeat(500)}`, LINUX)
+    } catch (thrown) {
+      return thrown
+    }
+  })()
+  expect(error).toMatchObject({ code: 'config_invalid', recovery: 'fix_config' })
+  const { message, nextStep } = error as AuthError
+  expect(message).toContain('"dotenv:/a#"')
+  expect(message).not.toContain('cursor:ok')
+  expect(message.length).toBeLessThan(300)
+  for (const form of ['cursor:SERVER', 'mcp:PATH#SERVER', 'dotenv:PATH#NAME', 'token-json:PATH']) {
+    expect(nextStep).toContain(form)
+  }
+})

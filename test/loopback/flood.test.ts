@@ -1,0 +1,162 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { getSecurely, NO_OPENSSL, selfSigned } from './certificate.ts'
+import { freePort, hasIPv6, openListener, requestBytes, send } from './client.ts'
+import type { Measurement } from './listener-process.ts'
+
+const HOSTILE_REQUESTS = 10_000
+const HALF_OPEN_SOCKETS = 200
+/** As many as a page and a script next to it could keep going at once. */
+const AT_ONCE = 50
+
+async function loopbackHosts(): Promise<string[]> {
+  return (await hasIPv6()) ? ['127.0.0.1', '::1'] : ['127.0.0.1']
+}
+
+async function startListener(port: number): Promise<ChildProcess> {
+  const child = fork('.build/run.mjs', ['test/loopback/listener-process.ts', String(port)])
+  onTestFinished(() => void child.kill('SIGKILL'))
+  await once(child, 'message')
+  return child
+}
+
+async function measure(child: ChildProcess): Promise<Measurement> {
+  child.send('measure')
+  const [measurement] = await once(child, 'message')
+  return measurement as Measurement
+}
+
+/** Half of them silent, half stopped within their headers; stubborn ones come back at once when they are dropped. */
+function holdConnections(port: number, hosts: string[], isStubborn: boolean): () => void {
+  const sockets = new Set<Socket>()
+  let isOver = false
+  const add = (number: number) => {
+    const socket = connect({ port, host: hosts[number % hosts.length] ?? '127.0.0.1' })
+    sockets.add(socket)
+    if (number % 4 < 2) socket.write('GET /callback?state=wrong HTTP/1.1\r\nHost: localh')
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      sockets.delete(socket)
+      if (isStubborn && !isOver) add(number)
+    })
+  }
+  for (let number = 0; number < HALF_OPEN_SOCKETS; number += 1) add(number)
+  const release = () => {
+    isOver = true
+    for (const socket of sockets) socket.destroy()
+  }
+  onTestFinished(release)
+  return release
+}
+
+const HOSTILE: ((port: number) => string)[] = [
+  (port) => requestBytes(port, '/callback?state=wrong&code=stolen'),
+  (port) => requestBytes(port, '/callback?error=access_denied'),
+  (port) => requestBytes(port, '/callback?state=right', { Host: 'evil.example' }),
+  (port) => requestBytes(port, '/callback?state=right', { Origin: 'http://evil.example' }),
+  (port) => requestBytes(port, '/callback?state=right', {}, 'POST'),
+  (port) => requestBytes(port, '/other?state=right'),
+  (port) => requestBytes(port, `/callback?state=right&x=${'x'.repeat(9_000)}`),
+  (port) => requestBytes(port, '/callback?state=right', { Cookie: 'x'.repeat(17_000) }),
+  () => '\u0016\u0003\u0001 not http\r\n\r\n',
+]
+
+/** Sends hostile requests and tells how many were answered; one that is dropped or reset is the sender's problem. */
+async function attack(port: number, count: number): Promise<number> {
+  let [sent, answered] = [0, 0]
+  const sendSome = async () => {
+    while (sent < count) {
+      const bytes = HOSTILE[sent++ % HOSTILE.length]?.(port) ?? ''
+      const answer = await send(port, bytes).catch(() => null)
+      if (answer !== null && answer.status >= 400) answered += 1
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, sendSome))
+  return answered
+}
+
+async function sendReal(port: number): Promise<{ status: number; tookMs: number }> {
+  const startedAt = performance.now()
+  const { status } = await send(port, requestBytes(port, '/callback?state=right'))
+  return { status, tookMs: performance.now() - startedAt }
+}
+
+describe('the person gets through', () => {
+  test('after 10,000 hostile requests and past 200 half-open connections', { timeout: 120_000 }, async () => {
+    const port = await freePort()
+    const child = await startListener(port)
+    // Until the engine has grown its own heap to the size that traffic of any kind needs.
+    await attack(port, 1_000)
+    const before = await measure(child)
+    const release = holdConnections(port, await loopbackHosts(), false)
+    const answered = await attack(port, HOSTILE_REQUESTS)
+    const real = await sendReal(port)
+    expect(real.status).toBe(200)
+    expect(real.tookMs).toBeLessThan(1_000)
+    expect(answered).toBeGreaterThan(0.99 * HOSTILE_REQUESTS)
+    release()
+    await expect
+      .poll(async () => (await measure(child)).descriptors, { timeout: 5_000 })
+      .toBe(before.descriptors)
+    const after = await measure(child)
+    expect((after.residentBytes - before.residentBytes) / 2 ** 20).toBeLessThan(30)
+  })
+
+  test('every time while all of it is going on', { timeout: 120_000 }, async () => {
+    const port = await freePort()
+    await startListener(port)
+    holdConnections(port, await loopbackHosts(), true)
+    let isOver = false
+    const attacks = attack(port, HOSTILE_REQUESTS / 2).then(() => {
+      isOver = true
+    })
+    const attempts: { status: number; tookMs: number }[] = []
+    while (!isOver) attempts.push(await sendReal(port))
+    await attacks
+    expect(attempts.length).toBeGreaterThan(10)
+    expect(attempts.filter(({ status, tookMs }) => status !== 200 || tookMs > 1_000)).toEqual([])
+  })
+
+  test('past 200 connections that never finish the TLS handshake', async (ctx) => {
+    const tls = selfSigned() ?? ctx.skip(NO_OPENSSL)
+    const port = await freePort()
+    const { queries } = await openListener(undefined, {
+      redirectUri: `https://localhost:${port}/callback`,
+      tls,
+    })
+    holdConnections(port, ['127.0.0.1'], false)
+    const startedAt = performance.now()
+    const { status } = await getSecurely(port, '/callback?state=right', tls.cert)
+    expect([status, queries.length]).toEqual([200, 1])
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+  })
+
+  test('and few connections stay, the youngest, when nobody speaks', async () => {
+    const { port } = await openListener()
+    const dropped: number[] = []
+    for (let number = 0; number < HALF_OPEN_SOCKETS; number += 1) {
+      const socket = connect({ port, host: '127.0.0.1' })
+      socket.on('error', () => {})
+      socket.on('close', () => dropped.push(number))
+    }
+    await expect.poll(() => dropped.length).toBe(HALF_OPEN_SOCKETS - 32)
+    expect(Math.max(...dropped)).toBe(HALF_OPEN_SOCKETS - 32 - 1)
+  })
+
+  test('not, when connections are merely counted: the control', async () => {
+    const server = createServer((_request, response) => response.end())
+    server.maxConnections = 32
+    server.listen({ port: 0, host: '127.0.0.1' })
+    await once(server, 'listening')
+    onTestFinished(() => server.closeAllConnections())
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as { port: number }
+    const sockets = Array.from({ length: 32 }, () => connect({ port, host: '127.0.0.1' }))
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    const real = await sendReal(port).catch(() => null)
+    expect(real?.status).not.toBe(200)
+  })
+})

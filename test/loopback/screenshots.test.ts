@@ -1,0 +1,163 @@
+import { accessSync, constants, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Browser, chromium } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Listener, listenForCallback } from '../../src/loopback/listener.ts'
+import type { Page } from '../../src/loopback/page.ts'
+import { freePort } from './client.ts'
+
+const EXECUTABLE = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
+const SCREENSHOT_DIR = process.env.SCREENSHOT_DIR
+
+const FAILURE = {
+  reason: {
+    en: 'Feishu issued no refresh token, because the app may not refresh user access tokens (20074).',
+    zh: '飞书没有签发 refresh_token，因为该应用未开启“刷新 user_access_token”的开关（20074）。',
+  },
+  nextStep: {
+    en: 'Turn the switch on at https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/safe, publish a version, then ask your assistant to authorize again.',
+    zh: '请在 https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/safe 打开该开关，发布新版本，然后让助手重新发起授权。',
+  },
+}
+
+const PAGES: Record<string, Page> = {
+  succeeded: {
+    kind: 'succeeded',
+    userName: '欧阳晓月',
+    profile: 'default',
+    accessTokenExpiresAt: Date.UTC(2026, 10, 26, 8, 30),
+    reauthorizeBy: Date.UTC(2026, 11, 3, 6, 30),
+  },
+  'succeeded-unknown-person': {
+    kind: 'succeeded',
+    userName: null,
+    profile: 'default',
+    accessTokenExpiresAt: Date.UTC(2026, 10, 26, 8, 30),
+    reauthorizeBy: null,
+  },
+  'succeeded-hostile-name': {
+    kind: 'succeeded',
+    userName: `\u202e<script>alert(1)</script>${'W'.repeat(5000)}`,
+    profile: 'a-profile-with-a-name-that-somebody-made-as-long-as-possible',
+    accessTokenExpiresAt: Date.UTC(2026, 10, 26, 8, 30),
+    reauthorizeBy: Date.UTC(2026, 11, 3, 6, 30),
+  },
+  denied: { kind: 'denied' },
+  failed: { kind: 'failed', ...FAILURE, code: 'refresh_not_allowed · 20074' },
+  'already-used': { kind: 'already_used' },
+  ignored: { kind: 'ignored' },
+  broken: { kind: 'broken' },
+}
+
+/** Every text of the page: its own colour against the nearest painted background (WCAG 2.2, 1.4.3). */
+const LOWEST_CONTRAST = `(() => {
+  const parse = (color) => color.match(/[\\d.]+/g).map(Number)
+  const luminance = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
+  const background = (element) => {
+    const color = parse(getComputedStyle(element).backgroundColor)
+    return color[3] === 0 && element.parentElement ? background(element.parentElement) : color
+  }
+  const ratios = [...document.querySelectorAll('main *')]
+    .filter((element) => [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()))
+    .map((element) => [luminance(parse(getComputedStyle(element).color)), luminance(background(element))])
+    .map(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05))
+  return Math.min(...ratios)
+})()`
+
+function isInstalled(): boolean {
+  try {
+    accessSync(EXECUTABLE, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const VARIANTS = ['zh-CN', 'en-US'].flatMap((locale) =>
+  (['light', 'dark'] as const).flatMap((colorScheme) =>
+    [360, 1280].map((width) => ({ locale, colorScheme, width })),
+  ),
+)
+
+describe('the pages in Chromium', () => {
+  let browser: Browser | undefined
+  let listener: Listener | undefined
+  let redirectUri: string
+
+  beforeAll(async () => {
+    if (!isInstalled()) return
+    process.env.TZ = 'Asia/Shanghai'
+    redirectUri = `http://localhost:${await freePort()}/callback`
+    listener = await listenForCallback({
+      redirectUri,
+      listen: null,
+      tls: null,
+      language: null,
+      onResponse: async (query) => PAGES[query.get('page') ?? ''] ?? { kind: 'ignored' },
+    })
+    browser = await chromium.launch({
+      executablePath: EXECUTABLE,
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    })
+    if (SCREENSHOT_DIR !== undefined) mkdirSync(SCREENSHOT_DIR, { recursive: true })
+  }, 30_000)
+
+  afterAll(async () => {
+    await browser?.close()
+    await listener?.close()
+    delete process.env.TZ
+  })
+
+  test.for(VARIANTS)(
+    'are right in $locale, $colorScheme, $width px',
+    { timeout: 60_000 },
+    async (variant, ctx) => {
+      if (browser === undefined) {
+        ctx.skip(
+          `no Chromium at ${EXECUTABLE}: apt-get install chromium fonts-noto-cjk, or set CHROMIUM_PATH`,
+        )
+        return
+      }
+      const { locale, colorScheme, width } = variant
+      const context = await browser.newContext({ locale, colorScheme, viewport: { width, height: 800 } })
+      const tab = await context.newPage()
+      const complaints: string[] = []
+      tab.on('console', (message) => complaints.push(message.text()))
+      tab.on('pageerror', (error) => complaints.push(String(error)))
+      const requests: string[] = []
+      tab.on('request', (request) => requests.push(request.url()))
+      for (const name of Object.keys(PAGES)) {
+        await tab.goto(`${redirectUri}?page=${name}`)
+        if (SCREENSHOT_DIR !== undefined) {
+          const file = `${name}-${locale}-${colorScheme}-${width}.png`
+          await tab.screenshot({ path: join(SCREENSHOT_DIR, file), fullPage: true })
+        }
+        await expect(tab.locator('html').getAttribute('lang')).resolves.toBe(
+          locale === 'zh-CN' ? 'zh-CN' : 'en',
+        )
+        await expect(tab.getByRole('heading', { level: 1 }).isVisible()).resolves.toBe(true)
+        const overflow = await tab.evaluate('document.documentElement.scrollWidth - innerWidth')
+        expect(overflow, `${name} overflows`).toBeLessThanOrEqual(0)
+        expect(await tab.evaluate(LOWEST_CONTRAST), `contrast of ${name}`).toBeGreaterThanOrEqual(4.5)
+        const background = await tab.evaluate('getComputedStyle(document.body).backgroundColor')
+        expect(background).toBe(colorScheme === 'dark' ? 'rgb(15, 20, 19)' : 'rgb(243, 245, 243)')
+      }
+      await context.close()
+      const failures = complaints.filter((text) => !/status of (400|410|500)/.test(text))
+      expect(failures).toEqual([])
+      const fetched = requests.filter((url) => !url.startsWith('data:') && !url.startsWith(redirectUri))
+      expect(fetched).toEqual([])
+    },
+  )
+})
