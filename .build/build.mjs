@@ -18,6 +18,8 @@ await build({
   platform: 'node',
   format: 'esm',
   target: 'node20.18',
+  // jsonc-parser's CommonJS form asks for files at run time that a bundle does not have.
+  mainFields: ['module', 'main'],
   external: ['fs-native-extensions', 'pg'],
   chunkNames: 'chunks/[name]-[hash]',
   // Bundled CommonJS packages call require() for Node's own modules; an ES module has none of its own.

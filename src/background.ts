@@ -8,7 +8,7 @@ import type { Deps } from './deps.ts'
 export function startBackground(deps: Deps): () => void {
   let deliveredGeneration: number | null = null
   return startAutoRefresh(deps, async () => {
-    if (deps.config.deliverTo === '') return
+    if (deps.config.deliverTo.length === 0) return
     const app = await resolveApp(deps, deps.config.profile)
     const { generation, tokenSet } = await deps.store.read(app.id)
     if (!tokenSet || generation === deliveredGeneration) return

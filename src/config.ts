@@ -1,6 +1,7 @@
 // The settings: environment → Config, or one error that lists every problem and its mend. Pure: reads no file.
 
 import { isAbsolute, join, resolve } from 'node:path'
+import { type Machine, parseTargets, type Target } from './delivery/targets.ts'
 import { AuthError } from './errors.ts'
 import { Secret } from './secret.ts'
 
@@ -33,8 +34,8 @@ export type Config = {
   store: 'file' | Secret
   autoRefresh: boolean
   refreshMarginMs: number
-  /** `FEISHU_DELIVER_TO` as written; the targets are parsed where they are used. */
-  deliverTo: string
+  /** Where copies of the access token go (`FEISHU_DELIVER_TO`). */
+  deliverTo: Target[]
   openBrowser: boolean
   language: Language | null
   logLevel: LogLevel
@@ -229,6 +230,17 @@ function readProxy(reader: SettingsReader): Secret | null {
   return null
 }
 
+function readTargets(reader: SettingsReader, machine: Machine): Target[] {
+  const setting = reader.text('FEISHU_DELIVER_TO')
+  if (setting === null) return []
+  try {
+    return parseTargets(setting, machine)
+  } catch (error) {
+    reader.problems.push((error as AuthError).message.replace(/\.$/, ''))
+    return []
+  }
+}
+
 function expandHome(path: string, home: string): string {
   return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path
 }
@@ -249,7 +261,12 @@ function readTokenDir(reader: SettingsReader, home: string): string {
  * @param profile the `--profile` of the command line, which wins over `FEISHU_PROFILE`
  * @throws AuthError `config_invalid`, listing every problem
  */
-export function readConfig(env: Environment, home: string, profile: string | null): Config {
+export function readConfig(
+  env: Environment,
+  home: string,
+  platform: NodeJS.Platform,
+  profile: string | null,
+): Config {
   const reader = new SettingsReader(env)
   const redirect = reader.url('FEISHU_REDIRECT_URI', DEFAULT_REDIRECT_URI)
   const callbackListen = readListen(reader)
@@ -278,7 +295,7 @@ export function readConfig(env: Environment, home: string, profile: string | nul
     store: readStore(reader),
     autoRefresh: reader.boolean('FEISHU_AUTO_REFRESH', true),
     refreshMarginMs: readMargin(reader),
-    deliverTo: reader.text('FEISHU_DELIVER_TO') ?? '',
+    deliverTo: readTargets(reader, { platform, home, env }),
     openBrowser: reader.boolean('FEISHU_OPEN_BROWSER', true),
     language: reader.text('FEISHU_LANG') ? reader.oneOf<Language>('FEISHU_LANG', ['en', 'zh'], 'en') : null,
     logLevel: reader.oneOf('FEISHU_LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info'),

@@ -71,8 +71,9 @@ function createDeps(config: Config, closing: AbortSignal): Deps {
     openBrowser,
     lastDeliveries: () => deliveries,
     async deliver(id, tokenSet) {
-      if (config.deliverTo === '' || id.profile !== config.profile || !tokenSet.accessToken) return []
-      deliveries = []
+      if (config.deliverTo.length === 0 || id.profile !== config.profile) return []
+      const { deliverCopies } = await import('./deliver.ts')
+      deliveries = await deliverCopies(config, tokenSet, { now: clock.now(), byHand: false, dryRun: false })
       return deliveries
     },
   }
@@ -98,7 +99,7 @@ async function serveMcp(): Promise<number> {
   const closing = new AbortController()
   let deps: Deps | null = null
   const getDeps = () => {
-    deps ??= createDeps(readConfig(environment, homedir(), null), closing.signal)
+    deps ??= createDeps(readConfig(environment, homedir(), process.platform, null), closing.signal)
     return deps
   }
   const log = createLog('info')
@@ -149,7 +150,8 @@ async function runCommand(args: string[]): Promise<number> {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     stdin: process.stdin,
-    createDeps: (profile) => createDeps(readConfig(environment, homedir(), profile), closing.signal),
+    createDeps: (profile) =>
+      createDeps(readConfig(environment, homedir(), process.platform, profile), closing.signal),
     settle,
     onInterrupt: (stop) => {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)

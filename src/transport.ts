@@ -126,7 +126,7 @@ export function createTransport(proxy: ProxySettings): Transport {
   let proxied: Dispatcher | null = null
 
   async function dispatcherFor(url: string): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent } = await import('undici')
+    const { Agent, EnvHttpProxyAgent } = await import('./undici.ts')
     // undici's own time limits are off: the one deadline stands over all, and knows about suspended processes.
     const limits = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } }
     if (!proxy.httpsProxy || isLoopbackUrl(new URL(url))) {
@@ -144,7 +144,7 @@ export function createTransport(proxy: ProxySettings): Transport {
   }
 
   async function request(options: HttpRequest): Promise<HttpAnswer> {
-    const { request: send } = await import('undici')
+    const { request: send } = await import('./undici.ts')
     listenForSends()
     const { host } = new URL(options.url)
     const body = options.body === null ? null : Buffer.from(options.body)

@@ -42,6 +42,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     options: [],
     load: async () => (await import('./logout.ts')).logoutCommand,
   },
+  deliver: {
+    usage: 'deliver [--dry-run]',
+    does: 'write the access token to the targets of FEISHU_DELIVER_TO now',
+    options: ['dry-run'],
+    load: async () => (await import('./deliver.ts')).deliver,
+  },
   import: {
     usage: 'import FILE [--force]',
     does: 'take over the token.json of the old script',

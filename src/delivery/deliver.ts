@@ -9,7 +9,7 @@ import { formatCreation, formatDiff } from './diff.ts'
 import { warnOfGit } from './git-exposure.ts'
 import { backUp, fingerprint, recall, remember } from './memory.ts'
 import { applyAndConfirm, type Found, findPlace } from './place.ts'
-import { createSharedFile, readSharedFile, replaceSharedFile } from './shared-file.ts'
+import { createSharedFile, replaceSharedFile } from './shared-file.ts'
 import type { Target } from './targets.ts'
 import { formatTokenJson, type TokenContent } from './token-json.ts'
 

@@ -96,7 +96,7 @@ export type Exchange = (from: string, to: string) => void
 async function loadExchange(): Promise<Exchange | null> {
   if (platform() === 'win32') return null
   const { default: native } = await import('fs-native-extensions')
-  return (native as unknown as { swapSync: Exchange }).swapSync
+  return native.swapSync
 }
 
 /** Whether the exchange took place; false where the file system does not know it. */

@@ -116,7 +116,7 @@ async function handle(context: Context, req: IncomingMessage, res: ServerRespons
   const body = await readBody(req)
   const holds = (status: number) => token !== null && mayBeRefusal(status, req.url as string)
   const exchange = { req, res, body, dispatcher, openUrl, idleTimeoutMs, log, holds }
-  if (token === null) await forward(exchange, upstreamHeaders(req.headers))
+  if (token === null) await forward(exchange, upstreamHeaders(req.headers, [], ''))
   else await forwardWithToken({ ...exchange, places, token }, context, renewals)
 }
 

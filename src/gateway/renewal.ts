@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { type Fault, sendFault } from './fault.ts'
 import { type Exchange, forward } from './forward.ts'
 import { type Refusal, readRefusal, TOKEN_EXPIRED } from './refusal.ts'
-import { endToEnd, type TokenPlace, upstreamHeaders, withToken } from './rewrite.ts'
+import { endToEnd, type TokenPlace, upstreamHeaders } from './rewrite.ts'
 
 /** An access token and the counter of the token set it belongs to. */
 export type AccessToken = { accessToken: string; generation: number }
@@ -57,7 +57,7 @@ async function attempt(
   token: AccessToken,
 ): Promise<Refusal | null> {
   const { req, res, places } = exchange
-  const held = await forward(exchange, withToken(upstreamHeaders(req.headers), places, token.accessToken))
+  const held = await forward(exchange, upstreamHeaders(req.headers, places, token.accessToken))
   if (held === null) return null
   const refusal = await readRefusal(held.headers, held.body)
   if (refusal === null) res.writeHead(held.status, endToEnd(held.headers)).end(held.body)

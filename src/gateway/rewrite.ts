@@ -57,30 +57,27 @@ function isKey(token: string, key: string): boolean {
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
-/** The headers that go on to the open host, but for the token; undici adds that host's own `Host`. */
-export function upstreamHeaders(headers: IncomingHttpHeaders): Headers {
+/** The headers that go on to the open host, with the access token where the key was; undici adds that host's `Host`. */
+export function upstreamHeaders(
+  headers: IncomingHttpHeaders,
+  places: TokenPlace[],
+  accessToken: string,
+): Headers {
   const kept = endToEnd(headers)
+  for (const place of places) kept[place] = place === 'authorization' ? `Bearer ${accessToken}` : accessToken
   delete kept.host
   delete kept.expect
   return kept
 }
 
-/** Puts the access token where the key was. */
-export function withToken(headers: Headers, places: TokenPlace[], accessToken: string): Headers {
-  const bearing = { ...headers }
-  for (const place of places)
-    bearing[place] = place === 'authorization' ? `Bearer ${accessToken}` : accessToken
-  return bearing
-}
-
 /** Leaves out what belongs to one connection only: the fixed set and what `Connection` names (RFC 9110 §7.6.1). */
 export function endToEnd(headers: IncomingHttpHeaders): Headers {
-  const named = headers.connection?.toLowerCase().split(/\s*,\s*/)
+  const named = headers.connection?.toLowerCase().split(',')
   const kept: Headers = {}
   for (const name in headers) {
     const value = headers[name]
     if (value === undefined || HOP_BY_HOP.has(name) || name.startsWith('proxy-')) continue
-    if (named?.includes(name)) continue
+    if (named?.some((option) => option.trim() === name)) continue
     kept[name] = value
   }
   return kept

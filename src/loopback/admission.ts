@@ -19,11 +19,21 @@ export function refuse(request: IncomingMessage, redirectUri: URL): Refusal | nu
   if (method !== 'GET') return 'method_not_allowed'
   if (!isOurHost(request, redirectUri)) return 'misdirected'
   if (headers.origin !== undefined && headers.origin !== 'null') return 'forbidden'
-  if ((headers['sec-fetch-mode'] ?? 'navigate') !== 'navigate') return 'forbidden'
+  if (isSubresource(headers)) return 'forbidden'
   if ((headers['sec-fetch-dest'] ?? 'document') !== 'document') return 'forbidden'
   if (url.length > MAX_URL_CHARACTERS) return 'ignored'
   if (url.split('?', 1)[0] !== redirectUri.pathname) return 'not_found'
   return null
+}
+
+/**
+ * Whether a browser says that a page, not the person, made the request. Node's own `fetch` labels itself as `cors`
+ * without being a browser: programs that hand the redirect on for a person are let through, they need the state too.
+ */
+function isSubresource(headers: IncomingMessage['headers']): boolean {
+  const mode = headers['sec-fetch-mode'] ?? 'navigate'
+  const program = headers['user-agent'] === 'node' && headers['sec-fetch-site'] === undefined
+  return mode !== 'navigate' && !program
 }
 
 /** The query of a request, as the browser sent it; repeated parameters stay repeated. */

@@ -48,7 +48,7 @@ export function createCallbackServer(options: CallbackServerOptions, connections
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: REQUEST_DEADLINE_MS,
     requestTimeout: REQUEST_DEADLINE_MS,
-    connectionsCheckingInterval: DEADLINE_CHECK_MS,
+    
     // Node's own answer to a missing Host would lack our headers.
     requireHostHeader: false,
   }
@@ -70,7 +70,11 @@ export function createCallbackServer(options: CallbackServerOptions, connections
   // Without these two, Node itself answers a request with an Expect header.
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', onRequest)
-  server.on('connect', (_request: IncomingMessage, socket: Socket) => refuseMethod(socket))
+  server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+    // Node lets go of a tunnel's socket; unheard, its reset would end the process.
+    socket.on('error', () => {})
+    refuseMethod(socket)
+  })
   server.on('clientError', (error: Error, socket: Socket) => {
     // What is not HTTP at all (a failed TLS handshake, a reset) gets no answer.
     const isHttp = 'code' in error && /^(HPE_|ERR_HTTP_REQUEST_TIMEOUT$)/.test(String(error.code))

@@ -25,7 +25,7 @@ export const STYLESHEET = `
 :root{color-scheme:light dark;--ground:#f3f5f3;--card:#fff;--ink:#18201e;--soft:#54615d;--line:#dfe5e2;--accent:#0b6b63;--wash:#e8f3f0;--on-accent:#fff}
 @media (prefers-color-scheme:dark){:root{--ground:#0f1413;--card:#181f1d;--ink:#e9f0ed;--soft:#a3b1ac;--line:#2c3734;--accent:#72d4c5;--wash:#1b2f2b;--on-accent:#0f1413}}
 *{box-sizing:border-box;margin:0}
-p{text-wrap:pretty}
+p:lang(en){text-wrap:pretty}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{min-height:100vh;min-height:100dvh;display:grid;align-items:center;justify-items:center;padding:1.5rem 1rem;background:var(--ground);color:var(--ink);font:1rem/1.6 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue","PingFang SC","Hiragino Sans GB","Microsoft YaHei","Noto Sans CJK SC","Noto Sans SC",sans-serif;overflow-wrap:anywhere}
 main{width:100%;max-width:31rem;padding:2.5rem;background:var(--card);border:1px solid var(--line);border-radius:1.25rem}
@@ -47,7 +47,7 @@ h2{margin-bottom:.25rem;font-size:.8125rem;line-height:1.5;font-weight:600;color
 a{color:var(--accent);text-underline-offset:.2em}
 a:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:2px}
 .code{margin-top:1.25rem;font-size:.875rem;color:var(--soft)}
-code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+code{display:block;font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 @media (max-width:30rem){body{align-items:start}main{padding:1.75rem 1.5rem}.glyph{width:3rem;height:3rem;margin:1.5rem 0 1rem}dl div{display:block;padding:.5rem 0}dt{font-size:.875rem}}
 `
 

@@ -11,7 +11,7 @@ export const LABELS: Record<
   Text
 > = {
   nextStep: { en: 'Next step', zh: '下一步' },
-  errorCode: { en: 'Error code: ', zh: '错误码：' },
+  errorCode: { en: 'Error code', zh: '错误码' },
   account: { en: 'Account', zh: '账号' },
   unknownName: { en: 'name not known yet', zh: '暂未取得姓名' },
   profile: { en: 'Profile', zh: '配置名' },

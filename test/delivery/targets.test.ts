@@ -98,7 +98,7 @@ test('the name follows the last #, and ~ is the home directory', () => {
 })
 
 test('a .toml file of any client is read as TOML', () => {
-  expect(parseTargets('mcp:/work/.codex/config.toml#lark', LINUX)[0]).toMatchObject({
+  expect(parseTargets('mcp:/project/.codex/config.toml#lark', LINUX)[0]).toMatchObject({
     format: 'toml',
     topKeys: ['mcp_servers'],
   })

@@ -52,6 +52,7 @@ describe('every answer carries the security headers and closes the connection', 
       (port) => requestBytes(port, '/callback', { Cookie: 'x'.repeat(17_000) }),
     ],
     ['what is not HTTP', 400, () => '\u0016\u0003\u0001\u0002 not http\r\n\r\n'],
+    ['HTTP/2', 400, () => 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['an unknown method', 400, (port) => `BREW /callback HTTP/1.1\r\n${Host(port)}\r\n`],
     ['an unknown version', 400, (port) => `GET /callback HTTP/7.0\r\n${Host(port)}\r\n`],
     ['a folded header', 400, (port) => `GET /callback HTTP/1.1\r\n folded\r\n${Host(port)}\r\n`],
@@ -207,6 +208,20 @@ describe('one connection is one request', () => {
     expect([answer.status, queries.length]).toEqual([200, 1])
     expect(answer.body.match(/<!doctype/g)).toHaveLength(1)
   })
+
+  test.each(['', 'GET /callback HTTP/1.1\r\nHost: localhost:PORT\r\n\r\n'])(
+    'a tunnel that is asked for and reset at once does no harm (after %j)',
+    async (before) => {
+      const { port } = await openListener(() => new Promise(() => {}))
+      for (let round = 0; round < 20; round += 1) {
+        const socket = connect({ port, host: '127.0.0.1' })
+        const bytes = before.replace('PORT', String(port)) + requestBytes(port, 'x:1', {}, 'CONNECT')
+        socket.write(bytes, () => socket.resetAndDestroy())
+        await once(socket, 'close')
+      }
+      expect((await send(port, requestBytes(port, '/'))).status).toBe(404)
+    },
+  )
 
   test('a person who leaves before the answer does no harm', async () => {
     let finish = (_: Page) => {}

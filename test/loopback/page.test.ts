@@ -144,7 +144,7 @@ describe('a name from Feishu', () => {
 describe('the page of failure', () => {
   test('gives the reason, the next step and the code in the language of the page', () => {
     expect(textOf(renderPage(FAILED, 'en').html)).toBe(
-      'feishu-token-mcp Authorization failed The app secret is wrong. Next step Run setup again. Error code: invalid_client · 20002',
+      'feishu-token-mcp Authorization failed The app secret is wrong. Next step Run setup again. Error code invalid_client · 20002',
     )
     expect(textOf(renderPage(FAILED, 'zh').html)).toContain('应用密钥不正确。 下一步 请重新运行 setup。')
   })

@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { accessSync, constants, mkdirSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, type TestContext, test } from 'vitest'
 import { type Listener, listenForCallback } from '../../src/loopback/listener.ts'
 import type { Page } from '../../src/loopback/page.ts'
 import { freePort } from './client.ts'
@@ -66,6 +69,36 @@ const LOWEST_CONTRAST = `(() => {
   return Math.min(...ratios)
 })()`
 
+/** Everything a page can make a browser send to another address without leaving the page itself. */
+const ATTACKS = `(async (url) => {
+  const settled = (element, parent = document.body) => new Promise((resolve) => {
+    element.onload = element.onerror = resolve
+    parent.append(element)
+  })
+  const make = (name, attributes) => Object.assign(document.createElement(name), attributes)
+  await Promise.allSettled([
+    fetch(url, { mode: 'no-cors' }),
+    fetch(url, { mode: 'cors', credentials: 'include' }),
+    fetch(url, { method: 'POST', mode: 'no-cors', body: 'x' }),
+    fetch(url, { headers: { 'X-Preflight': '1' } }),
+    navigator.sendBeacon(url),
+    settled(make('img', { src: url })),
+    settled(make('script', { src: url })),
+    settled(make('link', { rel: 'stylesheet', href: url })),
+    settled(make('iframe', { src: url })),
+    settled(make('object', { data: url })),
+    settled(make('embed', { src: url })),
+    new Promise((resolve) => { new WebSocket(url.replace('http', 'ws')).onerror = resolve }),
+  ])
+  const frame = make('iframe', { name: 'target' })
+  document.body.append(frame)
+  const form = make('form', { method: 'post', action: url, target: 'target' })
+  document.body.append(form)
+  const posted = new Promise((resolve) => { frame.onload = resolve })
+  form.submit()
+  await posted
+})`
+
 function isInstalled(): boolean {
   try {
     accessSync(EXECUTABLE, constants.X_OK)
@@ -81,10 +114,14 @@ const VARIANTS = ['zh-CN', 'en-US'].flatMap((locale) =>
   ),
 )
 
-describe('the pages in Chromium', () => {
+describe('in Chromium, the pages', () => {
   let browser: Browser | undefined
   let listener: Listener | undefined
   let redirectUri: string
+  const queries: string[] = []
+  const chromiumOf = (ctx: TestContext): Browser =>
+    browser ??
+    ctx.skip(`no Chromium at ${EXECUTABLE}: apt-get install chromium fonts-noto-cjk, or set CHROMIUM_PATH`)
 
   beforeAll(async () => {
     if (!isInstalled()) return
@@ -95,7 +132,10 @@ describe('the pages in Chromium', () => {
       listen: null,
       tls: null,
       language: null,
-      onResponse: async (query) => PAGES[query.get('page') ?? ''] ?? { kind: 'ignored' },
+      onResponse: async (query) => {
+        queries.push(String(query))
+        return PAGES[query.get('page') ?? ''] ?? { kind: 'ignored' }
+      },
     })
     browser = await chromium.launch({
       executablePath: EXECUTABLE,
@@ -123,14 +163,12 @@ describe('the pages in Chromium', () => {
     'are right in $locale, $colorScheme, $width px',
     { timeout: 60_000 },
     async (variant, ctx) => {
-      if (browser === undefined) {
-        ctx.skip(
-          `no Chromium at ${EXECUTABLE}: apt-get install chromium fonts-noto-cjk, or set CHROMIUM_PATH`,
-        )
-        return
-      }
       const { locale, colorScheme, width } = variant
-      const context = await browser.newContext({ locale, colorScheme, viewport: { width, height: 800 } })
+      const context = await chromiumOf(ctx).newContext({
+        locale,
+        colorScheme,
+        viewport: { width, height: 800 },
+      })
       const tab = await context.newPage()
       const complaints: string[] = []
       tab.on('console', (message) => complaints.push(message.text()))
@@ -160,4 +198,23 @@ describe('the pages in Chromium', () => {
       expect(fetched).toEqual([])
     },
   )
+
+  test('another page cannot make the browser deliver a response unseen', async (ctx) => {
+    const chromiumBrowser = chromiumOf(ctx)
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><body>')
+    }).listen({ port: 0, host: '127.0.0.1' })
+    await once(server, 'listening')
+    onTestFinished(() => server.closeAllConnections())
+    onTestFinished(() => void server.close())
+    const tab = await chromiumBrowser.newPage()
+    await tab.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    queries.length = 0
+    await tab.evaluate(`${ATTACKS}('${redirectUri}?page=denied')`)
+    expect(queries).toEqual([])
+    // The control: the same address in the address bar arrives.
+    await tab.goto(`${redirectUri}?page=denied`)
+    expect(queries).toEqual(['page=denied'])
+    await tab.close()
+  })
 })

@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Real processes, sockets and a slow machine: a test that waits for an event may take a while.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+})
