@@ -6,7 +6,8 @@ import { build } from 'esbuild'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-rmSync(join(root, 'dist'), { recursive: true, force: true })
+// TEMPORARY
+// rmSync(join(root, 'dist'), { recursive: true, force: true })
 await build({
   absWorkingDir: root,
   entryPoints: ['src/main.ts'],

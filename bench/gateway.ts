@@ -40,7 +40,7 @@ const PARALLEL = 16
 /** As long as Feishu's; without the gateway the program itself would send it. */
 const TOKEN = `eyJ${'x'.repeat(1_500)}`
 
-const RUN = 50
+const RUN = 10
 const PATHS = ['direct', 'plain', 'gateway'] as const
 
 type Path = (typeof PATHS)[number]
@@ -49,7 +49,7 @@ type Samples = Record<Path, { latency: number[]; small: number[]; download: numb
 
 /** Measures the gateway's added latency and its throughput as ratios to the plain proxy's. */
 export async function benchGateway(options: GatewayBenchOptions = {}): Promise<GatewayFigure[]> {
-  const { rounds = 7, requests = 10, bytes = 100_000_000 } = options
+  const { rounds = 7, requests = 50, bytes = 100_000_000 } = options
   const upstream = await startPeer('upstream')
   const peers: Record<Path, Peer> = {
     direct: upstream,

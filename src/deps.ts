@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici'
 import type { ActivityLog } from './activity.ts'
 import type { Clock } from './clock.ts'
 import type { Config, LogLevel } from './config.ts'
@@ -16,6 +17,8 @@ export type Deps = {
   config: Config
   store: TokenStore
   request: Request
+  /** The way to a host for the gateway. */
+  upstream: (url: string) => Promise<Dispatcher>
   activity: ActivityLog
   clock: Clock
   /** Opens a page for the person; resolves to why it could not, or null when it was opened. */

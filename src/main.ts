@@ -61,6 +61,7 @@ function createDeps(config: Config, closing: AbortSignal): Deps {
     config,
     store: createFileStore({ directory: config.tokenDir, keys, now: clock.now }),
     request: recorded(transport.request, activity, clock),
+    upstream: transport.upstream,
     activity,
     clock,
     log,
@@ -153,8 +154,8 @@ async function runCommand(args: string[]): Promise<number> {
     createDeps: (profile) =>
       createDeps(readConfig(environment, homedir(), process.platform, profile), closing.signal),
     settle,
-    onInterrupt: (stop) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
+    onSignal: (signals, act) => {
+      for (const signal of signals) process.on(signal, act)
     },
   })
 }

@@ -116,31 +116,33 @@ function plainHeaders(headers: Record<string, string | string[] | undefined>): R
 
 export type Transport = {
   request: Request
-  /** The way to a host: direct on loopback, through the proxy where one is set. Loads undici. */
-  dispatcherFor(url: string): Promise<Dispatcher>
+  /** The way to a host for the gateway: connections are kept and reused. Loads undici. */
+  upstream(url: string): Promise<Dispatcher>
 }
+
+/** undici's own time limits are off: one deadline stands over all, and knows about suspended processes. */
+const ONE_DEADLINE = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } }
+/** The gateway bounds silence itself; what cannot be connected within this is down. */
+const GATEWAY_LIMITS = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } }
 
 /** Creates the transport; undici is loaded with the first request. */
 export function createTransport(proxy: ProxySettings): Transport {
-  let direct: Dispatcher | null = null
-  let proxied: Dispatcher | null = null
+  const dispatchers = new Map<string, Dispatcher>()
 
-  async function dispatcherFor(url: string): Promise<Dispatcher> {
+  /** Direct on loopback, through the proxy where one is set. */
+  async function dispatcherFor(url: string, limits: typeof ONE_DEADLINE): Promise<Dispatcher> {
     const { Agent, EnvHttpProxyAgent } = await import('./undici.ts')
-    // undici's own time limits are off: the one deadline stands over all, and knows about suspended processes.
-    const limits = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } }
-    if (!proxy.httpsProxy || isLoopbackUrl(new URL(url))) {
-      direct ??= new Agent(limits)
-      return direct
-    }
-    const httpsProxy = proxy.httpsProxy.reveal()
-    proxied ??= new EnvHttpProxyAgent({
-      ...limits,
-      httpProxy: httpsProxy,
-      httpsProxy,
-      noProxy: proxy.noProxy ?? '',
-    })
-    return proxied
+    const direct = !proxy.httpsProxy || isLoopbackUrl(new URL(url))
+    const name = `${direct ? 'direct' : 'proxied'} ${limits.connect.timeout}`
+    const known = dispatchers.get(name)
+    if (known) return known
+    const httpsProxy = proxy.httpsProxy?.reveal() ?? ''
+    const noProxy = proxy.noProxy ?? ''
+    const created = direct
+      ? new Agent(limits)
+      : new EnvHttpProxyAgent({ ...limits, httpProxy: httpsProxy, httpsProxy, noProxy })
+    dispatchers.set(name, created)
+    return created
   }
 
   async function request(options: HttpRequest): Promise<HttpAnswer> {
@@ -180,7 +182,7 @@ export function createTransport(proxy: ProxySettings): Transport {
         headers: options.headers,
         body,
         signal: abort.signal,
-        dispatcher: await dispatcherFor(options.url),
+        dispatcher: await dispatcherFor(options.url, ONE_DEADLINE),
         // One connection for one request: nothing is written to a socket that the server may just be closing.
         reset: true,
       })
@@ -202,5 +204,5 @@ export function createTransport(proxy: ProxySettings): Transport {
     }
   }
 
-  return { request, dispatcherFor }
+  return { request, upstream: (url) => dispatcherFor(url, GATEWAY_LIMITS) }
 }

@@ -13,7 +13,8 @@ export type Cli = {
   /** Throws `config_invalid`. */
   createDeps: (profile: string | null) => Deps
   settle: (deps: Deps) => Promise<void>
-  onInterrupt: (stop: () => void) => void
+  /** Instead of ending this process. */
+  onSignal: (signals: readonly NodeJS.Signals[], act: (signal: NodeJS.Signals) => void) => void
 }
 
 /** Options that every command takes, and those of single commands. */

@@ -43,7 +43,7 @@ async function endWithPastedAddress({ cli, deps }: Invocation, start: StartOptio
 }
 
 async function waitForEnd({ cli, deps, profile }: Invocation, start: StartOptions): Promise<void> {
-  cli.onInterrupt(() => void interrupt(deps, start))
+  cli.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], () => void interrupt(deps, start))
   cli.stderr('Waiting for the approval …\n')
   const end = await authorizationEnd(deps, profile)
   if (end.status === 'succeeded') return

@@ -42,6 +42,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     options: [],
     load: async () => (await import('./logout.ts')).logoutCommand,
   },
+  exec: {
+    usage: 'exec [--no-gateway] -- CMD …',
+    does: 'run a command with a credential in its environment that never goes stale',
+    options: ['no-gateway'],
+    load: async () => (await import('./exec.ts')).exec,
+  },
   deliver: {
     usage: 'deliver [--dry-run]',
     does: 'write the access token to the targets of FEISHU_DELIVER_TO now',
@@ -85,7 +91,8 @@ function help(command: string): string {
   ].join('\n')
 }
 
-function usageError(command: string, message: string): AuthError {
+/** The error of a command line that cannot be used. */
+export function usageError(command: string, message: string): AuthError {
   return new AuthError('config_invalid', `${message}.`, { nextStep: `See \`${command} --help\`.` })
 }
 
@@ -123,7 +130,8 @@ function parse(args: string[], command: string): { options: Options; operands: s
 
 /** Runs one command of the command line; resolves to the exit code. */
 export async function runCli(args: string[], cli: Cli): Promise<number> {
-  const json = args.includes('--json')
+  const end = args.indexOf('--')
+  const json = args.slice(0, end === -1 ? args.length : end).includes('--json')
   try {
     return await dispatch(args, cli)
   } catch (error) {

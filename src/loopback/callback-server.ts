@@ -48,7 +48,7 @@ export function createCallbackServer(options: CallbackServerOptions, connections
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: REQUEST_DEADLINE_MS,
     requestTimeout: REQUEST_DEADLINE_MS,
-    
+    connectionsCheckingInterval: DEADLINE_CHECK_MS,
     // Node's own answer to a missing Host would lack our headers.
     requireHostHeader: false,
   }

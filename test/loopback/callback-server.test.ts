@@ -209,19 +209,15 @@ describe('one connection is one request', () => {
     expect(answer.body.match(/<!doctype/g)).toHaveLength(1)
   })
 
-  test.each(['', 'GET /callback HTTP/1.1\r\nHost: localhost:PORT\r\n\r\n'])(
-    'a tunnel that is asked for and reset at once does no harm (after %j)',
-    async (before) => {
-      const { port } = await openListener(() => new Promise(() => {}))
-      for (let round = 0; round < 20; round += 1) {
-        const socket = connect({ port, host: '127.0.0.1' })
-        const bytes = before.replace('PORT', String(port)) + requestBytes(port, 'x:1', {}, 'CONNECT')
-        socket.write(bytes, () => socket.resetAndDestroy())
-        await once(socket, 'close')
-      }
-      expect((await send(port, requestBytes(port, '/'))).status).toBe(404)
-    },
-  )
+  test('a tunnel that is asked for behind a request and then reset does no harm', async () => {
+    const { port, queries } = await openListener(() => new Promise(() => {}))
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.write(requestBytes(port, '/callback') + requestBytes(port, 'x:1', {}, 'CONNECT'))
+    await expect.poll(() => queries.length).toBe(1)
+    socket.resetAndDestroy()
+    await once(socket, 'close')
+    expect((await send(port, requestBytes(port, '/'))).status).toBe(404)
+  })
 
   test('a person who leaves before the answer does no harm', async () => {
     let finish = (_: Page) => {}

@@ -1,0 +1,133 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { networkFault, sendFault } from './fault.ts'
+import { REFUSAL_BYTES } from './refusal.ts'
+import { endToEnd, type Headers } from './rewrite.ts'
+
+/** A body up to this size is kept, to be sent again after a renewal; most of Feishu's calls are a few KiB. */
+const REPEATABLE_BYTES = 1_048_576
+
+/** `Buffer` can be sent again, `Readable` cannot; `null` = the request has none. */
+export type Body = Buffer | Readable | null
+
+export type Exchange = {
+  req: IncomingMessage
+  res: ServerResponse
+  body: Body
+  dispatcher: Dispatcher
+  openUrl: string
+  idleTimeoutMs: number
+  log: (level: 'debug' | 'info' | 'warn', message: string) => void
+  /** Which answers are kept back to be looked at; no other is ever read. */
+  holds: (status: number) => boolean
+}
+
+/** An answer that was kept back, whole. */
+export type HeldAnswer = { status: number; headers: IncomingHttpHeaders; body: Buffer }
+
+/** Reads a body that is small enough to be sent again; a larger one becomes a stream of all its bytes. */
+export function readBody(req: IncomingMessage): Promise<Body> | Body {
+  const declared = Number(req.headers['content-length'] ?? 0)
+  if (declared === 0 && req.headers['transfer-encoding'] === undefined) return null
+  if (declared > REPEATABLE_BYTES) return streamBody(req, [])
+  return new Promise((resolve, reject) => {
+    const begun: Buffer[] = []
+    let size = 0
+    const onData = (chunk: Buffer): void => {
+      begun.push(chunk)
+      size += chunk.length
+      if (size <= REPEATABLE_BYTES) return
+      req.off('data', onData)
+      resolve(streamBody(req, begun))
+    }
+    req.on('data', onData)
+    req.once('end', () => resolve(Buffer.concat(begun)))
+    req.once('error', reject)
+  })
+}
+
+/** Not `req` itself: undici destroys a body that is answered early, which would close the program's connection. */
+function streamBody(req: IncomingMessage, begun: Buffer[]): Readable {
+  const body = new Readable({ read: () => void req.resume() })
+  for (const chunk of begun) body.push(chunk)
+  req.on('data', (chunk) => {
+    if (!body.destroyed && !body.push(chunk)) req.pause()
+  })
+  req.once('end', () => body.destroyed || body.push(null))
+  req.once('error', (error) => body.destroy(error))
+  // What is left of an early answered request is read and dropped, else its connection could not be used again.
+  body.once('close', () => req.resume())
+  return body
+}
+
+/**
+ * Sends one request to the open host and streams the answer back. Resolves when the answer (or the fault, as
+ * Feishu-shaped JSON) is handed over: with `null`, or with the answer itself where it was held.
+ */
+export async function forward(exchange: Exchange, headers: Headers): Promise<HeldAnswer | null> {
+  const { req, res, body, dispatcher, openUrl, idleTimeoutMs } = exchange
+  if (res.destroyed) return null
+  const path = req.url as string
+  const method = req.method as string
+  const timeouts = { headersTimeout: idleTimeoutMs, bodyTimeout: idleTimeoutMs }
+  const held = await new Promise<HeldAnswer | null>((resolve) => {
+    dispatcher.dispatch(
+      { origin: openUrl, path, method, headers, body },
+      relay(exchange, resolve),
+    )
+  })
+  if (body instanceof Readable) body.destroy()
+  return held
+}
+
+function relay(exchange: Exchange, settle: (held: HeldAnswer | null) => void): Dispatcher.DispatchHandler {
+  const { res, openUrl, log } = exchange
+  let held: { status: number; headers: IncomingHttpHeaders; chunks: Buffer[]; size: number } | null = null
+  let ended = false
+  return {
+    onRequestStart(controller) {
+      const leave = () => {
+        if (!ended) controller.abort(new Error('the program closed its connection'))
+      }
+      if (res.destroyed) leave()
+      else res.once('close', leave)
+    },
+    onResponseStart(_controller, status, headers) {
+      // Informational answers (RFC 9110 §15.2) are for the gateway's own connection.
+      if (status < 200) return
+      if (exchange.holds(status)) held = { status, headers, chunks: [], size: 0 }
+      else res.writeHead(status, endToEnd(headers))
+    },
+    onResponseData(controller, chunk) {
+      let ready = chunk
+      if (held !== null) {
+        held.chunks.push(chunk)
+        held.size += chunk.length
+        if (held.size <= REFUSAL_BYTES) return
+        res.writeHead(held.status, endToEnd(held.headers))
+        ready = Buffer.concat(held.chunks)
+        held = null
+      }
+      if (res.write(ready)) return
+      controller.pause()
+      res.once('drain', () => controller.resume())
+    },
+    onResponseEnd() {
+      ended = true
+      if (held === null) res.end()
+      settle(held && { status: held.status, headers: held.headers, body: Buffer.concat(held.chunks) })
+    },
+    onResponseError(_controller, error) {
+      ended = true
+      if (!res.destroyed) {
+        const fault = networkFault(openUrl, error)
+        log('warn', fault.message)
+        // Once the answer has begun, only a broken connection tells the program that it is not whole.
+        if (res.headersSent) res.destroy()
+        else sendFault(res, fault)
+      }
+      settle(null)
+    },
+  }
+}

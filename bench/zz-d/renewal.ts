@@ -1,0 +1,90 @@
+import { Readable } from 'node:stream'
+import { type Fault, sendFault } from './fault.ts'
+import { type Exchange, forward } from './forward.ts'
+import { type Refusal, readRefusal, TOKEN_EXPIRED } from './refusal.ts'
+import { endToEnd, type TokenPlace, upstreamHeaders } from './rewrite.ts'
+
+/** An access token and the counter of the token set it belongs to. */
+export type AccessToken = { accessToken: string; generation: number }
+
+export type TokenSource = {
+  /** The access token in force; called for each request, so it must be cheap. */
+  currentToken: () => Promise<AccessToken>
+  /** Feishu refused the token of this generation: renews it once and gives the newer one. */
+  renewToken: (refusedGeneration: number) => Promise<AccessToken>
+}
+
+/** What a gateway remembers of renewals. */
+export type Renewals = {
+  last: { refused: number; token: Promise<AccessToken> } | null
+  /** The generation that Feishu refused although it had just been issued: to renew it again would not help. */
+  doubted: number | null
+}
+
+const SEND_AGAIN: Fault = {
+  status: 503,
+  reason: 'send_again',
+  message:
+    'The access token had expired and has been renewed, but the body is too large to be sent twice by itself.',
+  nextStep: 'Send the same request again.',
+}
+
+/** Sends a request that bears the key: if Feishu refuses the token, once more with a renewed one. */
+export async function forwardWithToken(
+  exchange: Exchange & { places: TokenPlace[]; token: AccessToken },
+  source: TokenSource,
+  renewals: Renewals,
+): Promise<void> {
+  const { res, body, token, log } = exchange
+  const refusal = await attempt(exchange, token)
+  if (refusal === null) return
+  // An API that takes no user token at all says 99991668, too: it must not cost a renewal each time.
+  if (renewals.doubted === token.generation && refusal.code !== TOKEN_EXPIRED) {
+    return sendFault(res, refusedAgain(refusal))
+  }
+  const renewed = await renewOnce(source, renewals, token.generation)
+  log('info', `Feishu refused the access token (${refusal.code}); it has been renewed`)
+  if (body instanceof Readable) return sendFault(res, SEND_AGAIN)
+  const again = await attempt(exchange, renewed)
+  if (again === null) return
+  renewals.doubted = renewed.generation
+  sendFault(res, refusedAgain(again))
+}
+
+/** Hands any answer on but a refusal of the token. */
+async function attempt(
+  exchange: Exchange & { places: TokenPlace[] },
+  token: AccessToken,
+): Promise<Refusal | null> {
+  const { req, res, places } = exchange
+  const held = await forward(exchange, upstreamHeaders(req.headers, places, token.accessToken))
+  if (held === null) return null
+  const refusal = await readRefusal(held.headers, held.body)
+  if (refusal === null) res.writeHead(held.status, endToEnd(held.headers)).end(held.body)
+  return refusal
+}
+
+/** All whose token of one generation was refused share one renewal, late ones included; a failed one may be tried again. */
+async function renewOnce(source: TokenSource, renewals: Renewals, refused: number): Promise<AccessToken> {
+  const current = await source.currentToken()
+  if (current.generation > refused) return current
+  if (renewals.last?.refused !== refused) {
+    const token = source.renewToken(refused)
+    renewals.last = { refused, token }
+    token.catch(() => {
+      renewals.last = null
+    })
+  }
+  return renewals.last.token
+}
+
+function refusedAgain(refusal: Refusal): Fault {
+  return {
+    status: 401,
+    reason: 'token_refused',
+    message: `Feishu refuses a user token that was just renewed: ${refusal.message} (${refusal.code}).`,
+    nextStep: 'See whether this API takes a user token; if other calls fail, too, authorize again.',
+    feishuCode: refusal.code,
+    logId: refusal.logId,
+  }
+}
