@@ -101,6 +101,27 @@ describe('Host', () => {
   })
 })
 
+describe("Node's own fetch, which calls itself a subresource without being a browser,", () => {
+  const LABELS = { 'User-Agent': 'node', 'Sec-Fetch-Mode': 'cors' }
+
+  test('may hand on the redirect for a person', async () => {
+    const { port, queries } = await openListener()
+    const answer = await fetch(`http://127.0.0.1:${port}/callback?state=s`)
+    expect([answer.status, queries.length]).toEqual([200, 1])
+    expect((await send(port, requestBytes(port, '/callback', LABELS))).status).toBe(200)
+  })
+
+  test.each([
+    { ...LABELS, 'Sec-Fetch-Site': 'cross-site' },
+    { ...LABELS, 'User-Agent': 'Mozilla/5.0 node' },
+    { ...LABELS, Origin: 'http://evil.example' },
+  ])('is no disguise for one: %j', async (headers: Record<string, string>) => {
+    const { port, queries } = await openListener()
+    expect((await send(port, requestBytes(port, '/callback', headers))).status).toBe(403)
+    expect(queries).toEqual([])
+  })
+})
+
 describe('a request of another page', () => {
   test.each([
     { Origin: 'http://evil.example' },

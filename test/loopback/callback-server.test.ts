@@ -128,7 +128,7 @@ const PAYLOADS = [
   '" onmouseover="alert(7319)',
   "' onmouseover='alert(7319)",
   '"><script>alert(7319)</script>',
-  '`;alert(7319)//${alert(7319)}{{7*7319}}',
+  '`;alert(7319)//\u0024{alert(7319)}{{7*7319}}',
   'javascript:alert(7319)//',
   'data:text/html,<script>alert(7319)</script>',
   '\r\nX-Injected: 7319\r\n\r\n<script>alert(7319)</script>',

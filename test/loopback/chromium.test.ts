@@ -10,6 +10,7 @@ import type { Page } from '../../src/loopback/page.ts'
 import { freePort } from './client.ts'
 
 const EXECUTABLE = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
+const NO_CHROMIUM = `no Chromium at ${EXECUTABLE}: apt-get install chromium fonts-noto-cjk, or set CHROMIUM_PATH`
 const SCREENSHOT_DIR = process.env.SCREENSHOT_DIR
 
 const FAILURE = {
@@ -119,12 +120,10 @@ describe('in Chromium, the pages', () => {
   let listener: Listener | undefined
   let redirectUri: string
   const queries: string[] = []
-  const chromiumOf = (ctx: TestContext): Browser =>
-    browser ??
-    ctx.skip(`no Chromium at ${EXECUTABLE}: apt-get install chromium fonts-noto-cjk, or set CHROMIUM_PATH`)
+  const chromiumOf = (ctx: TestContext): Browser => browser ?? ctx.skip(NO_CHROMIUM)
 
   beforeAll(async () => {
-    if (!isInstalled()) return
+    if (!isInstalled()) return console.warn(`skipped: ${NO_CHROMIUM}`)
     process.env.TZ = 'Asia/Shanghai'
     redirectUri = `http://localhost:${await freePort()}/callback`
     listener = await listenForCallback({
