@@ -67,6 +67,8 @@ export function isLoopbackUrl(url: URL): boolean {
 /** Collects what is wrong with the settings, so that all of it is told at once. */
 class SettingsReader {
   readonly problems: string[] = []
+  /** What is allowed but unwise. */
+  readonly warnings: string[] = []
   readonly #env: Environment
 
   constructor(env: Environment) {
@@ -78,12 +80,18 @@ class SettingsReader {
     const value = this.#env[name]?.trim()
     if (!value) return null
     if (UNRESOLVED.test(value)) {
+      // The value is not shown: it may be a secret that happens to look like a reference.
       this.problems.push(
-        `${name} holds the reference ${value}, which the client did not replace: write the value itself, or remove it`,
+        `${name} holds a reference (\${…}) that the client did not replace: write the value itself, or remove it`,
       )
       return null
     }
     return value
+  }
+
+  /** The text of a variable that other programs use too, whatever they put there. */
+  foreignText(name: string): string | null {
+    return this.#env[name]?.trim() || null
   }
 
   oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T {
@@ -129,43 +137,55 @@ class SettingsReader {
   }
 }
 
-function readApp(reader: SettingsReader, prefix: '' | 'FEISHU_'): EnvironmentApp | null {
-  const idName = `${prefix}APP_ID`
-  const appId = reader.text(idName)
-  const secret = reader.text(`${prefix}APP_SECRET`)
-  const file = prefix ? reader.text('FEISHU_APP_SECRET_FILE') : null
-  if (!prefix) {
-    // Other programs use these names too: only a pair that is surely Feishu's is taken.
-    if (!appId?.startsWith('cli_') || !APP_ID.test(appId) || !secret) return null
-    return { appId, secret: new Secret(secret) }
-  }
-  if (!appId && !secret && !file) return null
-  if (!appId) reader.problems.push(`${prefix}APP_SECRET is set without ${idName}: set both`)
-  if (!secret && !file) {
-    reader.problems.push(`${idName} is set without FEISHU_APP_SECRET (or FEISHU_APP_SECRET_FILE): set both`)
+function readApp(reader: SettingsReader, home: string): EnvironmentApp | null {
+  const appId = reader.text('FEISHU_APP_ID')
+  const text = reader.text('FEISHU_APP_SECRET')
+  const file = reader.text('FEISHU_APP_SECRET_FILE')
+  const secret = text ? new Secret(text) : file ? { file: expandHome(file, home) } : null
+  if (!appId && !secret) return null
+  if (!appId) reader.problems.push('FEISHU_APP_SECRET is set without FEISHU_APP_ID: set both')
+  if (!secret) {
+    reader.problems.push(
+      'FEISHU_APP_ID is set without FEISHU_APP_SECRET (or FEISHU_APP_SECRET_FILE): set both',
+    )
   }
   if (appId && !APP_ID.test(appId)) {
-    reader.problems.push(`${idName} must be the App ID of your Feishu app, such as cli_a1b2c3d4e5f6`)
+    reader.problems.push('FEISHU_APP_ID must be the App ID of your Feishu app, such as cli_a1b2c3d4e5f6')
     return null
   }
-  if (!appId || !(secret || file)) return null
-  return { appId, secret: secret ? new Secret(secret) : { file: file ?? '' } }
+  return appId && secret ? { appId, secret } : null
+}
+
+/** Other programs use these names too: only a pair that is surely Feishu's is taken. */
+function readFallbackApp(reader: SettingsReader): EnvironmentApp | null {
+  const appId = reader.foreignText('APP_ID')
+  const secret = reader.foreignText('APP_SECRET')
+  if (!appId?.startsWith('cli_') || !APP_ID.test(appId) || !secret || UNRESOLVED.test(secret)) return null
+  return { appId, secret: new Secret(secret) }
 }
 
 function readListen(reader: SettingsReader): { host: string; port: number } | null {
   const value = reader.text('FEISHU_CALLBACK_LISTEN')
   if (!value) return null
   const url = URL.canParse(`http://${value}`) ? new URL(`http://${value}`) : null
-  const plain = url && url.pathname === '/' && !url.search && !url.hash && !url.username
-  if (!plain || !isLoopbackUrl(url) || !/:\d+$/.test(value)) {
+  const port = Number(/:(\d{1,5})$/.exec(value)?.[1] ?? 0)
+  // The port alone: a path, a user name or anything else in front of it shows in the address.
+  const plain =
+    url && port > 0 && [`http://${url.hostname}:${port}/`, `http://${url.hostname}/`].includes(url.href)
+  if (!plain || !isLoopbackUrl(url)) {
     reader.problems.push('FEISHU_CALLBACK_LISTEN must be a loopback host and port, such as 127.0.0.1:9000')
     return null
   }
-  return { host: url.hostname, port: Number(value.slice(value.lastIndexOf(':') + 1)) }
+  return { host: url.hostname, port }
 }
 
 function checkRedirect(reader: SettingsReader, url: URL, listens: boolean, hasTls: boolean): void {
-  if (url.protocol !== 'https:') return
+  if (url.port === '0')
+    reader.problems.push('FEISHU_REDIRECT_URI must name the port that is registered, not 0')
+  if (url.protocol === 'http:') {
+    if (hasTls) reader.problems.push('FEISHU_TLS_CERT_FILE is set, so FEISHU_REDIRECT_URI must be https')
+    return
+  }
   if (listens || (hasTls && isLoopbackUrl(url))) return
   reader.problems.push(
     'FEISHU_REDIRECT_URI is https: set FEISHU_CALLBACK_LISTEN (a proxy or tunnel ends TLS), ' +
@@ -246,13 +266,18 @@ function expandHome(path: string, home: string): string {
 }
 
 function readTokenDir(reader: SettingsReader, home: string): string {
-  const value = reader.text('FEISHU_TOKEN_DIR')
-  if (value) return resolve(expandHome(value, home))
-  if (!isAbsolute(home)) {
-    reader.problems.push('FEISHU_TOKEN_DIR must be set: there is no home directory')
+  const value = reader.text('FEISHU_TOKEN_DIR') ?? '~/.feishu-token-mcp'
+  if (value.startsWith('~') && !isAbsolute(home)) {
+    reader.problems.push('FEISHU_TOKEN_DIR must be an absolute path: there is no home directory')
     return ''
   }
-  return join(home, '.feishu-token-mcp')
+  const path = expandHome(value, home)
+  if (!isAbsolute(path)) {
+    reader.warnings.push(
+      'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute.',
+    )
+  }
+  return resolve(path)
 }
 
 /**
@@ -279,8 +304,8 @@ export function readConfig(
   }
   const config: Config = {
     brand: reader.oneOf('FEISHU_BRAND', ['feishu', 'lark'], 'feishu'),
-    app: readApp(reader, 'FEISHU_'),
-    fallbackApp: readApp(reader, ''),
+    app: readApp(reader, home),
+    fallbackApp: readFallbackApp(reader),
     accountsUrl: reader.origin('FEISHU_ACCOUNTS_URL'),
     openUrl: reader.origin('FEISHU_TOKEN_GATEWAY') ?? reader.origin('FEISHU_OPEN_URL'),
     tokenEndpoint: reader.oneOf('FEISHU_TOKEN_ENDPOINT', ['v2', 'v3'], 'v2'),
@@ -301,8 +326,9 @@ export function readConfig(
     logLevel: reader.oneOf('FEISHU_LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info'),
     httpsProxy: readProxy(reader),
     noProxy: reader.text('NO_PROXY') ?? reader.text('no_proxy'),
-    warnings: env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [TLS_OFF] : [],
+    warnings: reader.warnings,
   }
+  if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') reader.warnings.push(TLS_OFF)
   if (reader.problems.length > 0) throw invalidSettings([...new Set(reader.problems)])
   return config
 }

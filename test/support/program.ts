@@ -12,7 +12,7 @@ import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol
 import { onTestFinished } from 'vitest'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
 
-const PROGRAM = resolve('dist/main.js')
+export const PROGRAM: string = resolve('dist/main.js')
 
 export type Environment = Record<string, string>
 
