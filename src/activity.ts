@@ -1,6 +1,6 @@
 // A bounded record of the calls to Feishu: what was asked, how it ended, how long it took. Never what was sent.
 
-import { closeSync, constants, statSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, writeSync } from 'node:fs'
 import { ensureOwnDirectory, openOwnFile, readOwnFile, replaceFile } from './files.ts'
 import { type HttpAnswer, logIdOf, type Request } from './oauth/token-endpoint.ts'
 
@@ -25,35 +25,46 @@ export type ActivityLog = {
   callsSince(account: string, since: number): Call[]
 }
 
-/** Some three thousand calls: more than an hour at the fastest pace a profile is allowed. */
+/** Some two thousand calls, of which at least half are kept: days of ordinary use, many minutes of the fastest pace. */
 const MAX_BYTES = 524_288
+/** Not of our making: it is not read, and the next call begins anew. */
+const LARGEST_BYTES = 4 * MAX_BYTES
+
+function parseCall(line: string): Call[] {
+  try {
+    const call = JSON.parse(line) as Call | null
+    return typeof call?.account === 'string' ? [call] : []
+  } catch {
+    // A line torn by a crash counts for nothing.
+    return []
+  }
+}
+
+function newestHalf(bytes: Buffer | null): string {
+  const text = bytes?.toString('utf8') ?? ''
+  return text.slice(text.indexOf('\n', text.length - MAX_BYTES / 2) + 1)
+}
 
 /** Opens the record at `path`; nothing is created before the first call. */
 export function createActivityLog(directory: string, path: string): ActivityLog {
   function calls(): Call[] {
-    const text = readOwnFile(path, 4 * MAX_BYTES)?.toString('utf8') ?? ''
-    return text.split('\n').flatMap((line) => {
-      try {
-        return line === '' ? [] : [JSON.parse(line) as Call]
-      } catch {
-        // A line torn by a crash counts for nothing.
-        return []
-      }
-    })
+    const text = readOwnFile(path, LARGEST_BYTES)?.toString('utf8') ?? ''
+    return text.split('\n').flatMap(parseCall)
   }
 
   function append(line: string): void {
     ensureOwnDirectory(directory)
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT
     const fd = openOwnFile(path, flags, { inPlace: true })
+    let size: number
     try {
       writeSync(fd, line)
+      size = fstatSync(fd).size
     } finally {
       closeSync(fd)
     }
-    if (statSync(path).size <= MAX_BYTES) return
-    const text = readOwnFile(path, 4 * MAX_BYTES)?.toString('utf8') ?? ''
-    replaceFile(path, text.slice(text.indexOf('\n', text.length - MAX_BYTES / 2) + 1))
+    if (size > LARGEST_BYTES) replaceFile(path, line)
+    else if (size > MAX_BYTES) replaceFile(path, newestHalf(readOwnFile(path, LARGEST_BYTES)))
   }
 
   return {
@@ -76,16 +87,22 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
 
 function outcomeOf(answer: HttpAnswer): Pick<Call, 'outcome' | 'code' | 'log_id'> {
   if (answer.kind === 'failure') return { outcome: answer.error.code, code: null, log_id: null }
-  let code: number | null = null
-  try {
-    const value = Number(JSON.parse(answer.body.toString('utf8')).code)
-    code = Number.isSafeInteger(value) ? value : null
-  } catch {
-    // Not JSON: the HTTP status tells it.
-  }
-  const ok = answer.status === 200 && (code ?? 0) === 0
+  const json = parseJson(answer.body)
+  const value = Number(json?.code ?? Number.NaN)
+  const code = Number.isSafeInteger(value) ? value : null
+  // A revocation is answered with nothing; whatever else is no JSON does not come from Feishu.
+  const plausible = json !== null || answer.body.length === 0
+  const ok = answer.status === 200 && plausible && (code ?? 0) === 0
   const outcome = ok ? 'ok' : code ? 'error' : `http ${answer.status}`
   return { outcome, code, log_id: logIdOf(answer.headers) }
+}
+
+function parseJson(body: Buffer): { code?: unknown } | null {
+  try {
+    return JSON.parse(body.toString('utf8')) as { code?: unknown } | null
+  } catch {
+    return null
+  }
 }
 
 /** The request function, with each call recorded. */

@@ -34,6 +34,8 @@ export type Deps = {
   refreshes: Map<string, Promise<RefreshResult>>
   /** Authorizations whose answer this process waits for, by profile. */
   holders: Map<string, Holder>
+  /** Authorization responses under work in this process: their codes may be spent, so they are brought to an end. */
+  exchanges: Set<Promise<unknown>>
   /** Aborted when the process is about to end: nobody waits for a person any longer. */
   closing: AbortSignal
 }

@@ -4,7 +4,8 @@ import type { App } from './app.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
 import type { AuthorizationResponse } from './oauth/authorization.ts'
-import { feishuError, type Text, untrusted } from './oauth/feishu.ts'
+import { untrusted } from './oauth/feishu.ts'
+import { feishuError, type Text } from './oauth/feishu-errors.ts'
 import {
   encodePending,
   type Outcome,
@@ -23,11 +24,13 @@ import { Secret } from './secret.ts'
 import type { LockedProfile } from './store/token-store.ts'
 import { fetchUser } from './user.ts'
 
-/** The code lives five minutes; Feishu answers in well under a second. With the lock and `user_info` under 25 s. */
+/** All attempts together: Feishu answers in well under a second. With the lock and `user_info` under 25 s. */
 const EXCHANGE_MS = 8_000
 /** An answer that consumed nothing (20050, 20072, 429), or no connection: once more, after this. */
 const PAUSE_MS = 500
 const MAX_EXCHANGES = 2
+/** Less is no time for another attempt. */
+const ATTEMPT_MS = 1_000
 
 export type Ending = {
   outcome: Outcome
@@ -37,13 +40,27 @@ export type Ending = {
   record: TokenRecord | null
 }
 
+const AGAIN = 'Call start_authorization again.'
 const START_AGAIN: Text = {
   en: 'Ask your assistant to start the authorization again.',
   zh: '请让助手重新发起授权。',
 }
 
 /** Ends a pending authorization with its response: asks for the tokens, checks whose they are, and stores them. */
-export async function finishAuthorization(
+export function finishAuthorization(
+  deps: Deps,
+  app: App,
+  locked: LockedProfile,
+  pending: PendingAuthorization,
+  response: AuthorizationResponse,
+): Promise<Ending> {
+  const ending = finish(deps, app, locked, pending, response)
+  const settled = ending.catch(() => undefined).finally(() => deps.exchanges.delete(settled))
+  deps.exchanges.add(settled)
+  return ending
+}
+
+async function finish(
   deps: Deps,
   app: App,
   locked: LockedProfile,
@@ -56,7 +73,10 @@ export async function finishAuthorization(
     const tokens = await exchangeCode(deps, app, pending, new Secret(response.code))
     const record = toRecord(deps, pending, tokens)
     const exchanged: PendingAuthorization = { ...pending, phase: 'exchanged', tokens: encodeRecord(record) }
-    await locked.writePending(encodePending(exchanged))
+    // The code is spent: the tokens go on into force even if this note for another process cannot be written.
+    await locked.writePending(encodePending(exchanged)).catch((error) => {
+      deps.log('warn', `authorization: ${String(error)}`)
+    })
     return await adoptTokens(deps, app, locked, exchanged)
   } catch (error) {
     if (error instanceof AuthError) return endWith(deps, locked, pending, error)
@@ -74,13 +94,14 @@ export async function adoptTokens(
   const fresh = decodeRecord(pending.tokens ?? {})?.tokenSet
   if (!fresh?.accessToken) throw new Error('an exchanged authorization holds an access token')
   const stored = await readForReplacement(locked)
-  const user = await fetchUser(deps, app, fresh.accessToken).catch(() => null)
-  const mismatch = userMismatch(stored.tokenSet?.user ?? null, user)
+  const user = await fetchUser(deps, app, fresh.accessToken).catch((error: AuthError) => error)
+  const known = stored.tokenSet?.user ?? null
+  const mismatch = known && userMismatch(deps, app, known, user)
   if (mismatch) return endWith(deps, locked, pending, mismatch)
-  const tokenSet: TokenSet = { ...fresh, user }
+  const tokenSet: TokenSet = { ...fresh, user: user instanceof AuthError ? null : user }
   const record = { generation: stored.generation + 1, tokenSet }
   await locked.commit(record, stored.generation)
-  const outcome: Outcome = { status: 'succeeded', at: deps.clock.now(), code: null, error: null }
+  const outcome: Outcome = { status: 'succeeded', at: deps.clock.now(), failure: null }
   await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing'))).catch(() => undefined)
   await deps.deliver(app.id, tokenSet)
   return { outcome, reason: null, record }
@@ -103,32 +124,40 @@ async function exchangeCode(
   code: Secret,
 ): Promise<TokenResponse> {
   const url = app.endpoints.token[deps.config.tokenEndpoint]
+  const grant = { code, redirectUri: pending.redirectUri, codeVerifier: pending.codeVerifier }
+  const account = { key: app.key, forced: false }
+  const endsAt = deps.clock.elapsed() + EXCHANGE_MS
   for (let attempt = 1; ; attempt += 1) {
-    const grant = { code, redirectUri: pending.redirectUri, codeVerifier: pending.codeVerifier }
-    const account = { key: app.key, forced: false }
+    const deadlineMs = endsAt - deps.clock.elapsed()
     const answer = await deps.request(
-      authorizationCodeGrantRequest(url, app.client, grant, { deadlineMs: EXCHANGE_MS, account }),
+      authorizationCodeGrantRequest(url, app.client, grant, { deadlineMs, account }),
     )
-    const secrets = [code, pending.codeVerifier, pending.state, app.client.appSecret]
     const context = {
       endpoints: app.endpoints,
       appId: app.id.appId,
       scopes: pending.scopes,
       now: deps.clock.now(),
-      secrets,
+      secrets: [code, pending.codeVerifier, pending.state, app.client.appSecret],
     }
     const result = processTokenAnswer(answer, context, null)
     if (result.kind === 'tokens') return usable(result)
-    const repeatable = result.kind === 'unsent' || (result.kind === 'error' && result.verdict === 'retry')
-    if (!repeatable || attempt >= MAX_EXCHANGES) throw result.error
-    await new Promise((resume) => setTimeout(resume, PAUSE_MS))
+    const pauseMs = pauseBeforeRepeat(result)
+    const leftMs = endsAt - deps.clock.elapsed()
+    if (pauseMs === null || attempt >= MAX_EXCHANGES || leftMs < pauseMs + ATTEMPT_MS) throw result.error
+    await new Promise((resume) => setTimeout(resume, pauseMs))
   }
+}
+
+/** How long to wait before the code may be presented again; null: it may be spent, or nothing would change. */
+function pauseBeforeRepeat(result: TokenAnswer): number | null {
+  if (result.kind === 'unsent') return PAUSE_MS
+  return result.kind === 'error' && result.verdict === 'retry' ? (result.retryAfterMs ?? PAUSE_MS) : null
 }
 
 function usable(result: Extract<TokenAnswer, { kind: 'tokens' }>): TokenResponse {
   if (result.response.problem === null) return result.response
   throw new AuthError('unexpected_response', `Feishu's answer is not usable: ${result.response.problem}.`, {
-    nextStep: 'Call start_authorization again.',
+    nextStep: AGAIN,
     logId: result.logId,
   })
 }
@@ -157,18 +186,31 @@ function toRecord(deps: Deps, pending: PendingAuthorization, response: TokenResp
   return { generation: 0, tokenSet: nextTokenSet(response, blank, now) }
 }
 
-function userMismatch(stored: User | null, fresh: User | null): AuthError | null {
-  if (!stored || stored.openId === fresh?.openId) return null
-  const keeps = `the token of ${stored.name ?? stored.openId} was kept`
-  if (!fresh) {
-    return new AuthError('unexpected_response', `Feishu did not say who logged in; ${keeps}.`, {
-      nextStep: 'Call start_authorization again.',
-    })
+/** Why the person who logged in may not take the place of the stored one; null: it is the same. */
+function userMismatch(deps: Deps, app: App, stored: User, fresh: User | AuthError | null): AuthError | null {
+  const { profile } = app.id
+  if (fresh instanceof AuthError || fresh === null) {
+    const why = fresh?.message ?? 'It refused the new token.'
+    return new AuthError(
+      fresh?.code ?? 'unexpected_response',
+      `Feishu did not say who logged in, so the token of ${nameOf(stored)} was kept. ${why}`,
+      { nextStep: AGAIN, feishuCode: fresh?.feishuCode ?? null, logId: fresh?.logId ?? null },
+    )
   }
-  const names = `${fresh.name ?? 'Somebody else'} logged in (${fresh.openId}), not ${stored.name ?? ''} (${stored.openId})`
-  return new AuthError('user_mismatch', `${names}; ${keeps}.`, {
-    nextStep: 'Authorize as the same person, use another profile, or log out first.',
-  })
+  if (fresh.openId === stored.openId) return null
+  return new AuthError(
+    'user_mismatch',
+    `${nameOf(fresh)} logged in, but profile "${profile}" belongs to ${nameOf(stored)}, whose token was kept.`,
+    {
+      nextStep:
+        `Call start_authorization and log in as ${nameOf(stored)}, or give it another profile to keep both; ` +
+        `to replace the account, run \`${deps.command} logout --profile ${profile}\` first.`,
+    },
+  )
+}
+
+function nameOf(user: User): string {
+  return user.name ? `${JSON.stringify(user.name)} (${user.openId})` : user.openId
 }
 
 function refusalOf(error: string): AuthError {
@@ -178,7 +220,7 @@ function refusalOf(error: string): AuthError {
     })
   }
   return new AuthError('unexpected_response', `Feishu ended the authorization with "${untrusted(error)}".`, {
-    nextStep: 'Call start_authorization again.',
+    nextStep: AGAIN,
   })
 }
 
@@ -188,14 +230,23 @@ async function endWith(
   pending: PendingAuthorization,
   error: AuthError,
 ): Promise<Ending> {
+  const { code, message, feishuCode, logId } = error
   const outcome: Outcome = {
-    status: error.code === 'access_denied' ? 'denied' : 'failed',
+    status: code === 'access_denied' ? 'denied' : 'failed',
     at: deps.clock.now(),
-    code: error.code,
-    error: `${error.message} ${error.nextStep}`,
+    failure: { code, message, nextStep: thenAuthorize(error.nextStep), feishuCode, logId },
   }
   await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing')))
   return { outcome, reason: pageReason(error), record: null }
+}
+
+/** What is to be mended, and then a new authorization: the code of this one cannot be presented again. */
+function thenAuthorize(nextStep: string): string {
+  if (nextStep.includes('start_authorization')) return nextStep
+  const mend = nextStep
+    .replace(/\.$/, '')
+    .replace(/(^|,? (and|then) )(try|start the authorization) again( in a minute)?$/i, '')
+  return mend ? `${mend.replace(/[;,]$/, '')}; then call start_authorization again.` : AGAIN
 }
 
 function pageReason(error: AuthError): Ending['reason'] {

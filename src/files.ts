@@ -97,7 +97,8 @@ export function readOwnFile(path: string, maxBytes: number): Buffer | null {
   try {
     fd = openOwnFile(path, constants.O_RDONLY)
   } catch (error) {
-    if (isMissing(error)) return null
+    // ENOTDIR is not this: a folder of ours that is no folder must not look like an empty one.
+    if (errnoOf(error) === 'ENOENT') return null
     throw error
   }
   try {
@@ -139,6 +140,9 @@ function flushDirectory(path: string): void {
   const fd = openSync(path, constants.O_RDONLY)
   try {
     fsyncSync(fd)
+  } catch (error) {
+    // Some network file systems cannot flush a directory; what they keep without it, we cannot change.
+    if (!['EINVAL', 'ENOTSUP'].includes(errnoOf(error) ?? '')) throw error
   } finally {
     closeSync(fd)
   }
@@ -171,10 +175,9 @@ export async function renameFile(from: string, to: string): Promise<void> {
   flushDirectory(dirname(to))
 }
 
-function createFile(path: string, mode: number, data: Buffer): number {
+function createFile(path: string, data: Buffer): number {
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, 0o600)
   try {
-    if (!WINDOWS && mode !== 0o600) fchmodSync(fd, mode)
     writeAll(fd, data, 0)
     fsyncSync(fd)
     return fd
@@ -185,20 +188,29 @@ function createFile(path: string, mode: number, data: Buffer): number {
   }
 }
 
+/** 72 bits: nobody guesses them. 12 characters in base64url. */
+const RANDOM_BYTES = 9
+const RANDOM_PART = /^[A-Za-z0-9_-]{12}$/
+
 /** A name beside `path` that nobody can guess, for a file that is about to be renamed onto it. */
 export function temporaryName(path: string): string {
-  return join(dirname(path), `${basename(path)}.${randomBytes(9).toString('base64url')}.tmp`)
+  return join(dirname(path), `${basename(path)}.${randomBytes(RANDOM_BYTES).toString('base64url')}.tmp`)
 }
 
-/** Whether a file name is one of {@link temporaryName}'s for `path`. */
+/** Whether a file name is one of {@link temporaryName}'s for `path`, and for no file whose name is longer. */
 export function isTemporaryNameOf(name: string, path: string): boolean {
-  return name.startsWith(`${basename(path)}.`) && name.endsWith('.tmp')
+  const prefix = `${basename(path)}.`
+  return (
+    name.startsWith(prefix) &&
+    name.endsWith('.tmp') &&
+    RANDOM_PART.test(name.slice(prefix.length, -'.tmp'.length))
+  )
 }
 
 /** Replaces a file atomically and durably, in one synchronous step. The file's folder must exist. */
 export function replaceFile(path: string, data: string | Buffer): void {
   const temporary = temporaryName(path)
-  closeSync(createFile(temporary, 0o600, Buffer.from(data)))
+  closeSync(createFile(temporary, Buffer.from(data)))
   try {
     renameSync(temporary, path)
   } catch (error) {
@@ -208,26 +220,10 @@ export function replaceFile(path: string, data: string | Buffer): void {
   flushDirectory(dirname(path))
 }
 
-/** Like {@link replaceFile}, with a mode, and with patience where something else holds the file open. */
-export async function writeFileAtomic(
-  path: string,
-  data: string | Buffer,
-  options: { mode?: number } = {},
-): Promise<void> {
-  const temporary = temporaryName(path)
-  closeSync(createFile(temporary, options.mode ?? 0o600, Buffer.from(data)))
-  try {
-    await renameFile(temporary, path)
-  } catch (error) {
-    unlinkSync(temporary)
-    throw error
-  }
-}
-
 /** Creates a file that must not exist yet; false when it does. */
 export function createFileOnce(path: string, data: Buffer): boolean {
   try {
-    closeSync(createFile(path, 0o600, data))
+    closeSync(createFile(path, data))
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false
     throw error
@@ -238,7 +234,7 @@ export function createFileOnce(path: string, data: Buffer): boolean {
 
 /** A file whose blocks are on disk before they are needed. */
 export type ReservedFile = {
-  /** Fills the file, flushes it, and renames it onto its place. May be called again after it failed. */
+  /** Fills the file, flushes it, and renames it onto its place. */
   commit(data: Buffer): Promise<void>
   /** Gives the file up and removes it. */
   discard(): void
@@ -248,7 +244,7 @@ export type ReservedFile = {
 
 /** Reserves `bytes` on disk under `name`, to be renamed onto `path` later: a full disk is noticed now, not then. */
 export function reserveFile(name: string, path: string, bytes: number): ReservedFile {
-  const fd = createFile(name, 0o600, Buffer.alloc(bytes, ' '))
+  const fd = createFile(name, Buffer.alloc(bytes, ' '))
   let open = true
   const close = () => {
     if (open) closeSync(fd)

@@ -11,7 +11,7 @@ import { type AuthorizationResponse, readAuthorizationResponse } from './oauth/a
 import {
   decodePending,
   encodePending,
-  type Outcome,
+  expiredOutcome,
   type PendingAuthorization,
   withOutcome,
 } from './oauth/pending-authorization.ts'
@@ -25,6 +25,8 @@ const WATCH_MS = 200
 /** The holder notices an end within WATCH_MS and frees the port within a second. */
 const HANDOVER_MS = 3_000
 const HANDOVER_PAUSE_MS = 20
+/** A process that ends waits so long for codes that it has sent: longer than an exchange may take. */
+const LAST_EXCHANGE_MS = 10_000
 
 /** A process that waits for the answer to a pending authorization. */
 export class Holder {
@@ -108,10 +110,13 @@ export class Holder {
     if (stored && (stored.id !== this.id || stored.outcome)) return this.stop()
     if (clock.now() < this.#pending.deadlineAt) return
     this.#decided = true
-    await expire(this.#deps, this.#app, this.#pending).catch((error) => {
+    try {
+      // In this order: a new authorization that comes meanwhile needs the port, and holds the profile's lock.
+      await this.stop()
+      await expire(this.#deps, this.#app, this.#pending)
+    } catch (error) {
       this.#deps.log('warn', `authorization: ${String(error)}`)
-    })
-    await this.#end()
+    }
   }
 }
 
@@ -134,8 +139,13 @@ export async function holdAuthorization(
   holder.watch()
 }
 
-/** Stops waiting, when the process ends: what is pending stays for another process to take over. */
+/**
+ * Stops waiting, when the process ends: what is pending stays for another process to take over. A code that was sent
+ * is spent, so its answer is awaited first, with the listener open for the page that tells of it.
+ */
 export async function stopHolders(deps: Deps): Promise<void> {
+  const tooLate = new Promise((resume) => setTimeout(resume, LAST_EXCHANGE_MS).unref())
+  await Promise.race([Promise.all(deps.exchanges), tooLate])
   await Promise.all([...deps.holders.values()].map((holder) => holder.stop()))
 }
 
@@ -208,32 +218,30 @@ async function expire(deps: Deps, app: App, pending: PendingAuthorization): Prom
   await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const current = await readPending(locked)
     if (current?.id !== pending.id || current.phase !== 'waiting') return
-    const outcome: Outcome = {
-      status: 'expired',
-      at: pending.deadlineAt,
-      code: 'authorization_expired',
-      error: null,
-    }
-    await locked.writePending(encodePending(withOutcome(current, outcome, 'closing')))
+    await locked.writePending(encodePending(withOutcome(current, expiredOutcome(current), 'ended')))
   })
 }
 
 /** Says that an authorization has ended, once its port is free: waits for whoever holds the listener. */
 export async function conclude(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
-  await deps.holders.get(app.key)?.stop()
-  const giveUpAt = deps.clock.elapsed() + HANDOVER_MS
-  for (;;) {
-    const held = await deps.store.holdAuthorization(app.id)
-    if (held?.kind === 'held') {
-      held.release()
-      break
-    }
-    if (deps.clock.elapsed() > giveUpAt) break
-    await new Promise((resume) => setTimeout(resume, HANDOVER_PAUSE_MS))
-  }
+  const own = deps.holders.get(app.key)
+  if (own?.id === pending.id) await own.stop()
+  else await freed(deps, app, pending)
   await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const current = await readPending(locked)
     if (current?.id !== pending.id || !current.outcome || current.phase === 'ended') return
     await locked.writePending(encodePending({ ...current, phase: 'ended' }))
   })
+}
+
+/** Waits until no process listens for this authorization any more; a newer one may have the listener by then. */
+async function freed(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
+  const giveUpAt = deps.clock.elapsed() + HANDOVER_MS
+  while (deps.clock.elapsed() < giveUpAt) {
+    const held = await deps.store.holdAuthorization(app.id)
+    if (held?.kind === 'held') return held.release()
+    const current = decodePending(await deps.store.readPending(app.id).catch(() => null))
+    if (current?.id !== pending.id) return
+    await new Promise((resume) => setTimeout(resume, HANDOVER_PAUSE_MS))
+  }
 }

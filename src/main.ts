@@ -68,6 +68,7 @@ function createDeps(config: Config, closing: AbortSignal): Deps {
     command: commandName(),
     refreshes: new Map(),
     holders: new Map(),
+    exchanges: new Set(),
     closing,
     openBrowser,
     lastDeliveries: () => deliveries,
@@ -105,7 +106,7 @@ async function serveMcp(): Promise<number> {
   }
   const log = createLog('info')
   let stopBackground: () => void = () => undefined
-  const connection = await serveStdio({
+  const connection = await serveStdio(process.stdin, process.stdout, {
     version: VERSION,
     getDeps,
     log: (error) =>
@@ -134,7 +135,7 @@ async function serveMcp(): Promise<number> {
   return 0
 }
 
-/** Ends what is under way: a refresh that was sent is finished and kept, the listener's port is given back. */
+/** Ends what is under way: a refresh or a code that was sent is finished and kept, the listener's port is given back. */
 async function settle(deps: Deps): Promise<void> {
   const { stopHolders } = await import('./holder.ts')
   await Promise.allSettled([...deps.refreshes.values(), stopHolders(deps)])

@@ -20,6 +20,9 @@ const WAIT_SECONDS = 45
 /** The first token is due after two seconds; a slow machine gets five times that. */
 const DUE_WITHIN_MS = 10_000
 
+/** What shells report for a program that Ctrl-C ended: 128 and the number of SIGINT. */
+const EXIT_INTERRUPTED = 130
+
 const { values: options } = parseArgs({
   options: {
     auto: { type: 'boolean', default: false },
@@ -181,6 +184,7 @@ async function run(signal: AbortSignal): Promise<void> {
   const env = { ...settings, HOME: home, USERPROFILE: home, FEISHU_AUTO_REFRESH: 'false' }
   try {
     say(`A Feishu sandbox answers at ${sandbox.url}; nothing leaves this machine.`)
+    signal.throwIfAborted()
     // A call under way ends with the connection.
     signal.addEventListener('abort', () => void client.close())
     await client.connect(new StdioClientTransport({ command: process.execPath, args: [PROGRAM], env }))
@@ -201,6 +205,8 @@ process.stdout.on('error', () => interrupted.abort())
 try {
   await run(interrupted.signal)
 } catch (error) {
-  process.stderr.write(`\nThe demo failed: ${error instanceof Error ? error.message : error}\n`)
-  process.exitCode = interrupted.signal.aborted ? 130 : 1
+  const why = error instanceof Error ? error.message : String(error)
+  const { aborted } = interrupted.signal
+  process.stderr.write(aborted ? '\nThe demo was ended.\n' : `\nThe demo failed: ${why}\n`)
+  process.exitCode = aborted ? EXIT_INTERRUPTED : 1
 }

@@ -4,13 +4,21 @@ import { Secret } from '../secret.ts'
 
 export type AuthorizationMethod = 'browser' | 'device'
 
+/** Why an authorization brought no token: what an AuthError says, as plain data. */
+export type Failure = {
+  code: ErrorCode
+  message: string
+  nextStep: string
+  feishuCode: number | null
+  logId: string | null
+}
+
 /** How an authorization ended. */
 export type Outcome = {
   status: 'succeeded' | 'denied' | 'failed' | 'expired' | 'cancelled'
   at: number
-  code: ErrorCode | null
-  /** A sentence for a person; null when it succeeded. */
-  error: string | null
+  /** Null when it succeeded. */
+  failure: Failure | null
 }
 
 /** An authorization from its link to ten minutes after its end: sealed beside the token set, for any process to join. */
@@ -47,15 +55,30 @@ export function authorizationId(state: string): string {
   return createHash('sha256').update(state).digest('hex').slice(0, 16)
 }
 
+/** The end of an authorization that nobody answered. */
+export function expiredOutcome(pending: PendingAuthorization): Outcome {
+  return {
+    status: 'expired',
+    at: pending.deadlineAt,
+    failure: {
+      code: 'authorization_expired',
+      message: 'Nobody approved in time.',
+      nextStep: 'Call start_authorization for a new link.',
+      feishuCode: null,
+      logId: null,
+    },
+  }
+}
+
 /** Whether it still waits for its answer. */
 export function isLive(pending: PendingAuthorization, now: number): boolean {
   return pending.outcome === null && now < pending.deadlineAt
 }
 
-/** What is to be told of an authorization; `storedId` is the one that the stored token set came from. */
+/** What is to be told of an authorization; `stored` is the token set in place, perhaps the one it brought. */
 export function authorizationStatus(
   pending: PendingAuthorization | null,
-  storedId: string | null,
+  stored: { authorizationId: string | null; authorizedAt: number } | null,
   now: number,
 ): { status: AuthorizationStatus; outcome: Outcome | null } {
   if (!pending) return { status: 'none', outcome: null }
@@ -63,12 +86,11 @@ export function authorizationStatus(
   if (outcome && pending.phase === 'closing' && now - outcome.at < CLOSING_MS)
     return { status: 'pending', outcome: null }
   // Its process died between storing the tokens and saying so.
-  if (!outcome && pending.id === storedId) {
-    outcome = { status: 'succeeded', at: pending.deadlineAt, code: null, error: null }
+  if (!outcome && pending.id === stored?.authorizationId && now >= stored.authorizedAt + CLOSING_MS) {
+    outcome = { status: 'succeeded', at: stored.authorizedAt, failure: null }
   }
-  if (!outcome && now >= pending.deadlineAt) {
-    outcome = { status: 'expired', at: pending.deadlineAt, code: 'authorization_expired', error: null }
-  }
+  // Whoever listens says so itself as soon as the port is free; if nobody does, it is told a little later.
+  if (!outcome && now >= pending.deadlineAt + CLOSING_MS) outcome = expiredOutcome(pending)
   if (!outcome) return { status: 'pending', outcome: null }
   return now - outcome.at > TOLD_MS ? { status: 'none', outcome: null } : { status: outcome.status, outcome }
 }

@@ -2,14 +2,8 @@
 
 import { AuthError } from '../errors.ts'
 import { Secret } from '../secret.ts'
-import {
-  consoleUrl,
-  type Endpoints,
-  type FeishuError,
-  feishuError,
-  untrusted,
-  type Verdict,
-} from './feishu.ts'
+import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
+import { consoleUrl, type FeishuError, feishuError, type Verdict } from './feishu-errors.ts'
 import type { TokenSet } from './token-set.ts'
 
 /** A request as the transport takes it. */
@@ -36,7 +30,7 @@ export type Request = (request: HttpRequest) => Promise<HttpAnswer>
 
 export type ClientCredentials = { appId: string; appSecret: Secret }
 
-type RequestOptions = Pick<HttpRequest, 'deadlineMs' | 'onSend' | 'account'>
+export type RequestOptions = Pick<HttpRequest, 'deadlineMs' | 'onSend' | 'account'>
 
 function tokenRequest(
   url: string,
@@ -123,50 +117,10 @@ const TOKEN = /^[\x21-\x7e]{1,16384}$/
 /** The refresh token in an answer that broke off behind it. */
 const REFRESH_TOKEN_MEMBER = /"refresh_token"\s*:\s*"([^"\\\x00-\x1f]+)"/
 
-type Json = Record<string, unknown>
-
-function parseObject(body: Buffer): Json | null {
-  try {
-    const json: unknown = JSON.parse(body.toString('utf8').replace(/^\uFEFF/, ''))
-    return typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as Json) : null
-  } catch {
-    return null
-  }
-}
-
 function lifetimeMs(value: unknown, maxMs: number): number | null {
   const seconds = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
   if (typeof seconds !== 'number' || !(seconds > 0)) return null
   return Math.min(Math.round(seconds * 1000), maxMs)
-}
-
-/** A number, or digits in a string: Lark's documents show `"code": "0"`. */
-function feishuCodeOf(json: Json | null): number | null {
-  const value = json?.code
-  if (typeof value === 'string' && /^\d{1,9}$/.test(value)) return Number(value)
-  return typeof value === 'number' ? value : null
-}
-
-function serverDate(headers: Record<string, string>): number | null {
-  const date = Date.parse(headers.date ?? '')
-  return Number.isNaN(date) ? null : date
-}
-
-/** Feishu's log id, if it looks like one. */
-export function logIdOf(headers: Record<string, string>): string | null {
-  const id = headers['x-tt-logid']
-  return id && /^[\w-]{1,64}$/.test(id) ? id : null
-}
-
-/** How long to wait: `x-ogw-ratelimit-reset`, then `Retry-After` in seconds or as a date; null = not said. */
-export function retryAfterMs(headers: Record<string, string>, now: number): number | null {
-  for (const name of ['x-ogw-ratelimit-reset', 'retry-after']) {
-    const value = headers[name]?.trim() ?? ''
-    if (/^\d{1,9}(\.\d+)?$/.test(value)) return Number(value) * 1000
-    const date = name === 'retry-after' ? Date.parse(value) : Number.NaN
-    if (!Number.isNaN(date)) return Math.max(0, date - now)
-  }
-  return null
 }
 
 /**
@@ -236,123 +190,6 @@ function scopesOf(value: unknown): string[] | null {
   // More than 64 KiB of scopes is nonsense; each is shown, so each must look like one.
   const names = value.slice(0, 65_536).split(/[\s,]+/)
   return [...new Set(names.filter((name) => /^[\w.:-]{1,128}$/.test(name)))]
-}
-
-function processError(
-  answer: Extract<HttpAnswer, { kind: 'answer' }>,
-  json: Json | null,
-  context: AnswerContext,
-): TokenAnswer {
-  const { status, headers } = answer
-  const waitMs = retryAfterMs(headers, context.now)
-  const facts = { status, json, headers, context }
-  if (status >= 300 && status < 400) {
-    return { kind: 'error', verdict: 'keep', error: redirected(status), retryAfterMs: null }
-  }
-  const code = feishuCodeOf(json)
-  const known = code === null ? null : feishuError(code)
-  if (known)
-    return { kind: 'error', verdict: known.verdict, error: knownError(known, facts), retryAfterMs: waitMs }
-  const error = answerError(facts)
-  if (status === 429 || status === 503)
-    return { kind: 'error', verdict: 'retry', error, retryAfterMs: waitMs }
-  if (json && (status >= 400 || json.error !== undefined || (code !== null && code !== 0))) {
-    const transient = json.error === 'server_error' || json.error === 'temporarily_unavailable'
-    if (status < 500 || code !== null || transient) {
-      return { kind: 'error', verdict: transient ? 'retry' : 'keep', error, retryAfterMs: waitMs }
-    }
-  }
-  // A 4xx that is not JSON comes from a wrong address or a proxy: the token endpoint has not seen the token.
-  if (!json && status >= 400 && status < 500)
-    return { kind: 'error', verdict: 'keep', error, retryAfterMs: null }
-  return { kind: 'ambiguous', error }
-}
-
-type AnswerFacts = {
-  status: number
-  json: Json | null
-  headers: Record<string, string>
-  context: AnswerContext
-}
-
-function redirected(status: number): AuthError {
-  return new AuthError(
-    'unexpected_response',
-    `The token endpoint answered with a redirect (HTTP ${status}), which is never followed.`,
-    {
-      nextStep:
-        'Check FEISHU_OPEN_URL, and whether a proxy or captive portal stands between; nothing was lost.',
-    },
-  )
-}
-
-function knownError(known: FeishuError, facts: AnswerFacts): AuthError {
-  const { context, json, headers } = facts
-  const code = feishuCodeOf(json)
-  const said = untrusted(
-    json?.error_description ?? json?.msg,
-    context.secrets.map((secret) => secret.reveal()),
-  )
-  const console = consoleUrl(known, {
-    open: context.endpoints.open,
-    appId: context.appId,
-    scopes: context.scopes,
-  })
-  const challenge = known.code === 'challenge_required' ? challengeUrl(json, context) : null
-  const where = challenge ?? console
-  return new AuthError(
-    known.code,
-    `Feishu answered ${code}: ${known.cause.en}${said ? ` ("${said}")` : ''}.`,
-    {
-      nextStep: `${known.remedy.en}${where ? `: ${where}` : ''}.`,
-      feishuCode: code,
-      logId: logIdOf(headers),
-    },
-  )
-}
-
-/** Shown only if it is https on one of the brand's hosts: an answer may not send a person anywhere else. */
-function challengeUrl(json: Json | null, context: AnswerContext): string | null {
-  const value = json?.challenge_url
-  if (typeof value !== 'string' || value.length > 2048 || !URL.canParse(value)) return null
-  const url = new URL(value)
-  if (url.protocol !== 'https:' || url.username || url.password) return null
-  const sites = [context.endpoints.open, context.endpoints.accounts].map((origin) => new URL(origin).hostname)
-  const ours = sites.some((host) => {
-    const site = host.split('.').slice(-2).join('.')
-    return url.hostname === host || url.hostname === site || url.hostname.endsWith(`.${site}`)
-  })
-  return ours ? url.href : null
-}
-
-const RFC_CODES = [
-  'invalid_client',
-  'unauthorized_client',
-  'invalid_scope',
-  'server_error',
-  'temporarily_unavailable',
-] as const
-
-function answerError({ status, json, headers, context }: AnswerFacts): AuthError {
-  const secrets = context.secrets.map((secret) => secret.reveal())
-  const name = RFC_CODES.find((candidate) => candidate === json?.error)
-  const code =
-    status === 429
-      ? 'rate_limited'
-      : (name ?? (status === 503 ? 'temporarily_unavailable' : 'unexpected_response'))
-  const said = untrusted(json?.error_description ?? json?.msg ?? json?.error, secrets)
-  const shape = json
-    ? 'JSON without a token'
-    : 'no JSON (a proxy, a captive portal or a wrong address may stand between)'
-  return new AuthError(
-    code,
-    `The token endpoint answered HTTP ${status} with ${shape}${said ? `: "${said}"` : ''}.`,
-    {
-      nextStep: 'Try again in a minute; if it stays so, check FEISHU_OPEN_URL and the network between.',
-      feishuCode: feishuCodeOf(json),
-      logId: logIdOf(headers),
-    },
-  )
 }
 
 /** Two hours: what Feishu's documents name, for an answer that does not say. */

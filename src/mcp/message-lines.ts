@@ -1,0 +1,71 @@
+// What comes on stdin, line by line. The SDK drops a line that is no message without a word and ends the session when one
+// is too long; a client that sends one gets a JSON-RPC error instead, and the next line is served as if nothing were.
+
+import { Transform, type TransformCallback } from 'node:stream'
+
+/** No message for these tools comes near; what is longer is thrown away as it comes. */
+const MAX_LINE_BYTES = 4_194_304
+/** JSON-RPC 2.0 §5.1. */
+const PARSE_ERROR = -32700
+const INVALID_REQUEST = -32600
+
+type Fault = { id?: string | number; code: number; message: string }
+
+/** Why a line is no message; null = it is one. */
+function findFault(line: string): Fault | null {
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch {
+    return { code: PARSE_ERROR, message: 'This line is not JSON.' }
+  }
+  if (Array.isArray(json)) return { code: INVALID_REQUEST, message: 'Batches are not supported.' }
+  const { jsonrpc, id, method, result, error } = (json ?? {}) as Record<string, unknown>
+  if (jsonrpc === '2.0' && (typeof method === 'string' || result !== undefined || error !== undefined))
+    return null
+  const known = typeof id === 'string' || typeof id === 'number' ? { id } : {}
+  return { ...known, code: INVALID_REQUEST, message: 'This is not a JSON-RPC 2.0 message.' }
+}
+
+/** Passes messages on and answers everything else through `answer`, which gets whole lines. */
+export function createMessageLines(answer: (line: string) => void): Transform {
+  let chunks: Buffer[] = []
+  let length = 0
+
+  function refuse({ id, code, message }: Fault): void {
+    const named = id === undefined ? {} : { id }
+    answer(`${JSON.stringify({ jsonrpc: '2.0', ...named, error: { code, message } })}\n`)
+  }
+
+  function take(part: Buffer): void {
+    length += part.length
+    if (length <= MAX_LINE_BYTES) chunks.push(part)
+    else chunks = []
+  }
+
+  function endLine(stream: Transform): void {
+    const line = Buffer.concat(chunks).toString('utf8').trim()
+    const tooLong = length > MAX_LINE_BYTES
+    chunks = []
+    length = 0
+    if (tooLong)
+      return refuse({ code: INVALID_REQUEST, message: `A message has at most ${MAX_LINE_BYTES} bytes.` })
+    if (line === '') return
+    const fault = findFault(line)
+    if (fault) refuse(fault)
+    else stream.push(`${line}\n`)
+  }
+
+  return new Transform({
+    transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) {
+      let start = 0
+      for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
+        take(chunk.subarray(start, end))
+        endLine(this)
+        start = end + 1
+      }
+      if (start < chunk.length) take(chunk.subarray(start))
+      done()
+    },
+  })
+}

@@ -1,0 +1,162 @@
+// The device grant (RFC 8628), as Feishu's own command line uses it; Feishu's public documentation does not describe it.
+
+import { AuthError } from '../errors.ts'
+import { Secret } from '../secret.ts'
+import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
+import {
+  type AnswerContext,
+  type ClientCredentials,
+  type HttpAnswer,
+  type HttpRequest,
+  logIdOf,
+  processTokenAnswer,
+  type RequestOptions,
+  type TokenAnswer,
+} from './token-endpoint.ts'
+
+export type DeviceAuthorization = {
+  deviceCode: Secret
+  userCode: string
+  /** Where the person approves; the complete form where Feishu gives one. */
+  verificationUrl: string
+  lifetimeMs: number
+  intervalMs: number
+}
+
+/** For an answer that does not say: what Feishu's own client assumes. */
+const LIFETIME_MS = 240_000
+const INTERVAL_MS = 5_000
+/** RFC 8628 §3.5: a `slow_down` adds five seconds; Feishu's own client stops at a minute. */
+const SLOW_DOWN_MS = 5_000
+const MAX_INTERVAL_MS = 60_000
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' }
+
+function seconds(value: unknown, fallbackMs: number): number {
+  const number = Number(value)
+  return Number.isFinite(number) && number > 0 ? number * 1000 : fallbackMs
+}
+
+function parse(answer: HttpAnswer): Record<string, unknown> {
+  if (answer.kind === 'failure') throw answer.error
+  try {
+    const json: unknown = JSON.parse(answer.body.toString('utf8'))
+    if (typeof json === 'object' && json !== null) return json as Record<string, unknown>
+  } catch {
+    // Told by the callers: there is no such member.
+  }
+  return {}
+}
+
+/** The device authorization request (RFC 8628 §3.1); Feishu wants Basic authentication here. */
+export function deviceAuthorizationRequest(
+  endpoints: Endpoints,
+  client: ClientCredentials,
+  scopes: readonly string[],
+  options: RequestOptions,
+): HttpRequest {
+  const credentials = Buffer.from(`${client.appId}:${client.appSecret.reveal()}`).toString('base64')
+  return {
+    method: 'POST',
+    url: endpoints.deviceAuthorization,
+    headers: { ...FORM, authorization: `Basic ${credentials}` },
+    body: new URLSearchParams({ client_id: client.appId, scope: scopes.join(' ') }).toString(),
+    ...options,
+  }
+}
+
+/**
+ * Reads the device authorization response (RFC 8628 §3.2).
+ *
+ * @throws AuthError why there is none
+ */
+export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoints): DeviceAuthorization {
+  const json = parse(answer)
+  const verificationUrl =
+    trustedUrl(json.verification_uri_complete, endpoints) ?? trustedUrl(json.verification_uri, endpoints)
+  const { device_code: deviceCode, user_code: userCode } = json
+  if (typeof deviceCode === 'string' && deviceCode && typeof userCode === 'string' && verificationUrl) {
+    return {
+      deviceCode: new Secret(deviceCode),
+      userCode: untrusted(userCode)?.slice(0, 40) ?? '',
+      verificationUrl,
+      lifetimeMs: seconds(json.expires_in, LIFETIME_MS),
+      intervalMs: seconds(json.interval, INTERVAL_MS),
+    }
+  }
+  const logId = answer.kind === 'answer' ? logIdOf(answer.headers) : null
+  if (json.error === 'invalid_client') {
+    throw new AuthError('invalid_client', 'Feishu does not accept App ID and App Secret.', {
+      nextStep: 'Copy both again from the developer console, page "Credentials".',
+      logId,
+    })
+  }
+  const said = untrusted(json.error_description ?? json.error)
+  const code =
+    json.error === 'invalid_scope' || json.error === 'unauthorized_client'
+      ? json.error
+      : 'unexpected_response'
+  throw new AuthError(code, `Feishu gave no code for a device${said ? `: "${said}"` : ''}.`, {
+    nextStep: 'Check the scopes, or use method "browser".',
+    logId,
+  })
+}
+
+/** The device access token request (RFC 8628 §3.4). */
+export function deviceGrantRequest(
+  url: string,
+  client: ClientCredentials,
+  deviceCode: Secret,
+  options: RequestOptions,
+): HttpRequest {
+  const parameters = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+    device_code: deviceCode.reveal(),
+    client_id: client.appId,
+    client_secret: client.appSecret.reveal(),
+  }
+  return { method: 'POST', url, headers: FORM, body: new URLSearchParams(parameters).toString(), ...options }
+}
+
+export type DevicePoll =
+  | { kind: 'pending'; intervalMs: number }
+  | { kind: 'tokens'; answer: Extract<TokenAnswer, { kind: 'tokens' }> }
+  | { kind: 'ended'; status: 'denied' | 'expired' | 'failed'; error: AuthError }
+
+/** Reads the answer to a poll (RFC 8628 §3.5). What is neither an end nor a token is waited out. */
+export function processDevicePoll(
+  answer: HttpAnswer,
+  intervalMs: number,
+  context: AnswerContext,
+): DevicePoll {
+  const slower = Math.min(intervalMs + SLOW_DOWN_MS, MAX_INTERVAL_MS)
+  const result = processTokenAnswer(answer, context, null)
+  if (result.kind === 'tokens') return { kind: 'tokens', answer: result }
+  const error = answer.kind === 'answer' ? parse(answer).error : undefined
+  if (error === 'authorization_pending') return { kind: 'pending', intervalMs }
+  if (error === 'access_denied') return { kind: 'ended', status: 'denied', error: denied() }
+  if (error === 'expired_token' || error === 'invalid_grant') {
+    return { kind: 'ended', status: 'expired', error: expired() }
+  }
+  // RFC 8628 §3.5: back off on time-outs too. A configuration error does not mend itself.
+  if (error === 'slow_down' || result.kind !== 'error' || result.verdict === 'retry') {
+    return { kind: 'pending', intervalMs: slower }
+  }
+  return { kind: 'ended', status: 'failed', error: result.error }
+}
+
+function denied(): AuthError {
+  return new AuthError('access_denied', 'The person declined on the verification page.', {
+    nextStep: 'Call start_authorization again when the person wants to approve.',
+  })
+}
+
+function expired(): AuthError {
+  return new AuthError(
+    'authorization_expired',
+    'The code was not used in time, or a newer one has replaced it.',
+    {
+      nextStep: 'Call start_authorization again.',
+    },
+  )
+}

@@ -1,0 +1,104 @@
+function processError(
+  answer: Extract<HttpAnswer, { kind: 'answer' }>,
+  json: Json | null,
+  context: AnswerContext,
+): TokenAnswer {
+  const { status, headers } = answer
+  const waitMs = retryAfterMs(headers, context.now)
+  const facts = { status, json, headers, context }
+  if (status >= 300 && status < 400) {
+    return { kind: 'error', verdict: 'keep', error: redirected(status), retryAfterMs: null }
+  }
+  const code = feishuCodeOf(json)
+  const known = code === null ? null : feishuError(code)
+  if (known)
+    return { kind: 'error', verdict: known.verdict, error: knownError(known, facts), retryAfterMs: waitMs }
+  const error = answerError(facts)
+  if (status === 429 || status === 503)
+    return { kind: 'error', verdict: 'retry', error, retryAfterMs: waitMs }
+  if (json && (status >= 400 || json.error !== undefined || (code !== null && code !== 0))) {
+    const transient = json.error === 'server_error' || json.error === 'temporarily_unavailable'
+    if (status < 500 || code !== null || transient) {
+      return { kind: 'error', verdict: transient ? 'retry' : 'keep', error, retryAfterMs: waitMs }
+    }
+  }
+  // A 4xx that is not JSON comes from a wrong address or a proxy: the token endpoint has not seen the token.
+  if (!json && status >= 400 && status < 500)
+    return { kind: 'error', verdict: 'keep', error, retryAfterMs: null }
+  return { kind: 'ambiguous', error }
+}
+
+type AnswerFacts = {
+  status: number
+  json: Json | null
+  headers: Record<string, string>
+  context: AnswerContext
+}
+
+function redirected(status: number): AuthError {
+  return new AuthError(
+    'unexpected_response',
+    `The token endpoint answered with a redirect (HTTP ${status}), which is never followed.`,
+    {
+      nextStep:
+        'Check FEISHU_OPEN_URL, and whether a proxy or captive portal stands between; nothing was lost.',
+    },
+  )
+}
+
+function knownError(known: FeishuError, facts: AnswerFacts): AuthError {
+  const { context, json, headers } = facts
+  const code = feishuCodeOf(json)
+  const said = untrusted(
+    json?.error_description ?? json?.msg,
+    context.secrets.map((secret) => secret.reveal()),
+  )
+  const console = consoleUrl(known, {
+    open: context.endpoints.open,
+    appId: context.appId,
+    scopes: context.scopes,
+  })
+  const challenge =
+    known.code === 'challenge_required' ? trustedUrl(json?.challenge_url, context.endpoints) : null
+  const where = challenge ?? console
+  return new AuthError(
+    known.code,
+    `Feishu answered ${code}: ${known.cause.en}${said ? ` ("${said}")` : ''}.`,
+    {
+      nextStep: `${known.remedy.en}${where ? `: ${where}` : ''}.`,
+      feishuCode: code,
+      logId: logIdOf(headers),
+    },
+  )
+}
+
+const RFC_CODES = [
+  'invalid_client',
+  'unauthorized_client',
+  'invalid_scope',
+  'server_error',
+  'temporarily_unavailable',
+] as const
+
+function answerError({ status, json, headers, context }: AnswerFacts): AuthError {
+  const secrets = context.secrets.map((secret) => secret.reveal())
+  const name = RFC_CODES.find((candidate) => candidate === json?.error)
+  const code =
+    status === 429
+      ? 'rate_limited'
+      : (name ?? (status === 503 ? 'temporarily_unavailable' : 'unexpected_response'))
+  const said = untrusted(json?.error_description ?? json?.msg ?? json?.error, secrets)
+  const shape = json
+    ? 'JSON without a token'
+    : 'no JSON (a proxy, a captive portal or a wrong address may stand between)'
+  return new AuthError(
+    code,
+    `The token endpoint answered HTTP ${status} with ${shape}${said ? `: "${said}"` : ''}.`,
+    {
+      nextStep: 'Try again in a minute; if it stays so, check FEISHU_OPEN_URL and the network between.',
+      feishuCode: feishuCodeOf(json),
+      logId: logIdOf(headers),
+    },
+  )
+}
+

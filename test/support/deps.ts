@@ -1,0 +1,193 @@
+// What a verb needs, in process: the real store in a folder of its own, the sandbox over real HTTP, clocks that a test moves.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { createActivityLog, recorded } from '../../src/activity.ts'
+import { type App, resolveApp } from '../../src/app.ts'
+import { createClock } from '../../src/clock.ts'
+import { readConfig } from '../../src/config.ts'
+import type { Deps } from '../../src/deps.ts'
+import { type HttpAnswer, nextTokenSet, type Request } from '../../src/oauth/token-endpoint.ts'
+import type { TokenRecord, TokenSet } from '../../src/oauth/token-set.ts'
+import { type RefreshResult, refreshToken } from '../../src/refresh.ts'
+import { Secret } from '../../src/secret.ts'
+import { createFileStore } from '../../src/store/file-store.ts'
+import { createKeys } from '../../src/store/key.ts'
+import { createTransport } from '../../src/transport.ts'
+import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
+import { checkFiles, checkLedger, checkNoLeftovers, checkText } from './invariants.ts'
+
+export type World = {
+  sandbox: Sandbox
+  directory: string
+  /** One process. */
+  deps: Deps
+  /** Another process on the same files, with the same clocks. */
+  sibling: () => Deps
+  /** Lets time pass, here and at Feishu. */
+  pass: (ms: number) => void
+  /** Sets the wall clock of this machine on or back, and that alone. */
+  jump: (ms: number) => void
+  now: () => number
+  /** Everything that was logged. */
+  logs: string[]
+  /** Puts itself between the program and the network; takes effect from the next request on. */
+  intercept: (around: ((request: Request) => Request) | null) => void
+}
+
+/** Sets up a world that is taken down, and its invariants checked, when the test ends. */
+export async function makeDeps(
+  options: SandboxOptions & { env?: Record<string, string> } = {},
+): Promise<World> {
+  const sandbox = await startSandbox(options)
+  const home = await mkdtemp(join(tmpdir(), 'feishu-token-mcp-'))
+  const directory = join(home, 'tokens')
+  let wallOffsetMs = 0
+  let elapsedOffsetMs = 0
+  const now = () => Date.now() + wallOffsetMs
+  const elapsed = () => performance.now() + elapsedOffsetMs
+  const logs: string[] = []
+  let around: ((request: Request) => Request) | null = null
+  const config = readConfig(
+    {
+      FEISHU_APP_ID: sandbox.app.appId,
+      FEISHU_APP_SECRET: sandbox.app.appSecret,
+      FEISHU_ACCOUNTS_URL: sandbox.url,
+      FEISHU_OPEN_URL: sandbox.url,
+      FEISHU_TOKEN_DIR: directory,
+      ...options.env,
+    },
+    home,
+    'linux',
+    null,
+  )
+
+  function sibling(): Deps {
+    const clock = createClock(now, elapsed)
+    const activity = createActivityLog(directory, join(directory, 'activity.jsonl'))
+    const transport = createTransport({ httpsProxy: null, noProxy: null })
+    const keys = createKeys({
+      directory: join(directory, 'key'),
+      source: config.keySource,
+      environmentKey: config.key,
+    })
+    const send: Request = (request) => (around ?? ((inner) => inner))(transport.request)(request)
+    return {
+      config,
+      store: createFileStore({ directory, keys, now }),
+      request: recorded(send, activity, clock),
+      upstream: transport.upstream,
+      activity,
+      clock,
+      log: (level, message) => logs.push(`${level} ${message}`),
+      command: 'feishu-token-mcp',
+      refreshes: new Map(),
+      holders: new Map(),
+      closing: new AbortController().signal,
+      openBrowser: async () => 'tests open no browser',
+      deliver: async () => [],
+      lastDeliveries: () => [],
+    }
+  }
+
+  onTestFinished(async () => {
+    try {
+      checkLedger(sandbox.ledger)
+      checkFiles(directory, sandbox.secrets())
+      checkNoLeftovers(directory)
+      checkText('a log line', logs.join('\n'), sandbox.secrets())
+    } finally {
+      await sandbox.close()
+      await rm(home, { recursive: true, force: true })
+    }
+  })
+  return {
+    sandbox,
+    directory,
+    deps: sibling(),
+    sibling,
+    pass(ms) {
+      wallOffsetMs += ms
+      elapsedOffsetMs += ms
+      sandbox.clock.advance(ms)
+    },
+    jump(ms) {
+      wallOffsetMs += ms
+    },
+    now,
+    logs,
+    intercept: (given) => {
+      around = given
+    },
+  }
+}
+
+/** Stores a token set that Feishu has just issued. */
+export async function seed(world: World, profile = 'default'): Promise<{ app: App; record: TokenRecord }> {
+  const { deps, sandbox, now } = world
+  const app = await resolveApp(deps, profile)
+  const issued = sandbox.issue()
+  const blank: TokenSet = {
+    accessToken: null,
+    accessTokenExpiresAt: 0,
+    accessTokenLifetimeMs: 0,
+    refreshToken: null,
+    refreshTokenExpiresAt: null,
+    refreshTokenDoubtful: false,
+    refusal: null,
+    scopes: [],
+    requestedScopes: issued.scope.split(' '),
+    user: { openId: sandbox.user.openId, name: sandbox.user.name },
+    authorizedAt: now(),
+    issuedAt: now(),
+    refreshedAt: null,
+    endpoint: 'v2',
+    authorizationId: null,
+    lifetimeAssumed: false,
+    clockSkewMs: null,
+  }
+  const response = {
+    accessToken: new Secret(issued.access_token),
+    accessTokenLifetimeMs: issued.expires_in * 1000,
+    refreshToken: issued.refresh_token ? new Secret(issued.refresh_token) : null,
+    refreshTokenLifetimeMs: (issued.refresh_token_expires_in ?? 0) * 1000,
+    scopes: issued.scope.split(' '),
+    problem: null,
+    serverDate: null,
+  }
+  return deps.store.withLock(app.id, 1_000, async (locked) => {
+    const { generation } = await locked.read()
+    const record = { generation: generation + 1, tokenSet: nextTokenSet(response, blank, now()) }
+    await locked.commit(record, generation)
+    return { app, record }
+  })
+}
+
+/** Lets the access token of the sandbox's usual life time expire, and its refresh token live. */
+export function expire(world: World): void {
+  world.pass(world.sandbox.knobs.accessTokenLifetimeMs + 1_000)
+}
+
+export function force(deps: Deps, profile = 'default'): Promise<RefreshResult> {
+  return refreshToken(deps, { profile, force: true })
+}
+
+export function refreshDue(deps: Deps, profile = 'default'): Promise<RefreshResult> {
+  return refreshToken(deps, { profile, force: false })
+}
+
+/** How often a refresh token was presented so far. */
+export function presented(world: World): number {
+  return world.sandbox.ledger.filter((entry) => entry.kind === 'refresh_token').length
+}
+
+/** Runs `during` between the last byte of an answer and the program. */
+export function afterAnswer(during: () => void): (request: Request) => Request {
+  return (request) => async (options) => {
+    const answer: HttpAnswer = await request(options)
+    during()
+    return answer
+  }
+}

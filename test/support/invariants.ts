@@ -1,0 +1,73 @@
+// What holds after every test, however it went: who presented which token how often, and what lies on disk.
+
+import { lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Presentation } from '../feishu-sandbox/ledger.ts'
+
+/** Feishu's word that a refresh token is of no use any more: it is never presented again. */
+const DEFINITIVE = [20026, 20037, 20064, 20073]
+/** The contract's bound on presentations of one refresh token with an unknown outcome. */
+const MAX_AMBIGUOUS = 2
+/** Faults after which Feishu's answer is nowhere to be seen. */
+const LOSSES = ['reset', 'cut', 'silence', 'drip', 'bulk', 'raw', 'lost']
+
+function broken(what: string): never {
+  throw new Error(`invariant: ${what}`)
+}
+
+/** Presentations of refresh tokens, by token. */
+export function presentationsByToken(ledger: readonly Presentation[]): Map<string, Presentation[]> {
+  const byToken = new Map<string, Presentation[]>()
+  for (const entry of ledger) {
+    if (entry.kind !== 'refresh_token') continue
+    byToken.set(entry.fingerprint, [...(byToken.get(entry.fingerprint) ?? []), entry])
+  }
+  return byToken
+}
+
+/** No token is presented after Feishu's last word on it, nor more than twice with an unknown outcome. */
+export function checkLedger(ledger: readonly Presentation[]): void {
+  for (const [token, entries] of presentationsByToken(ledger)) {
+    const last = entries.findIndex((entry) => entry.answered && DEFINITIVE.includes(entry.code ?? 0))
+    if (last !== -1 && last < entries.length - 1)
+      broken(`token ${token.slice(0, 8)} was presented after it was refused`)
+    const lost = entries.filter((entry) => LOSSES.includes(entry.fault ?? '') || !entry.answered)
+    if (lost.length > MAX_AMBIGUOUS) broken(`token ${token.slice(0, 8)} was lost ${lost.length} times`)
+  }
+}
+
+function walk(path: string): string[] {
+  return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
+    const child = join(path, entry.name)
+    return entry.isDirectory() ? [child, ...walk(child)] : [child]
+  })
+}
+
+/** Files are their owner's alone, and none holds a secret in a form that somebody would find. */
+export function checkFiles(directory: string, secrets: readonly string[]): void {
+  for (const path of walk(directory)) {
+    const stat = lstatSync(path)
+    if (stat.mode & 0o077) broken(`${path} has mode ${(stat.mode & 0o777).toString(8)}`)
+    if (stat.isFile()) checkText(path, readFileSync(path, 'latin1'), secrets)
+  }
+}
+
+/** Nothing written by a process that died is left. Holds from the next use of the store on. */
+export function checkNoLeftovers(directory: string): void {
+  const left = walk(directory).filter((path) => /\.(tmp|next)$/.test(path))
+  if (left.length > 0) broken(`left behind: ${left.join(' ')}`)
+}
+
+function formsOf(secret: string): string[] {
+  const bytes = Buffer.from(secret)
+  // Without the last characters: how base64 ends depends on what follows.
+  const base64 = bytes.toString('base64').slice(0, -4)
+  return [secret, encodeURIComponent(secret), base64, bytes.toString('base64url').slice(0, -4), bytes.toString('hex')]
+}
+
+/** Looks for secrets, raw and encoded, in a text. */
+export function checkText(where: string, text: string, secrets: readonly string[]): void {
+  for (const secret of secrets) {
+    if (formsOf(secret).some((form) => text.includes(form))) broken(`${where} holds a secret`)
+  }
+}
