@@ -10,7 +10,7 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 // rmSync(join(root, 'dist'), { recursive: true, force: true })
 await build({
   absWorkingDir: root,
-  entryPoints: ['src/main.ts'],
+  entryPoints: ['src/main.ts', 'src/keychain-child.ts'],
   outdir: 'dist',
   bundle: true,
   splitting: true,
@@ -21,7 +21,7 @@ await build({
   target: 'node20.18',
   // jsonc-parser's CommonJS form asks for files at run time that a bundle does not have.
   mainFields: ['module', 'main'],
-  external: ['fs-native-extensions', 'pg'],
+  external: ['fs-native-extensions', '@napi-rs/keyring', 'pg'],
   chunkNames: 'chunks/[name]-[hash]',
   // Bundled CommonJS packages call require() for Node's own modules; an ES module has none of its own.
   banner: {

@@ -76,14 +76,13 @@ async function measure(
     // Short runs in turn, so that whatever else the machine does meets all of them alike.
     for (let i = 0; i < requests; i++) {
       for (const path of PATHS) {
-        for (let j = 0; j < RUN; j++) samples[path].latency.push(1e6 * (await seconds(() => callSmall(peers[path], j))))
+        for (let j = 0; j < RUN; j++)
+          samples[path].latency.push(1e6 * (await seconds(() => callSmall(peers[path], j))))
       }
     }
     for (const path of PATHS) {
       const peer = peers[path]
-      samples[path].small.push(
-        (8000) / (await seconds(() => callMany(peer, 8000))),
-      )
+      samples[path].small.push(8000 / (await seconds(() => callMany(peer, 8000))))
       samples[path].download.push(bytes / 1e6 / (await seconds(() => call(peer, `/download/${bytes}`, null))))
       const file = Readable.from(chunks(bytes), { objectMode: false })
       samples[path].upload.push(bytes / 1e6 / (await seconds(() => call(peer, '/upload', file, bytes))))

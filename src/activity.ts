@@ -2,7 +2,8 @@
 
 import { closeSync, constants, fstatSync, writeSync } from 'node:fs'
 import { ensureOwnDirectory, openOwnFile, readOwnFile, replaceFile } from './files.ts'
-import { type HttpAnswer, logIdOf, type Request } from './oauth/token-endpoint.ts'
+import { logIdOf } from './oauth/answer.ts'
+import type { HttpAnswer, Request } from './oauth/token-endpoint.ts'
 
 export type Call = {
   at: string

@@ -28,13 +28,15 @@ export type StartAnswer = {
 export function startAnswer(deps: Deps, result: StartResult): StartAnswer {
   const { app, pending } = result
   const scopes = pending?.scopes ?? deps.config.scopes
+  // The link of an authorization that has ended leads nowhere.
+  const live = result.status === 'pending' ? pending : null
   return {
     status: result.status,
     profile: app.id.profile,
-    authorization_url: pending?.authorizationUrl ?? null,
-    user_code: pending?.device?.userCode ?? null,
+    authorization_url: live?.authorizationUrl ?? null,
+    user_code: live?.device?.userCode ?? null,
     redirect_uri: pending?.method === 'device' ? null : (pending?.redirectUri ?? null),
-    expires_at: toTime(pending?.deadlineAt ?? null),
+    expires_at: toTime(live?.deadlineAt ?? null),
     browser_opened: result.browserOpened,
     joined: result.joined,
     requested_scopes: scopes,
@@ -49,18 +51,22 @@ export function startAnswer(deps: Deps, result: StartResult): StartAnswer {
 function startNextStep(result: StartResult, scopes: string[]): string {
   const { app, pending } = result
   if (result.status === 'succeeded') return 'Nothing is needed: the token is stored; token_status shows it.'
-  if (!pending) return 'Nothing was pending, so nothing was cancelled.'
+  if (!pending) return 'Nothing is needed: no authorization was pending, so none was cancelled.'
   if (result.status === 'cancelled') return 'Call start_authorization when the person wants to authorize.'
-  const opened = result.browserOpened
-    ? 'The page was opened in the browser: ask the person to approve there'
-    : `Ask the person to open authorization_url on this machine and approve${result.browserProblem ? ` (${result.browserProblem})` : ''}`
-  const remote =
-    'if their browser is on another machine, call start_authorization with the address it ends on as callback_url'
-  const unknown =
-    result.unknownScopes.length > 0
-      ? ` Not known here, asked for all the same: ${result.unknownScopes.join(' ')}.`
-      : ''
-  return `${opened}, then call token_status with wait_seconds 45; ${remote}. ${pageErrorsText(app, scopes, pending.redirectUri)}${unknown}`
+  const why = result.browserProblem ? ` (${result.browserProblem})` : ''
+  return `${[
+    result.browserOpened
+      ? 'The page was opened in the browser: ask the person to approve there'
+      : `Ask the person to open authorization_url on this machine and approve${why}`,
+    'then call token_status with wait_seconds 45',
+  ].join(', ')}; ${[
+    'if their browser is on another machine, call start_authorization with the address it ends on as callback_url',
+    ...(result.joined ? ['to ask for other scopes, call start_authorization with cancel true first'] : []),
+    ...(result.unknownScopes.length > 0
+      ? [`not known here, but asked for all the same: ${result.unknownScopes.join(' ')}`]
+      : []),
+    pageErrorsText(app, scopes, pending.redirectUri),
+  ].join('; ')}.`
 }
 
 /** The answer of `refresh_token`. */

@@ -8,11 +8,12 @@ import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
 import { adoptTokens, finishAuthorization } from './exchange.ts'
 import { conclude, expectedOf, holdAuthorization, readPending } from './holder.ts'
-import { authorizationUrl, readPastedAddress } from './oauth/authorization.ts'
+import { authorizationUrl, pastedState, readPastedAddress } from './oauth/authorization.ts'
 import {
   type AuthorizationMethod,
   authorizationId,
   encodePending,
+  type Failure,
   isLive,
   type Outcome,
   type PendingAuthorization,
@@ -64,14 +65,15 @@ export async function startAuthorization(deps: Deps, options: StartOptions): Pro
   const { pending, joined } = await deps.store.withLock(app.id, LOCK_MS, (locked) =>
     beginOrJoin(deps, app, locked, { scopes, method: options.method }),
   )
-  if (pending.outcome) await conclude(deps, app, pending)
+  if (pending.outcome) {
+    await conclude(deps, app, pending)
+    return reportEnd(app, pending, pending.outcome)
+  }
   const wanted = options.openBrowser ?? !joined
   const browserProblem =
-    pending.outcome || !wanted || !deps.config.openBrowser
-      ? undefined
-      : await deps.openBrowser(pending.authorizationUrl)
+    wanted && deps.config.openBrowser ? await deps.openBrowser(pending.authorizationUrl) : undefined
   return {
-    status: pending.outcome ? 'succeeded' : 'pending',
+    status: 'pending',
     app,
     pending,
     joined,
@@ -184,17 +186,26 @@ async function cancelAuthorization(deps: Deps, app: App): Promise<StartResult> {
   const cancelled = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const pending = await readPending(locked)
     if (!pending || !isLive(pending, deps.clock.now())) return null
-    const outcome: Outcome = {
-      status: 'cancelled',
-      at: deps.clock.now(),
-      code: null,
-      error: 'The authorization was cancelled.',
-    }
+    const outcome: Outcome = { status: 'cancelled', at: deps.clock.now(), failure: CANCELLED }
     await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing')))
     return pending
   })
   if (cancelled) await conclude(deps, app, cancelled)
-  return { ...ended('cancelled', app, cancelled) }
+  return ended('cancelled', app, cancelled)
+}
+
+const CANCELLED: Failure = {
+  code: 'authorization_expired',
+  message: 'The authorization was cancelled.',
+  nextStep: 'Call start_authorization when the person wants to authorize.',
+  feishuCode: null,
+  logId: null,
+}
+
+/** The end of an authorization that this call brought about, for the caller. */
+function reportEnd(app: App, pending: PendingAuthorization, { failure }: Outcome): StartResult {
+  if (failure) throw new AuthError(failure.code, failure.message, failure)
+  return ended('succeeded', app, pending)
 }
 
 function ended(
@@ -217,28 +228,24 @@ async function endWithAddress(deps: Deps, app: App, address: Secret): Promise<St
   const { pending, ending } = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const pending = await readPending(locked)
     if (pending?.phase !== 'waiting' || !isLive(pending, deps.clock.now()))
-      throw nothingPending(deps, pending)
+      throw nothingPending(pending, address)
     const response = readPastedAddress(address.reveal(), expectedOf(app, pending))
     return { pending, ending: await finishAuthorization(deps, app, locked, pending, response) }
   })
   await conclude(deps, app, pending)
-  if (ending.outcome.status === 'succeeded') return ended('succeeded', app, pending)
-  throw new AuthError(
-    ending.outcome.code ?? 'unexpected_response',
-    ending.outcome.error ?? 'The authorization failed.',
-    {
-      nextStep: 'Call start_authorization for a new link.',
-    },
-  )
+  return reportEnd(app, pending, ending.outcome)
 }
 
-function nothingPending(deps: Deps, last: PendingAuthorization | null): AuthError {
-  const expired = last !== null && last.phase === 'waiting' && deps.clock.now() >= last.deadlineAt
-  return new AuthError(
-    expired || last?.outcome?.status === 'expired' ? 'authorization_expired' : 'state_mismatch',
-    expired
-      ? 'The authorization of this address has expired.'
-      : 'No authorization is waiting for this address.',
-    { nextStep: 'Call start_authorization for a new link, and paste the address that it ends on.' },
-  )
+/** Why a pasted address cannot be used: `last` is the authorization that was pending before, if any. */
+function nothingPending(last: PendingAuthorization | null, address: Secret): AuthError {
+  if (last?.outcome?.status === 'succeeded' && last.id === authorizationId(pastedState(address.reveal()))) {
+    return new AuthError('state_mismatch', 'This address has been used: its authorization has succeeded.', {
+      nextStep: 'Nothing more is needed: call token_status to see the token.',
+    })
+  }
+  const nextStep = 'Call start_authorization for a new link, and paste the address that it ends on.'
+  const expired = last?.outcome?.status === 'expired' || (last?.phase === 'waiting' && !last.outcome)
+  return expired
+    ? new AuthError('authorization_expired', 'The authorization of this address has expired.', { nextStep })
+    : new AuthError('state_mismatch', 'No authorization is waiting for this address.', { nextStep })
 }

@@ -1,5 +1,6 @@
 import { type App, resolveApp } from './app.ts'
 import type { Deps } from './deps.ts'
+import { AuthError } from './errors.ts'
 import { LOCK_MS } from './refresh.ts'
 import type { Secret } from './secret.ts'
 
@@ -17,7 +18,15 @@ export async function logout(deps: Deps, profile: string): Promise<LogoutAnswer>
     const token = tokenSet.refreshToken ?? tokenSet.accessToken
     const hint = tokenSet.refreshToken ? 'refresh_token' : 'access_token'
     const revoked = token !== null && (await revoke(deps, app, token, hint))
-    await locked.commit({ generation: generation + 1, tokenSet: null }, generation)
+    if (!(await locked.commit({ generation: generation + 1, tokenSet: null }, generation))) {
+      throw new AuthError(
+        'store_not_writable',
+        `The token of "${profile}" could not be deleted from the disk.`,
+        {
+          nextStep: `Make room or mend the permissions of ${deps.config.tokenDir}, then log out again.`,
+        },
+      )
+    }
     return { status: 'logged_out', profile, revoked }
   })
 }

@@ -2,7 +2,8 @@ import type { Brand } from './config.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
 import type { Endpoints } from './oauth/feishu.ts'
-import { type HttpAnswer, type HttpRequest, logIdOf } from './oauth/token-endpoint.ts'
+import { logIdOf } from './oauth/answer.ts'
+import type { HttpAnswer, HttpRequest } from './oauth/token-endpoint.ts'
 import type { Secret } from './secret.ts'
 
 export type NewApp = { brand: Brand; appId: string; appSecret: Secret; endpoints: Endpoints }

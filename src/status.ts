@@ -3,12 +3,13 @@
 import { type App, profileNames, resolveApp } from './app.ts'
 import type { Delivery } from './delivery/deliver.ts'
 import type { Deps } from './deps.ts'
-import { AuthError, type ErrorCode } from './errors.ts'
-import { pageErrorsText } from './guidance.ts'
+import { AuthError } from './errors.ts'
+import { noRefreshTokenText, pageErrorsText } from './guidance.ts'
 import {
   type AuthorizationStatus,
   authorizationStatus,
   decodePending,
+  type Failure,
   type PendingAuthorization,
 } from './oauth/pending-authorization.ts'
 import { canRefresh, missingScopes, nextStep, reauthorizeBy, type TokenRecord } from './oauth/token-set.ts'
@@ -116,23 +117,27 @@ async function waitForEnd(deps: Deps, app: App, waitMs: number): Promise<void> {
 export async function authorizationEnd(
   deps: Deps,
   profile: string,
-): Promise<{ status: AuthorizationStatus; code: ErrorCode | null; error: string | null }> {
+): Promise<{ status: AuthorizationStatus; failure: Failure | null }> {
   const app = await resolveApp(deps, profile)
   await waitForEnd(deps, app, Number.POSITIVE_INFINITY)
-  const record = await deps.store.read(app.id).catch(() => null)
-  const { told } = await readAuthorization(deps, app, record)
-  const { authorization_error } = await describeAuthorization(deps, app, record)
-  return { status: told.status, code: told.outcome?.code ?? null, error: authorization_error }
+  const { told } = await readAuthorization(deps, app, await deps.store.read(app.id).catch(() => null))
+  return { status: told.status, failure: told.failure }
 }
 
-async function readAuthorization(
-  deps: Deps,
-  app: App,
-  record: TokenRecord | null,
-): Promise<{ pending: PendingAuthorization | null; told: ReturnType<typeof authorizationStatus> }> {
+type Authorization = {
+  pending: PendingAuthorization | null
+  told: { status: AuthorizationStatus; failure: Failure | null }
+}
+
+async function readAuthorization(deps: Deps, app: App, record: TokenRecord | null): Promise<Authorization> {
   const pending = decodePending(await deps.store.readPending(app.id).catch(() => null))
-  const storedId = record?.tokenSet?.authorizationId ?? null
-  return { pending, told: authorizationStatus(pending, storedId, deps.clock.now()) }
+  const { status, outcome } = authorizationStatus(pending, record?.tokenSet ?? null, deps.clock.now())
+  const failure = outcome?.failure ?? null
+  if (status !== 'expired' || !pending || !failure) return { pending, told: { status, failure } }
+  // Feishu shows some errors on its own page alone: then nobody answers.
+  const clue = pageErrorsText(app, pending.scopes, pending.redirectUri)
+  const nextStep = `Call start_authorization for a new link; ${clue}.`
+  return { pending, told: { status, failure: { ...failure, nextStep } } }
 }
 
 /** `result` null: Feishu could not be asked. */
@@ -142,7 +147,7 @@ async function verify(
   record: TokenRecord,
 ): Promise<{ result: boolean | null; problem: string | null }> {
   const accessToken = record.tokenSet?.accessToken
-  if (!accessToken) return { result: false, problem: null }
+  if (!accessToken) return { result: null, problem: null }
   try {
     return { result: (await fetchUser(deps, app, accessToken)) !== null, problem: null }
   } catch (error) {
@@ -168,7 +173,7 @@ async function describe(
   const { tokenSet } = record
   const now = deps.clock.now()
   const status = statusOf(deps, app, record, verified.result)
-  const authorization = await describeAuthorization(deps, app, record)
+  const authorization = await readAuthorization(deps, app, record)
   const refreshEndsAt = tokenSet?.refreshToken ? tokenSet.refreshTokenExpiresAt : null
   const warnings = await warningsOf(deps, app, record)
   if (verified.problem) warnings.push(verified.problem)
@@ -188,12 +193,17 @@ async function describe(
     last_refreshed_at: toTime(tokenSet?.refreshedAt ?? null),
     granted_scopes: tokenSet?.scopes ?? [],
     missing_scopes: tokenSet ? missingScopes(tokenSet) : [],
-    ...authorization,
+    ...authorizationFields(authorization),
     generation: record.generation,
     verified: verified.result,
     profiles: await profileStatuses(deps, app.id.profile, status),
     warnings,
-    next_step: nextStepText(deps, app, status, authorization),
+    next_step: nextStepText(deps, app, {
+      status,
+      authorization,
+      refused: verified.result === false,
+      endless: !tokenSet || canRefresh(tokenSet),
+    }),
   }
 }
 
@@ -230,19 +240,14 @@ type AuthorizationFields = Pick<
   'authorization_status' | 'authorization_url' | 'authorization_expires_at' | 'authorization_error'
 >
 
-async function describeAuthorization(
-  deps: Deps,
-  app: App,
-  record: TokenRecord | null,
-): Promise<AuthorizationFields> {
-  const { pending, told } = await readAuthorization(deps, app, record)
+function authorizationFields({ pending, told }: Authorization): AuthorizationFields {
   const live = told.status === 'pending' ? pending : null
-  const expired = `Nobody approved in time. ${pageErrorsText(app, pending?.scopes ?? [], pending?.redirectUri ?? '')}`
+  const { failure } = told
   return {
     authorization_status: told.status,
     authorization_url: live?.authorizationUrl ?? null,
     authorization_expires_at: toTime(live?.deadlineAt ?? null),
-    authorization_error: told.status === 'expired' ? expired : (told.outcome?.error ?? null),
+    authorization_error: failure && `${failure.message} ${failure.nextStep}`,
   }
 }
 
@@ -257,14 +262,9 @@ async function withoutRecord(
   const unreadable = error.code === 'store_unreadable' || error.code === 'key_unavailable'
   if (!unreadable && error.code !== 'not_configured') throw error
   const status: Status = unreadable ? 'store_unreadable' : 'not_configured'
-  const none: AuthorizationFields = {
-    authorization_status: 'none',
-    authorization_url: null,
-    authorization_expires_at: null,
-    authorization_error: null,
-  }
-  const authorization = app ? await describeAuthorization(deps, app, null) : none
-  const waiting = authorization.authorization_status === 'pending' && app
+  const none: Authorization = { pending: null, told: { status: 'none', failure: null } }
+  const authorization = app ? await readAuthorization(deps, app, null) : none
+  const waiting = authorization.told.status === 'pending' && app
   return {
     ...common(deps, profile, app),
     status,
@@ -279,12 +279,12 @@ async function withoutRecord(
     last_refreshed_at: null,
     granted_scopes: [],
     missing_scopes: [],
-    ...authorization,
+    ...authorizationFields(authorization),
     generation: null,
     verified: null,
     profiles: app ? await profileStatuses(deps, profile, status) : [],
     warnings: [error.message],
-    next_step: waiting ? nextStepText(deps, app, status, authorization) : error.nextStep,
+    next_step: waiting ? pendingText(app, authorization) : error.nextStep,
   }
 }
 
@@ -317,8 +317,7 @@ async function warningsOf(deps: Deps, app: App, record: TokenRecord): Promise<st
   const now = deps.clock.now()
   const remainingMs = deps.clock.remainingMs(record, app.key)
   if (tokenSet.refusal) warnings.push(`${cannotRefresh(tokenSet).message} A person must authorize again.`)
-  else if (!tokenSet.refreshToken)
-    warnings.push(`${cannotRefresh(tokenSet).message} ${cannotRefresh(tokenSet).nextStep}`)
+  else if (!tokenSet.refreshToken) warnings.push(noRefreshTokenText(app))
   if (remainingMs > 0 && tokenSet.lifetimeAssumed) {
     warnings.push('Feishu did not say how long the access token lives: two hours were assumed.')
   }
@@ -362,16 +361,43 @@ function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: nu
   return warnings
 }
 
-function nextStepText(deps: Deps, app: App, status: Status, authorization: AuthorizationFields): string {
-  if (authorization.authorization_status === 'pending') {
-    return 'Ask the person to open authorization_url and approve, then call token_status with wait_seconds 45.'
+type Situation = {
+  status: Status
+  authorization: Authorization
+  /** Feishu was asked just now, and refused the access token. */
+  refused: boolean
+  /** Refreshes keep it alive; false: it ends with the access token. */
+  endless: boolean
+}
+
+function nextStepText(deps: Deps, app: App, situation: Situation): string {
+  const { status, authorization } = situation
+  const { failure } = authorization.told
+  if (authorization.told.status === 'pending') return pendingText(app, authorization)
+  if (status !== 'valid' && status !== 'needs_refresh') {
+    const again = status === 'not_authorized' ? 'approves' : 'approves again'
+    const start = `Call start_authorization so that the person ${again}`
+    return failure?.nextStep ?? `${start} (or run \`${deps.command} login --profile ${app.id.profile}\`).`
   }
-  if (status === 'valid') return 'Nothing is needed: the token is valid.'
-  if (status === 'needs_refresh') return 'Call refresh_token.'
-  if (authorization.authorization_status === 'expired') {
-    return 'Call start_authorization again; authorization_error says what to look at if Feishu showed an error page.'
+  const use = useText(situation)
+  return failure ? `${use}; to authorize anew: ${failure.nextStep}` : `${use}.`
+}
+
+/** What to do with a token set that is in force; without its period. */
+function useText({ status, refused, endless }: Situation): string {
+  if (refused) return 'Call refresh_token with force true, because Feishu refused the access token'
+  if (status === 'needs_refresh') return 'Call refresh_token'
+  return endless
+    ? 'Nothing is needed: the token is valid'
+    : 'Nothing is needed until access_token_expires_at; then a person must authorize again, and warnings say why'
+}
+
+function pendingText(app: App, { pending }: Authorization): string {
+  if (!pending || pending.phase !== 'waiting') {
+    return "Feishu's answer has arrived and is being stored: call token_status again, and start_authorization if it stays pending."
   }
-  const again =
-    status === 'not_authorized' ? 'so that the person approves' : 'so that the person approves again'
-  return `Call start_authorization ${again} (or run \`${deps.command} login --profile ${app.id.profile}\`).`
+  return (
+    'Ask the person to open authorization_url and approve, then call token_status with wait_seconds 45; ' +
+    `${pageErrorsText(app, pending.scopes, pending.redirectUri)}.`
+  )
 }

@@ -71,7 +71,7 @@ function networkError(error: unknown, host: string): AuthError {
   const errno = errnoOf(cause) ?? errnoOf(error) ?? 'unknown error'
   const message = String((error as Error | null)?.message ?? '')
   if (TLS_ERRNO.test(errno)) {
-    return new AuthError('tls_error', `The TLS certificate of ${host} was not accepted (${errno}).`, {
+    return new AuthError('tls_error', `There is no trusted TLS connection to ${host} (${errno}).`, {
       nextStep:
         'Behind a proxy that inspects TLS, set NODE_EXTRA_CA_CERTS to the file with its certificate authority; ' +
         'otherwise check the clock and the host name.',
@@ -194,7 +194,7 @@ export function createTransport(proxy: ProxySettings): Transport {
         )
       }
       const headers = plainHeaders(answer.headers)
-      const whole = decoded(Buffer.concat(chunks), headers['content-encoding'])
+      const whole = decoded(Buffer.concat(chunks), headers['content-encoding']?.toLowerCase())
       return { kind: 'answer', status: answer.statusCode, headers, body: whole }
     } catch (error) {
       if (refusal instanceof AuthError) return failure(refusal)

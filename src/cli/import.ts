@@ -1,5 +1,6 @@
 import { importTokens } from '../import.ts'
-import { tokenStatus } from '../status.ts'
+import type { TokenRecord } from '../oauth/token-set.ts'
+import { type TokenStatus, tokenStatus } from '../status.ts'
 import { type Command, print } from './io.ts'
 import { expectOperands } from './run.ts'
 import { statusText } from './status.ts'
@@ -10,15 +11,18 @@ export const importCommand: Command = async ({ cli, deps, profile, options, oper
   const path = operands[0] ?? ''
   const record = await importTokens(deps, { profile, path, force: options.force ?? false })
   const answer = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
-  const due =
-    answer.status === 'needs_refresh'
-      ? 'A refresh is due now'
-      : `A refresh is due before ${answer.access_token_expires_at}`
   cli.stderr(
-    `Imported. ${due}. Delete ${path}: a second program that uses its refresh token ends this login.\n`,
+    `Imported; ${dueText(answer, record)}. Delete ${path}: a second program that uses its refresh token ends this login.\n`,
   )
-  if (!record.tokenSet?.refreshToken)
-    cli.stderr('The file holds no refresh token: when the access token ends, log in.\n')
-  print(cli, options.json, answer, statusText(answer))
+  print(cli, options.json, answer, statusText(answer, cli.command, options.profile))
   return 0
+}
+
+function dueText(answer: TokenStatus, record: TokenRecord): string {
+  if (!record.tokenSet?.refreshToken) {
+    return `the file holds no refresh token, so log in again ${answer.status === 'valid' ? `by ${answer.access_token_expires_at}` : 'now'}`
+  }
+  return answer.status === 'needs_refresh'
+    ? 'a refresh is due now'
+    : `a refresh is due before ${answer.access_token_expires_at}`
 }

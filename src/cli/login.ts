@@ -1,7 +1,6 @@
 import { startAnswer } from '../answers.ts'
-import { type StartOptions, startAuthorization } from '../authorize.ts'
+import { type StartOptions, type StartResult, startAuthorization } from '../authorize.ts'
 import { splitScopes } from '../config.ts'
-import type { Deps } from '../deps.ts'
 import { AuthError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { authorizationEnd, tokenStatus } from '../status.ts'
@@ -22,46 +21,67 @@ export const login: Command = async (invocation) => {
     callbackUrl: null,
     cancel: false,
   }
-  const answer = startAnswer(deps, await startAuthorization(deps, start))
-  cli.stderr(`Open this page and approve:\n\n${answer.authorization_url}\n\n`)
-  if (remote) await endWithPastedAddress(invocation, start)
-  else await waitForEnd(invocation, start)
+  const started = await startAuthorization(deps, start)
+  if (started.status === 'pending') {
+    showLink(invocation, started)
+    await waitForEnd(invocation, start, started)
+  }
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
-  print(cli, options.json, status, statusText(status))
+  print(cli, options.json, status, statusText(status, cli.command, options.profile))
   return 0
 }
 
-async function endWithPastedAddress({ cli, deps }: Invocation, start: StartOptions): Promise<void> {
-  cli.stderr('Paste the address that the browser ended on:\n')
-  const address = await readLine(cli.stdin)
+function showLink({ cli, deps, options }: Invocation, started: StartResult): void {
+  const answer = startAnswer(deps, started)
+  const opened = answer.browser_opened
+    ? 'The page was opened in the browser. If you do not see it, open'
+    : 'Open'
+  const why = started.browserProblem ? ` (${started.browserProblem})` : ''
+  cli.stderr(`${opened} this page and approve${why}:\n\n${answer.authorization_url}\n\n`)
+  cli.stderr(
+    options['callback-url-stdin']
+      ? 'Then paste the address that the browser ended on:\n'
+      : 'Waiting for the approval …\n',
+  )
+}
+
+/** Waits for the listener, for a pasted address, and for Ctrl-C: whatever comes first. */
+async function waitForEnd(invocation: Invocation, start: StartOptions, started: StartResult): Promise<void> {
+  const { cli, deps, profile, options } = invocation
+  const end = authorizationEnd(deps, profile)
+  const events: Promise<'ended' | 'interrupted' | { address: string | null }>[] = [
+    end.then(() => 'ended'),
+    new Promise((resolve) => {
+      cli.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], () => resolve('interrupted'))
+    }),
+  ]
+  if (options['callback-url-stdin']) events.push(readLine(cli.stdin).then((address) => ({ address })))
+  const event = await Promise.race(events)
+  if (event === 'interrupted') await leave(invocation, start, started)
+  else if (event !== 'ended') await endWithAddress(invocation, start, event.address)
+  const { failure } = await end
+  if (failure) throw new AuthError(failure.code, failure.message, failure)
+}
+
+/** Ctrl-C ends the authorization that this command began; one that it joined belongs to somebody else. */
+async function leave({ cli, deps }: Invocation, start: StartOptions, started: StartResult): Promise<void> {
+  if (started.joined) {
+    throw new AuthError('authorization_expired', 'Stopped waiting; the authorization is still pending.', {
+      nextStep: `Run \`${cli.command} status\` to see how it ends.`,
+    })
+  }
+  await startAuthorization(deps, { ...start, cancel: true })
+}
+
+async function endWithAddress(
+  { deps }: Invocation,
+  start: StartOptions,
+  address: string | null,
+): Promise<void> {
   if (!address) {
     throw new AuthError('config_invalid', 'No address came on stdin.', {
       nextStep: 'Give the address that the browser ended on, on one line.',
     })
   }
   await startAuthorization(deps, { ...start, callbackUrl: new Secret(address) })
-}
-
-async function waitForEnd({ cli, deps, profile }: Invocation, start: StartOptions): Promise<void> {
-  cli.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], () => void interrupt(deps, start))
-  cli.stderr('Waiting for the approval …\n')
-  const end = await authorizationEnd(deps, profile)
-  if (end.status === 'succeeded') return
-  if (end.status === 'expired') {
-    throw new AuthError('authorization_expired', 'Nobody approved in time.', {
-      nextStep: end.error ?? 'Log in again.',
-    })
-  }
-  if (end.status === 'cancelled') {
-    throw new AuthError('authorization_expired', 'The authorization was cancelled.', {
-      nextStep: `Run \`${cli.command} login\` again.`,
-    })
-  }
-  throw new AuthError(end.code ?? 'access_denied', end.error ?? 'The authorization ended without a token.', {
-    nextStep: `Run \`${cli.command} login\` again.`,
-  })
-}
-
-async function interrupt(deps: Deps, start: StartOptions): Promise<void> {
-  await startAuthorization(deps, { ...start, cancel: true }).catch(() => undefined)
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { errorAnswer, errorText, toAuthError } from '../answers.ts'
 import { AuthError, type Recovery } from '../errors.ts'
-import type { Cli, Command, Options } from './io.ts'
+import { type Cli, type Command, forTerminal, type Options } from './io.ts'
 
 type Entry = { usage: string; does: string; options: (keyof Options)[]; load: () => Promise<Command> }
 
@@ -137,9 +137,14 @@ export async function runCli(args: string[], cli: Cli): Promise<number> {
   } catch (error) {
     const known = toAuthError(error)
     if (json) cli.stdout(`${JSON.stringify(errorAnswer(known), null, 2)}\n`)
-    cli.stderr(`${errorText(known)}\n`)
+    cli.stderr(`${forTerminal(errorText(known), cli.command, profileOf(args))}\n`)
     return exitCode(known)
   }
+}
+
+/** The profile that the command line names, for the commands in an error's text. */
+function profileOf(args: string[]): string | undefined {
+  return /(?:^|\0)--profile[=\0]([^\0]+)/.exec(args.join('\0'))?.[1]
 }
 
 async function dispatch(args: string[], cli: Cli): Promise<number> {

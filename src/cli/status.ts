@@ -1,5 +1,5 @@
 import { type Status, type TokenStatus, tokenStatus } from '../status.ts'
-import { type Command, print } from './io.ts'
+import { type Command, forTerminal, print } from './io.ts'
 import { expectOperands } from './run.ts'
 
 const EXIT_CODES: Readonly<Record<Status, number>> = {
@@ -15,7 +15,7 @@ const EXIT_CODES: Readonly<Record<Status, number>> = {
 export const status: Command = async ({ cli, deps, profile, options, operands }) => {
   expectOperands(cli, operands, [])
   const answer = await tokenStatus(deps, { profile, verify: options.verify ?? false, waitSeconds: 0 })
-  print(cli, options.json, answer, statusText(answer))
+  print(cli, options.json, answer, statusText(answer, cli.command, options.profile))
   return EXIT_CODES[answer.status]
 }
 
@@ -27,7 +27,7 @@ function duration(seconds: number | null): string {
 }
 
 /** The status for people. */
-export function statusText(answer: TokenStatus): string {
+export function statusText(answer: TokenStatus, command: string, profile: string | undefined): string {
   const who = answer.user_name ?? answer.user_open_id
   const rows: [string, string | null][] = [
     ['status', answer.status.replaceAll('_', ' ')],
@@ -53,5 +53,6 @@ export function statusText(answer: TokenStatus): string {
     ['next step', answer.next_step],
   ]
   const shown = rows.filter((row) => row[1] !== null)
-  return shown.map(([name, value]) => `${`${name}:`.padEnd(17)}${value}\n`).join('')
+  const text = shown.map(([name, value]) => `${`${name}:`.padEnd(17)}${value}\n`).join('')
+  return forTerminal(text, command, profile)
 }

@@ -70,13 +70,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** Serves each request of the server; gives the function that ends it. */
 function serve(server: Server, context: Context): () => Promise<void> {
-  const inFlight = new Set<ServerResponse>()
+  let inFlight = 0
   let closed: Promise<unknown> | null = null
   const onRequest = (req: IncomingMessage, res: ServerResponse): void => {
-    inFlight.add(res)
+    inFlight++
     res.once('close', () => {
-      inFlight.delete(res)
-      if (closed !== null && inFlight.size === 0) server.closeAllConnections()
+      inFlight--
+      if (closed !== null && inFlight === 0) server.closeAllConnections()
     })
     handle(context, req, res).catch((error: unknown) => {
       // The program left in the middle of its body, or was answered already.
@@ -92,7 +92,7 @@ function serve(server: Server, context: Context): () => Promise<void> {
   server.setTimeout(context.idleTimeoutMs, () => {})
   return async () => {
     closed ??= once(server.close(), 'close')
-    if (inFlight.size === 0) server.closeAllConnections()
+    if (inFlight === 0) server.closeAllConnections()
     const grace = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
     await closed
     clearTimeout(grace)
@@ -109,11 +109,14 @@ async function handle(context: Context, req: IncomingMessage, res: ServerRespons
   if (fault !== null) return refuse(fault)
   const places = findKey(req.headers, context.key)
   if (places === null) return refuse(WRONG_KEY)
-  req.once('timeout', () => (res.headersSent ? req.destroy() : sendFault(res, UPLOAD_STALLED, true)))
   const token = places.length > 0 ? await context.currentToken() : null
   const dispatcher = await context.dispatcher()
   if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue()
-  const body = await readBody(req)
+  const reading = readBody(req)
+  if (reading !== null) {
+    req.once('timeout', () => (res.headersSent ? req.destroy() : sendFault(res, UPLOAD_STALLED, true)))
+  }
+  const body = await reading
   const holds = (status: number) => token !== null && mayBeRefusal(status, req.url as string)
   const exchange = { req, res, body, dispatcher, openUrl, idleTimeoutMs, log, holds }
   if (token === null) await forward(exchange, upstreamHeaders(req.headers, [], ''))

@@ -7,8 +7,11 @@ export type Headers = Record<string, string | string[]>
 /** The two headers in which programs send the user's token. */
 export type TokenPlace = 'authorization' | 'x-lark-mcp-uat'
 
-/** They belong to one connection and end at the gateway (RFC 9110 §7.6.1), like all that begin with `proxy-`. */
-const HOP_BY_HOP = new Set([
+/**
+ * They belong to one connection and end at the gateway (RFC 9110 §7.6.1), like all that begin with `proxy-`.
+ * `host` is written anew by undici, `expect` is answered by the gateway.
+ */
+const ONE_CONNECTION = new Set([
   'connection',
   'keep-alive',
   'te',
@@ -16,6 +19,8 @@ const HOP_BY_HOP = new Set([
   'transfer-encoding',
   'upgrade',
   'http2-settings',
+  'host',
+  'expect',
 ])
 
 /** Tells whether a web page, not a program, sent this: browsers add these to what pages send, programs do not. */
@@ -57,7 +62,7 @@ function isKey(token: string, key: string): boolean {
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
-/** The headers that go on to the open host, with the access token where the key was; undici adds that host's `Host`. */
+/** The headers that go on to the open host, with the access token where the key was. */
 export function upstreamHeaders(
   headers: IncomingHttpHeaders,
   places: TokenPlace[],
@@ -65,8 +70,6 @@ export function upstreamHeaders(
 ): Headers {
   const kept = endToEnd(headers)
   for (const place of places) kept[place] = place === 'authorization' ? `Bearer ${accessToken}` : accessToken
-  delete kept.host
-  delete kept.expect
   return kept
 }
 
@@ -76,7 +79,7 @@ export function endToEnd(headers: IncomingHttpHeaders): Headers {
   const kept: Headers = {}
   for (const name in headers) {
     const value = headers[name]
-    if (value === undefined || HOP_BY_HOP.has(name) || name.startsWith('proxy-')) continue
+    if (value === undefined || ONE_CONNECTION.has(name) || name.startsWith('proxy-')) continue
     if (named?.some((option) => option.trim() === name)) continue
     kept[name] = value
   }

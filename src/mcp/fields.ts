@@ -25,10 +25,12 @@ export function seconds(what: string): z.ZodNullable<z.ZodNumber> {
 
 const delivery = z.strictObject({
   target: z.string().describe('The target as written in FEISHU_DELIVER_TO.'),
-  status: z.enum(['delivered', 'unchanged', 'drift', 'refused', 'failed']),
-  detail: z.string(),
+  status: z
+    .enum(['delivered', 'unchanged', 'drift', 'refused', 'failed'])
+    .describe('drift: somebody changed the value by hand, so it was left alone.'),
+  detail: z.string().describe('What was done, or why not.'),
   restart_required: z.boolean().describe('Whether the program that reads it must be restarted.'),
-  restart_hint: z.string().nullable(),
+  restart_hint: z.string().nullable().describe('How to restart it; null: not needed.'),
 })
 
 export const deliveries: z.ZodType = z

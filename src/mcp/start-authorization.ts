@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { startAnswer } from '../answers.ts'
 import { startAuthorization } from '../authorize.ts'
 import { Secret } from '../secret.ts'
+import { authorizationEnd } from '../status.ts'
+import { canShowLink, showLink } from './elicitation.ts'
 import { nextStep, profileInput, profileOutput, time } from './fields.ts'
 import { type ToolContext, toResult } from './tool-result.ts'
 
@@ -77,15 +79,24 @@ export function registerStartAuthorization(server: McpServer, context: ToolConte
     },
     (given) =>
       toResult(context, async (deps) => {
+        const profile = given.profile ?? deps.config.profile
+        const dialog = canShowLink(server)
         const result = await startAuthorization(deps, {
-          profile: given.profile ?? deps.config.profile,
+          profile,
           scopes:
             given.scopes?.flatMap((scope) => scope.split(/[\s,，]+/)).filter((scope) => scope !== '') ?? null,
           method: given.method ?? 'browser',
-          openBrowser: given.open_browser ?? null,
+          openBrowser: dialog ? false : (given.open_browser ?? null),
           callbackUrl: given.callback_url === undefined ? null : new Secret(given.callback_url),
           cancel: given.cancel ?? false,
         })
+        const asked = given.open_browser === true || !result.joined
+        if (dialog && asked && result.status === 'pending' && result.pending) {
+          const end = authorizationEnd(deps, profile)
+          await showLink(server, result.pending, end)
+          const isOver = await Promise.race([end, null])
+          if (isOver?.status === 'succeeded') return startAnswer(deps, { ...result, status: 'succeeded' })
+        }
         return startAnswer(deps, result)
       }),
   )

@@ -31,9 +31,9 @@ const output = z.strictObject({
   ),
   profile: profileOutput,
   brand: z.string().describe('feishu or lark.'),
-  app_id: z.string().nullable(),
+  app_id: z.string().nullable().describe('The App ID of the Feishu app; null: none is configured.'),
   user_name: z.string().nullable().describe('Who is logged in, as Feishu says; untrusted text.'),
-  user_open_id: z.string().nullable(),
+  user_open_id: z.string().nullable().describe("That person's open_id in this app."),
   access_token_expires_at: time('When the access token expires.'),
   access_token_expires_in: seconds('How long the access token still lives.'),
   refresh_token_expires_at: time('When the refresh token expires; each refresh moves it.'),
@@ -41,7 +41,7 @@ const output = z.strictObject({
   reauthorize_by: time('When a person must have authorized again if nothing is refreshed before.'),
   authorized_at: time('When the person approved.'),
   last_refreshed_at: time('When the token was last refreshed.'),
-  granted_scopes: z.array(z.string()),
+  granted_scopes: z.array(z.string()).describe('What the token may do.'),
   missing_scopes: z.array(z.string()).describe('Requested at the last authorization and not granted.'),
   authorization_status: z
     .enum(['none', 'pending', 'succeeded', 'denied', 'failed', 'expired', 'cancelled'])
@@ -51,7 +51,7 @@ const output = z.strictObject({
   authorization_error: z.string().nullable().describe('Why the authorization ended without a token.'),
   auto_refresh: z.boolean().describe('Whether this server refreshes ahead of time by itself.'),
   key_source: z.enum(['keychain', 'file', 'env']).nullable().describe("What keeps the store's key."),
-  store: z.enum(['file', 'postgres']),
+  store: z.enum(['file', 'postgres']).describe('Where the token set is kept, sealed.'),
   generation: z.number().int().nullable().describe('Counts the token sets; grows with each refresh.'),
   verified: z
     .boolean()
@@ -60,9 +60,14 @@ const output = z.strictObject({
   api_calls_last_hour: z.number().int().describe('Calls of this profile to Feishu, by all processes.'),
   deliveries,
   profiles: z
-    .array(z.strictObject({ profile: z.string(), status: status.nullable() }))
+    .array(
+      z.strictObject({
+        profile: z.string().describe('Its name.'),
+        status: status.nullable().describe('As the status above; null: not looked at.'),
+      }),
+    )
     .describe('All profiles; the status of the first twenty.'),
-  warnings: z.array(z.string()),
+  warnings: z.array(z.string()).describe('What a person should know, a sentence each; empty: nothing.'),
   next_step: nextStep,
 })
 

@@ -40,7 +40,8 @@ export function retryAfterMs(headers: Record<string, string>, now: number): numb
     const value = headers[name]?.trim()
     if (value && /^\d{1,9}(\.\d{1,9})?$/.test(value)) return Number(value) * 1000
     const at = httpDate(value)
-    if (at !== null) return Math.max(0, at - now)
+    // The server means its own clock, if it shows it.
+    if (at !== null) return Math.max(0, at - (httpDate(headers.date) ?? now))
   }
   return null
 }

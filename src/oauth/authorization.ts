@@ -51,7 +51,8 @@ export function readAuthorizationResponse(
   expected: { state: string; issuer: string },
 ): AuthorizationResponse | null {
   const state = single(query, 'state')
-  if (state === null || !equalInConstantTime(state, expected.state)) return null
+  // An authorization that has ended has no state any more: nothing answers it.
+  if (!state || !equalInConstantTime(state, expected.state)) return null
   const issuers = query.getAll('iss')
   if (issuers.some((issuer) => issuer !== expected.issuer)) return null
   const code = single(query, 'code')
@@ -59,7 +60,7 @@ export function readAuthorizationResponse(
   const both = query.has('code') && query.has('error')
   if (both) return null
   if (code !== null && CODE.test(code)) return { kind: 'code', code }
-  return error !== null ? { kind: 'error', error } : null
+  return error ? { kind: 'error', error } : null
 }
 
 /**
@@ -82,4 +83,10 @@ export function readPastedAddress(
       'Paste the whole address that the browser ended on after approving the link of the pending authorization ' +
       `(it begins with ${redirect.origin}${redirect.pathname}?); the authorization is still waiting for it.`,
   })
+}
+
+/** The `state` in a pasted address, unchecked; empty when it has none. */
+export function pastedState(address: string): string {
+  const text = address.trim()
+  return (URL.canParse(text) ? single(new URL(text).searchParams, 'state') : null) ?? ''
 }

@@ -2,13 +2,13 @@
 
 import { AuthError } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import { logIdOf } from './answer.ts'
 import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
 import {
   type AnswerContext,
   type ClientCredentials,
   type HttpAnswer,
   type HttpRequest,
-  logIdOf,
   processTokenAnswer,
   type RequestOptions,
   type TokenAnswer,

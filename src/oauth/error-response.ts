@@ -1,8 +1,17 @@
-function processError(
-  answer: Extract<HttpAnswer, { kind: 'answer' }>,
+// What an answer of the token endpoint means that brings no tokens.
+
+import { AuthError } from '../errors.ts'
+import { feishuCodeOf, type Json, logIdOf, retryAfterMs } from './answer.ts'
+import { trustedUrl, untrusted, withoutSecrets } from './feishu.ts'
+import { consoleUrl, type FeishuError, feishuError } from './feishu-errors.ts'
+import type { AnswerContext, TokenAnswer } from './token-endpoint.ts'
+
+/** Judges an answer without tokens (RFC 6749 §5.2): by Feishu's number, then by `error`, then by the HTTP status. */
+export function processErrorResponse(
+  answer: { status: number; headers: Record<string, string> },
   json: Json | null,
   context: AnswerContext,
-): TokenAnswer {
+): Extract<TokenAnswer, { kind: 'error' | 'ambiguous' }> {
   const { status, headers } = answer
   const waitMs = retryAfterMs(headers, context.now)
   const facts = { status, json, headers, context }
@@ -16,7 +25,8 @@ function processError(
   const error = answerError(facts)
   if (status === 429 || status === 503)
     return { kind: 'error', verdict: 'retry', error, retryAfterMs: waitMs }
-  if (json && (status >= 400 || json.error !== undefined || (code !== null && code !== 0))) {
+  const says = (json?.error ?? '') !== '' || (code ?? 0) !== 0
+  if (json && (status >= 400 || says)) {
     const transient = json.error === 'server_error' || json.error === 'temporarily_unavailable'
     if (status < 500 || code !== null || transient) {
       return { kind: 'error', verdict: transient ? 'retry' : 'keep', error, retryAfterMs: waitMs }
@@ -46,21 +56,14 @@ function redirected(status: number): AuthError {
   )
 }
 
-function knownError(known: FeishuError, facts: AnswerFacts): AuthError {
-  const { context, json, headers } = facts
+function knownError(known: FeishuError, { context, json, headers }: AnswerFacts): AuthError {
+  const { endpoints, appId, scopes } = context
   const code = feishuCodeOf(json)
-  const said = untrusted(
-    json?.error_description ?? json?.msg,
-    context.secrets.map((secret) => secret.reveal()),
-  )
-  const console = consoleUrl(known, {
-    open: context.endpoints.open,
-    appId: context.appId,
-    scopes: context.scopes,
-  })
-  const challenge =
-    known.code === 'challenge_required' ? trustedUrl(json?.challenge_url, context.endpoints) : null
-  const where = challenge ?? console
+  const secrets = context.secrets.map((secret) => secret.reveal())
+  const said = untrusted(json?.error_description ?? json?.msg, secrets)
+  const challenge = known.code === 'challenge_required' ? trustedUrl(json?.challenge_url, endpoints) : null
+  const safe = challenge !== null && withoutSecrets(challenge, secrets) === challenge
+  const where = safe ? challenge : consoleUrl(known, { open: endpoints.open, appId, scopes })
   return new AuthError(
     known.code,
     `Feishu answered ${code}: ${known.cause.en}${said ? ` ("${said}")` : ''}.`,
@@ -101,4 +104,3 @@ function answerError({ status, json, headers, context }: AnswerFacts): AuthError
     },
   )
 }
-

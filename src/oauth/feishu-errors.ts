@@ -59,7 +59,7 @@ const ROWS: Readonly<Record<number, Row>> = {
   20068: ['invalid_scope', 'keep', 'auth', 'the scope list holds a scope that was not granted', '权限列表包含未授予的权限', 'Authorize again with the scopes you need', '请使用所需权限重新授权'],
   20069: ['unauthorized_client', 'keep', 'app', 'the app is not enabled', '应用未启用', 'Enable the app in the developer console', '请在开发者后台启用应用'],
   20070: ['unexpected_response', 'keep', null, 'Feishu saw two ways of client authentication', '使用了多种客户端认证方式', 'Look for a proxy that adds an Authorization header', '请检查代理是否添加了 Authorization 请求头'],
-  20071: ['invalid_grant', 'keep', 'safe', 'the redirect URL differs from that of the authorization', '重定向 URL 与授权时不一致', 'Start the authorization again', '请重新发起授权'],
+  20071: ['invalid_grant', 'keep', null, 'the redirect URL differs from that of the authorization', '重定向 URL 与授权时不一致', 'Start the authorization again', '请重新发起授权'],
   20072: ['temporarily_unavailable', 'retry', null, 'Feishu is temporarily unavailable', '飞书服务暂时不可用', 'Try again in a minute', '请稍后重试'],
   20073: ['invalid_grant', 'reauthorize', null, 'the refresh token has been used', 'refresh_token 已被使用', 'Authorize again', '请重新授权'],
   20074: ['refresh_not_allowed', 'keep', 'safe', 'the app may not refresh user tokens', '应用未开启刷新 user_access_token', 'Turn on "refresh user_access_token" under "Security settings" and publish a version', '请在“安全设置”中开启“刷新 user_access_token”并发布版本'],

@@ -1,6 +1,6 @@
 // What is peculiar to Feishu and Lark: hosts, paths, console pages, and texts that come from there.
 
-/** The addresses in force for one app. All are origins without a slash at the end. */
+/** The addresses in force for one app. */
 export type Endpoints = {
   brand: 'feishu' | 'lark'
   authorize: string
@@ -8,8 +8,9 @@ export type Endpoints = {
   userInfo: string
   revoke: string
   deviceAuthorization: string
-  /** Origin of the open API, for console links and the gateway. */
+  /** Origin of the open API, for console links and the gateway; without a slash at its end. */
   open: string
+  /** Origin of the accounts host. */
   accounts: string
 }
 
@@ -51,6 +52,23 @@ export function redirectSettingsUrl(open: string, appId: string): string {
 export function scopeSettingsUrl(open: string, appId: string, scopes: readonly string[]): string {
   const query = new URLSearchParams({ q: scopes.join(','), op_from: 'feishu-token-mcp', token_type: 'user' })
   return `${open}/app/${encodeURIComponent(appId)}/auth?${query}`
+}
+
+/** No address that a person is sent to comes near. */
+const ADDRESS_CHARACTERS = 2048
+
+/**
+ * An address in an answer, if a person may be sent there: https on one of the brand's hosts, or on the hosts in force.
+ * An answer may not send a person anywhere else.
+ */
+export function trustedUrl(value: unknown, endpoints: Endpoints): string | null {
+  if (typeof value !== 'string' || value.length > ADDRESS_CHARACTERS || !URL.canParse(value)) return null
+  const url = new URL(value)
+  if (url.username || url.password) return null
+  if (url.origin === endpoints.open || url.origin === endpoints.accounts) return url.href
+  const { site } = HOSTS[endpoints.brand]
+  const inSite = url.hostname === site || url.hostname.endsWith(`.${site}`)
+  return url.protocol === 'https:' && inSite ? url.href : null
 }
 
 /** Longer than any sentence of Feishu's, shorter than any trick. */

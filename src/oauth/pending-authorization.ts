@@ -83,7 +83,7 @@ export function authorizationStatus(
 ): { status: AuthorizationStatus; outcome: Outcome | null } {
   if (!pending) return { status: 'none', outcome: null }
   let outcome = pending.outcome
-  if (outcome && pending.phase === 'closing' && now - outcome.at < CLOSING_MS)
+  if (outcome && pending.phase === 'closing' && Math.abs(now - outcome.at) < CLOSING_MS)
     return { status: 'pending', outcome: null }
   // Its process died between storing the tokens and saying so.
   if (!outcome && pending.id === stored?.authorizationId && now >= stored.authorizedAt + CLOSING_MS) {

@@ -1,9 +1,11 @@
 // The token endpoint: what is sent, and what an answer means (RFC 6749 §4.1.3, §5, §6, in Feishu's dialect).
 
-import { AuthError } from '../errors.ts'
+import type { AuthError } from '../errors.ts'
 import { Secret } from '../secret.ts'
-import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
-import { consoleUrl, type FeishuError, feishuError, type Verdict } from './feishu-errors.ts'
+import { feishuCodeOf, httpDate, type Json, logIdOf, parseObject } from './answer.ts'
+import { processErrorResponse } from './error-response.ts'
+import type { Endpoints } from './feishu.ts'
+import type { Verdict } from './feishu-errors.ts'
 import type { TokenSet } from './token-set.ts'
 
 /** A request as the transport takes it. */
@@ -20,7 +22,7 @@ export type HttpRequest = {
   account: { key: string; forced: boolean }
 }
 
-/** What came back: a whole answer, or why there is none and whether our bytes had gone out. */
+/** What came back: a whole answer, or why there is none, and whether the bytes of a request with a body had gone out. */
 export type HttpAnswer =
   | { kind: 'answer'; status: number; headers: Record<string, string>; body: Buffer }
   | { kind: 'failure'; sent: boolean; partialBody: Buffer; error: AuthError }
@@ -112,9 +114,11 @@ export type AnswerContext = {
 
 /** A day: no Feishu token lives longer without a refresh; more is taken as this. */
 const MAX_LIFETIME_MS = 86_400_000
-/** A token with anything but visible ASCII could not be sent in a header. */
-const TOKEN = /^[\x21-\x7e]{1,16384}$/
-/** The refresh token in an answer that broke off behind it. */
+/** Four times what Feishu says to reserve; anything but visible ASCII could not be sent in a header. */
+const ACCESS_TOKEN = /^[\x21-\x7e]{1,16384}$/
+const MAX_REFRESH_TOKEN_CHARACTERS = 16_384
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
+/** The refresh token in an answer that broke off behind it, or that wraps it in something. */
 const REFRESH_TOKEN_MEMBER = /"refresh_token"\s*:\s*"([^"\\\x00-\x1f]+)"/
 
 function lifetimeMs(value: unknown, maxMs: number): number | null {
@@ -124,8 +128,8 @@ function lifetimeMs(value: unknown, maxMs: number): number | null {
 }
 
 /**
- * Reads an answer of the token endpoint. A refresh token in a successful answer counts whatever else is wrong with it:
- * it is the only copy in the world. `sentToken` is the one that was presented: an answer that echoes it brings nothing.
+ * Reads an answer of the token endpoint. A new refresh token counts whatever else is wrong with the answer: it is the
+ * only copy in the world. `sentToken` is the one that was presented: an answer that echoes it brings nothing.
  */
 export function processTokenAnswer(
   answer: HttpAnswer,
@@ -134,13 +138,9 @@ export function processTokenAnswer(
 ): TokenAnswer {
   if (answer.kind === 'failure') return processFailure(answer, sentToken)
   const json = parseObject(answer.body)
-  const success = answer.status >= 200 && answer.status < 300
-  const response = success ? readTokens(json, answer.body, sentToken) : null
-  if (response) {
-    response.serverDate = serverDate(answer.headers)
-    return { kind: 'tokens', response, logId: logIdOf(answer.headers) }
-  }
-  return processError(answer, json, context)
+  const response = readTokens(answer, json, sentToken)
+  if (response) return { kind: 'tokens', response, logId: logIdOf(answer.headers) }
+  return processErrorResponse(answer, json, context)
 }
 
 function processFailure(
@@ -148,41 +148,59 @@ function processFailure(
   sentToken: Secret | null,
 ): TokenAnswer {
   if (!failure.sent) return { kind: 'unsent', error: failure.error }
-  const response = readTokens(null, failure.partialBody, sentToken)
-  if (response) return { kind: 'tokens', response, logId: null }
-  return { kind: 'ambiguous', error: failure.error }
+  const cut = { status: 200, headers: {}, body: failure.partialBody }
+  const response = readTokens(cut, null, sentToken)
+  return response ? { kind: 'tokens', response, logId: null } : { kind: 'ambiguous', error: failure.error }
 }
 
-function readTokens(json: Json | null, body: Buffer, sentToken: Secret | null): TokenResponse | null {
-  const found = json?.refresh_token ?? (json ? null : REFRESH_TOKEN_MEMBER.exec(body.toString('utf8'))?.[1])
-  const fresh = typeof found === 'string' && found !== '' && found !== sentToken?.reveal() ? found : null
-  const access = json?.access_token
-  const usable = typeof access === 'string' && TOKEN.test(access)
-  const code = feishuCodeOf(json)
-  const problem = tokenProblem(json, usable, code)
-  // Without a refresh token only a flawless answer counts; with one, everything does.
-  if (fresh === null && problem !== null) return null
+type Read = { status: number; headers: Record<string, string>; body: Buffer }
+
+function readTokens(
+  { status, headers, body }: Read,
+  json: Json | null,
+  sentToken: Secret | null,
+): TokenResponse | null {
+  const success = status >= 200 && status < 300
+  const refreshToken = newRefreshToken(json, body, sentToken)
+  const fault = accessTokenFault(json)
+  const problem = fault ?? oddity(status, body)
+  // An error may hold anything; without a refresh token only a flawless answer counts.
+  const counts = success ? refreshToken !== null || problem === null : refreshToken !== null && fault === null
+  if (!counts || (status >= 300 && status < 400)) return null
   return {
-    accessToken: usable ? new Secret(access) : null,
+    accessToken: fault === null ? new Secret(String(json?.access_token)) : null,
     accessTokenLifetimeMs: lifetimeMs(json?.expires_in, MAX_LIFETIME_MS),
-    refreshToken: fresh === null ? null : new Secret(fresh),
+    refreshToken,
     refreshTokenLifetimeMs: lifetimeMs(json?.refresh_token_expires_in, Number.MAX_SAFE_INTEGER),
     scopes: scopesOf(json?.scope),
     problem,
-    serverDate: null,
+    serverDate: httpDate(headers.date),
   }
 }
 
-function tokenProblem(json: Json | null, usableAccessToken: boolean, code: number | null): string | null {
+function newRefreshToken(json: Json | null, body: Buffer, sentToken: Secret | null): Secret | null {
+  const found = json?.refresh_token ?? REFRESH_TOKEN_MEMBER.exec(body.toString('utf8'))?.[1]
+  if (typeof found !== 'string' || found === '' || found === sentToken?.reveal()) return null
+  return found.length > MAX_REFRESH_TOKEN_CHARACTERS ? null : new Secret(found)
+}
+
+/** Why the answer's access token cannot be used; null = it can. */
+function accessTokenFault(json: Json | null): string | null {
   if (!json) return 'the answer broke off or is not JSON'
-  if (!usableAccessToken) return 'it has no usable access_token'
-  if (json.error !== undefined && json.error !== null && json.error !== '')
-    return 'it has an "error" beside the tokens'
+  if (typeof json.access_token !== 'string' || !ACCESS_TOKEN.test(json.access_token)) {
+    return 'it has no usable access_token'
+  }
+  if ((json.error ?? '') !== '') return 'it has an "error" beside the tokens'
+  const code = feishuCodeOf(json)
   if (code !== null && code !== 0) return `its "code" is ${code}`
-  const type = json.token_type
-  const bearer =
-    type === undefined || type === null || (typeof type === 'string' && type.toLowerCase() === 'bearer')
-  return bearer ? null : 'its token_type is not Bearer'
+  const type = json.token_type ?? 'Bearer'
+  return typeof type === 'string' && type.toLowerCase() === 'bearer' ? null : 'its token_type is not Bearer'
+}
+
+/** What is odd about an answer whose tokens can be used; null = nothing. */
+function oddity(status: number, body: Buffer): string | null {
+  if (status < 200 || status >= 300) return `it came with HTTP ${status}`
+  return body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 'it begins with a byte order mark' : null
 }
 
 function scopesOf(value: unknown): string[] | null {

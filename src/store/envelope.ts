@@ -70,6 +70,25 @@ function unreadable(path: string, why: string): AuthError {
   })
 }
 
+const KINDS: readonly unknown[] = ['token-set', 'authorization', 'apps']
+const KEY_SOURCES: readonly unknown[] = ['keychain', 'file', 'env']
+
+function isHeader(json: Record<string, unknown>): json is Record<string, unknown> & Header {
+  const { kind, brand, app_id, profile, generation, key_source, key_id } = json
+  return (
+    [brand, app_id, profile].every((text) => typeof text === 'string') &&
+    KINDS.includes(kind) &&
+    KEY_SOURCES.includes(key_source) &&
+    /^[0-9a-f]{16}$/.test(String(key_id)) &&
+    Number.isSafeInteger(generation)
+  )
+}
+
+/** A header names things before its seal is proved: what is shown of it is bounded and plain. */
+function shown(name: string): string {
+  return `"${name.slice(0, 64).replace(/[^\w.-]/g, '?')}"`
+}
+
 type Parsed = { header: Header; sealed: Buffer }
 
 function parse(text: string, path: string): Parsed {
@@ -88,11 +107,11 @@ function parse(text: string, path: string): Parsed {
       nextStep: 'Update feishu-token-mcp; the file was left as it is.',
     })
   }
-  const header = json as unknown as Header
+  if (!isHeader(json)) throw unreadable(path, 'is damaged')
   const sealed = typeof json.sealed === 'string' ? Buffer.from(json.sealed, 'base64') : Buffer.alloc(0)
-  const spelled = `${encodeHeader(header).slice(0, -1)},"sealed":"${sealed.toString('base64')}"}\n`
+  const spelled = `${encodeHeader(json).slice(0, -1)},"sealed":"${sealed.toString('base64')}"}\n`
   if (spelled !== text || sealed.length <= NONCE_BYTES + TAG_BYTES) throw unreadable(path, 'is damaged')
-  return { header, sealed }
+  return { header: json, sealed }
 }
 
 /** Reads the header of a sealed text, without the key and so without proof. `path` is for the error's text. */
@@ -115,10 +134,7 @@ export function open(
   const { header, sealed } = parse(text, path)
   for (const name of ['kind', 'brand', 'app_id', 'profile'] as const) {
     if (header[name] !== binding[name]) {
-      throw unreadable(
-        path,
-        `belongs to ${name} ${JSON.stringify(header[name])}, not ${JSON.stringify(binding[name])}`,
-      )
+      throw unreadable(path, `belongs to ${name} ${shown(header[name])}, not ${shown(binding[name])}`)
     }
   }
   try {
@@ -127,7 +143,7 @@ export function open(
     decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
     const plain = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
     return { header, content: JSON.parse(plain.toString('utf8')) }
-  } catch (_error) {
+  } catch {
     throw unreadable(path, 'was changed or damaged: its seal does not hold')
   }
 }

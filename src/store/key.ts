@@ -39,9 +39,9 @@ export function createKeys(options: {
       throw keyUnavailable(key_source, key_id, directory, key !== null)
     },
     async first() {
-      if (options.source !== 'env') return firstKeyFile(directory)
-      if (environment) return environment
-      throw keyUnavailable('env', null, directory, false)
+      if (options.source === 'auto' || options.source === 'file') return firstKeyFile(directory)
+      if (options.source === 'env' && environment) return environment
+      throw noFirstKey(options.source)
     },
   }
 }
@@ -80,14 +80,23 @@ function firstKeyFile(directory: string): Key {
   return key
 }
 
-function keyUnavailable(source: KeySource, id: string | null, directory: string, wrong: boolean): AuthError {
+function noFirstKey(source: 'env' | 'keychain'): AuthError {
+  return source === 'env'
+    ? new AuthError('key_unavailable', 'FEISHU_TOKEN_KEY_SOURCE is env, but FEISHU_TOKEN_KEY is not set.', {
+        nextStep: 'Set FEISHU_TOKEN_KEY to 32 bytes in base64; `openssl rand -base64 32` makes them.',
+      })
+    : new AuthError('key_unavailable', 'This version keeps no key in a keychain.', {
+        nextStep: 'Set FEISHU_TOKEN_KEY_SOURCE to file or env.',
+      })
+}
+
+function keyUnavailable(source: KeySource, id: string, directory: string, wrong: boolean): AuthError {
   const what = wrong ? 'is not the one that the store was sealed with' : 'is missing'
-  const [where, mend] =
-    source === 'env'
-      ? ['The key in FEISHU_TOKEN_KEY', 'Set FEISHU_TOKEN_KEY to the key that the store was sealed with']
-      : source === 'file'
-        ? [`The key file ${keyFile(directory, id ?? 'unknown')}`, 'Restore it from a backup']
-        : ['The key in the keychain', 'Unlock the keychain']
+  const [where, mend] = {
+    env: ['The key in FEISHU_TOKEN_KEY', 'Set FEISHU_TOKEN_KEY to the key that the store was sealed with'],
+    file: [`The key file ${keyFile(directory, id)}`, 'Restore it from a backup'],
+    keychain: ['The key in the keychain', 'Unlock the keychain'],
+  }[source]
   return new AuthError('key_unavailable', `${where} ${what}; nothing was changed.`, {
     nextStep: `${mend}, or call start_authorization: a new authorization keeps the old file aside.`,
   })

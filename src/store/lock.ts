@@ -2,7 +2,7 @@
 // LockFileEx on Windows). The file is never deleted or renamed: a lock on a file that somebody replaced guards nothing.
 // Waiting is polling with a deadline; a blocking wait would park a thread for ever.
 
-import { closeSync, constants, ftruncateSync, readSync, writeSync } from 'node:fs'
+import { closeSync, constants, readSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { AuthError } from '../errors.ts'
 import { isMissing, openOwnFile } from '../files.ts'
@@ -27,7 +27,7 @@ export type HeldLock = {
 
 /** Short enough that eight waiting processes are served without a pause to notice, long enough to cost nothing. */
 const POLL_MS = 8
-/** Larger than any holder record. */
+/** Larger than any holder record, and written whole: nobody, not even after a kill, finds half of one. */
 const HOLDER_BYTES = 2048
 
 type Native = { tryLock(fd: number): boolean }
@@ -78,15 +78,20 @@ export function peekHolder(path: string): LockHolder | null {
 }
 
 function hold(fd: number, now: () => number): HeldLock {
+  let held = true
   return {
     kind: 'held',
     left: readHolder(fd),
     describe(note) {
-      const bytes = Buffer.from(JSON.stringify({ pid: process.pid, host: hostname(), since: now(), note }))
-      ftruncateSync(fd, 0)
+      const holder = { pid: process.pid, host: hostname(), since: now(), note }
+      const bytes = Buffer.alloc(HOLDER_BYTES, ' ')
+      bytes.write(JSON.stringify(holder))
       writeSync(fd, bytes, 0, bytes.length, 0)
     },
-    release: () => closeSync(fd),
+    release() {
+      if (held) closeSync(fd)
+      held = false
+    },
   }
 }
 

@@ -13,7 +13,7 @@ import {
 import { decodeRecord, type TokenRecord } from '../oauth/token-set.ts'
 import { type Binding, type Header, open, readHeader, seal } from './envelope.ts'
 import type { Key, Keys } from './key.ts'
-import { peekHolder } from './lock.ts'
+import { type LockHolder, peekHolder } from './lock.ts'
 import type { Journal, Json, ProfileId } from './token-store.ts'
 
 /** No file of ours comes near; a larger one is not ours. */
@@ -33,7 +33,7 @@ export function notWritable(path: string, error: unknown): AuthError {
 }
 
 /** Reads a file of ours as text; null when there is none. */
-export function readText(path: string): string | null {
+function readText(path: string): string | null {
   try {
     return readOwnFile(path, MAX_FILE_BYTES)?.toString('utf8') ?? null
   } catch (error) {
@@ -47,6 +47,32 @@ export function readText(path: string): string | null {
       },
     )
   }
+}
+
+/** The highest generation that the last holder of a lock knew; 0 when it says nothing that can be true. */
+export function generationOf(holder: LockHolder | null): number {
+  const generation = Number(holder?.note.generation ?? 0)
+  return Number.isSafeInteger(generation) && generation > 0 ? generation : 0
+}
+
+function isJournal(journal: Journal): boolean {
+  const { tokenHash, ambiguous, sentAt, cooldownUntil } = journal
+  const instants = [sentAt, cooldownUntil].every((at) => at === null || typeof at === 'number')
+  return typeof tokenHash === 'string' && Number.isInteger(ambiguous) && ambiguous >= 0 && instants
+}
+
+/** An older copy that somebody put back holds a refresh token that was spent since: it is never presented. */
+function withoutSpentToken(record: TokenRecord): TokenRecord {
+  if (!record.tokenSet) return record
+  const refusal = {
+    reason: 'outdated',
+    at: record.tokenSet.issuedAt,
+    code: 'refresh_uncertain',
+    feishuCode: null,
+    logId: null,
+    lostAt: null,
+  } as const
+  return { ...record, tokenSet: { ...record.tokenSet, refusal } }
 }
 
 /** The sealed files in a directory, and the one key that all of them share. */
@@ -156,35 +182,22 @@ export class ProfileFiles {
   }
 
   async readRecord(): Promise<TokenRecord> {
+    // Read before the record: it is noted after the record is written, so a newer one never looks like an older copy.
+    const highest = this.highestGeneration()
     const opened = await this.sealed.open(this.path, this.binding('token-set'))
-    if (!opened) return { generation: this.highestGeneration(), tokenSet: null }
+    if (!opened) return { generation: highest, tokenSet: null }
     const record = decodeRecord(opened.content)
     if (!record || record.generation !== opened.header.generation) {
       throw new AuthError('store_unreadable', `${this.path} holds no token set; it was left as it is.`, {
         nextStep: 'Call start_authorization: a new authorization keeps this file aside.',
       })
     }
-    return this.#withoutSpentToken(record)
+    return record.generation < highest ? withoutSpentToken(record) : record
   }
 
   /** The highest generation ever written, noted in the lock file. */
   highestGeneration(): number {
-    const generation = peekHolder(this.lockPath)?.note.generation
-    return typeof generation === 'number' ? generation : 0
-  }
-
-  /** An older copy that somebody put back holds a refresh token that was spent since: it is never presented. */
-  #withoutSpentToken(record: TokenRecord): TokenRecord {
-    if (!record.tokenSet || record.generation >= this.highestGeneration()) return record
-    const refusal = {
-      reason: 'outdated',
-      at: record.tokenSet.issuedAt,
-      code: 'refresh_uncertain',
-      feishuCode: null,
-      logId: null,
-      lostAt: null,
-    } as const
-    return { ...record, tokenSet: { ...record.tokenSet, refusal } }
+    return generationOf(peekHolder(this.lockPath))
   }
 
   readJournal(): Journal | null {
@@ -192,7 +205,7 @@ export class ProfileFiles {
     if (text === null) return null
     try {
       const journal = JSON.parse(text) as Journal
-      if (typeof journal.tokenHash === 'string' && Number.isInteger(journal.ambiguous)) return journal
+      if (isJournal(journal)) return journal
     } catch {
       // Damaged: told below.
     }
@@ -210,32 +223,54 @@ export class ProfileFiles {
   /**
    * Removes what a process that died left behind. A record that it had written but not yet renamed is the only copy of
    * a token that was paid for: it is taken over. Only with the lock held.
+   *
+   * @returns the generation that was taken over; 0: none
    */
-  async cleanUp(): Promise<void> {
+  async cleanUp(): Promise<number> {
+    const written = [this.path, this.intentPath, this.pendingPath, this.nextPath]
     for (const name of readdirSync(this.sealed.folder)) {
-      if (isTemporaryNameOf(name, this.path)) removeFile(join(this.sealed.folder, name))
+      if (written.some((path) => isTemporaryNameOf(name, path))) removeFile(join(this.sealed.folder, name))
     }
-    let text: string | null
+    let bytes: Buffer | null = null
     try {
-      text = readText(this.nextPath)
-    } catch {
-      return removeFile(this.nextPath)
+      bytes = readOwnFile(this.nextPath, MAX_FILE_BYTES)
+    } catch (error) {
+      // Not a file of ours, so not our record. An error of the disk says nothing about it.
+      if (!(error instanceof AuthError)) throw error
+      removeFile(this.nextPath)
     }
-    if (text !== null) await this.#adopt(`${text.trimEnd()}\n`)
+    // The rest of the reserved room is blank.
+    return bytes === null ? 0 : this.#adopt(`${bytes.toString('utf8').trimEnd()}\n`)
   }
 
-  async #adopt(text: string): Promise<void> {
+  async #adopt(text: string): Promise<number> {
     let current: number
     try {
-      current = (await this.sealed.open(this.path, this.binding('token-set')))?.header.generation ?? 0
+      const opened = await this.sealed.open(this.path, this.binding('token-set'))
+      current = opened?.header.generation ?? this.highestGeneration()
     } catch {
       // The record in place cannot be opened now; perhaps it can later, and then this file is needed still.
-      return
+      return 0
     }
-    const next = await this.sealed.openText(text, this.binding('token-set'), this.nextPath).catch(() => null)
-    if (next?.header.generation !== current + 1) return removeFile(this.nextPath)
+    const next = await this.#openNext(text)
+    if (next !== current + 1) {
+      removeFile(this.nextPath)
+      return 0
+    }
     replaceFile(this.nextPath, text)
     await renameFile(this.nextPath, this.path)
     removeFile(this.intentPath)
+    return next
+  }
+
+  /** The generation of the record in `text`; null when it is none. */
+  async #openNext(text: string): Promise<number | null> {
+    try {
+      const opened = await this.sealed.openText(text, this.binding('token-set'), this.nextPath)
+      return opened.header.generation
+    } catch (error) {
+      if (error instanceof AuthError) return null
+      throw error
+    }
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { comesFromPage, endToEnd, findKey, upstreamHeaders, withToken } from '../../src/gateway/rewrite.ts'
+import { comesFromPage, endToEnd, findKey, upstreamHeaders } from '../../src/gateway/rewrite.ts'
 
 const KEY = 'u-0123456789'
 
@@ -50,7 +50,7 @@ describe('the credential', () => {
 
   test('the token takes the place of the key and of nothing else', () => {
     const headers = { authorization: `Bearer ${KEY}`, 'x-lark-mcp-uat': KEY, 'x-note': KEY }
-    expect(withToken(headers, ['authorization', 'x-lark-mcp-uat'], 'secret')).toEqual({
+    expect(upstreamHeaders(headers, ['authorization', 'x-lark-mcp-uat'], 'secret')).toEqual({
       authorization: 'Bearer secret',
       'x-lark-mcp-uat': 'secret',
       'x-note': KEY,
@@ -80,7 +80,7 @@ describe('headers of one connection', () => {
 
   test('Host and Expect are not sent on: undici writes the one, the gateway answers the other', () => {
     const headers = { host: '127.0.0.1:9', expect: '100-continue', accept: '*/*' }
-    expect(upstreamHeaders(headers)).toEqual({ accept: '*/*' })
+    expect(upstreamHeaders(headers, [], '')).toEqual({ accept: '*/*' })
   })
 
   test('whatever Connection names is gone and everything else is left as it was', () => {

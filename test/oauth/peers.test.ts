@@ -52,7 +52,8 @@ test('our client completes code, PKCE and refresh against an independent authori
   const code = await approvedCode(issuer, codeVerifier.reveal())
   const exchange = authorizationCodeGrantRequest(token, client, { code, redirectUri, codeVerifier }, options)
   const exchanged = processTokenAnswer(await request(exchange), context, null)
-  if (exchanged.kind !== 'tokens' || !exchanged.response.refreshToken) throw new Error(JSON.stringify(exchanged))
+  if (exchanged.kind !== 'tokens' || !exchanged.response.refreshToken)
+    throw new Error(JSON.stringify(exchanged))
   expect(exchanged.response).toMatchObject({ problem: null, accessTokenLifetimeMs: 3_600_000 })
 
   const { refreshToken } = exchanged.response
@@ -64,6 +65,14 @@ test('our client completes code, PKCE and refresh against an independent authori
 
   const wrong = new Secret(createCodeVerifier())
   const another = await approvedCode(issuer, codeVerifier.reveal())
-  const mismatch = authorizationCodeGrantRequest(token, client, { code: another, redirectUri, codeVerifier: wrong }, options)
-  expect(processTokenAnswer(await request(mismatch), context, null)).toMatchObject({ kind: 'error', verdict: 'keep' })
+  const mismatch = authorizationCodeGrantRequest(
+    token,
+    client,
+    { code: another, redirectUri, codeVerifier: wrong },
+    options,
+  )
+  expect(processTokenAnswer(await request(mismatch), context, null)).toMatchObject({
+    kind: 'error',
+    verdict: 'keep',
+  })
 })

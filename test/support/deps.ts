@@ -85,6 +85,7 @@ export async function makeDeps(
       command: 'feishu-token-mcp',
       refreshes: new Map(),
       holders: new Map(),
+      exchanges: new Set(),
       closing: new AbortController().signal,
       openBrowser: async () => 'tests open no browser',
       deliver: async () => [],

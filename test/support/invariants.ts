@@ -1,6 +1,6 @@
 // What holds after every test, however it went: who presented which token how often, and what lies on disk.
 
-import { lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Presentation } from '../feishu-sandbox/ledger.ts'
 
@@ -37,6 +37,7 @@ export function checkLedger(ledger: readonly Presentation[]): void {
 }
 
 function walk(path: string): string[] {
+  if (!existsSync(path)) return []
   return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
     const child = join(path, entry.name)
     return entry.isDirectory() ? [child, ...walk(child)] : [child]
@@ -62,7 +63,13 @@ function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret)
   // Without the last characters: how base64 ends depends on what follows.
   const base64 = bytes.toString('base64').slice(0, -4)
-  return [secret, encodeURIComponent(secret), base64, bytes.toString('base64url').slice(0, -4), bytes.toString('hex')]
+  return [
+    secret,
+    encodeURIComponent(secret),
+    base64,
+    bytes.toString('base64url').slice(0, -4),
+    bytes.toString('hex'),
+  ]
 }
 
 /** Looks for secrets, raw and encoded, in a text. */

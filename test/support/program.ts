@@ -8,9 +8,14 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
-import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js'
+import {
+  type CallToolResult,
+  type JSONRPCMessage,
+  JSONRPCMessageSchema,
+} from '@modelcontextprotocol/sdk/types.js'
 import { onTestFinished } from 'vitest'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
+import { type Answer, readAnswer } from './contract.ts'
 
 export const PROGRAM: string = resolve('dist/main.js')
 
@@ -180,8 +185,6 @@ class ProcessTransport implements Transport {
   }
 }
 
-export type Answer = { isError: boolean; text: string; data: Record<string, unknown> }
-
 export type Server = {
   client: Client
   transport: ProcessTransport
@@ -212,19 +215,16 @@ export async function startServer(
     if (transport.child.exitCode === null && transport.child.signalCode === null) await close()
   })
   const call = async (name: string, args: Record<string, unknown> = {}): Promise<Answer> => {
-    const result = await client.callTool({ name, arguments: args })
-    const [block] = result.content as { type: string; text: string }[]
-    return {
-      isError: result.isError === true,
-      text: block?.text ?? '',
-      data: (result.structuredContent ?? {}) as Record<string, unknown>,
-    }
+    return readAnswer((await client.callTool({ name, arguments: args })) as CallToolResult)
   }
   return { client, transport, pid: transport.child.pid ?? 0, call, close }
 }
 
 /** What a person at the browser does: approves on the consent page and lets the redirect reach the listener. */
-export async function approve(stage: Stage, authorizationUrl: unknown): Promise<{ status: number; html: string }> {
+export async function approve(
+  stage: Stage,
+  authorizationUrl: unknown,
+): Promise<{ status: number; html: string }> {
   return visit(stage, await stage.sandbox.approve(String(authorizationUrl)))
 }
 
@@ -237,7 +237,11 @@ export async function visit(stage: Stage, location: string): Promise<{ status: n
 }
 
 /** Authorizes with a server, to the end. */
-export async function authorize(stage: Stage, server: Server, args: Record<string, unknown> = {}): Promise<void> {
+export async function authorize(
+  stage: Stage,
+  server: Server,
+  args: Record<string, unknown> = {},
+): Promise<void> {
   const started = await server.call('start_authorization', { open_browser: false, ...args })
   await approve(stage, started.data.authorization_url)
   const wait = args.profile === undefined ? {} : { profile: args.profile }
@@ -245,7 +249,7 @@ export async function authorize(stage: Stage, server: Server, args: Record<strin
   if (status.data.authorization_status !== 'succeeded') throw new Error(status.text)
 }
 
-/** Lets the access token expire: the sandbox's clock moves, and the stored instant is in the past for the program. */
+/** How often a refresh token was presented so far. */
 export function presentations(stage: Stage): number {
   return stage.sandbox.ledger.filter((entry) => entry.kind === 'refresh_token').length
 }

@@ -1,0 +1,46 @@
+// URL-mode elicitation (MCP 2025-11-25): the client shows the link to the person. Clients without a person answer
+// `cancel` or `decline` at once, so neither proves a refusal, and `accept` is consent, not completion: the answer carries
+// the link in any case, and only the callback decides.
+
+import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import type { PendingAuthorization } from '../oauth/pending-authorization.ts'
+
+/** A person needs a moment to read a dialog; a client that does not answer must not hold the call. */
+const DIALOG_MS = 30_000
+
+/** Whether the client can show a link to the person. */
+export function canShowLink(server: McpServer): boolean {
+  return server.server.getClientCapabilities()?.elicitation?.url !== undefined
+}
+
+/**
+ * Asks the client to show the link, and tells it when the authorization has ended. Returns when the person, or the
+ * client in their place, has answered, when nobody has in time, or when the authorization has ended by another way.
+ *
+ * @param ended resolves when the authorization has ended, however
+ */
+export async function showLink(
+  server: McpServer,
+  pending: PendingAuthorization,
+  ended: Promise<unknown>,
+): Promise<void> {
+  const complete = server.server.createElicitationCompletionNotifier(pending.id)
+  const done = new AbortController()
+  void ended
+    .finally(() => done.abort())
+    .then(complete)
+    .catch(() => undefined)
+  try {
+    await server.server.elicitInput(
+      {
+        mode: 'url',
+        elicitationId: pending.id,
+        url: pending.authorizationUrl,
+        message: 'Log in at Feishu (Lark) and approve, so that the assistant can act for you there.',
+      },
+      { timeout: DIALOG_MS, signal: done.signal },
+    )
+  } catch {
+    // No answer in time, or no need for one any more, or a client that declares what it does not do.
+  }
+}

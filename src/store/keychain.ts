@@ -1,0 +1,169 @@
+// The operating system's keychain: macOS Keychain, Windows Credential Manager, the Secret Service on Linux. It holds
+// nothing but keys of 32 bytes. It may be locked, absent or hung, and none of that means that nobody is logged in.
+
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { AuthError } from '../errors.ts'
+
+/** What the child process is asked. */
+export type KeychainQuestion = {
+  action: 'read' | 'keep' | 'remove'
+  service: string
+  account: string
+  value: string | null
+  limitMs: number
+}
+
+/** What it answers: the entry's value after the action, or where it failed and the keychain's own words. */
+export type KeychainAnswer =
+  | { kind: 'answer'; value: string | null }
+  | { kind: 'failure'; stage: 'load' | 'open' | 'use'; text: string }
+
+export type Keychain = {
+  /** Whether asking it makes sense; costs nothing, loads nothing. */
+  mayExist(): boolean
+  /** The entry of that name; null: the keychain answered, and there is none. Throws `key_unavailable`. */
+  read(name: string): Promise<string | null>
+  /** Writes an entry and reads it back. Throws `key_unavailable`. */
+  keep(name: string, value: string): Promise<void>
+  /** Throws `key_unavailable`. */
+  remove(name: string): Promise<void>
+}
+
+export type KeychainOptions = {
+  platform: NodeJS.Platform
+  /** For the child process: without secrets, and with what leads to the desktop session. */
+  environment: Readonly<Record<string, string | undefined>>
+  /** Where the session bus usually is; some clients pass no DBUS_SESSION_BUS_ADDRESS. Null: not on this platform. */
+  usualBus: string | null
+  /** Node, and the built form of keychain-child.ts. */
+  node: string
+  child: string
+  limitMs?: number
+}
+
+const SERVICE = 'feishu-token-mcp'
+/** A keychain answers within milliseconds; a person who is asked to unlock it can do so and try again. */
+const LIMIT_MS = 5_000
+/** Starting Node on a busy machine must not be taken for a slow keychain. */
+const START_MS = 2_000
+/** An answer is a key of 44 characters or one sentence. */
+const MAX_ANSWER_BYTES = 65_536
+/** The keychain's own words are shown up to here. */
+const MAX_TEXT_CHARACTERS = 160
+/** They slow the child process down or change it, and it opens no connection. */
+const UNNEEDED = ['NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS']
+
+/** Opens nothing: each access starts a process that ends after one answer, or after five seconds. */
+export function createKeychain(options: KeychainOptions): Keychain {
+  const environment = { ...options.environment }
+  for (const name of UNNEEDED) delete environment[name]
+  const bus = environment.DBUS_SESSION_BUS_ADDRESS
+  if (!bus && options.usualBus && existsSync(options.usualBus)) {
+    environment.DBUS_SESSION_BUS_ADDRESS = `unix:path=${options.usualBus}`
+  }
+
+  async function ask(action: KeychainQuestion['action'], account: string, value: string | null) {
+    if (!mayExist()) throw absent('there is no session bus (DBUS_SESSION_BUS_ADDRESS)')
+    const limitMs = options.limitMs ?? LIMIT_MS
+    const question = { action, service: SERVICE, account, value, limitMs }
+    const answer = await askChild({ ...options, environment }, question)
+    if (answer === 'silence') throw slow(limitMs)
+    if (answer.kind === 'failure') throw explain(answer)
+    return answer.value
+  }
+
+  function mayExist(): boolean {
+    if (options.platform !== 'linux') return true
+    const address = environment.DBUS_SESSION_BUS_ADDRESS
+    const socket = /^unix:path=([^,;]+)(,[^;]*)?$/.exec(address ?? '')?.[1]
+    return socket === undefined ? Boolean(address) : existsSync(socket)
+  }
+
+  return {
+    mayExist,
+    read: (name) => ask('read', name, null),
+    async keep(name, value) {
+      if ((await ask('keep', name, value)) !== value) throw failed('it did not keep what was written')
+    },
+    async remove(name) {
+      if ((await ask('remove', name, null)) !== null) throw failed('it did not remove the entry')
+    },
+  }
+}
+
+function askChild(options: KeychainOptions, question: KeychainQuestion): Promise<KeychainAnswer | 'silence'> {
+  return new Promise((resolve) => {
+    const limits = {
+      timeout: question.limitMs + START_MS,
+      killSignal: 'SIGKILL',
+      maxBuffer: MAX_ANSWER_BYTES,
+    } as const
+    const child = execFile(
+      options.node,
+      [options.child],
+      { ...limits, env: options.environment, windowsHide: true },
+      (error, stdout) => {
+        if (error?.signal === 'SIGKILL') return resolve('silence')
+        resolve(parseAnswer(stdout) ?? { kind: 'failure', stage: 'load', text: 'no answer from its process' })
+      },
+    )
+    // A child that could not be started is told of above.
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(JSON.stringify(question))
+  })
+}
+
+function parseAnswer(text: string): KeychainAnswer | null {
+  try {
+    return JSON.parse(text) as KeychainAnswer
+  } catch {
+    return null
+  }
+}
+
+const SILENT = /did not receive a reply|timed? ?out/i
+const NO_KEYRING = /no result found/i
+const LOCKED = /locked|unlock|dismissed|interaction|not allowed|denied|cancell?ed/i
+
+function explain({ stage, text }: Extract<KeychainAnswer, { kind: 'failure' }>): AuthError {
+  const said = text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, MAX_TEXT_CHARACTERS)
+  if (stage === 'load') return absent('its native part (@napi-rs/keyring) could not be loaded')
+  if (SILENT.test(text)) return slow(null)
+  if (stage === 'open') return absent(said)
+  if (NO_KEYRING.test(text)) return absent('it has no keyring to write to yet')
+  return LOCKED.test(text) ? locked() : failed(said)
+}
+
+function unavailable(message: string, nextStep: string): AuthError {
+  return new AuthError('key_unavailable', `${message}; nothing was changed.`, { nextStep })
+}
+
+function locked(): AuthError {
+  return unavailable(
+    'The keychain is locked, and nobody unlocked it',
+    'Unlock the keychain (its prompt, or its program: Keychain Access, Passwords and Keys), then try again.',
+  )
+}
+
+function absent(why: string): AuthError {
+  return unavailable(
+    `No keychain can be reached here: ${why}`,
+    'Start feishu-token-mcp within the login session that has the keychain, with DBUS_SESSION_BUS_ADDRESS on Linux (for Codex add it to env_vars), then try again.',
+  )
+}
+
+function slow(limitMs: number | null): AuthError {
+  const howLong = limitMs === null ? 'in time' : `within ${limitMs / 1000} s`
+  return unavailable(
+    `The keychain did not answer ${howLong}`,
+    'Look whether it waits for somebody to unlock it; otherwise restart it (on Linux often gnome-keyring-daemon), then try again.',
+  )
+}
+
+function failed(why: string): AuthError {
+  return unavailable(
+    `The keychain failed: ${why}`,
+    'Look at the keychain in its own program, then try again.',
+  )
+}

@@ -1,0 +1,65 @@
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { AuthError, type ErrorCode, type Recovery } from '../src/errors.ts'
+
+/** The contract's table, written down a second time. */
+const CONTRACT: Readonly<Record<Recovery, readonly ErrorCode[]>> = {
+  retry: [
+    'network_error',
+    'server_error',
+    'temporarily_unavailable',
+    'unexpected_response',
+    'store_not_writable',
+  ],
+  wait: ['rate_limited', 'store_locked'],
+  reauthorize: [
+    'not_authorized',
+    'invalid_grant',
+    'no_refresh_token',
+    'refresh_uncertain',
+    'access_denied',
+    'authorization_expired',
+    'state_mismatch',
+  ],
+  fix_config: [
+    'not_configured',
+    'config_invalid',
+    'invalid_client',
+    'unauthorized_client',
+    'refresh_not_allowed',
+    'invalid_scope',
+    'scope_unknown',
+    'callback_port_in_use',
+    'user_mismatch',
+    'key_unavailable',
+    'store_unreadable',
+    'tls_error',
+    'challenge_required',
+  ],
+}
+
+describe.each(Object.entries(CONTRACT))('the recovery %s', (recovery, codes) => {
+  test.each(codes)('belongs to %s', (code) => {
+    expect(new AuthError(code, 'It failed.', { nextStep: 'Mend it.' }).recovery).toBe(recovery)
+  })
+})
+
+describe('an error', () => {
+  test('without an answer of Feishu says so with null', () => {
+    const error = new AuthError('network_error', 'It failed.', { nextStep: 'Mend it.' })
+    expect(error).toMatchObject({ name: 'AuthError', message: 'It failed.', nextStep: 'Mend it.' })
+    expect([error.feishuCode, error.logId, error.cause]).toEqual([null, null, undefined])
+  })
+
+  test('keeps the number and log id of an answer, and its evidence', () => {
+    const cause = new Error('why')
+    const error = new AuthError('invalid_grant', 'No.', {
+      nextStep: '.',
+      feishuCode: 20064,
+      logId: 'l1',
+      cause,
+    })
+    expect([error.feishuCode, error.logId, error.cause]).toEqual([20064, 'l1', cause])
+    expect(inspect(error)).toContain('20064')
+  })
+})

@@ -1,0 +1,87 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { DEFAULT_SCOPES } from '../../src/config.ts'
+import { AuthError } from '../../src/errors.ts'
+import { checkScopes } from '../../src/oauth/scopes.ts'
+import { failureOf } from '../support/failure.ts'
+
+test('the default scopes are known', () => {
+  expect(checkScopes(DEFAULT_SCOPES)).toEqual([])
+})
+
+test.each([
+  'docx:document:write_only',
+  'contact:user.employee_id:readonly',
+  'im:message.send_as_user',
+  'offline_access',
+  'user_profile',
+])('%s is a scope of Feishu', (scope) => {
+  expect(checkScopes([scope])).toEqual([])
+})
+
+test('a well-formed name that is not known is named and not refused', () => {
+  expect(checkScopes(['docx:document', 'search:docs:read', 'a.b:c_d:e9'])).toEqual([
+    'search:docs:read',
+    'a.b:c_d:e9',
+  ])
+})
+
+describe('a name that is sure to fail', () => {
+  test.each([
+    ['docx:document:write', 'docx:document:write_only'],
+    ['docx:document:read', 'docx:document:readonly'],
+    ['docs:document', 'docx:document'],
+  ])('%s is answered with the right one', async (scope, right) => {
+    const error = await failureOf(() => checkScopes(['offline_access', scope]))
+    expect(error.code).toBe('scope_unknown')
+    expect(error.message).toContain(`did you mean ${right}?`)
+    expect(error.nextStep).toContain(right)
+  })
+
+  test('because only apps hold it is answered with what a person asks for', async () => {
+    const error = await failureOf(() => checkScopes(['im:message:send_as_bot']))
+    expect(error.code).toBe('invalid_scope')
+    expect(error.nextStep).toContain('im:message.send_as_user')
+  })
+
+  test.each([
+    '',
+    '*',
+    'docx',
+    'docx:',
+    ':docx',
+    'docx::document',
+    'a:b,c:d',
+    'a:b c:d',
+    'Docx:document',
+    'a:b\n',
+    'a:b；c:d',
+  ])('%j is malformed', async (scope) => {
+    expect((await failureOf(() => checkScopes([scope]))).code).toBe('invalid_scope')
+  })
+
+  test('is shown bounded and plain', async () => {
+    const error = await failureOf(() => checkScopes([`\u001b]8;;\u202e${'x'.repeat(5_000)}`]))
+    expect(error.message.length).toBeLessThan(300)
+    expect(error.message).toMatch(/^[\x20-\x7e]+$/)
+  })
+})
+
+test('more scopes than Feishu takes in one request are refused with their number', async () => {
+  const many = Array.from({ length: 201 }, (_, index) => `a:b${index}`)
+  expect((await failureOf(() => checkScopes(many))).message).toContain('201')
+  expect(checkScopes(many.slice(1))).toHaveLength(200)
+})
+
+test('any list is checked or refused', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'binary' })), (scopes) => {
+      try {
+        expect(scopes).toEqual(expect.arrayContaining(checkScopes(scopes)))
+      } catch (error) {
+        if (!(error instanceof AuthError)) throw error
+        expect(error.recovery).toBe('fix_config')
+      }
+    }),
+  )
+})

@@ -1,0 +1,39 @@
+// What every answer of a tool must be, whatever it says (DESIGN: the contract).
+
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+
+export type Answer = { isError: boolean; text: string; data: Record<string, unknown> }
+
+/** One sentence: a period at the end, and no other sentence begins before. */
+export function isOneSentence(text: string): boolean {
+  return /^[^a-z].*[.]$/s.test(text) && !/[.!?] +[A-Z]/.test(text)
+}
+
+function checkFailure(text: string): void {
+  if (!/^FAILED: .+ \[code=[a-z_]+ recovery=[a-z_]+( feishu_code=\d+)?( log_id=[\w-]+)?\]$/s.test(text)) {
+    throw new Error(`not the form of a failure: ${text}`)
+  }
+}
+
+/** Some clients show the model only the text, others only the structured form: each must carry the whole answer. */
+function checkFacts({ text, data }: Answer): void {
+  const lines = text.split('\n')
+  for (const [name, value] of Object.entries(data)) {
+    const shown = typeof value === 'string' ? value : JSON.stringify(value)
+    if (!lines.includes(`${name}: ${shown}`)) throw new Error(`the text lacks ${name}: ${shown}\n${text}`)
+    if (value === undefined) throw new Error(`${name} is absent`)
+  }
+  const step = data.next_step
+  if (typeof step !== 'string' || !isOneSentence(step)) throw new Error(`not one sentence: ${step}`)
+}
+
+/** Reads the result of a tool call, and proves that it has the form of the contract. */
+export function readAnswer(result: CallToolResult): Answer {
+  const [block, ...more] = result.content
+  if (block?.type !== 'text' || more.length > 0) throw new Error('an answer has one text block')
+  const answer = { isError: result.isError === true, text: block.text, data: result.structuredContent ?? {} }
+  if (!answer.isError) checkFacts(answer)
+  // Arguments that the schema refuses are answered with the SDK's own text.
+  else if (!answer.text.startsWith('MCP error -32602')) checkFailure(answer.text)
+  return answer
+}
