@@ -12,8 +12,6 @@ import { startGateway } from '../src/gateway/gateway.ts'
 
 export type GatewayBenchOptions = {
   rounds?: number
-  /** Small requests per path and round, one after another (latency); sixteen times as many in parallel (throughput). */
-  requests?: number
   /** Bytes of each large upload and download. */
   bytes?: number
 }
@@ -40,16 +38,23 @@ const PARALLEL = 16
 /** As long as Feishu's; without the gateway the program itself would send it. */
 const TOKEN = `eyJ${'x'.repeat(1_500)}`
 
-const RUN = 10
+/** Short runs in turn, so that whatever else the machine does meets all paths alike: this many in each round. */
+const TURNS = 7
+
+/** Small requests in one turn, one after another and then in parallel. */
+const SEQUENTIAL = 25
+const CONCURRENT = 500
+
 const PATHS = ['direct', 'plain', 'gateway'] as const
 
 type Path = (typeof PATHS)[number]
 type Peer = { origin: string; key: string; client: UndiciAgent; stop: () => void }
-type Samples = Record<Path, { latency: number[]; small: number[]; download: number[]; upload: number[] }>
+type Sample = { latency: number[]; small: number[]; download: number[]; upload: number[] }
+type Samples = Record<Path, Sample>
 
 /** Measures the gateway's added latency and its throughput as ratios to the plain proxy's. */
 export async function benchGateway(options: GatewayBenchOptions = {}): Promise<GatewayFigure[]> {
-  const { rounds = 7, requests = 50, bytes = 100_000_000 } = options
+  const { rounds = 20, bytes = 40_000_000 } = options
   const upstream = await startPeer('upstream')
   const peers: Record<Path, Peer> = {
     direct: upstream,
@@ -57,38 +62,34 @@ export async function benchGateway(options: GatewayBenchOptions = {}): Promise<G
     gateway: await startPeer('gateway', upstream.origin),
   }
   try {
-    await measure(peers, 1, requests, bytes) // warms up
-    return compare(await measure(peers, rounds, requests, bytes))
+    await measure(peers, 1, bytes) // warms up
+    return compare(await measure(peers, rounds, bytes))
   } finally {
     for (const peer of Object.values(peers)) peer.stop()
   }
 }
 
-async function measure(
-  peers: Record<Path, Peer>,
-  rounds: number,
-  requests: number,
-  bytes: number,
-): Promise<Samples> {
+async function measure(peers: Record<Path, Peer>, rounds: number, bytes: number): Promise<Samples> {
   const none = () => ({ latency: [], small: [], download: [], upload: [] })
   const samples: Samples = { direct: none(), plain: none(), gateway: none() }
   for (let round = 0; round < rounds; round++) {
-    // Short runs in turn, so that whatever else the machine does meets all of them alike.
-    for (let i = 0; i < requests; i++) {
-      for (const path of PATHS) {
-        for (let j = 0; j < RUN; j++)
-          samples[path].latency.push(1e6 * (await seconds(() => callSmall(peers[path], j))))
-      }
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const path of PATHS) await measureSmall(peers[path], samples[path])
     }
-    for (const path of PATHS) {
-      const peer = peers[path]
-      samples[path].small.push(8000 / (await seconds(() => callMany(peer, 8000))))
-      samples[path].download.push(bytes / 1e6 / (await seconds(() => call(peer, `/download/${bytes}`, null))))
-      const file = Readable.from(chunks(bytes), { objectMode: false })
-      samples[path].upload.push(bytes / 1e6 / (await seconds(() => call(peer, '/upload', file, bytes))))
-    }
+    for (const path of PATHS) await measureLarge(peers[path], samples[path], bytes)
   }
   return samples
+}
+
+async function measureSmall(peer: Peer, sample: Sample): Promise<void> {
+  for (let i = 0; i < SEQUENTIAL; i++) sample.latency.push(1e6 * (await seconds(() => callSmall(peer, i))))
+  sample.small.push(CONCURRENT / (await seconds(() => callMany(peer, CONCURRENT))))
+}
+
+async function measureLarge(peer: Peer, sample: Sample, bytes: number): Promise<void> {
+  sample.download.push(bytes / 1e6 / (await seconds(() => call(peer, `/download/${bytes}`, null))))
+  const file = Readable.from(chunks(bytes), { objectMode: false })
+  sample.upload.push(bytes / 1e6 / (await seconds(() => call(peer, '/upload', file, bytes))))
 }
 
 /** Half of the small calls send a body, as a program that reads and writes does. */

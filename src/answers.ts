@@ -53,6 +53,7 @@ function startNextStep(result: StartResult, scopes: string[]): string {
   if (result.status === 'succeeded') return 'Nothing is needed: the token is stored; token_status shows it.'
   if (!pending) return 'Nothing is needed: no authorization was pending, so none was cancelled.'
   if (result.status === 'cancelled') return 'Call start_authorization when the person wants to authorize.'
+  if (pending.device) return deviceNextStep(result, pending.device.userCode)
   const why = result.browserProblem ? ` (${result.browserProblem})` : ''
   return `${[
     result.browserOpened
@@ -67,6 +68,17 @@ function startNextStep(result: StartResult, scopes: string[]): string {
       : []),
     pageErrorsText(app, scopes, pending.redirectUri),
   ].join('; ')}.`
+}
+
+/** Codes are sent to people to trick them: only the one who asked for it may approve it (RFC 8628 §5.4). */
+function deviceNextStep(result: StartResult, userCode: string): string {
+  const opened = result.browserOpened
+    ? 'The page was opened in the browser'
+    : 'Ask the person to open authorization_url'
+  return (
+    `${opened} (on any device), to compare the code there with ${userCode}, and to approve only if they asked for this ` +
+    'login themselves; then call token_status with wait_seconds 45.'
+  )
 }
 
 /** The answer of `refresh_token`. */

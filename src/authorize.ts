@@ -5,9 +5,10 @@
 import { type App, resolveApp } from './app.ts'
 import { withOfflineAccess } from './config.ts'
 import type { Deps } from './deps.ts'
+import { requestDeviceCode } from './device.ts'
 import { AuthError } from './errors.ts'
 import { adoptTokens, finishAuthorization } from './exchange.ts'
-import { conclude, expectedOf, holdAuthorization, readPending } from './holder.ts'
+import { conclude, expectedOf, holdAuthorization, readPending, seenThrough } from './holder.ts'
 import { authorizationUrl, pastedState, readPastedAddress } from './oauth/authorization.ts'
 import {
   type AuthorizationMethod,
@@ -59,7 +60,7 @@ export type StartResult = {
 export async function startAuthorization(deps: Deps, options: StartOptions): Promise<StartResult> {
   const app = await resolveApp(deps, options.profile)
   if (options.cancel) return cancelAuthorization(deps, app)
-  if (options.callbackUrl) return endWithAddress(deps, app, options.callbackUrl)
+  if (options.callbackUrl) return seenThrough(deps, endWithAddress(deps, app, options.callbackUrl))
   const scopes = withOfflineAccess(options.scopes ?? deps.config.scopes)
   const unknownScopes = checkScopes(scopes)
   const { pending, joined } = await deps.store.withLock(app.id, LOCK_MS, (locked) =>
@@ -128,8 +129,8 @@ async function begin(
   locked: LockedProfile,
   wish: Wish,
 ): Promise<{ pending: PendingAuthorization; joined: false }> {
+  const pending = await newPending(deps, app, wish)
   const held = await holderLock(deps, app)
-  const pending = newPending(deps, app, wish)
   await holdAuthorization(deps, app, pending, held, () => locked.writePending(encodePending(pending)))
   return { pending, joined: false }
 }
@@ -153,7 +154,8 @@ async function holderLock(deps: Deps, app: App): Promise<HeldLock> {
   }
 }
 
-function newPending(deps: Deps, app: App, wish: Wish): PendingAuthorization {
+async function newPending(deps: Deps, app: App, wish: Wish): Promise<PendingAuthorization> {
+  const device = wish.method === 'device' ? await requestDeviceCode(deps, app, wish.scopes) : null
   const state = createState()
   const codeVerifier = createCodeVerifier()
   const { redirectUri } = deps.config
@@ -165,17 +167,19 @@ function newPending(deps: Deps, app: App, wish: Wish): PendingAuthorization {
     codeVerifier: new Secret(codeVerifier),
     scopes: wish.scopes,
     redirectUri,
-    authorizationUrl: authorizationUrl({
-      endpoint: app.endpoints.authorize,
-      clientId: app.id.appId,
-      redirectUri,
-      scopes: wish.scopes,
-      state,
-      codeChallenge: calculateCodeChallenge(codeVerifier),
-    }),
-    device: null,
+    authorizationUrl:
+      device?.verificationUrl ??
+      authorizationUrl({
+        endpoint: app.endpoints.authorize,
+        clientId: app.id.appId,
+        redirectUri,
+        scopes: wish.scopes,
+        state,
+        codeChallenge: calculateCodeChallenge(codeVerifier),
+      }),
+    device,
     startedAt: now,
-    deadlineAt: now + DEADLINE_MS,
+    deadlineAt: now + (device?.lifetimeMs ?? DEADLINE_MS),
     phase: 'waiting',
     tokens: null,
     outcome: null,

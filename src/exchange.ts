@@ -32,6 +32,12 @@ const MAX_EXCHANGES = 2
 /** Less is no time for another attempt. */
 const ATTEMPT_MS = 1_000
 
+/** How an authorization is answered: by a redirect, or by the end of a device grant. */
+export type AuthorizationAnswer =
+  | AuthorizationResponse
+  | Extract<TokenAnswer, { kind: 'tokens' }>
+  | { kind: 'failure'; error: AuthError }
+
 export type Ending = {
   outcome: Outcome
   /** Why, for the person's page; null when it succeeded. */
@@ -47,30 +53,21 @@ const START_AGAIN: Text = {
 }
 
 /** Ends a pending authorization with its response: asks for the tokens, checks whose they are, and stores them. */
-export function finishAuthorization(
+export async function finishAuthorization(
   deps: Deps,
   app: App,
   locked: LockedProfile,
   pending: PendingAuthorization,
-  response: AuthorizationResponse,
-): Promise<Ending> {
-  const ending = finish(deps, app, locked, pending, response)
-  const settled = ending.catch(() => undefined).finally(() => deps.exchanges.delete(settled))
-  deps.exchanges.add(settled)
-  return ending
-}
-
-async function finish(
-  deps: Deps,
-  app: App,
-  locked: LockedProfile,
-  pending: PendingAuthorization,
-  response: AuthorizationResponse,
+  response: AuthorizationAnswer,
 ): Promise<Ending> {
   if (response.kind === 'error') return endWith(deps, locked, pending, refusalOf(response.error))
+  if (response.kind === 'failure') return endWith(deps, locked, pending, response.error)
   try {
     await locked.writePending(encodePending({ ...pending, phase: 'exchanging' }))
-    const tokens = await exchangeCode(deps, app, pending, new Secret(response.code))
+    const tokens =
+      response.kind === 'tokens'
+        ? usable(response)
+        : await exchangeCode(deps, app, pending, new Secret(response.code))
     const record = toRecord(deps, pending, tokens)
     const exchanged: PendingAuthorization = { ...pending, phase: 'exchanged', tokens: encodeRecord(record) }
     // The code is spent: the tokens go on into force even if this note for another process cannot be written.
@@ -143,9 +140,15 @@ async function exchangeCode(
     if (result.kind === 'tokens') return usable(result)
     const pauseMs = pauseBeforeRepeat(result)
     const leftMs = endsAt - deps.clock.elapsed()
-    if (pauseMs === null || attempt >= MAX_EXCHANGES || leftMs < pauseMs + ATTEMPT_MS) throw result.error
+    if (pauseMs === null || attempt >= MAX_EXCHANGES || leftMs < pauseMs + ATTEMPT_MS) throw failureOf(result)
     await new Promise((resume) => setTimeout(resume, pauseMs))
   }
+}
+
+function failureOf(result: Exclude<TokenAnswer, { kind: 'tokens' }>): AuthError {
+  const { error } = result
+  if (result.kind !== 'ambiguous') return error
+  return new AuthError(error.code, `The code was sent, but no usable answer came: ${error.message}`, error)
 }
 
 /** How long to wait before the code may be presented again; null: it may be spent, or nothing would change. */
@@ -224,6 +227,11 @@ function refusalOf(error: string): AuthError {
   })
 }
 
+const ENDS: Partial<Record<AuthError['code'], Outcome['status']>> = {
+  access_denied: 'denied',
+  authorization_expired: 'expired',
+}
+
 async function endWith(
   deps: Deps,
   locked: LockedProfile,
@@ -232,7 +240,7 @@ async function endWith(
 ): Promise<Ending> {
   const { code, message, feishuCode, logId } = error
   const outcome: Outcome = {
-    status: code === 'access_denied' ? 'denied' : 'failed',
+    status: ENDS[code] ?? 'failed',
     at: deps.clock.now(),
     failure: { code, message, nextStep: thenAuthorize(error.nextStep), feishuCode, logId },
   }

@@ -3,11 +3,12 @@
 import { readFileSync } from 'node:fs'
 import type { App } from './app.ts'
 import type { Deps } from './deps.ts'
+import { pollDevice } from './device.ts'
 import { AuthError } from './errors.ts'
-import { type Ending, finishAuthorization } from './exchange.ts'
+import { type AuthorizationAnswer, type Ending, finishAuthorization } from './exchange.ts'
 import { type Listener, listenForCallback } from './loopback/listener.ts'
 import type { Page } from './loopback/page.ts'
-import { type AuthorizationResponse, readAuthorizationResponse } from './oauth/authorization.ts'
+import { readAuthorizationResponse } from './oauth/authorization.ts'
 import {
   decodePending,
   encodePending,
@@ -35,7 +36,8 @@ export class Holder {
   readonly #app: App
   readonly #pending: PendingAuthorization
   readonly #held: HeldLock
-  #listener: Listener | null = null
+  /** The listener, or the polling of the device grant. */
+  #waiting: { close(): Promise<void> } | null = null
   #watch: NodeJS.Timeout | null = null
   #decided = false
   #stopped: Promise<void> | null = null
@@ -48,9 +50,21 @@ export class Holder {
     this.#held = held
   }
 
-  async listen(): Promise<void> {
+  async begin(): Promise<void> {
+    const pending = this.#pending
+    if (pending.device) {
+      const { device } = pending
+      this.#waiting = pollDevice(this.#deps, this.#app, { ...pending, device }, (end) => void this.#take(end))
+    } else {
+      const listener = await this.#listen()
+      this.#held.describe({ addresses: listener.addresses })
+      this.#waiting = listener
+    }
+  }
+
+  #listen(): Promise<Listener> {
     const { config } = this.#deps
-    this.#listener = await listenForCallback({
+    return listenForCallback({
       redirectUri: this.#pending.redirectUri,
       listen: config.callbackListen,
       tls: config.tlsFiles && {
@@ -60,7 +74,6 @@ export class Holder {
       language: config.language,
       onResponse: (query) => this.#decide(query),
     })
-    this.#held.describe({ addresses: this.#listener.addresses })
   }
 
   watch(): void {
@@ -76,7 +89,7 @@ export class Holder {
 
   async #stop(): Promise<void> {
     if (this.#watch) clearInterval(this.#watch)
-    await this.#listener?.close()
+    await this.#waiting?.close()
     this.#held.release()
     const { holders } = this.#deps
     if (holders.get(this.#app.key) === this) holders.delete(this.#app.key)
@@ -93,11 +106,17 @@ export class Holder {
 
   async #decide(query: URLSearchParams): Promise<Page> {
     const response = readAuthorizationResponse(query, expectedOf(this.#app, this.#pending))
-    if (!response) return { kind: 'ignored' }
+    return response ? this.#take(response) : { kind: 'ignored' }
+  }
+
+  async #take(response: AuthorizationAnswer): Promise<Page> {
     if (this.#decided) return { kind: 'already_used' }
     this.#decided = true
-    const { page, over } = await answerPage(this.#deps, this.#app, this.#pending, response)
-    if (over) setImmediate(() => void this.#end())
+    const { page, over } = await seenThrough(
+      this.#deps,
+      answerPage(this.#deps, this.#app, this.#pending, response),
+    )
+    if (over) setImmediate(() => void seenThrough(this.#deps, this.#end()))
     else this.#decided = false
     return page
   }
@@ -130,7 +149,7 @@ export async function holdAuthorization(
 ): Promise<void> {
   const holder = new Holder(deps, app, pending, held)
   try {
-    await holder.listen()
+    await holder.begin()
     await afterListening()
   } catch (error) {
     await holder.stop()
@@ -139,14 +158,22 @@ export async function holdAuthorization(
   holder.watch()
 }
 
+/** Work on an authorization response: the code may be spent, so a process that ends waits for it. */
+export function seenThrough<T>(deps: Deps, work: Promise<T>): Promise<T> {
+  const settled = work.catch(() => undefined).finally(() => deps.exchanges.delete(settled))
+  deps.exchanges.add(settled)
+  return work
+}
+
 /**
- * Stops waiting, when the process ends: what is pending stays for another process to take over. A code that was sent
- * is spent, so its answer is awaited first, with the listener open for the page that tells of it.
+ * Stops waiting, when the process ends: what is pending stays for another process to take over. An exchange that is
+ * under way comes to its end first, with the listener open for the page that tells of it.
  */
 export async function stopHolders(deps: Deps): Promise<void> {
   const tooLate = new Promise((resume) => setTimeout(resume, LAST_EXCHANGE_MS).unref())
   await Promise.race([Promise.all(deps.exchanges), tooLate])
   await Promise.all([...deps.holders.values()].map((holder) => holder.stop()))
+  await Promise.race([Promise.all(deps.exchanges), tooLate])
 }
 
 /** What the answer to a pending authorization must bear. */
@@ -177,7 +204,7 @@ async function answerPage(
   deps: Deps,
   app: App,
   pending: PendingAuthorization,
-  response: AuthorizationResponse,
+  response: AuthorizationAnswer,
 ): Promise<{ page: Page; over: boolean }> {
   try {
     const ending = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {

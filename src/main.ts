@@ -3,6 +3,7 @@
 
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { createActivityLog, recorded } from './activity.ts'
 import { createClock } from './clock.ts'
 import { type Config, type LogLevel, readConfig } from './config.ts'
@@ -11,6 +12,7 @@ import type { Deps, Log } from './deps.ts'
 import { AuthError } from './errors.ts'
 import { createFileStore } from './store/file-store.ts'
 import { createKeys } from './store/key.ts'
+import { createKeychain, type Keychain } from './store/keychain.ts'
 import { createTransport } from './transport.ts'
 
 declare const VERSION: string
@@ -55,6 +57,7 @@ function createDeps(config: Config, closing: AbortSignal): Deps {
     directory: join(config.tokenDir, 'key'),
     source: config.keySource,
     environmentKey: config.key,
+    keychain: keychainOfUser(),
   })
   let deliveries: Delivery[] = []
   return {
@@ -79,6 +82,16 @@ function createDeps(config: Config, closing: AbortSignal): Deps {
       return deliveries
     },
   }
+}
+
+function keychainOfUser(): Keychain {
+  return createKeychain({
+    platform: process.platform,
+    environment: process.env,
+    usualBus: process.getuid ? `/run/user/${process.getuid()}/bus` : null,
+    node: process.execPath,
+    child: fileURLToPath(new URL('./keychain-child.js', import.meta.url)),
+  })
 }
 
 async function openBrowser(url: string): Promise<string | null> {

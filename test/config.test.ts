@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Config, isLoopbackUrl, readConfig, splitScopes } from '../src/config.ts'
 import { AuthError } from '../src/errors.ts'
-import type { Secret } from '../src/secret.ts'
+import { Secret } from '../src/secret.ts'
 import { failureOf } from './support/failure.ts'
 
 const HOME = '/home/kim'

@@ -179,6 +179,8 @@ async function run(signal: AbortSignal): Promise<void> {
     FEISHU_OPEN_URL: sandbox.url,
     FEISHU_REDIRECT_URI: redirectUri,
     FEISHU_TOKEN_DIR: join(home, '.feishu-token-mcp'),
+    // Nothing of the demo may stay behind in the person's keychain.
+    FEISHU_TOKEN_KEY_SOURCE: 'file',
   }
   // Without auto-refresh, or the server would be quicker than the assistant in step 4.
   const env = { ...settings, HOME: home, USERPROFILE: home, FEISHU_AUTO_REFRESH: 'false' }

@@ -23,12 +23,24 @@ export const login: Command = async (invocation) => {
   }
   const started = await startAuthorization(deps, start)
   if (started.status === 'pending') {
-    showLink(invocation, started)
+    if (started.pending?.device) await showCode(invocation, started)
+    else showLink(invocation, started)
     await waitForEnd(invocation, start, started)
   }
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
   print(cli, options.json, status, statusText(status, cli.command, options.profile))
   return 0
+}
+
+/** The code for another device, with a picture of the link. */
+async function showCode({ cli, deps }: Invocation, started: StartResult): Promise<void> {
+  const { authorization_url, user_code } = startAnswer(deps, started)
+  const { renderUnicodeCompact } = await import('uqr')
+  cli.stderr(`${renderUnicodeCompact(authorization_url ?? '')}\n\n`)
+  cli.stderr(
+    `Open this page on any device:\n\n${authorization_url}\n\nIt must show this code: ${user_code}\n\n`,
+  )
+  cli.stderr('Approve only if you asked for this login yourself.\nWaiting for the approval …\n')
 }
 
 function showLink({ cli, deps, options }: Invocation, started: StartResult): void {

@@ -82,7 +82,7 @@ export async function forward(exchange: Exchange, headers: Headers): Promise<Hel
 }
 
 function relay(exchange: Exchange, settle: (held: HeldAnswer | null) => void): Dispatcher.DispatchHandler {
-  const { res, openUrl, log } = exchange
+  const { res } = exchange
   let held: { status: number; headers: IncomingHttpHeaders; chunks: Buffer[]; size: number } | null = null
   let ended = false
   return {
@@ -100,18 +100,13 @@ function relay(exchange: Exchange, settle: (held: HeldAnswer | null) => void): D
       else res.writeHead(status, endToEnd(headers))
     },
     onResponseData(controller, chunk) {
-      let ready = chunk
-      if (held !== null) {
-        held.chunks.push(chunk)
-        held.size += chunk.length
-        if (held.size <= REFUSAL_BYTES) return
-        res.writeHead(held.status, endToEnd(held.headers))
-        ready = Buffer.concat(held.chunks)
-        held = null
-      }
-      if (res.write(ready)) return
-      controller.pause()
-      res.once('drain', () => controller.resume())
+      if (held === null) return pass(res, controller, chunk)
+      held.chunks.push(chunk)
+      held.size += chunk.length
+      if (held.size <= REFUSAL_BYTES) return
+      res.writeHead(held.status, endToEnd(held.headers))
+      pass(res, controller, Buffer.concat(held.chunks))
+      held = null
     },
     onResponseEnd() {
       ended = true
@@ -120,14 +115,22 @@ function relay(exchange: Exchange, settle: (held: HeldAnswer | null) => void): D
     },
     onResponseError(_controller, error) {
       ended = true
-      if (!res.destroyed) {
-        const fault = networkFault(openUrl, error)
-        log('warn', fault.message)
-        // Once the answer has begun, only a broken connection tells the program that it is not whole.
-        if (res.headersSent) res.destroy()
-        else sendFault(res, fault)
-      }
+      if (!res.destroyed) fail(exchange, error)
       settle(null)
     },
   }
+}
+
+function pass(res: ServerResponse, controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  if (res.write(chunk)) return
+  controller.pause()
+  res.once('drain', () => controller.resume())
+}
+
+function fail({ res, openUrl, log }: Exchange, error: Error): void {
+  const fault = networkFault(openUrl, error)
+  log('warn', fault.message)
+  // Once the answer has begun, only a broken connection tells the program that it is not whole.
+  if (res.headersSent) res.destroy()
+  else sendFault(res, fault)
 }

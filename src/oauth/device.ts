@@ -120,8 +120,8 @@ export function deviceGrantRequest(
 
 export type DevicePoll =
   | { kind: 'pending'; intervalMs: number }
-  | { kind: 'tokens'; answer: Extract<TokenAnswer, { kind: 'tokens' }> }
-  | { kind: 'ended'; status: 'denied' | 'expired' | 'failed'; error: AuthError }
+  | Extract<TokenAnswer, { kind: 'tokens' }>
+  | { kind: 'ended'; error: AuthError }
 
 /** Reads the answer to a poll (RFC 8628 §3.5). What is neither an end nor a token is waited out. */
 export function processDevicePoll(
@@ -131,18 +131,18 @@ export function processDevicePoll(
 ): DevicePoll {
   const slower = Math.min(intervalMs + SLOW_DOWN_MS, MAX_INTERVAL_MS)
   const result = processTokenAnswer(answer, context, null)
-  if (result.kind === 'tokens') return { kind: 'tokens', answer: result }
+  if (result.kind === 'tokens') return result
   const error = answer.kind === 'answer' ? parse(answer).error : undefined
   if (error === 'authorization_pending') return { kind: 'pending', intervalMs }
-  if (error === 'access_denied') return { kind: 'ended', status: 'denied', error: denied() }
+  if (error === 'access_denied') return { kind: 'ended', error: denied() }
   if (error === 'expired_token' || error === 'invalid_grant') {
-    return { kind: 'ended', status: 'expired', error: expired() }
+    return { kind: 'ended', error: expired() }
   }
   // RFC 8628 §3.5: back off on time-outs too. A configuration error does not mend itself.
   if (error === 'slow_down' || result.kind !== 'error' || result.verdict === 'retry') {
     return { kind: 'pending', intervalMs: slower }
   }
-  return { kind: 'ended', status: 'failed', error: result.error }
+  return { kind: 'ended', error: result.error }
 }
 
 function denied(): AuthError {

@@ -78,7 +78,7 @@ export function nextStep(tokenSet: TokenSet | null, remainingMs: number, marginM
 /** 365 days: Feishu refuses to refresh longer after the authorization (page "refresh user_access_token"). */
 const GRANT_LIFETIME_MS = 365 * 86_400_000
 
-/** When a person must have authorized again at the latest; null without a refresh token whose end is known. */
+/** When a person must have authorized again at the latest. */
 export function reauthorizeBy(tokenSet: TokenSet): number {
   const cap = tokenSet.authorizedAt + GRANT_LIFETIME_MS
   if (!canRefresh(tokenSet)) return Math.min(cap, tokenSet.accessTokenExpiresAt)

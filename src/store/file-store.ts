@@ -2,11 +2,10 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensureOwnDirectory, isTemporaryNameOf, removeFile, replaceFile } from '../files.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
-import type { Binding } from './envelope.ts'
 import type { Keys } from './key.ts'
 import { acquireLock, type HeldLock, type LockHolder } from './lock.ts'
 import { LockedFiles, lockedError, type Save } from './locked-files.ts'
-import { notWritable, ProfileFiles, SealedFiles } from './profile-files.ts'
+import { APPS, notWritable, ProfileFiles, SealedFiles } from './profile-files.ts'
 import type { ProfileId, TokenStore } from './token-store.ts'
 
 /** Between attempts to write a record that is in memory only. */
@@ -16,7 +15,9 @@ const LAST_ATTEMPTS = 8
 const LAST_ATTEMPT_PAUSE_MS = 200
 /** A change of app.json takes milliseconds; ten seconds mean that something hangs. */
 const APPS_DEADLINE_MS = 10_000
-const APPS: Binding = { kind: 'apps', brand: '', app_id: '', profile: '' }
+
+/** Any refresh is over by then, whatever it meets. */
+const MOVE_DEADLINE_MS = 30_000
 
 /** A record that could not be written yet: in memory, with the lock still ours. */
 type Unsaved = { record: TokenRecord; save: Save }
@@ -106,6 +107,17 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
       } finally {
         held.release()
       }
+    },
+    async rename(id, name, deadlineMs) {
+      const { renameRecord } = await import('./record-rename.ts')
+      const from = filesOf(id)
+      const problem = unsaved.get(from.path)?.save()
+      if (problem) throw problem
+      return renameRecord(from, filesOf({ ...id, profile: name }), (path) => lock(path, deadlineMs))
+    },
+    async moveKey(to) {
+      const { moveKey } = await import('./key-move.ts')
+      return moveKey({ sealed, keys, lock: (path) => lock(path, MOVE_DEADLINE_MS) }, to)
     },
     async flush() {
       for (let attempt = 0; unsaved.size > 0 && attempt < LAST_ATTEMPTS; attempt += 1) {

@@ -5,43 +5,120 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { AuthError } from '../errors.ts'
-import { createFileOnce, ensureOwnDirectory, isMissing, readOwnFile } from '../files.ts'
+import { createFileOnce, ensureOwnDirectory, isMissing, readOwnFile, removeFile } from '../files.ts'
 import type { Secret } from '../secret.ts'
 import { type KeySource, keyIdOf } from './envelope.ts'
+import type { Keychain } from './keychain.ts'
 
 export type Key = { source: KeySource; id: string; bytes: Buffer }
 
+/** A key as a sealed file's header names it. */
+export type NamedKey = { key_source: KeySource; key_id: string }
+
 export type Keys = {
   /** The key that a sealed file names. Throws `key_unavailable`. */
-  find(named: { key_source: KeySource; key_id: string }): Promise<Key>
+  find(named: NamedKey): Promise<Key>
   /** A key for the first sealed file: one that is there already, or a new one. */
   first(): Promise<Key>
+  /** A key to go on with where the named one is gone. Throws `key_unavailable` where it is only out of reach. */
+  successor(named: NamedKey): Promise<Key>
+  /** A key that this source keeps: one that is there already, or a new one. Throws `key_unavailable`. */
+  obtain(source: KeySource): Promise<Key>
+  /** Removes a key that no sealed file names any more; false: its source is not ours to change. */
+  discard(named: NamedKey): Promise<boolean>
 }
 
 const KEY_BYTES = 32
+/**
+ * How long a keychain's refusal is taken for its answer: one call asks many times, and each time a locked keychain may
+ * show its prompt. Short enough for a person who has just unlocked it.
+ */
+const REFUSAL_MS = 5_000
 
 function toKey(source: KeySource, bytes: Buffer): Key {
   return { source, id: keyIdOf(bytes), bytes }
 }
 
-/** The keys of one store: the environment's, and the key files in a directory of their own. */
+/** The keys of one store: the environment's, the key files in a directory of their own, and those in the keychain. */
 export function createKeys(options: {
   directory: string
-  source: 'auto' | 'keychain' | 'file' | 'env'
+  source: 'auto' | KeySource
   environmentKey: Secret | null
+  /** Without one: this process can reach none. */
+  keychain?: Keychain
 }): Keys {
-  const { directory, environmentKey } = options
+  const { directory, environmentKey, keychain } = options
   const environment = environmentKey ? toKey('env', Buffer.from(environmentKey.reveal(), 'base64')) : null
+  const keychainKeys = keychain ? createKeychainKeys(keychain) : null
+
+  async function lookUp({ key_source, key_id }: NamedKey): Promise<Key | null> {
+    if (key_source === 'env') return environment
+    if (key_source === 'file') return readKeyFile(directory, key_id)
+    if (keychainKeys) return keychainKeys.read(key_id)
+    throw noKey('keychain')
+  }
+
+  async function obtain(source: KeySource): Promise<Key> {
+    if (source === 'file') return firstKeyFile(directory)
+    if (source === 'env' && environment) return environment
+    if (source === 'keychain' && keychainKeys) return keychainKeys.create()
+    throw noKey(source)
+  }
+
+  async function first(): Promise<Key> {
+    if (options.source !== 'auto') return obtain(options.source)
+    if (!keychain?.mayExist()) return obtain('file')
+    return obtain('keychain').catch(() => obtain('file'))
+  }
+
   return {
-    async find({ key_source, key_id }) {
-      const key = key_source === 'env' ? environment : readKeyFile(directory, key_id)
-      if (key?.id === key_id) return key
-      throw keyUnavailable(key_source, key_id, directory, key !== null)
+    obtain,
+    first,
+    async find(named) {
+      const key = await lookUp(named)
+      if (key?.id === named.key_id) return key
+      throw keyUnavailable(named, directory, key !== null)
     },
-    async first() {
-      if (options.source === 'auto' || options.source === 'file') return firstKeyFile(directory)
-      if (options.source === 'env' && environment) return environment
-      throw noFirstKey(options.source)
+    async successor(named) {
+      if (named.key_source !== 'keychain') return first()
+      const key = await lookUp(named)
+      return key?.id === named.key_id ? key : first()
+    },
+    async discard({ key_source, key_id }) {
+      if (key_source === 'file') removeFile(keyFile(directory, key_id))
+      if (key_source === 'keychain') await keychain?.remove(key_id)
+      return key_source !== 'env'
+    },
+  }
+}
+
+/** Keys in the keychain; one that was read once is remembered by this process. */
+function createKeychainKeys(keychain: Keychain): {
+  read(id: string): Promise<Key | null>
+  create(): Promise<Key>
+} {
+  const known = new Map<string, Promise<Key | null>>()
+
+  async function ask(id: string): Promise<Key | null> {
+    const value = await keychain.read(id)
+    return value === null ? null : toKey('keychain', Buffer.from(value, 'base64'))
+  }
+
+  return {
+    read(id) {
+      const asked = known.get(id)
+      if (asked) return asked
+      const answer = ask(id)
+      known.set(id, answer)
+      const forgetSoon = () => void setTimeout(() => known.delete(id), REFUSAL_MS).unref()
+      answer.then((key) => key ?? forgetSoon(), forgetSoon)
+      return answer
+    },
+    async create() {
+      const key = toKey('keychain', randomBytes(KEY_BYTES))
+      await keychain.keep(key.id, key.bytes.toString('base64'))
+      known.set(key.id, Promise.resolve(key))
+      return key
     },
   }
 }
@@ -80,23 +157,26 @@ function firstKeyFile(directory: string): Key {
   return key
 }
 
-function noFirstKey(source: 'env' | 'keychain'): AuthError {
+function noKey(source: KeySource): AuthError {
   return source === 'env'
-    ? new AuthError('key_unavailable', 'FEISHU_TOKEN_KEY_SOURCE is env, but FEISHU_TOKEN_KEY is not set.', {
+    ? new AuthError('key_unavailable', 'The key is to come from FEISHU_TOKEN_KEY, which is not set.', {
         nextStep: 'Set FEISHU_TOKEN_KEY to 32 bytes in base64; `openssl rand -base64 32` makes them.',
       })
-    : new AuthError('key_unavailable', 'This version keeps no key in a keychain.', {
+    : new AuthError('key_unavailable', 'This process can reach no keychain.', {
         nextStep: 'Set FEISHU_TOKEN_KEY_SOURCE to file or env.',
       })
 }
 
-function keyUnavailable(source: KeySource, id: string, directory: string, wrong: boolean): AuthError {
+function keyUnavailable({ key_source, key_id }: NamedKey, directory: string, wrong: boolean): AuthError {
   const what = wrong ? 'is not the one that the store was sealed with' : 'is missing'
   const [where, mend] = {
     env: ['The key in FEISHU_TOKEN_KEY', 'Set FEISHU_TOKEN_KEY to the key that the store was sealed with'],
-    file: [`The key file ${keyFile(directory, id)}`, 'Restore it from a backup'],
-    keychain: ['The key in the keychain', 'Unlock the keychain'],
-  }[source]
+    file: [`The key file ${keyFile(directory, key_id)}`, 'Restore it from a backup'],
+    keychain: [
+      `The keychain's entry feishu-token-mcp ${key_id}`,
+      'Start feishu-token-mcp in the login session whose keychain holds it',
+    ],
+  }[key_source]
   return new AuthError('key_unavailable', `${where} ${what}; nothing was changed.`, {
     nextStep: `${mend}, or call start_authorization: a new authorization keeps the old file aside.`,
   })

@@ -1,7 +1,6 @@
 // The operating system's keychain: macOS Keychain, Windows Credential Manager, the Secret Service on Linux. It holds
 // nothing but keys of 32 bytes. It may be locked, absent or hung, and none of that means that nobody is logged in.
 
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { AuthError } from '../errors.ts'
 
@@ -92,7 +91,11 @@ export function createKeychain(options: KeychainOptions): Keychain {
   }
 }
 
-function askChild(options: KeychainOptions, question: KeychainQuestion): Promise<KeychainAnswer | 'silence'> {
+async function askChild(
+  options: KeychainOptions,
+  question: KeychainQuestion,
+): Promise<KeychainAnswer | 'silence'> {
+  const { execFile } = await import('node:child_process')
   return new Promise((resolve) => {
     const limits = {
       timeout: question.limitMs + START_MS,
@@ -149,7 +152,7 @@ function locked(): AuthError {
 function absent(why: string): AuthError {
   return unavailable(
     `No keychain can be reached here: ${why}`,
-    'Start feishu-token-mcp within the login session that has the keychain, with DBUS_SESSION_BUS_ADDRESS on Linux (for Codex add it to env_vars), then try again.',
+    'Start feishu-token-mcp within the login session that has the keychain, with DBUS_SESSION_BUS_ADDRESS on Linux (for Codex add it to env_vars), then try again. A new store can do without: FEISHU_TOKEN_KEY_SOURCE=file.',
   )
 }
 

@@ -4,7 +4,14 @@ import { createHmac } from 'node:crypto'
 import { renameSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { AuthError } from '../errors.ts'
-import { isMissing, type ReservedFile, removeFile, replaceFile, reserveFile } from '../files.ts'
+import {
+  ensureOwnDirectory,
+  isMissing,
+  type ReservedFile,
+  removeFile,
+  replaceFile,
+  reserveFile,
+} from '../files.ts'
 import { encodeRecord, type TokenRecord } from '../oauth/token-set.ts'
 import type { Secret } from '../secret.ts'
 import type { Key } from './key.ts'
@@ -26,6 +33,21 @@ export function lockedError(holder: LockHolder | null): AuthError {
   })
 }
 
+/** Names a refresh token without telling anything about it to those who have not the key. */
+export function hashRefreshToken(key: Key, refreshToken: Secret): string {
+  return createHmac('sha256', key.bytes).update('refresh token\0').update(refreshToken.reveal()).digest('hex')
+}
+
+/**
+ * Begins to hold a profile's lock: cleans up after whoever held it before, and says who holds it now. Resolves to the
+ * highest generation there ever was.
+ */
+export async function takeUp(files: ProfileFiles, lock: HeldLock): Promise<number> {
+  const generation = Math.max(generationOf(lock.left), await files.cleanUp())
+  lock.describe({ generation })
+  return generation
+}
+
 /** The files of one profile, its lock held from {@link LockedFiles.begin} to {@link LockedFiles.end}. */
 export class LockedFiles implements LockedProfile {
   readonly #files: ProfileFiles
@@ -37,7 +59,7 @@ export class LockedFiles implements LockedProfile {
   /** The intent as it was before the presentation was counted; null: none was. */
   #uncounted: Journal | null = null
   #reserved: ReservedFile | null = null
-  #highest: number
+  #highest = 0
   #kept = false
 
   constructor(
@@ -50,12 +72,10 @@ export class LockedFiles implements LockedProfile {
     this.#lock = lock
     this.#now = now
     this.#keep = keep
-    this.#highest = generationOf(lock.left)
   }
 
   async begin(): Promise<void> {
-    this.#highest = Math.max(this.#highest, await this.#files.cleanUp())
-    this.#lock.describe({ generation: this.#highest })
+    this.#highest = await takeUp(this.#files, this.#lock)
   }
 
   /** Gives the lock back, unless a record is still to be written. */
@@ -76,7 +96,7 @@ export class LockedFiles implements LockedProfile {
 
   /** A new authorization goes on where the record in place can no longer be opened: it will be set aside. */
   async #keyForAuthorization(): Promise<Key> {
-    return this.#sealingKey().catch(() => this.#files.sealed.newKey())
+    return this.#sealingKey().catch(() => this.#files.sealed.newKey(this.#files.path))
   }
 
   #writeIntent(journal: Journal): void {
@@ -97,16 +117,13 @@ export class LockedFiles implements LockedProfile {
   }
 
   async #hash(refreshToken: Secret): Promise<string> {
-    const key = await this.#sealingKey()
-    return createHmac('sha256', key.bytes)
-      .update('refresh token\0')
-      .update(refreshToken.reveal())
-      .digest('hex')
+    return hashRefreshToken(await this.#sealingKey(), refreshToken)
   }
 
   async presentations(refreshToken: Secret): Promise<Presentations> {
     const journal = this.#files.readJournal()
-    if (!journal || journal.tokenHash !== (await this.#hash(refreshToken)))
+    const hash = await this.#hash(refreshToken)
+    if (!journal || (journal.tokenHash !== hash && journal.movedHash !== hash))
       return { ambiguous: 0, sentAt: null }
     return { ambiguous: journal.ambiguous, sentAt: journal.sentAt }
   }
@@ -168,6 +185,8 @@ export class LockedFiles implements LockedProfile {
 
   #save(record: TokenRecord, bytes: Buffer): AuthError | null {
     try {
+      // The whole folder may be gone.
+      ensureOwnDirectory(this.#files.sealed.folder)
       replaceFile(this.#files.path, bytes)
       removeFile(this.#files.nextPath)
     } catch (error) {
@@ -192,9 +211,9 @@ export class LockedFiles implements LockedProfile {
   }
 
   async setAside(): Promise<number> {
-    await this.#moveAside()
-    this.#key = null
+    // First: while the key is only out of reach, the record stays where it is.
     this.#key = await this.#keyForAuthorization()
+    await this.#moveAside()
     return this.#highest
   }
 
@@ -221,6 +240,14 @@ export class LockedFiles implements LockedProfile {
       replaceFile(pendingPath, sealed.seal(key, this.#files.binding('authorization'), 0, pending))
     } catch (error) {
       throw notWritable(pendingPath, error)
+    }
+  }
+
+  async remove(): Promise<void> {
+    try {
+      this.#files.removeAll()
+    } catch (error) {
+      throw notWritable(this.#files.path, error)
     }
   }
 }

@@ -19,6 +19,9 @@ import type { Journal, Json, ProfileId } from './token-store.ts'
 /** No file of ours comes near; a larger one is not ours. */
 const MAX_FILE_BYTES = 1_048_576
 
+/** What app.json belongs to: no single profile. */
+export const APPS: Binding = { kind: 'apps', brand: '', app_id: '', profile: '' }
+
 /** An error of a write, with the path, the errno and what to do. */
 export function notWritable(path: string, error: unknown): AuthError {
   if (error instanceof AuthError) return error
@@ -99,7 +102,15 @@ export class SealedFiles {
 
   async open(path: string, binding: Binding): Promise<{ header: Header; content: Json } | null> {
     const text = readText(path)
-    return text === null ? null : this.openText(text, binding, path)
+    if (text === null) return null
+    try {
+      return await this.openText(text, binding, path)
+    } catch (error) {
+      // Perhaps it was sealed anew meanwhile, and the key it named was removed.
+      const again = readText(path)
+      if (again === null || again === text) throw error
+      return this.openText(again, binding, path)
+    }
   }
 
   async openText(text: string, binding: Binding, path: string): Promise<{ header: Header; content: Json }> {
@@ -107,22 +118,33 @@ export class SealedFiles {
     return open(text, binding, key.bytes, path)
   }
 
-  /** The header of the file at `path`, else of any sealed file; null where nothing is sealed yet. */
+  /** The header of the record at `path`, else of any sealed file; null where nothing is sealed yet. */
   anyHeader(path: string): Header | null {
-    const others = () => [this.appsPath, ...this.names().map((name) => join(this.folder, name))]
     return (
       this.#readableHeader(path) ??
-      others()
-        .map((other) => this.#readableHeader(other))
-        .find(Boolean) ??
+      this.#readableHeader(`${path}.pending`) ??
+      this.headers().next().value ??
       null
     )
   }
 
+  /** The headers of the credentials and of all records, as far as they can be read. */
+  *headers(): Generator<Header, undefined> {
+    for (const path of [this.appsPath, ...this.names().map((name) => join(this.folder, name))]) {
+      const header = this.#readableHeader(path)
+      if (header) yield header
+    }
+  }
+
+  /** The header of the file at `path`, without proof; null where there is none. Throws `store_unreadable`. */
+  header(path: string): Header | null {
+    const text = readText(path)
+    return text === null ? null : readHeader(text, path)
+  }
+
   #readableHeader(path: string): Header | null {
     try {
-      const text = readText(path)
-      return text === null ? null : readHeader(text, path)
+      return this.header(path)
     } catch {
       // It names no key; whoever needs its content reads it and reports it.
       return null
@@ -136,8 +158,9 @@ export class SealedFiles {
   }
 
   /** A key when the one in use is gone: only for a new authorization, which replaces what cannot be opened. */
-  async newKey(): Promise<Key> {
-    return this.#keys.first()
+  async newKey(path: string): Promise<Key> {
+    const header = this.anyHeader(path)
+    return header ? this.#keys.successor(header) : this.#keys.first()
   }
 
   seal(key: Key, binding: Binding, generation: number, content: Json): string {
@@ -149,11 +172,11 @@ export class SealedFiles {
 export class ProfileFiles {
   readonly path: string
   readonly sealed: SealedFiles
-  readonly #id: ProfileId
+  readonly id: ProfileId
 
   constructor(sealed: SealedFiles, id: ProfileId) {
     this.sealed = sealed
-    this.#id = id
+    this.id = id
     this.path = join(sealed.folder, `${id.brand}-${id.appId}-${id.profile}.json`)
   }
 
@@ -177,8 +200,13 @@ export class ProfileFiles {
     return `${this.path}.next`
   }
 
+  /** Removes everything but the locks, the record first: what is left without it binds nobody. */
+  removeAll(): void {
+    for (const path of [this.path, this.pendingPath, this.intentPath, this.nextPath]) removeFile(path)
+  }
+
   binding(kind: Header['kind']): Binding {
-    return { kind, brand: this.#id.brand, app_id: this.#id.appId, profile: this.#id.profile }
+    return { kind, brand: this.id.brand, app_id: this.id.appId, profile: this.id.profile }
   }
 
   async readRecord(): Promise<TokenRecord> {

@@ -28,6 +28,8 @@ export type Presentations = {
 export type Journal = Presentations & {
   /** Keyed hash of the refresh token it is about. */
   tokenHash: string
+  /** The same with the key that the record is being moved to. */
+  movedHash?: string
   pid: number
   host: string
   /** No request before this instant; null: Feishu asked for no pause. */
@@ -58,6 +60,20 @@ export type LockedProfile = {
   setAside(): Promise<number>
   readPending(): Promise<Json | null>
   writePending(pending: Json): Promise<void>
+  /** Removes the record and all that belongs to it; the generation counter stays. */
+  remove(): Promise<void>
+}
+
+/** What became of a store whose key was moved. */
+export type KeyMove = {
+  /** Where the keys were that are not in use any more. */
+  from: KeySource[]
+  /** How many files (rows) were sealed anew. */
+  resealed: number
+  /** What could not be opened and was left as it is, with why. */
+  left: { path: string; why: string }[]
+  /** False: a key that is not in use any more is still where it was. */
+  removedOldKeys: boolean
 }
 
 export type TokenStore = {
@@ -79,6 +95,15 @@ export type TokenStore = {
   /** The apps' credentials that `setup` kept. */
   readApps(): Promise<Json | null>
   updateApps(update: (apps: Json) => Json): Promise<void>
+  /**
+   * Gives a record another name, and all that belongs to it but a pending authorization. Resolves to its generation;
+   * null: there is no record. What a crash interrupts, the same call completes.
+   *
+   * @throws AuthError `config_invalid` when there is a record of that name
+   */
+  rename(id: ProfileId, name: string, deadlineMs: number): Promise<number | null>
+  /** Seals everything anew with a key that `to` keeps, then removes the old keys. */
+  moveKey(to: KeySource): Promise<KeyMove>
   /** Last attempts to write what is in memory only. */
   flush(): Promise<void>
 }

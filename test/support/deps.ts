@@ -7,17 +7,17 @@ import { onTestFinished } from 'vitest'
 import { createActivityLog, recorded } from '../../src/activity.ts'
 import { type App, resolveApp } from '../../src/app.ts'
 import { createClock } from '../../src/clock.ts'
-import { readConfig } from '../../src/config.ts'
+import { type Config, readConfig } from '../../src/config.ts'
 import type { Deps } from '../../src/deps.ts'
-import { type HttpAnswer, nextTokenSet, type Request } from '../../src/oauth/token-endpoint.ts'
-import type { TokenRecord, TokenSet } from '../../src/oauth/token-set.ts'
+import type { HttpAnswer, Request } from '../../src/oauth/token-endpoint.ts'
+import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import { type RefreshResult, refreshToken } from '../../src/refresh.ts'
-import { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/file-store.ts'
 import { createKeys } from '../../src/store/key.ts'
 import { createTransport } from '../../src/transport.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { checkFiles, checkLedger, checkNoLeftovers, checkText } from './invariants.ts'
+import { storeIssued } from './stored.ts'
 
 export type World = {
   sandbox: Sandbox
@@ -37,6 +37,63 @@ export type World = {
   intercept: (around: ((request: Request) => Request) | null) => void
 }
 
+/** The settings that join a folder to a sandbox. */
+export function configOf(
+  sandbox: Sandbox,
+  home: string,
+  directory: string,
+  env: Record<string, string> = {},
+): Config {
+  const settings = {
+    FEISHU_APP_ID: sandbox.app.appId,
+    FEISHU_APP_SECRET: sandbox.app.appSecret,
+    FEISHU_ACCOUNTS_URL: sandbox.url,
+    FEISHU_OPEN_URL: sandbox.url,
+    FEISHU_TOKEN_DIR: directory,
+    ...env,
+  }
+  return readConfig(settings, home, 'linux', null)
+}
+
+type Senses = {
+  now: () => number
+  elapsed: () => number
+  log: (line: string) => void
+  around: (request: Request) => Request
+}
+
+/** What a process of its own would have, on these settings. */
+export function openDeps(config: Config, senses: Partial<Senses> = {}): Deps {
+  const { now = Date.now, elapsed = () => performance.now(), log = () => undefined, around } = senses
+  const directory = config.tokenDir
+  const clock = createClock(now, elapsed)
+  const activity = createActivityLog(directory, join(directory, 'activity.jsonl'))
+  const transport = createTransport({ httpsProxy: null, noProxy: null })
+  const keys = createKeys({
+    directory: join(directory, 'key'),
+    source: config.keySource,
+    environmentKey: config.key,
+  })
+  const send: Request = (request) => (around ? around(transport.request) : transport.request)(request)
+  return {
+    config,
+    store: createFileStore({ directory, keys, now }),
+    request: recorded(send, activity, clock),
+    upstream: transport.upstream,
+    activity,
+    clock,
+    log: (level, message) => log(`${level} ${message}`),
+    command: 'feishu-token-mcp',
+    refreshes: new Map(),
+    holders: new Map(),
+    exchanges: new Set(),
+    closing: new AbortController().signal,
+    openBrowser: async () => 'tests open no browser',
+    deliver: async () => [],
+    lastDeliveries: () => [],
+  }
+}
+
 /** Sets up a world that is taken down, and its invariants checked, when the test ends. */
 export async function makeDeps(
   options: SandboxOptions & { env?: Record<string, string> } = {},
@@ -47,51 +104,16 @@ export async function makeDeps(
   let wallOffsetMs = 0
   let elapsedOffsetMs = 0
   const now = () => Date.now() + wallOffsetMs
-  const elapsed = () => performance.now() + elapsedOffsetMs
   const logs: string[] = []
   let around: ((request: Request) => Request) | null = null
-  const config = readConfig(
-    {
-      FEISHU_APP_ID: sandbox.app.appId,
-      FEISHU_APP_SECRET: sandbox.app.appSecret,
-      FEISHU_ACCOUNTS_URL: sandbox.url,
-      FEISHU_OPEN_URL: sandbox.url,
-      FEISHU_TOKEN_DIR: directory,
-      ...options.env,
-    },
-    home,
-    'linux',
-    null,
-  )
-
-  function sibling(): Deps {
-    const clock = createClock(now, elapsed)
-    const activity = createActivityLog(directory, join(directory, 'activity.jsonl'))
-    const transport = createTransport({ httpsProxy: null, noProxy: null })
-    const keys = createKeys({
-      directory: join(directory, 'key'),
-      source: config.keySource,
-      environmentKey: config.key,
+  const config = configOf(sandbox, home, directory, options.env)
+  const sibling = () =>
+    openDeps(config, {
+      now,
+      elapsed: () => performance.now() + elapsedOffsetMs,
+      log: (line) => logs.push(line),
+      around: (request) => (around ?? ((inner) => inner))(request),
     })
-    const send: Request = (request) => (around ?? ((inner) => inner))(transport.request)(request)
-    return {
-      config,
-      store: createFileStore({ directory, keys, now }),
-      request: recorded(send, activity, clock),
-      upstream: transport.upstream,
-      activity,
-      clock,
-      log: (level, message) => logs.push(`${level} ${message}`),
-      command: 'feishu-token-mcp',
-      refreshes: new Map(),
-      holders: new Map(),
-      exchanges: new Set(),
-      closing: new AbortController().signal,
-      openBrowser: async () => 'tests open no browser',
-      deliver: async () => [],
-      lastDeliveries: () => [],
-    }
-  }
 
   onTestFinished(async () => {
     try {
@@ -129,41 +151,7 @@ export async function makeDeps(
 export async function seed(world: World, profile = 'default'): Promise<{ app: App; record: TokenRecord }> {
   const { deps, sandbox, now } = world
   const app = await resolveApp(deps, profile)
-  const issued = sandbox.issue()
-  const blank: TokenSet = {
-    accessToken: null,
-    accessTokenExpiresAt: 0,
-    accessTokenLifetimeMs: 0,
-    refreshToken: null,
-    refreshTokenExpiresAt: null,
-    refreshTokenDoubtful: false,
-    refusal: null,
-    scopes: [],
-    requestedScopes: issued.scope.split(' '),
-    user: { openId: sandbox.user.openId, name: sandbox.user.name },
-    authorizedAt: now(),
-    issuedAt: now(),
-    refreshedAt: null,
-    endpoint: 'v2',
-    authorizationId: null,
-    lifetimeAssumed: false,
-    clockSkewMs: null,
-  }
-  const response = {
-    accessToken: new Secret(issued.access_token),
-    accessTokenLifetimeMs: issued.expires_in * 1000,
-    refreshToken: issued.refresh_token ? new Secret(issued.refresh_token) : null,
-    refreshTokenLifetimeMs: (issued.refresh_token_expires_in ?? 0) * 1000,
-    scopes: issued.scope.split(' '),
-    problem: null,
-    serverDate: null,
-  }
-  return deps.store.withLock(app.id, 1_000, async (locked) => {
-    const { generation } = await locked.read()
-    const record = { generation: generation + 1, tokenSet: nextTokenSet(response, blank, now()) }
-    await locked.commit(record, generation)
-    return { app, record }
-  })
+  return { app, record: await storeIssued(deps.store, app.id, sandbox.issue(), sandbox.user, now()) }
 }
 
 /** Lets the access token of the sandbox's usual life time expire, and its refresh token live. */

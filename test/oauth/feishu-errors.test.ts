@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import type { ErrorCode } from '../../src/errors.ts'
+import { consoleUrl, feishuError } from '../../src/oauth/feishu-errors.ts'
+
+/** The contract's mapping, written down a second time. */
+const CONTRACT: readonly (readonly [ErrorCode, readonly number[]])[] = [
+  ['invalid_client', [20002, 20024, 20048]],
+  ['unauthorized_client', [20008, 20009, 20010, 20066, 20069]],
+  ['refresh_not_allowed', [20074]],
+  ['invalid_scope', [20067, 20068]],
+  ['challenge_required', [21000, 21001]],
+  ['invalid_grant', [20026, 20037, 20064, 20073, 20003, 20004, 20049, 20065, 20071]],
+  ['server_error', [20050]],
+  ['temporarily_unavailable', [20072]],
+  ['rate_limited', [99991400]],
+  ['unexpected_response', [20001, 20036, 20063, 20070]],
+]
+const NUMBERS = CONTRACT.flatMap(([code, numbers]) => numbers.map((number) => [number, code] as const))
+
+test.each(NUMBERS)('%d is %s', (number, code) => {
+  expect(feishuError(number)?.code).toBe(code)
+})
+
+test('only 20026, 20037, 20064 and 20073 send a person to authorize again', () => {
+  const every = Array.from({ length: 2_000 }, (_, index) => 20_000 + index).concat(99991400)
+  expect(every.filter((number) => feishuError(number)?.verdict === 'reauthorize')).toEqual([
+    20026, 20037, 20064, 20073,
+  ])
+  expect(every.filter((number) => feishuError(number)?.verdict === 'retry')).toEqual([20050, 20072, 99991400])
+})
+
+test.each([0, -1, 20999, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
+  '%d is no number of the table',
+  (number) => {
+    expect(feishuError(number)).toBeNull()
+  },
+)
+
+describe.each(NUMBERS.map(([number]) => number))('the text of %d', (number) => {
+  const error = feishuError(number)
+
+  test('is there in both languages, cause and remedy, without a full stop of its own', () => {
+    for (const text of [error?.cause, error?.remedy]) {
+      expect(text?.en).toMatch(/^[\x20-\x7e]+[^.\s]$/)
+      expect(text?.zh).toMatch(/\p{Script=Han}/u)
+      expect(text?.zh).not.toMatch(/[。.]$/)
+    }
+  })
+})
+
+test.each([
+  [20074, 'https://open.feishu.cn/app/cli_a1/safe'],
+  [20068, 'https://open.feishu.cn/app/cli_a1/auth?q=im%3Amessage'],
+  [20002, 'https://open.feishu.cn/app/cli_a1'],
+])('%d is mended at %s', (number, url) => {
+  const error = feishuError(number)
+  const app = { open: 'https://open.feishu.cn', appId: 'cli_a1', scopes: ['im:message'] }
+  expect(error && consoleUrl(error, app)).toContain(url)
+})
+
+test('an error that no page mends has no page', () => {
+  const error = feishuError(20050)
+  expect(
+    error && consoleUrl(error, { open: 'https://open.feishu.cn', appId: 'cli_a1', scopes: [] }),
+  ).toBeNull()
+})

@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import {
+  authorizationId,
+  authorizationStatus,
+  decodePending,
+  encodePending,
+  expiredOutcome,
+  isLive,
+  type Outcome,
+  type PendingAuthorization,
+  withOutcome,
+} from '../../src/oauth/pending-authorization.ts'
+import { Secret } from '../../src/secret.ts'
+import { ISSUED_AT } from '../support/token-set.ts'
+
+const DEADLINE = ISSUED_AT + 600_000
+const SUCCEEDED: Outcome = { status: 'succeeded', at: ISSUED_AT + 30_000, failure: null }
+const DENIED: Outcome = {
+  status: 'denied',
+  at: ISSUED_AT + 30_000,
+  failure: { code: 'access_denied', message: 'No.', nextStep: 'Again.', feishuCode: null, logId: null },
+}
+
+function makePending(changes: Partial<PendingAuthorization> = {}): PendingAuthorization {
+  return {
+    id: authorizationId('state-1'),
+    method: 'browser',
+    state: new Secret('state-1'),
+    codeVerifier: new Secret('verifier-1'),
+    scopes: ['docx:document', 'offline_access'],
+    redirectUri: 'http://localhost:9000/callback',
+    authorizationUrl: 'https://accounts.feishu.cn/open-apis/authen/v1/authorize?client_id=cli_a1',
+    device: null,
+    startedAt: ISSUED_AT,
+    deadlineAt: DEADLINE,
+    phase: 'waiting',
+    tokens: null,
+    outcome: null,
+    ...changes,
+  }
+}
+
+function statusAt(
+  pending: PendingAuthorization | null,
+  at: number,
+  stored: { authorizationId: string | null; authorizedAt: number } | null = null,
+): string {
+  return authorizationStatus(pending, stored, at).status
+}
+
+test('an authorization is named without telling its state', () => {
+  expect(authorizationId('state-1')).toMatch(/^[0-9a-f]{16}$/)
+  expect(authorizationId('state-1')).toBe(authorizationId('state-1'))
+  expect(authorizationId('state-2')).not.toBe(authorizationId('state-1'))
+})
+
+test('it lives until its deadline or its end', () => {
+  expect(isLive(makePending(), DEADLINE - 1)).toBe(true)
+  expect(isLive(makePending(), DEADLINE)).toBe(false)
+  expect(isLive(makePending({ outcome: DENIED }), ISSUED_AT)).toBe(false)
+})
+
+describe('what is told of an authorization', () => {
+  test('is nothing where there is none', () => {
+    expect(authorizationStatus(null, null, ISSUED_AT)).toEqual({ status: 'none', outcome: null })
+  })
+
+  test('is pending while it waits, is exchanged, and frees its port', () => {
+    expect(statusAt(makePending(), ISSUED_AT)).toBe('pending')
+    expect(statusAt(makePending({ phase: 'exchanging' }), ISSUED_AT)).toBe('pending')
+    expect(statusAt(makePending({ phase: 'closing', outcome: DENIED }), DENIED.at + 1)).toBe('pending')
+  })
+
+  test('is its end for ten minutes, then nothing', () => {
+    const ended = makePending({ phase: 'ended', outcome: DENIED })
+    expect(authorizationStatus(ended, null, DENIED.at)).toEqual({ status: 'denied', outcome: DENIED })
+    expect(statusAt(ended, DENIED.at + 600_000)).toBe('denied')
+    expect(statusAt(ended, DENIED.at + 600_001)).toBe('none')
+  })
+
+  test('is its end although the process died before the port was free', () => {
+    const closing = makePending({ phase: 'closing', outcome: DENIED })
+    expect(statusAt(closing, DENIED.at + 3_000)).toBe('denied')
+  })
+
+  test('is its end although the clock was set back meanwhile', () => {
+    expect(statusAt(makePending({ phase: 'closing', outcome: DENIED }), DENIED.at - 86_400_000)).toBe(
+      'denied',
+    )
+  })
+
+  test('is expired when nobody answered, with what to do', () => {
+    const { status, outcome } = authorizationStatus(makePending(), null, DEADLINE + 3_000)
+    expect(status).toBe('expired')
+    expect(outcome?.failure).toMatchObject({
+      code: 'authorization_expired',
+      nextStep: expect.stringContaining('start'),
+    })
+    expect(statusAt(makePending(), DEADLINE + 600_001)).toBe('none')
+  })
+
+  test('is success when its tokens are stored and the process died before it said so', () => {
+    const pending = makePending({ phase: 'exchanged' })
+    const stored = { authorizationId: pending.id, authorizedAt: ISSUED_AT + 20_000 }
+    expect(statusAt(pending, ISSUED_AT + 60_000, stored)).toBe('succeeded')
+    expect(statusAt(pending, ISSUED_AT + 60_000, { ...stored, authorizationId: 'another' })).toBe('pending')
+  })
+})
+
+test('an end takes the secrets away', () => {
+  const device = { deviceCode: new Secret('device-1'), userCode: 'ABCD-EFGH', intervalMs: 5_000 }
+  const tokens = { token_set: { accessToken: 'access-1' } }
+  const ended = withOutcome(makePending({ device, tokens }), SUCCEEDED, 'closing')
+  expect(ended).toMatchObject({ phase: 'closing', outcome: SUCCEEDED, tokens: null, device: null })
+  expect(JSON.stringify(encodePending(ended))).not.toMatch(/state-1|verifier-1|device-1|access-1/)
+})
+
+describe('a pending authorization', () => {
+  const stored = (pending: PendingAuthorization) => JSON.parse(JSON.stringify(encodePending(pending)))
+
+  test('is read back as it was written, secrets included', () => {
+    const device = { deviceCode: new Secret('device-1'), userCode: 'ABCD-EFGH', intervalMs: 5_000 }
+    const pending = makePending({ device, method: 'device', outcome: expiredOutcome(makePending()) })
+    const read = decodePending(stored(pending))
+    expect(read).toEqual(pending)
+    expect(read?.state.reveal()).toBe('state-1')
+    expect(read?.codeVerifier.reveal()).toBe('verifier-1')
+    expect(read?.device?.deviceCode.reveal()).toBe('device-1')
+  })
+
+  test('shows none of its secrets by itself', () => {
+    expect(JSON.stringify(makePending())).not.toMatch(/state-1|verifier-1/)
+  })
+
+  test.each([null, {}, { state: 7, codeVerifier: 'x' }, { state: 'x' }])('%j is none', (json) => {
+    expect(decodePending(json)).toBeNull()
+  })
+})
