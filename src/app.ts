@@ -43,9 +43,8 @@ function secretOf(app: EnvironmentApp): Secret {
 }
 
 async function keptApp(deps: Deps, profile: string): Promise<KeptApp | null> {
-  const apps = await deps.store.readApps()
-  const kept = apps?.[profile] ?? apps?.[DEFAULT_PROFILE]
-  return (kept as KeptApp | undefined) ?? null
+  const apps = ((await deps.store.readApps()) ?? {}) as Record<string, KeptApp>
+  return (Object.hasOwn(apps, profile) ? apps[profile] : apps[DEFAULT_PROFILE]) ?? null
 }
 
 /**
@@ -77,8 +76,8 @@ function appOf(deps: Deps, brand: Brand, appId: string, appSecret: Secret, profi
   }
 }
 
-/** The names of all profiles that have a record or an app of their own, `own` first, the others in order. */
-export async function profileNames(deps: Deps, own: string): Promise<string[]> {
+/** The names of all profiles that have a record or an app of their own. */
+export async function knownProfiles(deps: Deps): Promise<Set<string>> {
   const { config, store } = deps
   const names = new Set<string>()
   const given = config.app ?? config.fallbackApp
@@ -89,6 +88,12 @@ export async function profileNames(deps: Deps, own: string): Promise<string[]> {
     names.add(name)
     for (const other of store.profileNames({ brand: app.brand, appId: app.app_id })) names.add(other)
   }
+  return names
+}
+
+/** The names of all profiles: `own` first, the known ones in order. */
+export async function profileNames(deps: Deps, own: string): Promise<string[]> {
+  const names = await knownProfiles(deps)
   names.delete(own)
   return [own, ...[...names].sort()]
 }

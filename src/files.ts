@@ -234,8 +234,8 @@ export function createFileOnce(path: string, data: Buffer): boolean {
 
 /** A file whose blocks are on disk before they are needed. */
 export type ReservedFile = {
-  /** Fills the file, flushes it, and renames it onto its place. */
-  commit(data: Buffer): Promise<void>
+  /** Fills the file, flushes it, and renames it onto its place, unless `check` throws: `data` is durable by then. */
+  commit(data: Buffer, check?: () => Promise<void>): Promise<void>
   /** Gives the file up and removes it. */
   discard(): void
   /** Closes the file and leaves what is in it. */
@@ -251,10 +251,11 @@ export function reserveFile(name: string, path: string, bytes: number): Reserved
     open = false
   }
   return {
-    async commit(data) {
+    async commit(data, check) {
       writeAll(fd, data, 0)
       ftruncateSync(fd, data.length)
       fsyncSync(fd)
+      await check?.()
       await renameFile(name, path)
       close()
     },

@@ -97,6 +97,8 @@ export class Holder {
 
   async #end(): Promise<void> {
     try {
+      // The page is handed over first: closing waits for those that are on their way.
+      await new Promise((resume) => setImmediate(resume))
       await this.stop()
       await conclude(this.#deps, this.#app, this.#pending)
     } catch (error) {
@@ -116,7 +118,7 @@ export class Holder {
       this.#deps,
       answerPage(this.#deps, this.#app, this.#pending, response),
     )
-    if (over) setImmediate(() => void seenThrough(this.#deps, this.#end()))
+    if (over) void seenThrough(this.#deps, this.#end())
     else this.#decided = false
     return page
   }

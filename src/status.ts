@@ -293,20 +293,29 @@ async function profileStatuses(deps: Deps, own: string, status: Status): Promise
   const rows: TokenStatus['profiles'] = []
   for (const [index, profile] of names.entries()) {
     const shown =
-      profile === own ? status : index < MAX_PROFILE_STATUSES ? await statusAlone(deps, profile) : null
+      profile === own
+        ? status
+        : index < MAX_PROFILE_STATUSES
+          ? (await readStatus(deps, profile)).status
+          : null
     rows.push({ profile, status: shown })
   }
   return rows
 }
 
-async function statusAlone(deps: Deps, profile: string): Promise<Status> {
+/** A profile's status, and what was read for it; null where that could not be read. */
+export async function readStatus(
+  deps: Deps,
+  profile: string,
+): Promise<{ status: Status; app: App | null; record: TokenRecord | null }> {
+  let app: App | null = null
   try {
-    const app = await resolveApp(deps, profile)
-    return statusOf(deps, app, await deps.store.read(app.id), null)
+    app = await resolveApp(deps, profile)
+    const record = await deps.store.read(app.id)
+    return { status: statusOf(deps, app, record, null), app, record }
   } catch (error) {
-    return error instanceof AuthError && error.code === 'not_configured'
-      ? 'not_configured'
-      : 'store_unreadable'
+    const missing = error instanceof AuthError && error.code === 'not_configured'
+    return { status: missing ? 'not_configured' : 'store_unreadable', app, record: null }
   }
 }
 

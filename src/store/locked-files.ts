@@ -161,17 +161,19 @@ export class LockedFiles implements LockedProfile {
 
   async commit(record: TokenRecord, expected: number): Promise<boolean> {
     const { path, sealed } = this.#files
-    // What became unreadable since it was read is kept aside: the new record must be written, whatever lies there.
-    const stored = await this.#files.readRecord().catch(() => this.#moveAside().catch(() => null))
-    // An older copy that somebody put back meanwhile is no reason to lose the new record.
-    if (stored && stored.generation > expected) throw lockedError(null)
     const key = await this.#sealingKey()
     const content = encodeRecord(record)
     const bytes = Buffer.from(sealed.seal(key, this.#files.binding('token-set'), record.generation, content))
+    const compare = () => this.#compare(expected)
     try {
-      if (this.#reserved) await this.#reserved.commit(bytes)
-      else replaceFile(path, bytes)
-    } catch {
+      // Into the reserved room before all else: from there the next process takes it over, should this one die now.
+      if (this.#reserved) await this.#reserved.commit(bytes, compare)
+      else {
+        await compare()
+        replaceFile(path, bytes)
+      }
+    } catch (error) {
+      if (error instanceof AuthError && error.code === 'store_locked') throw error
       this.#reserved?.leave()
       this.#reserved = null
       this.#kept = true
@@ -181,6 +183,14 @@ export class LockedFiles implements LockedProfile {
     this.#reserved = null
     this.#conclude(record)
     return true
+  }
+
+  /** Throws where somebody has put a newer record in place. */
+  async #compare(expected: number): Promise<void> {
+    // What became unreadable since it was read is kept aside: the new record must be written, whatever lies there.
+    const stored = await this.#files.readRecord().catch(() => this.#moveAside().catch(() => null))
+    // An older copy that somebody put back meanwhile is no reason to lose the new record.
+    if (stored && stored.generation > expected) throw lockedError(null)
   }
 
   #save(record: TokenRecord, bytes: Buffer): AuthError | null {

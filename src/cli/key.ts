@@ -1,0 +1,24 @@
+import { moveKey } from '../key-move.ts'
+import type { KeySource } from '../store/envelope.ts'
+import { type Command, print } from './io.ts'
+import { expectOperands, usageError } from './run.ts'
+
+const PLACES: Readonly<Record<KeySource, string>> = {
+  keychain: "the operating system's keychain",
+  file: 'a key file',
+  env: 'FEISHU_TOKEN_KEY',
+}
+
+/** Moves the key that the store is sealed with. */
+export const key: Command = async ({ cli, deps, options, operands }) => {
+  expectOperands(cli, operands, [])
+  const to = (Object.keys(PLACES) as KeySource[]).find((source) => source === options['move-to'])
+  if (!to) throw usageError(cli.command, 'key needs --move-to keychain, --move-to file or --move-to env')
+  const answer = await moveKey(deps, to)
+  const done =
+    answer.status === 'moved'
+      ? `The key is in ${PLACES[to]} now; ${answer.resealed} files were sealed anew.`
+      : `The key is not moved to ${PLACES[to]}.`
+  print(cli, options.json, answer, `${done} ${answer.next_step}\n`)
+  return answer.left.length > 0 ? 1 : 0
+}

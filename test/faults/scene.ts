@@ -1,0 +1,130 @@
+// One folder of its own per run, all of them at one sandbox, and what must hold of each when its run is over.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Deps } from '../../src/deps.ts'
+import { AuthError } from '../../src/errors.ts'
+import { type RefreshResult, refreshToken } from '../../src/refresh.ts'
+import type { ProfileId } from '../../src/store/token-store.ts'
+import { fingerprint } from '../feishu-sandbox/ledger.ts'
+import { type Sandbox, startSandbox } from '../feishu-sandbox/sandbox.ts'
+import { configOf, openDeps } from '../support/deps.ts'
+import { checkFiles, checkNoLeftovers, checkText, presentationsByToken } from '../support/invariants.ts'
+import { storeIssued } from '../support/stored.ts'
+import type { Program } from './strace.ts'
+
+export type Theatre = { sandbox: Sandbox; root: string; close: () => Promise<void> }
+
+/** A sandbox and a folder for the scenes. */
+export async function openTheatre(parent: string = tmpdir()): Promise<Theatre> {
+  const sandbox = await startSandbox()
+  const root = mkdtempSync(join(parent, 'feishu-token-mcp-'))
+  return {
+    sandbox,
+    root,
+    async close() {
+      await sandbox.close()
+      rmSync(root, { recursive: true, force: true })
+    },
+  }
+}
+
+export type Scene = {
+  sandbox: Sandbox
+  home: string
+  folder: string
+  id: ProfileId
+  env: Record<string, string>
+  /** The refresh token that is stored when the scene begins. */
+  refreshToken: string
+  /** Another process on the same store, in the test's own. */
+  open: () => Deps
+  program: (main: string, args: string[]) => Program
+  close: () => void
+}
+
+/** Sets a scene: a home of its own with a token set that Feishu has just issued. */
+export async function setScene({ sandbox, root }: Theatre, folder?: string): Promise<Scene> {
+  const home = mkdtempSync(join(root, 'h-'))
+  const tokenDir = folder ?? join(home, 'tokens')
+  const config = configOf(sandbox, home, tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file' })
+  const id: ProfileId = { brand: 'feishu', appId: sandbox.app.appId, profile: 'default' }
+  const issued = sandbox.issue()
+  const open = () => openDeps(config)
+  await storeIssued(open().store, id, issued, sandbox.user, Date.now())
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: home,
+    FEISHU_APP_ID: sandbox.app.appId,
+    FEISHU_APP_SECRET: sandbox.app.appSecret,
+    FEISHU_ACCOUNTS_URL: sandbox.url,
+    FEISHU_OPEN_URL: sandbox.url,
+    FEISHU_TOKEN_DIR: tokenDir,
+    FEISHU_TOKEN_KEY_SOURCE: 'file',
+    FEISHU_AUTO_REFRESH: 'false',
+  }
+  return {
+    sandbox,
+    home,
+    folder: tokenDir,
+    id,
+    env,
+    refreshToken: issued.refresh_token ?? '',
+    open,
+    program: (main, args) => ({ main, args, env, folder: tokenDir, log: join(home, 'strace.log') }),
+    close: () => rmSync(home, { recursive: true, force: true }),
+  }
+}
+
+/** How often the token with which the scene began was presented. */
+export function presentationsOf(scene: Scene): number {
+  const entries = presentationsByToken(scene.sandbox.ledger).get(fingerprint(scene.refreshToken))
+  return entries?.length ?? 0
+}
+
+export type Aftermath = {
+  /** What the next process makes of it. */
+  next: RefreshResult | AuthError
+  /** Feishu had rotated, and the answer did not become durable. */
+  lost: boolean
+}
+
+/** What the next process finds, and that the invariants hold; throws where they do not. */
+export async function checkAftermath(scene: Scene, generation: number): Promise<Aftermath> {
+  const next = scene.open()
+  const stored = await next.store.read(scene.id)
+  if (stored.generation < generation) throw new Error(`the generation fell to ${stored.generation}`)
+  const held = stored.tokenSet?.refreshToken?.reveal() ?? ''
+  const lost = scene.sandbox.inspect(held)?.status === 'used'
+  const startedAt = performance.now()
+  const result = await refreshToken(next, { profile: 'default', force: true }).catch((error) => {
+    if (error instanceof AuthError) return error
+    throw error
+  })
+  if (performance.now() - startedAt > 5_000) throw new Error('the next call took more than five seconds')
+  if (presentationsOf(scene) > 2) throw new Error(`presented ${presentationsOf(scene)} times`)
+  checkFiles(scene.folder, scene.sandbox.secrets())
+  checkNoLeftovers(scene.folder)
+  // A record that the dead process had flushed and not renamed is taken over: then nothing is lost after all.
+  return { next: result, lost: lost && result instanceof AuthError }
+}
+
+/** No secret in what a run has written. */
+export function checkOutputs(scene: Scene, ended: { stdout: string; stderr: string }): void {
+  checkText('stdout', ended.stdout, scene.sandbox.secrets())
+  checkText('stderr', ended.stderr, scene.sandbox.secrets())
+}
+
+/** Works through the items, `width` at a time. */
+export async function inParallel<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  const queue = [...items.entries()]
+  const worker = async () => {
+    for (let item = queue.shift(); item; item = queue.shift()) await work(item[1], item[0])
+  }
+  await Promise.all(Array.from({ length: width }, worker))
+}

@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { Secret } from '../../src/secret.ts'
+import { keyIdOf } from '../../src/store/envelope.ts'
+import { createKeys, type Keys } from '../../src/store/key.ts'
+import { failureOf } from '../support/failure.ts'
+import { makeFolder } from '../support/folder.ts'
+
+let directory = ''
+beforeEach(() => {
+  directory = join(makeFolder(), 'key')
+  const umask = process.umask(0)
+  onTestFinished(() => void process.umask(umask))
+})
+
+const secretKey = randomBytes(32)
+
+function makeKeys(source: 'auto' | 'file' | 'env', environmentKey: Buffer | null = null): Keys {
+  return createKeys({
+    directory,
+    source,
+    environmentKey: environmentKey && new Secret(environmentKey.toString('base64')),
+  })
+}
+
+describe.each(['auto', 'file'] as const)('with the key source %s', (source) => {
+  test('nothing is made before the first key is asked for', () => {
+    makeKeys(source)
+    expect(existsSync(directory)).toBe(false)
+  })
+
+  test('the first key is 32 random bytes in a file for its owner alone, whatever the umask', async () => {
+    const key = await makeKeys(source).first()
+    expect(key).toMatchObject({ source: 'file', id: keyIdOf(key.bytes) })
+    expect(key.bytes).toHaveLength(32)
+    expect(readdirSync(directory)).toEqual([`${key.id}.key`])
+    const path = join(directory, `${key.id}.key`)
+    expect([statSync(directory).mode & 0o777, statSync(path).mode & 0o777]).toEqual([0o700, 0o600])
+    expect(readFileSync(path, 'utf8').trim()).toBe(key.bytes.toString('base64'))
+  })
+
+  test('the first key stays the first, for every process', async () => {
+    const key = await makeKeys(source).first()
+    expect(await makeKeys(source).first()).toEqual(key)
+    expect(await makeKeys(source).find({ key_source: 'file', key_id: key.id })).toEqual(key)
+    expect(readdirSync(directory)).toHaveLength(1)
+  })
+})
+
+describe('a key file', () => {
+  test('that a file names is found among others', async () => {
+    const first = await makeKeys('file').first()
+    const other = randomBytes(32)
+    writeFileSync(join(directory, `${keyIdOf(other)}.key`), `${other.toString('base64')}\n`, { mode: 0o600 })
+    for (const bytes of [first.bytes, other]) {
+      const named = { key_source: 'file', key_id: keyIdOf(bytes) } as const
+      expect((await makeKeys('file').find(named)).bytes.equals(bytes)).toBe(true)
+    }
+  })
+
+  test('that is missing is unavailable: no new one is made in its place', async () => {
+    const named = { key_source: 'file', key_id: '0123456789abcdef' } as const
+    const error = await failureOf(() => makeKeys('file').find(named))
+    expect(error).toMatchObject({ code: 'key_unavailable', recovery: 'fix_config' })
+    expect(error.message).toContain(join(directory, '0123456789abcdef.key'))
+    expect(error.nextStep).toContain('backup')
+    expect(existsSync(directory)).toBe(false)
+  })
+
+  test.each<[string, string]>([
+    ['empty', ''],
+    ['cut', 'AAAA'],
+    ['too long', Buffer.alloc(33).toString('base64')],
+    ['the key of another name', Buffer.alloc(32, 9).toString('base64')],
+    ['no base64', '%%%%'],
+  ])('that is %s is not used, and not taken for the first', async (_what, content) => {
+    mkdirSync(directory)
+    const path = join(directory, '0123456789abcdef.key')
+    writeFileSync(path, content)
+    const named = { key_source: 'file', key_id: '0123456789abcdef' } as const
+    expect((await failureOf(() => makeKeys('file').find(named))).code).toBe('key_unavailable')
+    expect((await makeKeys('file').first()).id).not.toBe('0123456789abcdef')
+    expect(readFileSync(path, 'utf8')).toBe(content)
+  })
+
+  test('that lets others in is closed', async () => {
+    const { id } = await makeKeys('file').first()
+    const path = join(directory, `${id}.key`)
+    chmodSync(path, 0o644)
+    await makeKeys('file').find({ key_source: 'file', key_id: id })
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+  })
+
+  test('that is a link is refused', async () => {
+    mkdirSync(directory)
+    symlinkSync('/dev/zero', join(directory, '0123456789abcdef.key'))
+    const named = { key_source: 'file', key_id: '0123456789abcdef' } as const
+    expect((await failureOf(() => makeKeys('file').find(named))).message).toContain('symbolic link')
+  })
+
+  test('of a name that leads elsewhere is never looked for', async () => {
+    const outside = randomBytes(32)
+    mkdirSync(directory)
+    writeFileSync(join(directory, '..', 'outside.key'), outside.toString('base64'))
+    const named = { key_source: 'file', key_id: '../outside' } as const
+    expect((await failureOf(() => makeKeys('file').find(named))).code).toBe('key_unavailable')
+  })
+})
+
+describe('with the key source env', () => {
+  test('the key of the environment is the first and is found by its id', async () => {
+    const keys = makeKeys('env', secretKey)
+    const key = await keys.first()
+    expect(key).toEqual({ source: 'env', id: keyIdOf(secretKey), bytes: secretKey })
+    expect(await keys.find({ key_source: 'env', key_id: key.id })).toEqual(key)
+    expect(existsSync(directory)).toBe(false)
+  })
+
+  test('no key in the environment says which setting is missing', async () => {
+    const error = await failureOf(() => makeKeys('env').first())
+    expect(error.code).toBe('key_unavailable')
+    expect(error.nextStep).toContain('FEISHU_TOKEN_KEY')
+  })
+
+  test('another key than the store was sealed with is told apart from none, and not shown', async () => {
+    const named = { key_source: 'env', key_id: keyIdOf(randomBytes(32)) } as const
+    const wrong = await failureOf(() => makeKeys('env', secretKey).find(named))
+    expect(wrong.message).toContain('is not the one')
+    expect(`${wrong.message} ${wrong.nextStep}`).not.toContain(secretKey.toString('base64'))
+    const missing = await failureOf(() => makeKeys('env').find(named))
+    expect(missing.message).toContain('is missing')
+  })
+
+  test('a store of another source keeps its own key: the choice was made when it was created', async () => {
+    const { id } = await makeKeys('file').first()
+    const keys = makeKeys('env', secretKey)
+    expect((await keys.find({ key_source: 'file', key_id: id })).source).toBe('file')
+  })
+})
+
+test('a keychain that is asked for by name and cannot be reached is not replaced by a file in silence', async () => {
+  const keys = createKeys({ directory, source: 'keychain', environmentKey: null })
+  expect((await failureOf(() => keys.first())).code).toBe('key_unavailable')
+  expect(existsSync(directory)).toBe(false)
+})
