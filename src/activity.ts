@@ -68,15 +68,26 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
     else if (size > MAX_BYTES) replaceFile(path, newestHalf(readOwnFile(path, LARGEST_BYTES)))
   }
 
+  let waiting: Call[] = []
+
+  function flush(): void {
+    const lines = waiting.map((call) => `${JSON.stringify(call)}\n`).join('')
+    waiting = []
+    try {
+      if (lines !== '') append(lines)
+    } catch {
+      // The record is a help for people; no call fails for its sake.
+    }
+  }
+
   return {
     record(call) {
-      try {
-        append(`${JSON.stringify(call)}\n`)
-      } catch {
-        // The record is a help for people; no call fails for its sake.
-      }
+      // Not at once: an answer may hold a token that is to be stored first.
+      if (waiting.length === 0) setImmediate(flush)
+      waiting.push(call)
     },
     callsSince(account, since) {
+      flush()
       try {
         return calls().filter((call) => call.account === account && Date.parse(call.at) > since)
       } catch {

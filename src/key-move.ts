@@ -21,9 +21,13 @@ export type KeyMoveAnswer = {
 export async function moveKey(deps: Deps, to: KeySource): Promise<KeyMoveAnswer> {
   const move = await deps.store.moveKey(to).catch((error) => {
     if (!(error instanceof AuthError) || error.code !== 'store_locked') throw error
-    throw new AuthError('store_locked', `${error.message} The move stopped there; everything can be opened.`, {
-      nextStep: 'Run the same command again in a minute: it goes on where it stopped.',
-    })
+    throw new AuthError(
+      'store_locked',
+      `${error.message} The move stopped there; everything can be opened.`,
+      {
+        nextStep: 'Run the same command again in a minute: it goes on where it stopped.',
+      },
+    )
   })
   const { from, resealed, left, removedOldKeys } = move
   return {
@@ -42,7 +46,9 @@ function nextStep(deps: Deps, to: KeySource, move: Awaited<ReturnType<Deps['stor
   const steps: string[] = []
   if (resealed === 0) steps.push('Nothing was sealed with another key.')
   if (left.length > 0) {
-    steps.push(`Look at ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`)
+    steps.push(
+      `Look at ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`,
+    )
   } else if (!removedOldKeys && from.includes('env')) {
     steps.push('Remove FEISHU_TOKEN_KEY from the clients.')
   } else if (!removedOldKeys) {

@@ -160,6 +160,7 @@ async function runCommand(args: string[]): Promise<number> {
   const closing = new AbortController()
   return runCli(args, {
     version: VERSION,
+    runtime: { node: process.versions.node, platform: process.platform, arch: process.arch },
     command: commandName(),
     environment,
     stdout: (text) => void process.stdout.write(text),

@@ -105,8 +105,7 @@ export async function renameProfile(
     if (own) await deps.store.updateApps((others) => ({ ...others, [to]: own }))
     return deps.store.rename(app.id, to, LOCK_MS)
   })
-  if (own && from !== DEFAULT_PROFILE)
-    await deps.store.updateApps(({ [from]: _, ...others }) => others)
+  if (own && from !== DEFAULT_PROFILE) await deps.store.updateApps(({ [from]: _, ...others }) => others)
   return { generation }
 }
 
@@ -117,7 +116,10 @@ async function checkName(
   { from, to, own, apps }: { from: string; to: string; own: unknown; apps: Json | null },
 ): Promise<void> {
   const { config, store } = deps
-  const taken = refusal(`There is a profile "${to}" already`, 'Choose another name, or remove that profile first.')
+  const taken = refusal(
+    `There is a profile "${to}" already`,
+    'Choose another name, or remove that profile first.',
+  )
   if (from === to) throw taken
   const theirs = ownsApp(apps, to) ? apps?.[to] : null
   if (theirs && JSON.stringify(theirs) !== JSON.stringify(own)) throw taken
@@ -138,9 +140,13 @@ async function withoutPending<T>(deps: Deps, app: App, work: () => Promise<T>): 
   const { profile } = app.id
   const held = await deps.store.holdAuthorization(app.id)
   if (held?.kind !== 'held') {
-    throw new AuthError('store_locked', `Process ${held?.pid ?? 'unknown'} waits for the approval of "${profile}".`, {
-      nextStep: 'Finish that authorization or cancel it, then try again.',
-    })
+    throw new AuthError(
+      'store_locked',
+      `Process ${held?.pid ?? 'unknown'} waits for the approval of "${profile}".`,
+      {
+        nextStep: 'Finish that authorization or cancel it, then try again.',
+      },
+    )
   }
   try {
     const pending = decodePending(await deps.store.readPending(app.id).catch(() => null))

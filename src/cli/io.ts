@@ -4,6 +4,7 @@ import type { Deps } from '../deps.ts'
 /** What a command may use of the process. */
 export type Cli = {
   version: string
+  runtime: { node: string; platform: NodeJS.Platform; arch: string }
   /** How this program was started, for hints. */
   command: string
   environment: Readonly<Record<string, string | undefined>>
@@ -35,6 +36,7 @@ export type Options = {
   brand?: string
   'dry-run'?: boolean
   'no-gateway'?: boolean
+  'move-to'?: string
 }
 
 /** One call of a command. */

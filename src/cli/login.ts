@@ -21,11 +21,14 @@ export const login: Command = async (invocation) => {
     callbackUrl: null,
     cancel: false,
   }
+  const interrupted = new Promise<'interrupted'>((resolve) => {
+    cli.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], () => resolve('interrupted'))
+  })
   const started = await startAuthorization(deps, start)
   if (started.status === 'pending') {
     if (started.pending?.device) await showCode(invocation, started)
     else showLink(invocation, started)
-    await waitForEnd(invocation, start, started)
+    await waitForEnd(invocation, { start, started, interrupted })
   }
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
   print(cli, options.json, status, statusText(status, cli.command, options.profile))
@@ -57,18 +60,14 @@ function showLink({ cli, deps, options }: Invocation, started: StartResult): voi
   )
 }
 
+type Waiting = { start: StartOptions; started: StartResult; interrupted: Promise<'interrupted'> }
+
 /** Waits for the listener, for a pasted address, and for Ctrl-C: whatever comes first. */
-async function waitForEnd(invocation: Invocation, start: StartOptions, started: StartResult): Promise<void> {
+async function waitForEnd(invocation: Invocation, { start, started, interrupted }: Waiting): Promise<void> {
   const { cli, deps, profile, options } = invocation
   const end = authorizationEnd(deps, profile)
-  const events: Promise<'ended' | 'interrupted' | { address: string | null }>[] = [
-    end.then(() => 'ended'),
-    new Promise((resolve) => {
-      cli.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], () => resolve('interrupted'))
-    }),
-  ]
-  if (options['callback-url-stdin']) events.push(readLine(cli.stdin).then((address) => ({ address })))
-  const event = await Promise.race(events)
+  const pasted = options['callback-url-stdin'] ? [readLine(cli.stdin).then((address) => ({ address }))] : []
+  const event = await Promise.race([end.then(() => 'ended' as const), interrupted, ...pasted])
   if (event === 'interrupted') await leave(invocation, start, started)
   else if (event !== 'ended') await endWithAddress(invocation, start, event.address)
   const { failure } = await end

@@ -6,8 +6,7 @@ import { expectOperands, usageError } from './run.ts'
 export const profile: Command = async (invocation) => {
   const { cli, operands, options } = invocation
   const [action, ...names] = operands
-  if (options.force && action !== 'remove')
-    throw usageError(cli.command, 'Only profile remove takes --force')
+  if (options.force && action !== 'remove') throw usageError(cli.command, 'Only profile remove takes --force')
   if (action === 'list') return list(invocation, names)
   if (action === 'remove') return remove(invocation, names)
   if (action === 'rename') return rename(invocation, names)
@@ -32,7 +31,13 @@ function table(profiles: ProfileRow[]): string {
   ])
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
-    .map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`)
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
     .join('')
 }
 

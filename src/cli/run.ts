@@ -1,9 +1,17 @@
 import { parseArgs } from 'node:util'
 import { errorAnswer, errorText, toAuthError } from '../answers.ts'
+import type { Deps } from '../deps.ts'
 import { AuthError, type Recovery } from '../errors.ts'
 import { type Cli, type Command, forTerminal, type Options } from './io.ts'
 
-type Entry = { usage: string; does: string; options: (keyof Options)[]; load: () => Promise<Command> }
+type Entry = {
+  usage: string
+  does: string
+  options: (keyof Options)[]
+  load: () => Promise<Command>
+  /** What runs where the settings cannot be used; without it they are an error. */
+  loadWithoutSettings?: () => Promise<(cli: Cli, options: Options, problem: AuthError) => Promise<number>>
+}
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
   setup: {
@@ -60,6 +68,25 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     options: ['force'],
     load: async () => (await import('./import.ts')).importCommand,
   },
+  profile: {
+    usage: 'profile list | profile remove NAME [--force] | profile rename NAME NEW',
+    does: 'list the accounts with their status, remove one, give one another name',
+    options: ['force'],
+    load: async () => (await import('./profile.ts')).profile,
+  },
+  key: {
+    usage: 'key --move-to keychain|file|env',
+    does: 'move the key that the store is sealed with',
+    options: ['move-to'],
+    load: async () => (await import('./key.ts')).key,
+  },
+  doctor: {
+    usage: 'doctor',
+    does: 'check settings, store, network, app, port, token and targets, and say what to mend',
+    options: [],
+    load: async () => (await import('./doctor.ts')).doctor,
+    loadWithoutSettings: async () => (await import('./doctor.ts')).doctorOfSettings,
+  },
 }
 
 /** A failed command exits by its recovery; a denial and an expired link have a number of their own. */
@@ -110,7 +137,7 @@ const BOOLEANS = [
   'dry-run',
   'no-gateway',
 ] as const
-const STRINGS = ['profile', 'scope', 'app-id', 'brand'] as const
+const STRINGS = ['profile', 'scope', 'app-id', 'brand', 'move-to'] as const
 const SHARED: (keyof Options)[] = ['profile', 'json', 'help', 'version']
 
 function parse(args: string[], command: string): { options: Options; operands: string[] } {
@@ -164,8 +191,14 @@ async function dispatch(args: string[], cli: Cli): Promise<number> {
     (option) => ![...SHARED, ...entry.options].includes(option as keyof Options),
   )
   if (stray) throw usageError(cli.command, `The command ${name} has no option --${stray}`)
+  let deps: Deps
+  try {
+    deps = cli.createDeps(options.profile ?? null)
+  } catch (error) {
+    if (!entry.loadWithoutSettings || !(error instanceof AuthError)) throw error
+    return (await entry.loadWithoutSettings())(cli, options, error)
+  }
   const command = await entry.load()
-  const deps = cli.createDeps(options.profile ?? null)
   try {
     return await command({ cli, deps, profile: deps.config.profile, options, operands })
   } finally {

@@ -64,18 +64,21 @@ function isJournal(journal: Journal): boolean {
   return typeof tokenHash === 'string' && Number.isInteger(ambiguous) && ambiguous >= 0 && instants
 }
 
-/** An older copy that somebody put back holds a refresh token that was spent since: it is never presented. */
-function withoutSpentToken(record: TokenRecord): TokenRecord {
-  if (!record.tokenSet) return record
+/**
+ * An older copy that somebody put back holds a refresh token that was spent since: it is never presented. The counter
+ * does not fall with it.
+ */
+function withoutSpentToken({ tokenSet }: TokenRecord, generation: number): TokenRecord {
+  if (!tokenSet) return { generation, tokenSet }
   const refusal = {
     reason: 'outdated',
-    at: record.tokenSet.issuedAt,
+    at: tokenSet.issuedAt,
     code: 'refresh_uncertain',
     feishuCode: null,
     logId: null,
     lostAt: null,
   } as const
-  return { ...record, tokenSet: { ...record.tokenSet, refusal } }
+  return { generation, tokenSet: { ...tokenSet, refusal } }
 }
 
 /** The sealed files in a directory, and the one key that all of them share. */
@@ -220,7 +223,7 @@ export class ProfileFiles {
         nextStep: 'Call start_authorization: a new authorization keeps this file aside.',
       })
     }
-    return record.generation < highest ? withoutSpentToken(record) : record
+    return record.generation < highest ? withoutSpentToken(record, highest) : record
   }
 
   /** The highest generation ever written, noted in the lock file. */

@@ -41,7 +41,7 @@ const SYSCALLS = [
 const DETERMINISTIC = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' }
 
 /** One system call of one run: the n-th of its name, and which of those on this path. */
-export type Point = { syscall: string; nth: number; where: string; time: number }
+export type Point = { syscall: string; nth: number; where: string }
 
 export type Fault = 'SIGKILL' | 'EIO' | 'ENOSPC' | 'EACCES' | 'delay'
 export const FAULTS: readonly Fault[] = ['SIGKILL', 'EIO', 'ENOSPC', 'EACCES', 'delay']
@@ -93,8 +93,8 @@ async function runTraced(program: Program, options: string[], talk: Talk): Promi
 function whereOf(call: string, folder: string): string | null {
   const fd = /^(\d+)<([^>]*)>/.exec(call)
   const paths = fd ? [fd[2] ?? ''] : [...call.matchAll(/"([^"]*)"/g)].map((match) => match[1] ?? '')
-  if (fd?.[2]?.startsWith('socket:') || /^AF_INET/.test(call)) return 'socket'
   if (fd?.[1] === '1') return 'stdout'
+  if (fd?.[2]?.startsWith('socket:') || /^AF_INET/.test(call)) return 'socket'
   if (!paths.some((path) => path.startsWith(folder))) return null
   const names = paths.map((path) => path.slice(folder.length).replace(/[\w-]{12}\.tmp$/, '*.tmp'))
   return names.map((name) => name.replace(/cli_\w+-/, '').replace(/\w{16}\.key/, '*.key')).join(' → ')
@@ -126,7 +126,7 @@ function readLog(path: string, folder: string): Line[] {
     const nth = count(syscall)
     const place = whereOf(args, folder)
     const where = place === null ? null : `${syscall} ${place} #${count(`${syscall} ${place}`)}`
-    calls.push({ point: where === null ? null : { syscall, nth, where, time: calls.length }, injected: hit })
+    calls.push({ point: where === null ? null : { syscall, nth, where }, injected: hit })
   }
   return calls
 }

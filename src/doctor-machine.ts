@@ -1,0 +1,169 @@
+// What doctor looks at on this machine: the store, its key and lock, the port, the targets, the other copies.
+
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { App } from './app.ts'
+import type { Deps } from './deps.ts'
+import { type Checks, type Finding, fail, pass, type Runtime, skip, warn, withApp } from './doctor-check.ts'
+import { AuthError } from './errors.ts'
+import { ensureOwnDirectory, isMissing, reserveFile, temporaryName } from './files.ts'
+import { inspectPort } from './loopback/port.ts'
+import type { KeySource } from './store/envelope.ts'
+import type { LockHolder } from './store/lock.ts'
+
+/** As much as a refresh reserves: a disk that is nearly full shows now. */
+const PROBE_BYTES = 32_768
+/** A refresh of another copy ends within seconds; a lock that is held longer is worth a word. */
+const LOCK_MS = 3_000
+const HOUR_MS = 3_600_000
+const OTHERS = 0o077
+
+/** `app` is the profile's app, or why there is none. */
+export function machineChecks(deps: Deps, app: App | AuthError, runtime: Runtime): Checks {
+  const holder = app instanceof AuthError ? null : waitingProcess(deps, app)
+  return {
+    store: () => store(deps, app, runtime),
+    key: () => key(deps, app),
+    lock: withApp(app, (app) => lock(deps, app)),
+    redirect_port: async () => redirectPort(deps, await holder),
+    targets: withApp(app, (app) => targets(deps, app)),
+    copies: withApp(app, async (app) => copies(deps, app, await holder)),
+  }
+}
+
+/** Whoever waits for the answer to the pending authorization; null: nobody. */
+async function waitingProcess(deps: Deps, app: App): Promise<LockHolder | null> {
+  const held = await deps.store.holdAuthorization(app.id).catch(() => null)
+  if (held?.kind !== 'held') return held
+  held.release()
+  return null
+}
+
+async function store(deps: Deps, app: App | AuthError, runtime: Runtime): Promise<Finding> {
+  const { tokenDir } = deps.config
+  if (deps.store.kind === 'file') {
+    const finding = directory(tokenDir, runtime)
+    if (finding) return finding
+  }
+  const problem = app instanceof AuthError ? app : await openingProblem(deps, app)
+  if (problem?.code === 'store_unreadable') return fail(problem.message, problem.nextStep)
+  const where = deps.store.kind === 'file' ? tokenDir : 'PostgreSQL'
+  return pass(`${where} can be read and written`)
+}
+
+/** What is wrong with the store's directory; null: nothing. */
+function directory(tokenDir: string, { platform }: Runtime): Finding | null {
+  const before = platform === 'win32' ? [] : looseModes(tokenDir)
+  const folder = join(tokenDir, 'store')
+  ensureOwnDirectory(tokenDir)
+  ensureOwnDirectory(folder)
+  const probe = join(folder, 'doctor')
+  reserveFile(temporaryName(probe), probe, PROBE_BYTES).discard()
+  if (before.length > 0)
+    return warn(`Others could read ${before.join(', ')}.`, `Keep them to yourself: chmod -R go= ${tokenDir}`)
+  const aside = readdirSync(folder).filter((name) => name.includes('.corrupt-'))
+  if (aside.length === 0) return null
+  return warn(
+    `${aside.length} file(s) that could not be opened were kept aside in ${folder}: ${aside.join(', ')}.`,
+    'Remove them when you do not need them any more.',
+  )
+}
+
+/** What lies in the directory and is not its owner's alone. */
+function looseModes(tokenDir: string): string[] {
+  const paths = ['', 'store', 'key'].flatMap((name) => {
+    const folder = join(tokenDir, name)
+    return [folder, ...entries(folder).map((entry) => join(folder, entry))]
+  })
+  return [...new Set(paths)].filter((path) => {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat !== undefined && (stat.mode & OTHERS) !== 0
+  })
+}
+
+function entries(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
+  }
+}
+
+async function openingProblem(deps: Deps, app: App): Promise<AuthError | null> {
+  try {
+    await deps.store.readApps()
+    await deps.store.read(app.id)
+    return null
+  } catch (error) {
+    if (error instanceof AuthError) return error
+    throw error
+  }
+}
+
+const KEY_PLACES: Readonly<Record<KeySource, string>> = {
+  keychain: "The key is in the operating system's keychain, and opens the store.",
+  file: 'The key is in a key file, and opens the store: whoever can read your files can do so too.',
+  env: 'The key comes from FEISHU_TOKEN_KEY, and opens the store.',
+}
+
+async function key(deps: Deps, app: App | AuthError): Promise<Finding> {
+  const problem = app instanceof AuthError ? app : await openingProblem(deps, app)
+  if (problem?.code === 'key_unavailable') return fail(problem.message, problem.nextStep)
+  if (app instanceof AuthError) return withApp(app, async () => skip(''))()
+  const source = deps.store.keySource(app.id)
+  if (source === null)
+    return skip(`There is no key before the first use (setting: ${deps.config.keySource}).`)
+  const hint = source === 'file' ? `\`${deps.command} key --move-to keychain\` keeps it more safely.` : null
+  return pass(KEY_PLACES[source], hint)
+}
+
+async function lock(deps: Deps, app: App): Promise<Finding> {
+  const startedAt = deps.clock.elapsed()
+  try {
+    await deps.store.withLock(app.id, LOCK_MS, async () => undefined)
+  } catch (error) {
+    if (!(error instanceof AuthError) || error.code !== 'store_locked') throw error
+    return warn(error.message, error.nextStep)
+  }
+  return pass(`taken and given back in ${Math.ceil(deps.clock.elapsed() - startedAt)} ms`)
+}
+
+async function redirectPort(deps: Deps, holder: LockHolder | null): Promise<Finding> {
+  const { redirectUri, callbackListen } = deps.config
+  const { problem, holders } = await inspectPort({ redirectUri, listen: callbackListen })
+  if (!problem) return pass(`The port of ${redirectUri} is free.`)
+  if (holder && holders.some(({ pid }) => pid === holder.pid))
+    return pass(`Process ${holder.pid} listens there for the answer to the pending authorization.`)
+  const who = holders.map(({ pid, program }) => `process ${pid} (${program})`).join(', ')
+  return fail(who ? `${problem.message} It is held by ${who}.` : problem.message, problem.nextStep)
+}
+
+async function targets(deps: Deps, app: App): Promise<Finding> {
+  const { config } = deps
+  if (config.deliverTo.length === 0) return skip('FEISHU_DELIVER_TO names no target.')
+  const { tokenSet } = await deps.store.read(app.id)
+  if (!tokenSet?.accessToken) return skip('Not checked: there is no token to deliver.')
+  const { deliverCopies } = await import('./deliver.ts')
+  const deliveries = await deliverCopies(config, tokenSet, {
+    now: deps.clock.now(),
+    byHand: false,
+    dryRun: true,
+  })
+  const wrong = deliveries.filter(({ status }) => !['delivered', 'unchanged'].includes(status))
+  if (wrong.length === 0) return pass(deliveries.map(({ target }) => target).join(', '))
+  const message = wrong.map(({ target, status, detail }) => `${target}: ${status}. ${detail}`).join(' ')
+  const hint = `See \`${deps.command} deliver --dry-run\`.`
+  return wrong.every(({ status }) => status === 'drift') ? warn(message, hint) : fail(message, hint)
+}
+
+async function copies(deps: Deps, app: App, holder: LockHolder | null): Promise<Finding> {
+  const calls = deps.activity.callsSince(app.key, deps.clock.now() - HOUR_MS)
+  const pids = [...new Set(calls.map(({ pid }) => pid))]
+  const notes = [
+    holder && `Process ${holder.pid} on ${holder.host} waits for the approval of an authorization.`,
+    pids.length > 0 &&
+      `In the last hour ${pids.length} process(es) asked Feishu for this profile: ${pids.join(', ')}.`,
+  ].filter((note) => note !== null && note !== false)
+  return pass(notes.join(' ') || 'No other copy asked Feishu for this profile in the last hour.')
+}

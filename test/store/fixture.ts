@@ -1,0 +1,85 @@
+import { cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TokenRecord } from '../../src/oauth/token-set.ts'
+import { Secret } from '../../src/secret.ts'
+import { createFileStore } from '../../src/store/file-store.ts'
+import { createKeys } from '../../src/store/key.ts'
+import type { ProfileId, TokenStore } from '../../src/store/token-store.ts'
+import { makeFolder } from '../support/folder.ts'
+import { ISSUED_AT, makeTokenSet } from '../support/token-set.ts'
+
+export const ID: ProfileId = { brand: 'feishu', appId: 'cli_a1', profile: 'default' }
+/** Longer than anything here takes. */
+export const LONG_MS = 10_000
+
+/** A store on disk, and each process on it. */
+export type Disk = {
+  directory: string
+  /** The record of {@link ID}; what belongs to it lies beside, under its name with an ending. */
+  path: string
+  /** The store as one process opens it. */
+  open(): TokenStore
+  /** The disk as it is now: what a crash of every process would leave. */
+  crash(): Disk
+  /** The names of all files of the profile, but for its locks. */
+  names(): string[]
+}
+
+/** An empty store, or the one in `directory`. */
+export function makeDisk(directory: string = join(makeFolder(), 'tokens')): Disk {
+  const path = join(directory, 'store', 'feishu-cli_a1-default.json')
+  return {
+    directory,
+    path,
+    open() {
+      const keys = createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
+      return createFileStore({ directory, keys, now: () => ISSUED_AT })
+    },
+    crash() {
+      const copy = join(makeFolder(), 'tokens')
+      cpSync(directory, copy, { recursive: true, verbatimSymlinks: true })
+      return makeDisk(copy)
+    },
+    names: () => readdirSync(join(directory, 'store')).filter((name) => !name.endsWith('.lock')),
+  }
+}
+
+/** The record of a generation: its tokens bear the number. */
+export function makeRecord(generation: number): TokenRecord {
+  const tokenSet = makeTokenSet({
+    accessToken: new Secret(`canary-access-${generation}`),
+    refreshToken: refreshTokenOf(generation),
+  })
+  return { generation, tokenSet }
+}
+
+export function refreshTokenOf(generation: number): Secret {
+  return new Secret(`canary-refresh-${generation}`)
+}
+
+/** Stores the records up to a generation, and gives the store. */
+export async function storeUpTo(disk: Disk, generation: number): Promise<TokenStore> {
+  const store = disk.open()
+  await store.withLock(ID, LONG_MS, async (locked) => {
+    const stored = await locked.read()
+    for (let next = stored.generation + 1; next <= generation; next += 1) {
+      await locked.commit(makeRecord(next), next - 1)
+    }
+  })
+  return store
+}
+
+/** The refresh token of a record, as text. */
+export function spent(record: TokenRecord): string | null {
+  return record.tokenSet?.refreshToken?.reveal() ?? null
+}
+
+/** Every file below a directory that others may touch in any way, or that shows a secret. */
+export function exposed(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((name) => {
+    const path = join(directory, name)
+    if (!existsSync(path)) return false
+    const stat = statSync(path)
+    return (stat.mode & 0o077) !== 0 || (stat.isFile() && readFileSync(path).includes('canary'))
+  })
+}
