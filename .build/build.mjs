@@ -1,5 +1,5 @@
 // Bundles the program into dist/: one small entry and chunks that are loaded only when needed.
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'

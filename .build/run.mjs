@@ -1,6 +1,6 @@
 // Runs one TypeScript program of this repository: bundles it (packages stay outside) and imports the result.
 // Usage: node .build/run.mjs FILE.ts [ARG …]
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { buildSync } from 'esbuild'
@@ -21,5 +21,6 @@ buildSync({
   sourcemap: 'inline',
   logLevel: 'warning',
 })
+process.on('exit', () => rmSync(outfile, { force: true }))
 process.argv[1] = outfile
 await import(pathToFileURL(outfile).href)

@@ -16,5 +16,7 @@ for (const row of await benchGateway(short ? { rounds: 3, bytes: 20_000_000 } : 
 const width = Math.max(...figures.map(({ figure }) => figure.length))
 process.stdout.write(`Node ${process.version}\n\n`)
 for (const { figure, value, target, met } of figures) {
-  process.stdout.write(`${figure.padEnd(width)}  ${value.padStart(8)}  ${target.padEnd(10)}  ${met ? 'reached' : 'not reached'}\n`)
+  process.stdout.write(
+    `${figure.padEnd(width)}  ${value.padStart(8)}  ${target.padEnd(10)}  ${met ? 'reached' : 'not reached'}\n`,
+  )
 }

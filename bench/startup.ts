@@ -76,7 +76,12 @@ export async function benchStartup(rounds: number): Promise<Figure[]> {
     if (sandbox.requests.length > requestsBefore) throw new Error('a valid token cost a request')
     return starts.map(([figure, target, limit], index) => {
       const ratio = median(times[index] ?? []) / median(bare)
-      return { figure: `${figure} (× bare Node)`, value: ratio.toFixed(2), target: `≤ ${target}`, met: ratio <= limit }
+      return {
+        figure: `${figure} (× bare Node)`,
+        value: ratio.toFixed(2),
+        target: `≤ ${target}`,
+        met: ratio <= limit,
+      }
     })
   } finally {
     await sandbox.close()

@@ -173,5 +173,5 @@ export function answerText(answer: object): string {
   const lines = Object.entries(facts).map(([name, value]) => {
     return `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`
   })
-  return [`Next step: ${next_step}`, '', ...lines, `next_step: ${next_step}`].join('\n')
+  return [`next_step: ${next_step}`, '', ...lines].join('\n')
 }

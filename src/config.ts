@@ -30,8 +30,6 @@ export type Config = {
   tokenDir: string
   keySource: KeySourceSetting
   key: Secret | null
-  /** `file`, or the address of a PostgreSQL database (which may hold a password). */
-  store: 'file' | Secret
   autoRefresh: boolean
   refreshMarginMs: number
   /** Where copies of the access token go (`FEISHU_DELIVER_TO`). */
@@ -220,12 +218,14 @@ function readMargin(reader: SettingsReader): number {
   return 300_000
 }
 
-function readStore(reader: SettingsReader): 'file' | Secret {
+/** Files are the one store so far; an address must not be taken for them in silence. */
+function checkStore(reader: SettingsReader): void {
   const value = reader.text('FEISHU_TOKEN_STORE')
-  if (!value || value === 'file') return 'file'
-  if (/^postgres(ql)?:\/\//.test(value)) return new Secret(value)
-  reader.problems.push('FEISHU_TOKEN_STORE must be file or a postgres:// address')
-  return 'file'
+  if (value === null || value === 'file') return
+  const why = /^postgres(ql)?:\/\//.test(value)
+    ? 'this version keeps tokens in files only'
+    : 'it must be file'
+  reader.problems.push(`FEISHU_TOKEN_STORE cannot be used: ${why}`)
 }
 
 /** Splits a list of scopes at spaces and commas, drops doubles, and adds `offline_access` (no refresh without it). */
@@ -302,6 +302,7 @@ export function readConfig(
   if (!PROFILE_NAME.test(name)) {
     reader.problems.push('FEISHU_PROFILE (--profile) must be 1 to 64 of a-z, 0-9, ".", "_" and "-"')
   }
+  checkStore(reader)
   const config: Config = {
     brand: reader.oneOf('FEISHU_BRAND', ['feishu', 'lark'], 'feishu'),
     app: readApp(reader, home),
@@ -317,7 +318,6 @@ export function readConfig(
     tokenDir: readTokenDir(reader, home),
     keySource: reader.oneOf('FEISHU_TOKEN_KEY_SOURCE', ['auto', 'keychain', 'file', 'env'], 'auto'),
     key: readKey(reader),
-    store: readStore(reader),
     autoRefresh: reader.boolean('FEISHU_AUTO_REFRESH', true),
     refreshMarginMs: readMargin(reader),
     deliverTo: readTargets(reader, { platform, home, env }),

@@ -1,8 +1,8 @@
 import type { Brand } from './config.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
-import type { Endpoints } from './oauth/feishu.ts'
 import { logIdOf } from './oauth/answer.ts'
+import type { Endpoints } from './oauth/feishu.ts'
 import type { HttpAnswer, HttpRequest } from './oauth/token-endpoint.ts'
 import type { Secret } from './secret.ts'
 

@@ -402,7 +402,7 @@ function useText({ status, refused, endless }: Situation): string {
 }
 
 function pendingText(app: App, { pending }: Authorization): string {
-  if (!pending || pending.phase !== 'waiting') {
+  if (pending?.phase !== 'waiting') {
     return "Feishu's answer has arrived and is being stored: call token_status again, and start_authorization if it stays pending."
   }
   return (

@@ -1,8 +1,8 @@
 import type { App } from './app.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
-import { untrusted } from './oauth/feishu.ts'
 import { logIdOf } from './oauth/answer.ts'
+import { untrusted } from './oauth/feishu.ts'
 import type { User } from './oauth/token-set.ts'
 import type { Secret } from './secret.ts'
 

@@ -41,7 +41,6 @@ test('nothing set is enough', () => {
     tokenDir: '/home/kim/.feishu-token-mcp',
     keySource: 'auto',
     key: null,
-    store: 'file',
     autoRefresh: true,
     refreshMarginMs: 300_000,
     deliverTo: [],
@@ -65,7 +64,6 @@ test('every setting is read, blanks around it left out', () => {
     FEISHU_TOKEN_DIR: '~/tokens',
     FEISHU_TOKEN_KEY_SOURCE: 'env',
     FEISHU_TOKEN_KEY: KEY,
-    FEISHU_TOKEN_STORE: 'postgres://u:p@db/x',
     FEISHU_AUTO_REFRESH: 'no',
     FEISHU_REFRESH_MARGIN: '0',
     FEISHU_OPEN_BROWSER: '0',
@@ -95,10 +93,9 @@ test('every setting is read, blanks around it left out', () => {
     openUrl: 'http://localhost:8080',
     noProxy: 'example.com',
   })
-  expect([config.app?.secret, config.key, config.store, config.httpsProxy].map(revealed)).toEqual([
+  expect([config.app?.secret, config.key, config.httpsProxy].map(revealed)).toEqual([
     's3cret',
     KEY,
-    'postgres://u:p@db/x',
     'http://kim:pw@proxy:8080',
   ])
 })
@@ -125,6 +122,7 @@ describe('a value that is not usable names its setting', () => {
     ['FEISHU_TOKEN_KEY', Buffer.alloc(33).toString('base64')],
     ['FEISHU_TOKEN_KEY', `${KEY.slice(0, -3)}*a=`],
     ['FEISHU_TOKEN_STORE', 'mysql://db'],
+    ['FEISHU_TOKEN_STORE', 'postgres://u:p@db/x'],
     ['FEISHU_REFRESH_MARGIN', '-1'],
     ['FEISHU_REFRESH_MARGIN', '1e2'],
     ['FEISHU_REFRESH_MARGIN', '300s'],

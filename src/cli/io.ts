@@ -58,9 +58,10 @@ export async function readLine(stdin: Readable): Promise<string | null> {
   return text.split(/\r?\n/)[0]?.trim() || null
 }
 
-/** One JSON document on stdout, or text for people. */
+/** One JSON document on stdout, or text for people on stderr: stdout is for programs. */
 export function print(cli: Cli, json: boolean | undefined, answer: object, text: string): void {
-  cli.stdout(json ? `${JSON.stringify(answer, null, 2)}\n` : text)
+  if (json) cli.stdout(`${JSON.stringify(answer, null, 2)}\n`)
+  else cli.stderr(text)
 }
 
 /** What a model calls as a tool, a person at a terminal runs as a command. */

@@ -15,7 +15,9 @@ const EXIT_CODES: Readonly<Record<Status, number>> = {
 export const status: Command = async ({ cli, deps, profile, options, operands }) => {
   expectOperands(cli, operands, [])
   const answer = await tokenStatus(deps, { profile, verify: options.verify ?? false, waitSeconds: 0 })
-  print(cli, options.json, answer, statusText(answer, cli.command, options.profile))
+  // The one text for people on stdout: it is what was asked for.
+  if (options.json) print(cli, true, answer, '')
+  else cli.stdout(statusText(answer, cli.command, options.profile))
   return EXIT_CODES[answer.status]
 }
 

@@ -11,6 +11,8 @@ const INVALID_REQUEST = -32600
 
 type Fault = { id?: string | number; code: number; message: string }
 
+const TOO_LONG: Fault = { code: INVALID_REQUEST, message: `A message has at most ${MAX_LINE_BYTES} bytes.` }
+
 /** Why a line is no message; null = it is one. */
 function findFault(line: string): Fault | null {
   let json: unknown
@@ -48,10 +50,8 @@ export function createMessageLines(answer: (line: string) => void): Transform {
     const tooLong = length > MAX_LINE_BYTES
     chunks = []
     length = 0
-    if (tooLong)
-      return refuse({ code: INVALID_REQUEST, message: `A message has at most ${MAX_LINE_BYTES} bytes.` })
-    if (line === '') return
-    const fault = findFault(line)
+    if (line === '' && !tooLong) return
+    const fault = tooLong ? TOO_LONG : findFault(line)
     if (fault) refuse(fault)
     else stream.push(`${line}\n`)
   }

@@ -255,7 +255,8 @@ test('login waits for the approval and prints the status', async () => {
   await expectFreePort(stage)
   const again = start(stage, ['login', '--no-browser'])
   await approve(stage, (await again.written(LINK))[0])
-  expect((await again.end).stdout).toMatch(/^status: +valid\n/)
+  // People read stderr; stdout is for programs, and for what they asked for.
+  expect(await again.end).toMatchObject({ stdout: '', stderr: expect.stringMatching(/^status: +valid$/m) })
 })
 
 test('login ends with 4 when the person declines, and by the recovery when Feishu refuses', async () => {
@@ -366,8 +367,8 @@ test('logout forgets the tokens even if Feishu does not confirm', async () => {
   await seed(stage)
   stage.sandbox.faults.next({ kind: 'error', code: 20050, endpoint: 'revoke' })
   const logout = await run(stage, ['logout'])
-  expect([logout.code, logout.stderr]).toEqual([0, ''])
-  expect(logout.stdout).toContain('did not confirm')
+  expect([logout.code, logout.stdout]).toEqual([0, ''])
+  expect(logout.stderr).toContain('did not confirm')
   expect((await run(stage, ['token'])).code).toBe(3)
 })
 
@@ -410,7 +411,7 @@ test('setup keeps credentials that Feishu accepts, and then no config needs them
   expect(setup.stderr).toContain(String(stage.env.FEISHU_REDIRECT_URI))
   expect(setup.stderr).toContain(`${stage.sandbox.url}/app/${appId}/safe`)
   expect(setup.stderr).toContain(`${stage.sandbox.url}/app/${appId}/auth?`)
-  const entry = JSON.parse(setup.stdout).mcpServers['feishu-token']
+  const entry = JSON.parse(/^\{.*\}$/ms.exec(setup.stderr)?.[0] ?? '').mcpServers['feishu-token']
   expect([entry.command, entry.args]).toEqual(['node', [expect.stringMatching(/\/dist\/main\.js$/)]])
   expect(readFileSync(join(stage.tokenDir, 'app.json'), 'latin1')).not.toContain(appSecret)
   expect(statSync(join(stage.tokenDir, 'app.json')).mode & 0o777).toBe(0o600)

@@ -46,7 +46,10 @@ test('the child gets a key for the gateway, the gateway address, and the app, an
 test('without the gateway the child gets the access token itself', async () => {
   const stage = await authorizedStage()
   const env = await childEnvironment(stage, ['--no-gateway'])
-  expect(stage.sandbox.inspect(String(env.USER_ACCESS_TOKEN))).toMatchObject({ kind: 'access_token', status: 'live' })
+  expect(stage.sandbox.inspect(String(env.USER_ACCESS_TOKEN))).toMatchObject({
+    kind: 'access_token',
+    status: 'live',
+  })
   expect(env.FEISHU_OPEN_URL).toBe(stage.sandbox.url)
   expect(env.FEISHU_TOKEN_GATEWAY).toBeUndefined()
 })
@@ -74,7 +77,9 @@ test('stdio, exit code and signals are the child’s own', async () => {
   const echo = "process.stdin.pipe(process.stdout); process.stderr.write('e'); process.exitCode = 42"
   const echoed = await run(stage, ['exec', '--', node, '-e', echo], { input: 'through' })
   expect(echoed).toMatchObject({ code: 42, stdout: 'through', stderr: 'e' })
-  expect((await run(stage, ['exec', '--', node, '-e', "process.kill(process.pid, 'SIGTERM')"])).code).toBe(143)
+  expect((await run(stage, ['exec', '--', node, '-e', "process.kill(process.pid, 'SIGTERM')"])).code).toBe(
+    143,
+  )
   expect((await run(stage, ['exec', '--', '/no/such/command'])).code).toBe(127)
   const plain = join(stage.home, 'plain')
   await writeFile(plain, 'text')
@@ -84,7 +89,8 @@ test('stdio, exit code and signals are the child’s own', async () => {
 
 test('a signal reaches the child, and its answer to it counts', async () => {
   const stage = await authorizedStage()
-  const script = "process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1000); console.log('ready')"
+  const script =
+    "process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1000); console.log('ready')"
   const running = start(stage, ['exec', '--', process.execPath, '-e', script])
   await running.written(/ready/)
   running.child.kill('SIGTERM')

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { approve, PROGRAM, run, setStage, type Stage, start } from '../support/program.ts'
+import { approve, PROGRAM, run, type Stage, setStage, start } from '../support/program.ts'
 
 const launcher = join(
   process.env.INSPECTOR_DIR ?? '',
@@ -24,7 +24,9 @@ async function inspect(stage: Stage, ...args: string[]): Promise<Record<string, 
 test('the Inspector authorizes, reads the status, refreshes and reads it again', async (context) => {
   if (!existsSync(launcher) || !existsSync(node)) {
     const how = 'npm install --ignore-scripts --prefix DIR @modelcontextprotocol/inspector@2.12.0'
-    context.skip(`the Inspector is not installed: run ${how}, set INSPECTOR_DIR=DIR and INSPECTOR_NODE to a Node 22`)
+    context.skip(
+      `the Inspector is not installed: run ${how}, set INSPECTOR_DIR=DIR and INSPECTOR_NODE to a Node 22`,
+    )
   }
   const stage = await setStage()
   const call = async (name: string, ...args: string[]) => {
@@ -45,8 +47,16 @@ test('the Inspector authorizes, reads the status, refreshes and reads it again',
   await login.written(/Waiting/)
   await approve(stage, started.authorization_url)
   expect((await login.end).code).toBe(0)
-  expect(await call('token_status')).toMatchObject({ status: 'valid', generation: 1, authorization_status: 'succeeded' })
+  expect(await call('token_status')).toMatchObject({
+    status: 'valid',
+    generation: 1,
+    authorization_status: 'succeeded',
+  })
   expect(await call('refresh_token', 'force=true')).toMatchObject({ status: 'refreshed', generation: 2 })
-  expect(await call('token_status', 'verify=true')).toMatchObject({ status: 'valid', generation: 2, verified: true })
+  expect(await call('token_status', 'verify=true')).toMatchObject({
+    status: 'valid',
+    generation: 2,
+    verified: true,
+  })
   expect((await run(stage, ['status'])).code).toBe(0)
 }, 120_000)

@@ -8,7 +8,14 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { expect, onTestFinished, test } from 'vitest'
 import { authorize, PROGRAM, setStage, startServer } from '../support/program.ts'
 
-const installed = join(process.env.LARK_MCP_DIR ?? '', 'node_modules', '@larksuiteoapi', 'lark-mcp', 'dist', 'cli.js')
+const installed = join(
+  process.env.LARK_MCP_DIR ?? '',
+  'node_modules',
+  '@larksuiteoapi',
+  'lark-mcp',
+  'dist',
+  'cli.js',
+)
 
 test('lark-mcp goes on calling while the token expires and rotates, without a restart', async (context) => {
   if (!process.env.LARK_MCP_DIR || !existsSync(installed)) {
@@ -19,7 +26,15 @@ test('lark-mcp goes on calling while the token expires and rotates, without a re
   const server = await startServer(stage)
   await authorize(stage, server)
 
-  const lark = [process.execPath, installed, 'mcp', '--token-mode', 'user_access_token', '-t', 'docx.v1.document.rawContent']
+  const lark = [
+    process.execPath,
+    installed,
+    'mcp',
+    '--token-mode',
+    'user_access_token',
+    '-t',
+    'docx.v1.document.rawContent',
+  ]
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [PROGRAM, 'exec', '--', ...lark],

@@ -10,7 +10,12 @@ test('a person re-authorizes, the assistant reports when the token expires, and 
   expect(before.data.next_step).toContain('start_authorization')
 
   const started = await server.call('start_authorization', { open_browser: false })
-  expect(started.data).toMatchObject({ status: 'pending', joined: false, browser_opened: false, user_code: null })
+  expect(started.data).toMatchObject({
+    status: 'pending',
+    joined: false,
+    browser_opened: false,
+    user_code: null,
+  })
   expect(started.text).toContain(String(started.data.authorization_url))
 
   const waiting = server.call('token_status', { wait_seconds: 30 })

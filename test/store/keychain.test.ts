@@ -124,8 +124,8 @@ describe.skipIf(NO_SESSION !== null)(
         timeout: 10_000,
       })
       // By its own hand: spawnSync names an error where its own limit ends the process.
-    expect(ended.error).toBeUndefined()
-    expect(ended.signal).toBe('SIGKILL')
+      expect(ended.error).toBeUndefined()
+      expect(ended.signal).toBe('SIGKILL')
       session.bus.kill('SIGCONT')
     })
   },

@@ -1,0 +1,173 @@
+// App registration: a person opens a link, Feishu creates the app and hands over its id and secret. Feishu's own SDK
+// and command line ship this flow (a device flow in the manner of RFC 8628); its public documentation does not.
+
+import { gzipSync } from 'node:zlib'
+import { AuthError } from '../errors.ts'
+import { Secret } from '../secret.ts'
+import { type Json, logIdOf, parseObject } from './answer.ts'
+import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
+import type { ClientCredentials, HttpAnswer, HttpRequest, RequestOptions } from './token-endpoint.ts'
+
+export type Registration = {
+  deviceCode: Secret
+  userCode: string
+  /** Where the person has the app created. */
+  verificationUrl: string
+  lifetimeMs: number
+  intervalMs: number
+}
+
+/** For an answer that does not say: what Feishu's own SDK assumes. */
+const LIFETIME_MS = 600_000
+const INTERVAL_MS = 5_000
+/** RFC 8628 §3.5: a `slow_down` adds five seconds; as in the device grant, a minute is the most. */
+const SLOW_DOWN_MS = 5_000
+const MAX_INTERVAL_MS = 60_000
+/** An app id is part of file names. */
+const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
+
+function registrationRequest(
+  endpoints: Endpoints,
+  parameters: Record<string, string>,
+  options: RequestOptions,
+): HttpRequest {
+  return {
+    method: 'POST',
+    url: `${endpoints.accounts}/oauth/v1/app/registration`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+    body: new URLSearchParams(parameters).toString(),
+    ...options,
+  }
+}
+
+/** Asks for a code with which a person has an app created; Lark's people start on Feishu's host too. */
+export function beginRegistrationRequest(endpoints: Endpoints, options: RequestOptions): HttpRequest {
+  const parameters = {
+    action: 'begin',
+    archetype: 'PersonalAgent',
+    auth_method: 'client_secret',
+    request_user_info: 'open_id tenant_brand',
+  }
+  return registrationRequest(endpoints, parameters, options)
+}
+
+/** Asks whether the app has been created. */
+export function pollRegistrationRequest(
+  endpoints: Endpoints,
+  deviceCode: Secret,
+  options: RequestOptions,
+): HttpRequest {
+  return registrationRequest(endpoints, { action: 'poll', device_code: deviceCode.reveal() }, options)
+}
+
+/** The page with the scopes that the new app is to have, as Feishu's SDK writes them: gzip, base64url. */
+function withScopes(page: string, scopes: readonly string[]): string {
+  const url = new URL(page)
+  // Basic identity comes with every app, and is not in the catalogue that this list is checked against.
+  const user = scopes.filter((scope) => scope !== 'auth:user.id:read')
+  url.searchParams.set('from', 'sdk')
+  url.searchParams.set('tp', 'sdk')
+  if (user.length > 0) {
+    const addons = gzipSync(JSON.stringify({ scopes: { user } })).toString('base64url')
+    url.searchParams.set('addons', addons)
+  }
+  return url.href
+}
+
+function seconds(value: unknown, fallbackMs: number): number {
+  const number = Number(value)
+  return Number.isFinite(number) && number > 0 ? number * 1000 : fallbackMs
+}
+
+function read(answer: HttpAnswer): Json {
+  if (answer.kind === 'failure') throw answer.error
+  return parseObject(answer.body) ?? {}
+}
+
+/**
+ * Reads the answer to the begin request.
+ *
+ * @throws AuthError why there is no link
+ */
+export function processRegistration(
+  answer: HttpAnswer,
+  endpoints: Endpoints,
+  scopes: readonly string[],
+): Registration {
+  const json = read(answer)
+  const page =
+    trustedUrl(json.verification_uri_complete, endpoints) ?? trustedUrl(json.verification_uri, endpoints)
+  const { device_code: deviceCode, user_code: userCode } = json
+  if (typeof deviceCode !== 'string' || !deviceCode || typeof userCode !== 'string' || !page) {
+    throw refused(answer, json, endpoints)
+  }
+  return {
+    deviceCode: new Secret(deviceCode),
+    userCode: untrusted(userCode)?.slice(0, 40) ?? '',
+    verificationUrl: withScopes(page, scopes),
+    lifetimeMs: seconds(json.expires_in ?? json.expire_in, LIFETIME_MS),
+    intervalMs: seconds(json.interval, INTERVAL_MS),
+  }
+}
+
+export type RegistrationPoll =
+  | { kind: 'pending'; intervalMs: number }
+  | { kind: 'app'; brand: 'feishu' | 'lark'; client: ClientCredentials }
+  /** The person belongs to Lark: its accounts host hands the app over. */
+  | { kind: 'lark' }
+  | { kind: 'ended'; error: AuthError }
+
+/** Reads the answer to a poll. `endpoints` are those that were asked. What is no end and no app is waited out. */
+export function processRegistrationPoll(
+  answer: HttpAnswer,
+  intervalMs: number,
+  endpoints: Endpoints,
+): RegistrationPoll {
+  const slower = {
+    kind: 'pending',
+    intervalMs: Math.min(intervalMs + SLOW_DOWN_MS, MAX_INTERVAL_MS),
+  } as const
+  const json = answer.kind === 'answer' ? parseObject(answer.body) : null
+  // RFC 8628 §3.5: back off on time-outs too.
+  if (answer.kind === 'failure' || !json || answer.status >= 500) return slower
+  const { client_id: appId, client_secret: secret, user_info: user, error } = json
+  const lark = endpoints.brand === 'lark' || (user as Json | null | undefined)?.tenant_brand === 'lark'
+  if (typeof appId === 'string' && APP_ID.test(appId) && typeof secret === 'string' && secret) {
+    return { kind: 'app', brand: lark ? 'lark' : 'feishu', client: { appId, appSecret: new Secret(secret) } }
+  }
+  if (error === 'authorization_pending') return { kind: 'pending', intervalMs }
+  if (error === 'slow_down') return slower
+  if (error === 'access_denied') return { kind: 'ended', error: denied(endpoints) }
+  if (error === 'expired_token' || error === 'invalid_grant') {
+    return { kind: 'ended', error: registrationExpired(endpoints) }
+  }
+  if (error !== undefined) return { kind: 'ended', error: refused(answer, json, endpoints) }
+  return lark && endpoints.brand !== 'lark' ? { kind: 'lark' } : slower
+}
+
+/** The way that is always open. */
+function consolePath({ open }: Endpoints): string {
+  return `Create the app in the developer console instead (${open}/app), and give setup its App ID and App Secret.`
+}
+
+function refused(answer: HttpAnswer, json: Json, endpoints: Endpoints): AuthError {
+  const said = untrusted(json.error_description ?? json.error ?? json.msg)
+  const code = typeof json.error === 'string' ? 'unauthorized_client' : 'unexpected_response'
+  return new AuthError(code, `Feishu offers no creation of apps here${said ? `: "${said}"` : ''}.`, {
+    nextStep: consolePath(endpoints),
+    logId: answer.kind === 'answer' ? logIdOf(answer.headers) : null,
+  })
+}
+
+function denied(endpoints: Endpoints): AuthError {
+  return new AuthError('access_denied', 'The person declined to have an app created.', {
+    nextStep: consolePath(endpoints),
+  })
+}
+
+/** The link was not used in time. */
+export function registrationExpired(endpoints: Endpoints): AuthError {
+  return new AuthError('authorization_expired', 'The link to create the app was not used in time.', {
+    nextStep: `Run setup again for a new link. ${consolePath(endpoints)}`,
+  })
+}

@@ -1,0 +1,254 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { Secret } from '../../src/secret.ts'
+import { createFileStore } from '../../src/store/file-store.ts'
+import { createKeys } from '../../src/store/key.ts'
+import { crashAtEveryChange } from '../support/crash.ts'
+import { NO_SESSION, type Session, startSession } from '../support/keychain.ts'
+import {
+  type Environment,
+  presentations,
+  run,
+  type Stage,
+  setStage,
+  startServer,
+} from '../support/program.ts'
+import { openStore, storeIssued } from '../support/stored.ts'
+
+const ENVIRONMENT_KEY = Buffer.alloc(32, 9).toString('base64')
+const NO_BUS = { DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent/bus' }
+
+/** A store whose key is in a file, with the app's credentials and a token for each profile. */
+async function storedStage(profiles: string[]): Promise<Stage> {
+  const stage = await setStage({ env: NO_BUS })
+  const { sandbox, tokenDir } = stage
+  const kept = await run(stage, ['setup', '--app-id', sandbox.app.appId, '--app-secret-stdin'], {
+    input: sandbox.app.appSecret,
+  })
+  expect(kept.code).toBe(0)
+  for (const profile of profiles) {
+    const id = { brand: 'feishu', appId: sandbox.app.appId, profile } as const
+    await storeIssued(openStore(tokenDir), id, sandbox.issue(), sandbox.user, Date.now())
+  }
+  return stage
+}
+
+async function statusOf(
+  stage: Stage,
+  profile: string,
+  env: Environment = {},
+): Promise<Record<string, unknown>> {
+  const { stdout } = await run(stage, ['status', '--json', '--profile', profile], { env })
+  return JSON.parse(stdout)
+}
+
+/** The places that the sealed files name. */
+function sourcesOf(stage: Stage): string[] {
+  const folder = join(stage.tokenDir, 'store')
+  const sealed = readdirSync(folder).filter((name) => /\.json(\.pending)?$/.test(name))
+  const paths = [join(stage.tokenDir, 'app.json'), ...sealed.map((name) => join(folder, name))]
+  return [...new Set(paths.map((path) => JSON.parse(readFileSync(path, 'utf8')).key_source))]
+}
+
+function keyFiles(stage: Stage): string[] {
+  const folder = join(stage.tokenDir, 'key')
+  return existsSync(folder) ? readdirSync(folder) : []
+}
+
+test('the key moves to the environment and back, and everything opens with it alone', async () => {
+  const stage = await storedStage(['default', 'work'])
+  const env = { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY }
+  const without = await run(stage, ['key', '--move-to', 'env', '--json'])
+  expect(without.code).toBe(2)
+  expect(JSON.parse(without.stdout).error).toMatchObject({ code: 'key_unavailable', recovery: 'fix_config' })
+
+  const moved = await run(stage, ['key', '--move-to', 'env', '--json'], { env })
+  expect(moved.code).toBe(0)
+  expect(JSON.parse(moved.stdout)).toMatchObject({
+    status: 'moved',
+    key_source: 'env',
+    moved_from: ['file'],
+    resealed: 3,
+    left: [],
+    old_keys_removed: true,
+  })
+  expect(sourcesOf(stage)).toEqual(['env'])
+  expect(keyFiles(stage)).toEqual([])
+  expect(await statusOf(stage, 'work', env)).toMatchObject({
+    status: 'valid',
+    key_source: 'env',
+    generation: 1,
+  })
+  const shut = await statusOf(stage, 'work')
+  expect(shut).toMatchObject({ status: 'store_unreadable', key_source: 'env' })
+  expect(shut.warnings).toEqual([expect.stringContaining('FEISHU_TOKEN_KEY')])
+
+  const again = await run(stage, ['key', '--move-to', 'env', '--json'], { env })
+  expect(JSON.parse(again.stdout)).toMatchObject({ status: 'unchanged', resealed: 0 })
+  const back = await run(stage, ['key', '--move-to', 'file', '--json'], { env })
+  expect(JSON.parse(back.stdout)).toMatchObject({ status: 'moved', key_source: 'file', moved_from: ['env'] })
+  expect(keyFiles(stage)).toHaveLength(1)
+  expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'file' })
+  const { FEISHU_APP_ID: _, FEISHU_APP_SECRET: __, ...kept } = stage.env
+  stage.env = kept
+  expect((await run(stage, ['refresh', '--force'])).code).toBe(0)
+  expect(presentations(stage)).toBe(1)
+})
+
+test('killed before any of its changes, a move leaves everything to be opened, and the next one completes it', async () => {
+  const stage = await storedStage(['default', 'work'])
+  const env = { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY }
+  const { crashes, last } = await crashAtEveryChange(
+    stage,
+    ['key', '--move-to', 'env'],
+    async () => {
+      for (const profile of ['default', 'work'])
+        expect(await statusOf(stage, profile, env)).toMatchObject({ status: 'valid', generation: 1 })
+    },
+    env,
+  )
+  // Three files sealed anew, and the old key removed.
+  expect(crashes).toBeGreaterThanOrEqual(3)
+  expect(last.code).toBe(0)
+  expect(sourcesOf(stage)).toEqual(['env'])
+})
+
+test('a file that cannot be opened is named and left, and its key with it', async () => {
+  const stage = await storedStage(['default', 'work'])
+  const broken = join(stage.tokenDir, 'store', `feishu-${stage.sandbox.app.appId}-work.json`)
+  writeFileSync(broken, readFileSync(broken, 'utf8').slice(0, -20))
+  const moved = await run(stage, ['key', '--move-to', 'env', '--json'], {
+    env: { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY },
+  })
+  expect(moved.code).toBe(1)
+  expect(JSON.parse(moved.stdout)).toMatchObject({ status: 'moved', resealed: 2, old_keys_removed: false })
+  expect(JSON.parse(moved.stdout).left).toEqual([{ path: broken, why: expect.stringContaining('damaged') }])
+  expect(keyFiles(stage)).toHaveLength(1)
+})
+
+test('the count of presentations whose answers were lost moves with the key', async () => {
+  const stage = await storedStage(['default'])
+  const id = { brand: 'feishu', appId: stage.sandbox.app.appId, profile: 'default' } as const
+  const refreshToken = (await openStore(stage.tokenDir).read(id)).tokenSet?.refreshToken
+  if (!refreshToken) throw new Error('nothing is stored')
+  await openStore(stage.tokenDir).withLock(id, 1_000, async (locked) => {
+    await locked.prepare(refreshToken)
+    locked.markSent()
+  })
+  const env = { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY }
+  await crashAtEveryChange(stage, ['key', '--move-to', 'env'], async () => undefined, env)
+  const keys = createKeys({
+    directory: join(stage.tokenDir, 'key'),
+    source: 'env',
+    environmentKey: new Secret(ENVIRONMENT_KEY),
+  })
+  const moved = createFileStore({ directory: stage.tokenDir, keys, now: Date.now })
+  const known = await moved.withLock(id, 1_000, (locked) => locked.presentations(refreshToken))
+  expect(known).toMatchObject({ ambiguous: 1 })
+})
+
+test('without a bus, auto keeps the key in a file, and keychain makes the key unavailable and nothing else', async () => {
+  const stage = await setStage({ env: NO_BUS })
+  const only = await startServer(stage, { env: { FEISHU_TOKEN_KEY_SOURCE: 'keychain' } })
+  const refused = await only.call('start_authorization', { open_browser: false })
+  expect(refused.isError).toBe(true)
+  expect(refused.text).toMatch(
+    /^FAILED.*No keychain can be reached.*code=key_unavailable recovery=fix_config\]$/s,
+  )
+  await only.close()
+  expect(keyFiles(stage)).toEqual([])
+
+  const server = await startServer(stage)
+  expect((await server.call('start_authorization', { open_browser: false })).data).toMatchObject({
+    status: 'pending',
+  })
+  expect((await server.call('token_status')).data).toMatchObject({
+    key_source: 'file',
+    status: 'not_authorized',
+  })
+})
+
+describe.skipIf(NO_SESSION !== null)(
+  `with gnome-keyring${NO_SESSION ? ` (SKIPPED: ${NO_SESSION})` : ''}`,
+  () => {
+    const bus = (session: Session) => ({ DBUS_SESSION_BUS_ADDRESS: `unix:path=${session.socket}` })
+
+    test('a new store keeps its key in a keychain that works, and the next process finds it there', async () => {
+      const session = await startSession()
+      await session.startKeyring()
+      const stage = await setStage({ env: bus(session) })
+      const { sandbox } = stage
+      const path = join(stage.home, 'token.json')
+      writeFileSync(path, JSON.stringify(sandbox.issue()))
+      expect((await run(stage, ['import', path])).code).toBe(0)
+      expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'keychain' })
+      expect(keyFiles(stage)).toEqual([])
+      expect((await run(stage, ['refresh', '--force'])).code).toBe(0)
+      expect(presentations(stage)).toBe(1)
+    })
+
+    test('a locked keychain makes the store unreadable: no new key, no new authorization, no byte changed', async () => {
+      const session = await startSession()
+      await session.startKeyring()
+      const stage = await storedStage(['default'])
+      stage.env = { ...stage.env, ...bus(session) }
+      const moved = await run(stage, ['key', '--move-to', 'keychain', '--json'])
+      expect(JSON.parse(moved.stdout)).toMatchObject({
+        status: 'moved',
+        key_source: 'keychain',
+        old_keys_removed: true,
+      })
+      expect(keyFiles(stage)).toEqual([])
+      await session.lock()
+
+      const record = join(stage.tokenDir, 'store', `feishu-${stage.sandbox.app.appId}-default.json`)
+      const before = { bytes: readFileSync(record), at: statSync(record).mtimeMs }
+      const server = await startServer(stage)
+      const status = await server.call('token_status')
+      expect(status.data).toMatchObject({ status: 'store_unreadable', key_source: 'keychain' })
+      expect(status.data.warnings).toEqual([expect.stringMatching(/keychain is locked/)])
+      for (const [tool, args] of [
+        ['start_authorization', { open_browser: false }],
+        ['refresh_token', { force: true }],
+      ] as const) {
+        const refused = await server.call(tool, args)
+        expect(refused.isError).toBe(true)
+        expect(refused.text).toMatch(/keychain is locked.*code=key_unavailable recovery=fix_config\]$/s)
+      }
+      expect({ bytes: readFileSync(record), at: statSync(record).mtimeMs }).toEqual(before)
+      expect(keyFiles(stage)).toEqual([])
+      expect(presentations(stage)).toBe(0)
+    })
+
+    test('a hung keychain is told from a locked one, in time', async () => {
+      const session = await startSession()
+      const keyring = await session.startKeyring()
+      const stage = await storedStage(['default'])
+      stage.env = { ...stage.env, ...bus(session) }
+      expect((await run(stage, ['key', '--move-to', 'keychain'])).code).toBe(0)
+      keyring.kill('SIGSTOP')
+      const startedAt = performance.now()
+      const status = await statusOf(stage, 'default')
+      expect(performance.now() - startedAt).toBeLessThan(8_000)
+      expect(status).toMatchObject({
+        status: 'store_unreadable',
+        warnings: [expect.stringMatching(/did not answer/)],
+      })
+      keyring.kill('SIGCONT')
+      expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'keychain' })
+    })
+
+    test('the key moves out of the keychain again, and is gone from there', async () => {
+      const session = await startSession()
+      await session.startKeyring()
+      const stage = await storedStage(['default'])
+      stage.env = { ...stage.env, ...bus(session) }
+      await run(stage, ['key', '--move-to', 'keychain'])
+      const back = await run(stage, ['key', '--move-to', 'file', '--json'])
+      expect(JSON.parse(back.stdout)).toMatchObject({ moved_from: ['keychain'], old_keys_removed: true })
+      await session.lock()
+      expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'file' })
+    })
+  },
+)
