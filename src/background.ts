@@ -3,6 +3,7 @@
 import { resolveApp } from './app.ts'
 import { startAutoRefresh } from './auto-refresh.ts'
 import type { Deps } from './deps.ts'
+import { LOCK_MS } from './refresh.ts'
 
 /** Starts the background work; returns how to stop it. */
 export function startBackground(deps: Deps): () => void {
@@ -10,9 +11,12 @@ export function startBackground(deps: Deps): () => void {
   return startAutoRefresh(deps, async () => {
     if (deps.config.deliverTo.length === 0) return
     const app = await resolveApp(deps, deps.config.profile)
-    const { generation, tokenSet } = await deps.store.read(app.id)
-    if (!tokenSet || generation === deliveredGeneration) return
-    await deps.deliver(app.id, tokenSet)
-    deliveredGeneration = generation
+    if ((await deps.store.read(app.id)).generation === deliveredGeneration) return
+    // Under the lock: an older token must not be written over a newer one.
+    deliveredGeneration = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+      const { generation, tokenSet } = await locked.read()
+      if (tokenSet) await deps.deliver(app.id, tokenSet)
+      return generation
+    })
   })
 }

@@ -26,6 +26,7 @@ export type Config = {
   callbackListen: { host: string; port: number } | null
   tlsFiles: { cert: string; key: string } | null
   scopes: string[]
+  /** This process's own: the environment's app and the delivery targets belong to it. */
   profile: string
   tokenDir: string
   keySource: KeySourceSetting
@@ -283,24 +284,18 @@ function readTokenDir(reader: SettingsReader, home: string): string {
 /**
  * Reads the settings (DESIGN: the contract, settings).
  *
- * @param profile the `--profile` of the command line, which wins over `FEISHU_PROFILE`
  * @throws AuthError `config_invalid`, listing every problem
  */
-export function readConfig(
-  env: Environment,
-  home: string,
-  platform: NodeJS.Platform,
-  profile: string | null,
-): Config {
+export function readConfig(env: Environment, home: string, platform: NodeJS.Platform): Config {
   const reader = new SettingsReader(env)
   const redirect = reader.url('FEISHU_REDIRECT_URI', DEFAULT_REDIRECT_URI)
   const callbackListen = readListen(reader)
   const tlsFiles = readTls(reader, home)
   if (redirect) checkRedirect(reader, redirect, callbackListen !== null, tlsFiles !== null)
   const scopes = reader.text('FEISHU_SCOPES')
-  const name = profile ?? reader.text('FEISHU_PROFILE') ?? DEFAULT_PROFILE
-  if (!PROFILE_NAME.test(name)) {
-    reader.problems.push('FEISHU_PROFILE (--profile) must be 1 to 64 of a-z, 0-9, ".", "_" and "-"')
+  const profile = reader.text('FEISHU_PROFILE') ?? DEFAULT_PROFILE
+  if (!PROFILE_NAME.test(profile)) {
+    reader.problems.push('FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"')
   }
   checkStore(reader)
   const config: Config = {
@@ -314,7 +309,7 @@ export function readConfig(
     callbackListen,
     tlsFiles,
     scopes: scopes ? splitScopes(scopes) : [...DEFAULT_SCOPES],
-    profile: name,
+    profile,
     tokenDir: readTokenDir(reader, home),
     keySource: reader.oneOf('FEISHU_TOKEN_KEY_SOURCE', ['auto', 'keychain', 'file', 'env'], 'auto'),
     key: readKey(reader),

@@ -114,7 +114,7 @@ async function serveMcp(): Promise<number> {
   const closing = new AbortController()
   let deps: Deps | null = null
   const getDeps = () => {
-    deps ??= createDeps(readConfig(environment, homedir(), process.platform, null), closing.signal)
+    deps ??= createDeps(readConfig(environment, homedir(), process.platform), closing.signal)
     return deps
   }
   const log = createLog('info')
@@ -166,8 +166,7 @@ async function runCommand(args: string[]): Promise<number> {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     stdin: process.stdin,
-    createDeps: (profile) =>
-      createDeps(readConfig(environment, homedir(), process.platform, profile), closing.signal),
+    createDeps: () => createDeps(readConfig(environment, homedir(), process.platform), closing.signal),
     settle,
     onSignal: (signals, act) => {
       for (const signal of signals) process.on(signal, act)

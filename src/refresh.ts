@@ -161,8 +161,11 @@ const AUTHORIZE = 'Call start_authorization so that the person approves again.'
 /** There is no token set: what to do, and whether there is one of another app. */
 export function notAuthorized(deps: Deps, app: App): AuthError {
   const { profile, appId } = app.id
-  return new AuthError('not_authorized', `Profile "${profile}" of app ${appId} has no token yet.`, {
-    nextStep: `Call start_authorization (or run \`${deps.command} login\`).`,
+  const others = deps.store.otherApps(app.id)
+  const stored = others.length > 0 ? ` There is one of another app (${others.join(', ')}).` : ''
+  const check = others.length > 0 ? 'Check FEISHU_APP_ID and FEISHU_BRAND, or call' : 'Call'
+  return new AuthError('not_authorized', `Profile "${profile}" of app ${appId} has no token yet.${stored}`, {
+    nextStep: `${check} start_authorization (or run \`${deps.command} login\`).`,
   })
 }
 

@@ -2,7 +2,15 @@ import type { Brand } from './config.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
 import { logIdOf } from './oauth/answer.ts'
-import type { Endpoints } from './oauth/feishu.ts'
+import { type Endpoints, endpointsOf } from './oauth/feishu.ts'
+import {
+  beginRegistrationRequest,
+  pollRegistrationRequest,
+  processRegistration,
+  processRegistrationPoll,
+  type Registration,
+  registrationExpired,
+} from './oauth/registration.ts'
 import type { HttpAnswer, HttpRequest } from './oauth/token-endpoint.ts'
 import type { Secret } from './secret.ts'
 
@@ -81,4 +89,54 @@ export async function checkCredentials(deps: Deps, app: NewApp): Promise<true | 
 export async function keepApp(deps: Deps, profile: string, app: NewApp): Promise<void> {
   const kept = { app_id: app.appId, app_secret: app.appSecret.reveal(), brand: app.brand }
   await deps.store.updateApps((apps) => ({ ...apps, [profile]: kept }))
+}
+
+/** Whose requests these are, while there is no app yet. */
+const REGISTRATION = { deadlineMs: CHECK_MS, account: { key: 'setup', forced: false } }
+
+/**
+ * Asks Feishu for a link with which a person has an app created, with the scopes of the settings.
+ *
+ * @throws AuthError why there is none; its next step is the developer console
+ */
+export async function beginRegistration(deps: Deps): Promise<Registration> {
+  const endpoints = endpointsOf('feishu', deps.config)
+  const answer = await deps.request(beginRegistrationRequest(endpoints, REGISTRATION))
+  return processRegistration(answer, endpoints, deps.config.scopes)
+}
+
+/** Waits in real time. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resume) => setTimeout(resume, ms))
+}
+
+/**
+ * Waits until the person has had the app created.
+ *
+ * @throws AuthError `access_denied`, `authorization_expired`, or what Feishu refused
+ */
+export async function awaitRegistration(
+  deps: Deps,
+  registration: Registration,
+  wait: (ms: number) => Promise<void> = pause,
+): Promise<NewApp> {
+  const giveUpAt = deps.clock.elapsed() + registration.lifetimeMs
+  let endpoints = endpointsOf('feishu', deps.config)
+  let { intervalMs } = registration
+  for (;;) {
+    await wait(intervalMs)
+    // What is asked for after the end is answered too: a person may approve at the last moment.
+    const late = deps.clock.elapsed() > giveUpAt
+    const answer = await deps.request(
+      pollRegistrationRequest(endpoints, registration.deviceCode, REGISTRATION),
+    )
+    const result = processRegistrationPoll(answer, intervalMs, endpoints)
+    if (result.kind === 'app') {
+      return { brand: result.brand, ...result.client, endpoints: endpointsOf(result.brand, deps.config) }
+    }
+    if (result.kind === 'ended') throw result.error
+    if (late) throw registrationExpired(endpoints)
+    if (result.kind === 'lark') endpoints = endpointsOf('lark', deps.config)
+    else intervalMs = result.intervalMs
+  }
 }

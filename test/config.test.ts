@@ -10,12 +10,12 @@ const KEY = Buffer.alloc(32, 7).toString('base64')
 
 type Env = Record<string, string | undefined>
 
-function read(env: Env, options: { home?: string; profile?: string } = {}): Config {
-  return readConfig(env, options.home ?? HOME, 'linux', options.profile ?? null)
+function read(env: Env, options: { home?: string } = {}): Config {
+  return readConfig(env, options.home ?? HOME, 'linux')
 }
 
 /** What is wrong with the settings, in the words of the error. */
-async function problemsOf(env: Env, options: { home?: string; profile?: string } = {}): Promise<string> {
+async function problemsOf(env: Env, options: { home?: string } = {}): Promise<string> {
   const error = await failureOf(() => read(env, options))
   expect(error).toMatchObject({ code: 'config_invalid', nextStep: expect.stringContaining('env') })
   return error.message
@@ -274,11 +274,6 @@ describe('the folder of the store', () => {
     expect(read({ FEISHU_TOKEN_DIR: 'tokens' }).warnings.join()).toContain('FEISHU_TOKEN_DIR is relative')
     expect(read({ FEISHU_TOKEN_DIR: '/a b/你好' }).warnings).toEqual([])
   })
-})
-
-test('the profile of the command line wins and is checked like the setting', async () => {
-  expect(read({ FEISHU_PROFILE: 'work' }, { profile: 'home' }).profile).toBe('home')
-  expect(await problemsOf({}, { profile: 'a/b' })).toContain('--profile')
 })
 
 test('the host that a gateway stands before wins over FEISHU_OPEN_URL', () => {

@@ -71,7 +71,7 @@ describe('README', () => {
     const spy = new Proxy({} as Record<string, string>, {
       get: (_, name) => void read.add(String(name).toUpperCase()),
     })
-    readConfig(spy, '/home/somebody', 'linux', null)
+    readConfig(spy, '/home/somebody', 'linux')
     // Named as a danger, not as a setting.
     read.delete('NODE_TLS_REJECT_UNAUTHORIZED')
     // Node's own, read by nobody here.

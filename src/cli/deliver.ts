@@ -1,7 +1,8 @@
 import { resolveApp } from '../app.ts'
 import { deliverCopies } from '../deliver.ts'
 import type { Delivery } from '../delivery/deliver.ts'
-import { notAuthorized, refreshToken } from '../refresh.ts'
+import { AuthError } from '../errors.ts'
+import { LOCK_MS, notAuthorized, refreshToken } from '../refresh.ts'
 import { type Command, print } from './io.ts'
 import { expectOperands } from './run.ts'
 
@@ -10,15 +11,19 @@ const DONE: readonly Delivery['status'][] = ['delivered', 'unchanged']
 /** Writes the token to the configured targets now; with `--dry-run` shows what would change. */
 export const deliver: Command = async ({ cli, deps, profile, options, operands }) => {
   expectOperands(cli, operands, [])
+  if (profile !== deps.config.profile) {
+    throw new AuthError('config_invalid', `FEISHU_DELIVER_TO belongs to profile "${deps.config.profile}".`, {
+      nextStep: `Set FEISHU_PROFILE=${profile} beside the targets that are meant for it.`,
+    })
+  }
   const app = await resolveApp(deps, profile)
   const dryRun = options['dry-run'] ?? false
   if (!dryRun) await refreshToken(deps, { profile, force: false })
-  const { tokenSet } = await deps.store.read(app.id)
-  if (!tokenSet) throw notAuthorized(deps, app)
-  const deliveries = await deliverCopies(deps.config, tokenSet, {
-    now: deps.clock.now(),
-    byHand: true,
-    dryRun,
+  // Under the lock: an older token must not be written over a newer one.
+  const deliveries = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+    const { tokenSet } = await locked.read()
+    if (!tokenSet) throw notAuthorized(deps, app)
+    return deliverCopies(deps.config, tokenSet, { now: deps.clock.now(), byHand: true, dryRun })
   })
   const lines = deliveries.map(({ target, status, detail, restart_hint }) => {
     return `${target}: ${status}. ${detail}${restart_hint ? ` ${restart_hint}` : ''}\n`

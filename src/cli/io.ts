@@ -12,7 +12,7 @@ export type Cli = {
   stderr: (text: string) => void
   stdin: Readable & { isTTY?: boolean }
   /** Throws `config_invalid`. */
-  createDeps: (profile: string | null) => Deps
+  createDeps: () => Deps
   settle: (deps: Deps) => Promise<void>
   /** Instead of ending this process. */
   onSignal: (signals: readonly NodeJS.Signals[], act: (signal: NodeJS.Signals) => void) => void
@@ -33,6 +33,7 @@ export type Options = {
   all?: boolean
   'app-id'?: string
   'app-secret-stdin'?: boolean
+  'create-app'?: boolean
   brand?: string
   'dry-run'?: boolean
   'no-gateway'?: boolean

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { errorAnswer, errorText, toAuthError } from '../answers.ts'
+import { PROFILE_NAME } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { AuthError, type Recovery } from '../errors.ts'
 import { type Cli, type Command, forTerminal, type Options } from './io.ts'
@@ -15,9 +16,11 @@ type Entry = {
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
   setup: {
-    usage: 'setup --app-id ID --app-secret-stdin [--brand feishu|lark]',
-    does: "keep the app's credentials, so that no client config needs them",
-    options: ['app-id', 'app-secret-stdin', 'brand'],
+    usage: 'setup [--app-id ID --app-secret-stdin [--brand feishu|lark] | --create-app]',
+    does:
+      "keep the app's credentials, so that no client config needs them; asks step by step on a terminal;\n" +
+      "      --create-app: Feishu creates the app for you (Feishu's own way, but not in its public documentation)",
+    options: ['app-id', 'app-secret-stdin', 'brand', 'create-app'],
     load: async () => (await import('./setup.ts')).setup,
   },
   login: {
@@ -134,6 +137,7 @@ const BOOLEANS = [
   'force',
   'all',
   'app-secret-stdin',
+  'create-app',
   'dry-run',
   'no-gateway',
 ] as const
@@ -191,16 +195,19 @@ async function dispatch(args: string[], cli: Cli): Promise<number> {
     (option) => ![...SHARED, ...entry.options].includes(option as keyof Options),
   )
   if (stray) throw usageError(cli.command, `The command ${name} has no option --${stray}`)
+  if (options.profile !== undefined && !PROFILE_NAME.test(options.profile)) {
+    throw usageError(cli.command, 'A profile is named by 1 to 64 of a-z, 0-9, ".", "_" and "-"')
+  }
   let deps: Deps
   try {
-    deps = cli.createDeps(options.profile ?? null)
+    deps = cli.createDeps()
   } catch (error) {
     if (!entry.loadWithoutSettings || !(error instanceof AuthError)) throw error
     return (await entry.loadWithoutSettings())(cli, options, error)
   }
   const command = await entry.load()
   try {
-    return await command({ cli, deps, profile: deps.config.profile, options, operands })
+    return await command({ cli, deps, profile: options.profile ?? deps.config.profile, options, operands })
   } finally {
     await cli.settle(deps)
   }

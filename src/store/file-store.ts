@@ -1,6 +1,4 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { ensureOwnDirectory, isTemporaryNameOf, removeFile, replaceFile } from '../files.ts'
+import { ensureOwnDirectory, replaceFile } from '../files.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import type { Keys } from './key.ts'
 import { acquireLock, type HeldLock, type LockHolder } from './lock.ts'
@@ -89,6 +87,11 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
       const names = sealed.names().filter((name) => name.startsWith(prefix))
       return names.map((name) => name.slice(prefix.length, -'.json'.length)).sort()
     },
+    otherApps({ brand, appId, profile }) {
+      const suffix = `-${profile}.json`
+      const apps = sealed.names().filter((name) => name.endsWith(suffix))
+      return apps.map((name) => name.slice(0, -suffix.length)).filter((name) => name !== `${brand}-${appId}`)
+    },
     async readApps() {
       return (await sealed.open(sealed.appsPath, APPS))?.content ?? null
     },
@@ -96,9 +99,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
       const { appsPath } = sealed
       const held = await lock(`${appsPath}.lock`, APPS_DEADLINE_MS)
       try {
-        for (const name of readdirSync(directory)) {
-          if (isTemporaryNameOf(name, appsPath)) removeFile(join(directory, name))
-        }
+        sealed.cleanUpApps()
         const apps = (await sealed.open(appsPath, APPS))?.content ?? {}
         const key = await sealed.sealingKey(appsPath)
         replaceFile(appsPath, sealed.seal(key, APPS, 0, update(apps)))

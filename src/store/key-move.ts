@@ -94,7 +94,10 @@ class Resealing {
 
   resealApps(): Promise<void> {
     const { appsPath } = this.#sealed
-    return this.#orLeave(appsPath, () => this.#reseal(appsPath, APPS))
+    return this.#orLeave(appsPath, () => {
+      this.#sealed.cleanUpApps()
+      return this.#reseal(appsPath, APPS)
+    })
   }
 
   resealProfile(path: string, held: HeldLock): Promise<void> {

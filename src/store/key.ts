@@ -98,6 +98,7 @@ function createKeychainKeys(keychain: Keychain): {
   create(): Promise<Key>
 } {
   const known = new Map<string, Promise<Key | null>>()
+  let created: Key | null = null
 
   async function ask(id: string): Promise<Key | null> {
     const value = await keychain.read(id)
@@ -115,9 +116,12 @@ function createKeychainKeys(keychain: Keychain): {
       return answer
     },
     async create() {
+      // Not one for every file that is sealed before the first of them lies in its place.
+      if (created) return created
       const key = toKey('keychain', randomBytes(KEY_BYTES))
       await keychain.keep(key.id, key.bytes.toString('base64'))
       known.set(key.id, Promise.resolve(key))
+      created = key
       return key
     },
   }

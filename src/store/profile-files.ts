@@ -131,6 +131,14 @@ export class SealedFiles {
     )
   }
 
+  /** Removes what a process that died while it wrote the credentials left behind. Only with their lock held. */
+  cleanUpApps(): void {
+    const directory = dirname(this.appsPath)
+    for (const name of readdirSync(directory)) {
+      if (isTemporaryNameOf(name, this.appsPath)) removeFile(join(directory, name))
+    }
+  }
+
   /** The headers of the credentials and of all records, as far as they can be read. */
   *headers(): Generator<Header, undefined> {
     for (const path of [this.appsPath, ...this.names().map((name) => join(this.folder, name))]) {

@@ -92,6 +92,8 @@ export type TokenStore = {
   holdAuthorization(id: ProfileId): Promise<HeldLock | LockHolder | null>
   /** The names of the profiles of an app that have a record, in order. Reads names alone. */
   profileNames(app: Omit<ProfileId, 'profile'>): string[]
+  /** Other apps that have a record under the same profile name, as `<brand>-<app id>`: the settings may be mixed up. */
+  otherApps(id: ProfileId): string[]
   /** The apps' credentials that `setup` kept. */
   readApps(): Promise<Json | null>
   updateApps(update: (apps: Json) => Json): Promise<void>

@@ -18,10 +18,11 @@ const problem = straceProblem()
 if (problem) console.warn(`SKIPPED: the system call sweep. ${problem}`)
 
 const ARGS = ['refresh', '--force', '--json']
-/** Other threads' wake-ups move a call on its count: it is looked for nearby, those that wake-ups are made of farther. */
-const nearby = (point: Point) => {
-  const reach = /^(read|write)$/.test(point.syscall) ? 20 : 6
-  return Array.from({ length: 2 * reach + 1 }, (_, step) => (step % 2 ? 1 : -1) * Math.ceil(step / 2))
+/** Wake-ups of other threads move calls without a path on their count: they are looked for nearby. */
+function countsNear({ syscall, nth, path }: Point): number[] {
+  const reach = path !== null ? 0 : syscall === 'read' ? 20 : 6
+  const steps = Array.from({ length: 2 * reach + 1 }, (_, step) => (step % 2 ? 1 : -1) * Math.ceil(step / 2))
+  return steps.map((step) => nth + step).filter((count) => count > 0)
 }
 /** Runs at a time: delays cost no processor. */
 const WIDTH: Record<Fault, number> = { SIGKILL: 4, EIO: 4, ENOSPC: 4, EACCES: 4, delay: 16 }
@@ -123,9 +124,9 @@ describe.skipIf(problem)('a refresh', () => {
     async (fault) => {
       const tally: Tally = { struck: new Set(), lost: new Set(), broken: [] }
       await inParallel(points, WIDTH[fault], async (point) => {
-        for (const offset of nearby(point)) {
+        for (const nth of countsNear(point)) {
           if (tally.struck.has(point.where)) return
-          await strike(theatre, main, { ...point, nth: point.nth + offset }, fault, tally)
+          await strike(theatre, main, { ...point, nth }, fault, tally)
         }
       })
       const missed = points.filter((point) => !tally.struck.has(point.where)).map((point) => point.where)

@@ -1,11 +1,13 @@
 // One folder of its own per run, all of them at one sandbox, and what must hold of each when its run is over.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Deps } from '../../src/deps.ts'
 import { AuthError } from '../../src/errors.ts'
 import { type RefreshResult, refreshToken } from '../../src/refresh.ts'
+import { keyIdOf } from '../../src/store/envelope.ts'
 import type { ProfileId } from '../../src/store/token-store.ts'
 import { fingerprint } from '../feishu-sandbox/ledger.ts'
 import { type Sandbox, startSandbox } from '../feishu-sandbox/sandbox.ts'
@@ -14,7 +16,13 @@ import { checkFiles, checkNoLeftovers, checkText, presentationsByToken } from '.
 import { storeIssued } from '../support/stored.ts'
 import type { Program } from './strace.ts'
 
-export type Theatre = { sandbox: Sandbox; root: string; close: () => Promise<void> }
+export type Theatre = {
+  sandbox: Sandbox
+  root: string
+  /** One key for all scenes, so that its file has the same name in all of them. */
+  key: string
+  close: () => Promise<void>
+}
 
 /** A sandbox and a folder for the scenes. */
 export async function openTheatre(parent: string = tmpdir()): Promise<Theatre> {
@@ -23,6 +31,7 @@ export async function openTheatre(parent: string = tmpdir()): Promise<Theatre> {
   return {
     sandbox,
     root,
+    key: randomBytes(32).toString('base64'),
     async close() {
       await sandbox.close()
       rmSync(root, { recursive: true, force: true })
@@ -44,14 +53,21 @@ export type Scene = {
   close: () => void
 }
 
+function putKey(directory: string, key: string): void {
+  const path = join(directory, `${keyIdOf(Buffer.from(key, 'base64'))}.key`)
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  writeFileSync(path, `${key}\n`, { mode: 0o600 })
+}
+
 /** Sets a scene: a home of its own with a token set that Feishu has just issued. */
-export async function setScene({ sandbox, root }: Theatre, folder?: string): Promise<Scene> {
+export async function setScene({ sandbox, root, key }: Theatre, folder?: string): Promise<Scene> {
   const home = mkdtempSync(join(root, 'h-'))
   const tokenDir = folder ?? join(home, 'tokens')
   const config = configOf(sandbox, home, tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file' })
   const id: ProfileId = { brand: 'feishu', appId: sandbox.app.appId, profile: 'default' }
   const issued = sandbox.issue()
   const open = () => openDeps(config)
+  putKey(join(tokenDir, 'key'), key)
   await storeIssued(open().store, id, issued, sandbox.user, Date.now())
   const env = {
     PATH: process.env.PATH ?? '',
@@ -72,7 +88,14 @@ export async function setScene({ sandbox, root }: Theatre, folder?: string): Pro
     env,
     refreshToken: issued.refresh_token ?? '',
     open,
-    program: (main, args) => ({ main, args, env, folder: tokenDir, log: join(home, 'strace.log') }),
+    program: (main, args) => ({
+      main,
+      args,
+      env,
+      folder: tokenDir,
+      log: join(home, 'strace.log'),
+      out: join(home, 'stdout'),
+    }),
     close: () => rmSync(home, { recursive: true, force: true }),
   }
 }

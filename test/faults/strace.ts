@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 
 /** The calls that touch files and sockets. No epoll, futex or mmap: an error there is not one of a disk or a network. */
 const SYSCALLS = [
@@ -40,8 +40,16 @@ const SYSCALLS = [
 /** strace counts `when=N` for each thread: with one thread for files, and none by io_uring, N means what it says. */
 const DETERMINISTIC = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' }
 
-/** One system call of one run: the n-th of its name, and which of those on this path. */
-export type Point = { syscall: string; nth: number; where: string }
+/** One system call of one run. */
+export type Point = {
+  syscall: string
+  /** Its number among those of its name; among those on `path`, where there is one. */
+  nth: number
+  /** The one path that it acts on, below the folder or `stdout`, if that is the same in every run. */
+  path: string | null
+  /** Names it in the same way in every run. */
+  where: string
+}
 
 export type Fault = 'SIGKILL' | 'EIO' | 'ENOSPC' | 'EACCES' | 'delay'
 export const FAULTS: readonly Fault[] = ['SIGKILL', 'EIO', 'ENOSPC', 'EACCES', 'delay']
@@ -63,7 +71,10 @@ export type Program = {
   args: string[]
   env: Record<string, string>
   folder: string
+  /** strace's own. */
   log: string
+  /** A file for stdout; null: a pipe. */
+  out: string | null
 }
 
 /** What a program that is under way is given on stdin, and when. */
@@ -74,30 +85,42 @@ const closeStdin: Talk = (child) => child.stdin?.end()
 async function runTraced(program: Program, options: string[], talk: Talk): Promise<Ended> {
   const env = { ...program.env, ...DETERMINISTIC }
   const traced = ['-f', '-y', '-o', program.log, ...options, process.execPath, program.main, ...program.args]
-  const child = spawn('strace', traced, { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const out = program.out === null ? null : openSync(program.out, 'w', 0o600)
+  const child = spawn('strace', traced, { env, stdio: ['pipe', out ?? 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
-  child.stdout.on('data', (chunk) => {
+  child.stdout?.on('data', (chunk) => {
     stdout += chunk
   })
-  child.stderr.on('data', (chunk) => {
+  child.stderr?.on('data', (chunk) => {
     stderr += chunk
   })
-  child.stdin.on('error', () => undefined)
+  child.stdin?.on('error', () => undefined)
   talk(child)
   const [code, signal] = await once(child, 'close')
+  if (out !== null && program.out !== null) {
+    closeSync(out)
+    stdout = readFileSync(program.out, 'utf8')
+  }
   return { code, signal, stdout, stderr }
 }
 
-/** Where a call acts: a path below our folder, a socket, stdout; null: none of ours. */
-function whereOf(call: string, folder: string): string | null {
+type Place = { name: string; path: string | null }
+
+/** Where a call acts: on paths below our folder, a socket, stdout; null: on none of ours. */
+function placeOf(call: string, folder: string): Place | null {
   const fd = /^(\d+)<([^>]*)>/.exec(call)
   const paths = fd ? [fd[2] ?? ''] : [...call.matchAll(/"([^"]*)"/g)].map((match) => match[1] ?? '')
-  if (fd?.[1] === '1') return 'stdout'
-  if (fd?.[2]?.startsWith('socket:') || /^AF_INET/.test(call)) return 'socket'
+  const [path = ''] = paths
+  if (fd?.[1] === '1') return { name: 'stdout', path: path.startsWith('/') ? 'stdout' : null }
+  if (path.startsWith('socket:') || /^AF_INET/.test(call)) return { name: 'socket', path: null }
   if (!paths.some((path) => path.startsWith(folder))) return null
   const names = paths.map((path) => path.slice(folder.length).replace(/[\w-]{12}\.tmp$/, '*.tmp'))
-  return names.map((name) => name.replace(/cli_\w+-/, '').replace(/\w{16}\.key/, '*.key')).join(' → ')
+  const plain = names.map((name) => name.replace(/cli_\w+-/, '').replace(/\w{16}\.key/, '*.key'))
+  return {
+    name: plain.join(' → '),
+    path: paths.length === 1 && !path.endsWith('.tmp') ? (names[0] ?? null) : null,
+  }
 }
 
 type Line = { point: Point | null; injected: boolean }
@@ -124,21 +147,29 @@ function readLog(path: string, folder: string): Line[] {
     if (resumed || !call) continue
     const [, syscall = '', args = ''] = call
     const nth = count(syscall)
-    const place = whereOf(args, folder)
-    const where = place === null ? null : `${syscall} ${place} #${count(`${syscall} ${place}`)}`
-    calls.push({ point: where === null ? null : { syscall, nth, where }, injected: hit })
+    const place = placeOf(args, folder)
+    const onPlace = place === null ? 0 : count(`${syscall} ${place.name}`)
+    const point = place && {
+      syscall,
+      nth: place.path === null ? nth : onPlace,
+      path: place.path,
+      where: `${syscall} ${place.name} #${onPlace}`,
+    }
+    calls.push({ point, injected: hit })
   }
   return calls
 }
 
-/** Runs the program without a fault; resolves to the calls that touch `folder`, sockets and stdout. */
+/** Runs the program without a fault; resolves to its calls from the first to the last on `folder` or stdout. */
 export async function discover(
   program: Program,
   talk: Talk = closeStdin,
 ): Promise<{ points: Point[]; ended: Ended }> {
   const ended = await runTraced(program, ['-e', `trace=${SYSCALLS.join(',')}`], talk)
   const points = readLog(program.log, program.folder).flatMap((line) => line.point ?? [])
-  return { points, ended }
+  const first = points.findIndex((point) => / \//.test(point.where))
+  const last = points.findLastIndex((point) => / \/|^write stdout/.test(point.where))
+  return { points: points.slice(first, last + 1), ended }
 }
 
 /** Runs the program with a fault in one call; resolves to where it really struck, null: nowhere of ours. */
@@ -153,7 +184,9 @@ export async function inject(
   // A signal is lost when only the traced calls stop (--seccomp-bpf); without signals that is faster.
   const fast = fault === 'SIGKILL' ? [] : ['--seccomp-bpf']
   const rule = `inject=${point.syscall}:${how}:when=${point.nth}`
-  const ended = await runTraced(program, [...fast, '-e', `trace=${point.syscall}`, '-e', rule], talk)
+  const path = point.path === 'stdout' ? program.out : `${program.folder}${point.path}`
+  const only = point.path === null || path === null ? [] : ['-P', path]
+  const ended = await runTraced(program, [...fast, ...only, '-e', `trace=${point.syscall}`, '-e', rule], talk)
   const calls = readLog(program.log, program.folder)
   const hits =
     fault === 'SIGKILL' && ended.signal === 'SIGKILL'

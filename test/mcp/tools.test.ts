@@ -183,7 +183,7 @@ test('settings that cannot be used fail every tool, with all that is wrong', asy
   expect(bug.text).not.toContain('hunter2')
   const { readConfig } = await import('../../src/config.ts')
   const env = { FEISHU_REFRESH_MARGIN: 'soon', FEISHU_BRAND: 'sms' }
-  const broken = await connect(() => readConfig(env, '/home/nobody', 'linux', null) as never)
+  const broken = await connect(() => readConfig(env, '/home/nobody', 'linux') as never)
   for (const name of ['start_authorization', 'token_status', 'refresh_token']) {
     const { text } = await broken.call(name)
     expect(text).toMatch(/FEISHU_BRAND.*FEISHU_REFRESH_MARGIN.*code=config_invalid recovery=fix_config\]$/s)

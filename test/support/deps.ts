@@ -52,7 +52,7 @@ export function configOf(
     FEISHU_TOKEN_DIR: directory,
     ...env,
   }
-  return readConfig(settings, home, 'linux', null)
+  return readConfig(settings, home, 'linux')
 }
 
 type Senses = {

@@ -1,0 +1,108 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { authorize, run, type Stage, setStage, startServer } from '../support/program.ts'
+
+const CURSOR = `{
+  // a comment that stays
+  "mcpServers": {
+    "lark": { "command": "npx", "args": ["-y", "@larksuiteoapi/lark-mcp"], "env": { "USER_ACCESS_TOKEN": "old" } },
+  },
+}
+`
+
+async function stageWithTargets(): Promise<{ stage: Stage; dotenv: string; json: string; config: string }> {
+  const stage = await setStage()
+  const [dotenv, json, config] = ['.env', 'token.json', 'mcp.json'].map((name) => join(stage.home, name)) as [
+    string,
+    string,
+    string,
+  ]
+  await writeFile(dotenv, '# mine\nFEISHU_TOKEN=old\n')
+  await writeFile(config, CURSOR)
+  stage.env.FEISHU_DELIVER_TO = `dotenv:${dotenv}#FEISHU_TOKEN,token-json:${json},mcp:${config}#lark`
+  return { stage, dotenv, json, config }
+}
+
+test('every change of the token set reaches the targets, the access token alone', async () => {
+  const { stage, dotenv, json, config } = await stageWithTargets()
+  const server = await startServer(stage)
+  await authorize(stage, server)
+  const first = (await run(stage, ['token'])).stdout.trim()
+  expect(await readFile(dotenv, 'utf8')).toBe(`# mine\nFEISHU_TOKEN=${first}\n`)
+  expect(await readFile(config, 'utf8')).toBe(CURSOR.replace('"old"', `"${first}"`))
+
+  const refreshed = await server.call('refresh_token', { force: true })
+  const second = (await run(stage, ['token'])).stdout.trim()
+  expect(second).not.toBe(first)
+  expect(refreshed.data.deliveries).toMatchObject([
+    { status: 'delivered' },
+    { status: 'delivered' },
+    { status: 'delivered', restart_required: true },
+  ])
+  expect(await readFile(dotenv, 'utf8')).toBe(`# mine\nFEISHU_TOKEN=${second}\n`)
+  const written = JSON.parse(await readFile(json, 'utf8'))
+  expect(written).toMatchObject({ access_token: second, token_type: 'Bearer' })
+  expect(Object.keys(written)).not.toContain('refresh_token')
+  expect((await server.call('token_status')).data.deliveries).toHaveLength(3)
+})
+
+test('a value that somebody changed by hand is left alone until deliver is called by hand', async () => {
+  const { stage, dotenv } = await stageWithTargets()
+  const server = await startServer(stage)
+  await authorize(stage, server)
+  await writeFile(dotenv, 'FEISHU_TOKEN=by-hand\n')
+  const refreshed = await server.call('refresh_token', { force: true })
+  expect(refreshed.data.status).toBe('refreshed')
+  expect(refreshed.data.deliveries).toMatchObject([{ status: 'drift' }, {}, {}])
+  expect(await readFile(dotenv, 'utf8')).toBe('FEISHU_TOKEN=by-hand\n')
+
+  const dry = await run(stage, ['deliver', '--dry-run'])
+  expect(dry.code).toBe(0)
+  for (const secret of stage.sandbox.secrets()) expect(dry.stderr + dry.stdout).not.toContain(secret)
+  expect(await readFile(dotenv, 'utf8')).toBe('FEISHU_TOKEN=by-hand\n')
+
+  const byHand = await run(stage, ['deliver', '--json'])
+  expect(byHand.code).toBe(0)
+  expect(JSON.parse(byHand.stdout).deliveries).toMatchObject([{ status: 'delivered' }, {}, {}])
+  const token = (await run(stage, ['token'])).stdout.trim()
+  expect(await readFile(dotenv, 'utf8')).toBe(`FEISHU_TOKEN=${token}\n`)
+})
+
+test('a target that cannot be written fails no refresh, and deliver says so by its exit code', async () => {
+  const stage = await setStage({ env: { FEISHU_DELIVER_TO: 'mcp:/nonexistent/mcp.json#lark' } })
+  const server = await startServer(stage)
+  await authorize(stage, server)
+  const refreshed = await server.call('refresh_token', { force: true })
+  expect(refreshed.data).toMatchObject({
+    status: 'refreshed',
+    persisted: true,
+    deliveries: [{ status: 'refused' }],
+  })
+  expect((await run(stage, ['deliver'])).code).toBe(1)
+  expect((await run(stage, ['deliver'], { env: { FEISHU_DELIVER_TO: 'nonsense' } })).code).toBe(2)
+})
+
+test('the token of another profile is never written to this profile’s targets', async () => {
+  const { stage, dotenv } = await stageWithTargets()
+  const server = await startServer(stage)
+  await authorize(stage, server, { profile: 'second' })
+  expect((await server.call('refresh_token', { force: true, profile: 'second' })).data.deliveries).toEqual([])
+  expect((await run(stage, ['refresh', '--force', '--profile', 'second'])).code).toBe(0)
+  expect((await run(stage, ['deliver', '--profile', 'second'])).code).toBe(2)
+  expect(await readFile(dotenv, 'utf8')).toBe('# mine\nFEISHU_TOKEN=old\n')
+})
+
+test('a running server delivers a token that another process has refreshed', async () => {
+  const { stage, dotenv } = await stageWithTargets()
+  const { FEISHU_DELIVER_TO, ...quiet } = stage.env
+  const server = await startServer(stage)
+  await authorize(stage, server)
+  await writeFile(dotenv, (await readFile(dotenv, 'utf8')).replace('# mine\n', ''))
+  expect((await run({ ...stage, env: quiet }, ['refresh', '--force'])).code).toBe(0)
+  expect(FEISHU_DELIVER_TO).toContain('dotenv')
+  const token = (await run({ ...stage, env: quiet }, ['token'])).stdout.trim()
+  const later = await startServer(stage)
+  await expect.poll(() => readFile(dotenv, 'utf8'), { timeout: 15_000 }).toBe(`FEISHU_TOKEN=${token}\n`)
+  await later.close()
+})

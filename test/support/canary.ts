@@ -1,0 +1,65 @@
+// Looks for secrets in everything that the program shows or leaves behind: whole, in part, and in the usual encodings.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Shorter pieces of random secrets turn up by chance. */
+const WINDOW = 12
+/** Pieces of one form of a secret: its beginning, its end, and so many between. */
+const WINDOWS = 9
+
+/** The alphabets in which a secret could be written. What encodes in groups depends on where a group begins. */
+function formsOf(secret: string): string[] {
+  const base64 = [0, 1, 2].flatMap((offset) => {
+    const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(secret)])
+    // The first and last group hold bits of what stands before and behind.
+    return [bytes.toString('base64').slice(4, -4), bytes.toString('base64url').slice(4, -4)]
+  })
+  const hex = Buffer.from(secret).toString('hex')
+  const escaped = JSON.stringify(secret).slice(1, -1)
+  return [secret, encodeURIComponent(secret), escaped, hex, hex.toUpperCase(), ...base64]
+}
+
+function windowsOf(form: string): string[] {
+  const last = Math.max(0, form.length - WINDOW)
+  const starts = Array.from({ length: WINDOWS }, (_, index) => Math.floor((last * index) / (WINDOWS - 1)))
+  return [...new Set(starts.map((start) => form.slice(start, start + WINDOW)))]
+}
+
+/** Whether a text holds a piece of a secret. */
+export function holdsSecret(text: string, secret: string): boolean {
+  if (secret.length < WINDOW) return text.includes(secret)
+  return formsOf(secret).some((form) => windowsOf(form).some((piece) => text.includes(piece)))
+}
+
+/** Which of the texts hold which of the secrets, by name; empty: none does. */
+export function findSecrets(
+  texts: Readonly<Record<string, string>>,
+  secrets: Readonly<Record<string, string>>,
+): string[] {
+  return Object.entries(texts).flatMap(([where, text]) =>
+    Object.entries(secrets).flatMap(([name, secret]) =>
+      holdsSecret(text, secret) ? [`${where} holds ${name}`] : [],
+    ),
+  )
+}
+
+/** The content of every file below a directory, by path. */
+export function readTree(directory: string): Record<string, string> {
+  if (!existsSync(directory)) return {}
+  const entries = readdirSync(directory, { withFileTypes: true, recursive: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return Object.fromEntries(files.map((path) => [path, readFileSync(path, 'latin1')]))
+}
+
+/** The command line of a process and of its children, as every user of the machine can read it. */
+export function readCommandLines(pid: number): string {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+    const own = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    return [own, ...children.filter(Boolean).map((child) => readCommandLines(Number(child)))].join('\n')
+  } catch {
+    // Gone, or a system without /proc.
+    return ''
+  }
+}
