@@ -8,7 +8,7 @@ import { errnoOf } from './files.ts'
 import { pageErrorsText } from './guidance.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from './oauth/feishu.ts'
 import type { RefreshResult } from './refresh.ts'
-import { toSeconds, toTime } from './status.ts'
+import { toSeconds, toTime } from './times.ts'
 
 /** The answer of `start_authorization`. */
 export type StartAnswer = {
@@ -55,19 +55,18 @@ function startNextStep(result: StartResult, scopes: string[]): string {
   if (result.status === 'cancelled') return 'Call start_authorization when the person wants to authorize.'
   if (pending.device) return deviceNextStep(result, pending.device.userCode)
   const why = result.browserProblem ? ` (${result.browserProblem})` : ''
-  return `${[
+  const clauses = [
     result.browserOpened
       ? 'The page was opened in the browser: ask the person to approve there'
       : `Ask the person to open authorization_url on this machine and approve${why}`,
     'then call token_status with wait_seconds 45',
-  ].join(', ')}; ${[
     'if their browser is on another machine, call start_authorization with the address it ends on as callback_url',
-    ...(result.joined ? ['to ask for other scopes, call start_authorization with cancel true first'] : []),
-    ...(result.unknownScopes.length > 0
-      ? [`not known here, but asked for all the same: ${result.unknownScopes.join(' ')}`]
-      : []),
-    pageErrorsText(app, scopes, pending.redirectUri),
-  ].join('; ')}.`
+  ]
+  if (result.joined) clauses.push('to ask for other scopes, call start_authorization with cancel true first')
+  if (result.unknownScopes.length > 0) {
+    clauses.push(`not known here, but asked for all the same: ${result.unknownScopes.join(' ')}`)
+  }
+  return `${clauses.join('; ')}; ${pageErrorsText(app, scopes, pending.redirectUri)}.`
 }
 
 /** Codes are sent to people to trick them: only the one who asked for it may approve it (RFC 8628 §5.4). */

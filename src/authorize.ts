@@ -3,13 +3,14 @@
 // Whoever waits for the answer holds the profile's holder lock; the kernel frees it when that process is gone.
 
 import { type App, resolveApp } from './app.ts'
+import { conclude, readPending } from './authorization-end.ts'
 import { withOfflineAccess } from './config.ts'
 import type { Deps } from './deps.ts'
-import { requestDeviceCode } from './device.ts'
 import { AuthError } from './errors.ts'
 import { adoptTokens, finishAuthorization } from './exchange.ts'
-import { conclude, expectedOf, holdAuthorization, readPending, seenThrough } from './holder.ts'
-import { authorizationUrl, pastedState, readPastedAddress } from './oauth/authorization.ts'
+import { expectedOf, holdAuthorization, seenThrough } from './holder.ts'
+import { newAuthorization, type Wish } from './new-authorization.ts'
+import { pastedState, readPastedAddress } from './oauth/authorization.ts'
 import {
   type AuthorizationMethod,
   authorizationId,
@@ -20,15 +21,12 @@ import {
   type PendingAuthorization,
   withOutcome,
 } from './oauth/pending-authorization.ts'
-import { calculateCodeChallenge, createCodeVerifier, createState } from './oauth/pkce.ts'
 import { checkScopes } from './oauth/scopes.ts'
 import { LOCK_MS } from './refresh.ts'
-import { Secret } from './secret.ts'
+import type { Secret } from './secret.ts'
 import type { HeldLock } from './store/lock.ts'
 import type { LockedProfile } from './store/token-store.ts'
 
-/** A person needs a minute; ten leave room for a second device and for an administrator. */
-const DEADLINE_MS = 600_000
 /** A listener that is closing lets the last answer out for a second. */
 const ENDING_MS = 1_500
 const ENDING_PAUSE_MS = 20
@@ -84,8 +82,6 @@ export async function startAuthorization(deps: Deps, options: StartOptions): Pro
   }
 }
 
-type Wish = { scopes: string[]; method: AuthorizationMethod }
-
 async function beginOrJoin(
   deps: Deps,
   app: App,
@@ -129,7 +125,7 @@ async function begin(
   locked: LockedProfile,
   wish: Wish,
 ): Promise<{ pending: PendingAuthorization; joined: false }> {
-  const pending = await newPending(deps, app, wish)
+  const pending = await newAuthorization(deps, app, wish)
   const held = await holderLock(deps, app)
   await holdAuthorization(deps, app, pending, held, () => locked.writePending(encodePending(pending)))
   return { pending, joined: false }
@@ -151,38 +147,6 @@ async function holderLock(deps: Deps, app: App): Promise<HeldLock> {
       )
     }
     await new Promise((resume) => setTimeout(resume, ENDING_PAUSE_MS))
-  }
-}
-
-async function newPending(deps: Deps, app: App, wish: Wish): Promise<PendingAuthorization> {
-  const device = wish.method === 'device' ? await requestDeviceCode(deps, app, wish.scopes) : null
-  const state = createState()
-  const codeVerifier = createCodeVerifier()
-  const { redirectUri } = deps.config
-  const now = deps.clock.now()
-  return {
-    id: authorizationId(state),
-    method: wish.method,
-    state: new Secret(state),
-    codeVerifier: new Secret(codeVerifier),
-    scopes: wish.scopes,
-    redirectUri,
-    authorizationUrl:
-      device?.verificationUrl ??
-      authorizationUrl({
-        endpoint: app.endpoints.authorize,
-        clientId: app.id.appId,
-        redirectUri,
-        scopes: wish.scopes,
-        state,
-        codeChallenge: calculateCodeChallenge(codeVerifier),
-      }),
-    device,
-    startedAt: now,
-    deadlineAt: now + (device?.lifetimeMs ?? DEADLINE_MS),
-    phase: 'waiting',
-    tokens: null,
-    outcome: null,
   }
 }
 

@@ -6,7 +6,7 @@ import type { App } from './app.ts'
 import type { Deps } from './deps.ts'
 import { type Checks, type Finding, fail, pass, type Runtime, skip, warn, withApp } from './doctor-check.ts'
 import { AuthError } from './errors.ts'
-import { ensureOwnDirectory, isMissing, reserveFile, temporaryName } from './files.ts'
+import { ensureOwnDirectory, reserveFile, temporaryName } from './files.ts'
 import { inspectPort } from './loopback/port.ts'
 import type { KeySource } from './store/envelope.ts'
 import type { LockHolder } from './store/lock.ts'
@@ -19,14 +19,21 @@ const HOUR_MS = 3_600_000
 const OTHERS = 0o077
 
 /** `app` is the profile's app, or why there is none. */
-export function machineChecks(deps: Deps, app: App | AuthError, runtime: Runtime): Checks {
+export function machineChecks(
+  deps: Deps,
+  app: App | AuthError,
+  { profile, exposed }: { profile: string; exposed: string[] },
+): Checks {
   const holder = app instanceof AuthError ? null : waitingProcess(deps, app)
   return {
-    store: () => store(deps, app, runtime),
+    store: () => store(deps, app, exposed),
     key: () => key(deps, app),
     lock: withApp(app, (app) => lock(deps, app)),
     redirect_port: async () => redirectPort(deps, await holder),
-    targets: withApp(app, (app) => targets(deps, app)),
+    targets:
+      profile === deps.config.profile
+        ? withApp(app, (app) => targets(deps, app))
+        : async () => skip(`Targets belong to profile "${deps.config.profile}".`),
     copies: withApp(app, async (app) => copies(deps, app, await holder)),
   }
 }
@@ -39,10 +46,10 @@ async function waitingProcess(deps: Deps, app: App): Promise<LockHolder | null> 
   return null
 }
 
-async function store(deps: Deps, app: App | AuthError, runtime: Runtime): Promise<Finding> {
+async function store(deps: Deps, app: App | AuthError, exposed: string[]): Promise<Finding> {
   const { tokenDir } = deps.config
   if (deps.store.kind === 'file') {
-    const finding = directory(tokenDir, runtime)
+    const finding = directory(tokenDir, exposed)
     if (finding) return finding
   }
   const problem = app instanceof AuthError ? app : await openingProblem(deps, app)
@@ -52,15 +59,14 @@ async function store(deps: Deps, app: App | AuthError, runtime: Runtime): Promis
 }
 
 /** What is wrong with the store's directory; null: nothing. */
-function directory(tokenDir: string, { platform }: Runtime): Finding | null {
-  const before = platform === 'win32' ? [] : looseModes(tokenDir)
+function directory(tokenDir: string, exposed: string[]): Finding | null {
   const folder = join(tokenDir, 'store')
   ensureOwnDirectory(tokenDir)
   ensureOwnDirectory(folder)
   const probe = join(folder, 'doctor')
   reserveFile(temporaryName(probe), probe, PROBE_BYTES).discard()
-  if (before.length > 0)
-    return warn(`Others could read ${before.join(', ')}.`, `Keep them to yourself: chmod -R go= ${tokenDir}`)
+  if (exposed.length > 0)
+    return warn(`Others could read ${exposed.join(', ')}.`, `Keep them to yourself: chmod -R go= ${tokenDir}`)
   const aside = readdirSync(folder).filter((name) => name.includes('.corrupt-'))
   if (aside.length === 0) return null
   return warn(
@@ -69,24 +75,24 @@ function directory(tokenDir: string, { platform }: Runtime): Finding | null {
   )
 }
 
-/** What lies in the directory and is not its owner's alone. */
-function looseModes(tokenDir: string): string[] {
-  const paths = ['', 'store', 'key'].flatMap((name) => {
-    const folder = join(tokenDir, name)
-    return [folder, ...entries(folder).map((entry) => join(folder, entry))]
-  })
-  return [...new Set(paths)].filter((path) => {
-    const stat = statSync(path, { throwIfNoEntry: false })
-    return stat !== undefined && (stat.mode & OTHERS) !== 0
-  })
+/** What lies in the store's directory and is not its owner's alone. Opening a file mends it, so this comes first. */
+export function exposedPaths(deps: Deps, { platform }: Runtime): string[] {
+  if (platform === 'win32' || deps.store.kind !== 'file') return []
+  const folders = ['', 'store', 'key'].map((name) => join(deps.config.tokenDir, name))
+  const paths = folders.flatMap((folder) => [folder, ...entries(folder).map((name) => join(folder, name))])
+  return [...new Set(paths)].filter((path) => orNothing(() => (statSync(path).mode & OTHERS) !== 0, false))
 }
 
 function entries(folder: string): string[] {
+  return orNothing(() => readdirSync(folder), [])
+}
+
+/** What cannot be looked at here is told by whoever needs it. */
+function orNothing<T>(look: () => T, nothing: T): T {
   try {
-    return readdirSync(folder)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
+    return look()
+  } catch {
+    return nothing
   }
 }
 

@@ -16,7 +16,7 @@ import {
   warn,
 } from './doctor-check.ts'
 import { feishuChecks } from './doctor-feishu.ts'
-import { machineChecks } from './doctor-machine.ts'
+import { exposedPaths, machineChecks } from './doctor-machine.ts'
 import { AuthError } from './errors.ts'
 
 export type Diagnosis = { checks: Check[]; configured: boolean }
@@ -28,11 +28,12 @@ const OLDEST_NODE = [20, 18, 1]
 
 /** Runs all checks of a profile. */
 export async function diagnose(deps: Deps, profile: string, runtime: Runtime): Promise<Diagnosis> {
+  const exposed = exposedPaths(deps, runtime)
   const app = await resolveApp(deps, profile).catch(toAuthError)
   const checks: Checks = {
-    settings: async () => settings(deps),
+    settings: async () => settings(deps, profile),
     versions: async () => versions(runtime),
-    ...machineChecks(deps, app, runtime),
+    ...machineChecks(deps, app, { profile, exposed }),
     ...feishuChecks(deps, app, profile),
   }
   const configured = !(app instanceof AuthError && app.code === 'not_configured')
@@ -71,10 +72,10 @@ async function bounded(check: () => Promise<Finding>): Promise<Finding> {
   }
 }
 
-function settings({ config }: Deps): Finding {
+function settings({ config }: Deps, profile: string): Finding {
   if (config.warnings.length > 0)
     return warn(config.warnings.join(' '), 'Correct them where the client sets them.')
-  return pass(`profile "${config.profile}", redirect URL ${config.redirectUri}, store in ${config.tokenDir}`)
+  return pass(`profile "${profile}", redirect URL ${config.redirectUri}, store in ${config.tokenDir}`)
 }
 
 function versions({ version, node, platform, arch }: Runtime): Finding {

@@ -1,36 +1,22 @@
 // From an authorization response to a stored token set. Runs under the profile's lock.
 
 import type { App } from './app.ts'
+import { AGAIN, exchangeCode, toRecord, usableTokens } from './code-exchange.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
 import type { AuthorizationResponse } from './oauth/authorization.ts'
 import { untrusted } from './oauth/feishu.ts'
-import { feishuError, type Text } from './oauth/feishu-errors.ts'
 import {
   encodePending,
   type Outcome,
   type PendingAuthorization,
   withOutcome,
 } from './oauth/pending-authorization.ts'
-import {
-  authorizationCodeGrantRequest,
-  nextTokenSet,
-  processTokenAnswer,
-  type TokenAnswer,
-  type TokenResponse,
-} from './oauth/token-endpoint.ts'
+import type { TokenAnswer } from './oauth/token-endpoint.ts'
 import { decodeRecord, encodeRecord, type TokenRecord, type TokenSet, type User } from './oauth/token-set.ts'
 import { Secret } from './secret.ts'
 import type { LockedProfile } from './store/token-store.ts'
 import { fetchUser } from './user.ts'
-
-/** All attempts together: Feishu answers in well under a second. With the lock and `user_info` under 25 s. */
-const EXCHANGE_MS = 8_000
-/** An answer that consumed nothing (20050, 20072, 429), or no connection: once more, after this. */
-const PAUSE_MS = 500
-const MAX_EXCHANGES = 2
-/** Less is no time for another attempt. */
-const ATTEMPT_MS = 1_000
 
 /** How an authorization is answered: by a redirect, or by the end of a device grant. */
 export type AuthorizationAnswer =
@@ -40,16 +26,8 @@ export type AuthorizationAnswer =
 
 export type Ending = {
   outcome: Outcome
-  /** Why, for the person's page; null when it succeeded. */
-  reason: { reason: Text; nextStep: Text; code: string } | null
   /** Null unless it succeeded. */
-  record: TokenRecord | null
-}
-
-const AGAIN = 'Call start_authorization again.'
-const START_AGAIN: Text = {
-  en: 'Ask your assistant to start the authorization again.',
-  zh: '请让助手重新发起授权。',
+  tokenSet: TokenSet | null
 }
 
 /** Ends a pending authorization with its response: asks for the tokens, checks whose they are, and stores them. */
@@ -66,7 +44,7 @@ export async function finishAuthorization(
     await locked.writePending(encodePending({ ...pending, phase: 'exchanging' }))
     const tokens =
       response.kind === 'tokens'
-        ? usable(response)
+        ? usableTokens(response)
         : await exchangeCode(deps, app, pending, new Secret(response.code))
     const record = toRecord(deps, pending, tokens)
     const exchanged: PendingAuthorization = { ...pending, phase: 'exchanged', tokens: encodeRecord(record) }
@@ -96,12 +74,11 @@ export async function adoptTokens(
   const mismatch = known && userMismatch(deps, app, known, user)
   if (mismatch) return endWith(deps, locked, pending, mismatch)
   const tokenSet: TokenSet = { ...fresh, user: user instanceof AuthError ? null : user }
-  const record = { generation: stored.generation + 1, tokenSet }
-  await locked.commit(record, stored.generation)
+  await locked.commit({ generation: stored.generation + 1, tokenSet }, stored.generation)
   const outcome: Outcome = { status: 'succeeded', at: deps.clock.now(), failure: null }
   await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing'))).catch(() => undefined)
   await deps.deliver(app.id, tokenSet)
-  return { outcome, reason: null, record }
+  return { outcome, tokenSet }
 }
 
 /** The record in place; one that cannot be opened is moved aside, because a person has authorized anew. */
@@ -112,81 +89,6 @@ async function readForReplacement(locked: LockedProfile): Promise<TokenRecord> {
     if (!(error instanceof AuthError)) throw error
     return { generation: await locked.setAside(), tokenSet: null }
   }
-}
-
-async function exchangeCode(
-  deps: Deps,
-  app: App,
-  pending: PendingAuthorization,
-  code: Secret,
-): Promise<TokenResponse> {
-  const url = app.endpoints.token[deps.config.tokenEndpoint]
-  const grant = { code, redirectUri: pending.redirectUri, codeVerifier: pending.codeVerifier }
-  const account = { key: app.key, forced: false }
-  const endsAt = deps.clock.elapsed() + EXCHANGE_MS
-  for (let attempt = 1; ; attempt += 1) {
-    const deadlineMs = endsAt - deps.clock.elapsed()
-    const answer = await deps.request(
-      authorizationCodeGrantRequest(url, app.client, grant, { deadlineMs, account }),
-    )
-    const context = {
-      endpoints: app.endpoints,
-      appId: app.id.appId,
-      scopes: pending.scopes,
-      now: deps.clock.now(),
-      secrets: [code, pending.codeVerifier, pending.state, app.client.appSecret],
-    }
-    const result = processTokenAnswer(answer, context, null)
-    if (result.kind === 'tokens') return usable(result)
-    const pauseMs = pauseBeforeRepeat(result)
-    const leftMs = endsAt - deps.clock.elapsed()
-    if (pauseMs === null || attempt >= MAX_EXCHANGES || leftMs < pauseMs + ATTEMPT_MS) throw failureOf(result)
-    await new Promise((resume) => setTimeout(resume, pauseMs))
-  }
-}
-
-function failureOf(result: Exclude<TokenAnswer, { kind: 'tokens' }>): AuthError {
-  const { error } = result
-  if (result.kind !== 'ambiguous') return error
-  return new AuthError(error.code, `The code was sent, but no usable answer came: ${error.message}`, error)
-}
-
-/** How long to wait before the code may be presented again; null: it may be spent, or nothing would change. */
-function pauseBeforeRepeat(result: TokenAnswer): number | null {
-  if (result.kind === 'unsent') return PAUSE_MS
-  return result.kind === 'error' && result.verdict === 'retry' ? (result.retryAfterMs ?? PAUSE_MS) : null
-}
-
-function usable(result: Extract<TokenAnswer, { kind: 'tokens' }>): TokenResponse {
-  if (result.response.problem === null) return result.response
-  throw new AuthError('unexpected_response', `Feishu's answer is not usable: ${result.response.problem}.`, {
-    nextStep: AGAIN,
-    logId: result.logId,
-  })
-}
-
-function toRecord(deps: Deps, pending: PendingAuthorization, response: TokenResponse): TokenRecord {
-  const now = deps.clock.now()
-  const blank: TokenSet = {
-    accessToken: null,
-    accessTokenExpiresAt: 0,
-    accessTokenLifetimeMs: 0,
-    refreshToken: null,
-    refreshTokenExpiresAt: null,
-    refreshTokenDoubtful: false,
-    refusal: null,
-    scopes: pending.scopes,
-    requestedScopes: pending.scopes,
-    user: null,
-    authorizedAt: now,
-    issuedAt: now,
-    refreshedAt: null,
-    endpoint: deps.config.tokenEndpoint,
-    authorizationId: pending.id,
-    lifetimeAssumed: false,
-    clockSkewMs: null,
-  }
-  return { generation: 0, tokenSet: nextTokenSet(response, blank, now) }
 }
 
 /** Why the person who logged in may not take the place of the stored one; null: it is the same. */
@@ -245,7 +147,7 @@ async function endWith(
     failure: { code, message, nextStep: thenAuthorize(error.nextStep), feishuCode, logId },
   }
   await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing')))
-  return { outcome, reason: pageReason(error), record: null }
+  return { outcome, tokenSet: null }
 }
 
 /** What is to be mended, and then a new authorization: the code of this one cannot be presented again. */
@@ -255,27 +157,4 @@ function thenAuthorize(nextStep: string): string {
     .replace(/\.$/, '')
     .replace(/(^|,? (and|then) )(try|start the authorization) again( in a minute)?$/i, '')
   return mend ? `${mend.replace(/[;,]$/, '')}; then call start_authorization again.` : AGAIN
-}
-
-function pageReason(error: AuthError): Ending['reason'] {
-  const known = error.feishuCode === null ? null : feishuError(error.feishuCode)
-  const code = error.feishuCode === null ? error.code : `${error.code} ${error.feishuCode}`
-  if (known) {
-    const reason = { en: `Feishu: ${known.cause.en}.`, zh: `飞书返回：${known.cause.zh}。` }
-    return { reason, nextStep: { en: `${known.remedy.en}.`, zh: `${known.remedy.zh}。` }, code }
-  }
-  return {
-    reason: { en: error.message, zh: PAGE_REASONS[error.code] ?? error.message },
-    nextStep: START_AGAIN,
-    code,
-  }
-}
-
-/** What can go wrong here without a number of Feishu's. */
-const PAGE_REASONS: Partial<Record<AuthError['code'], string>> = {
-  network_error: '无法连接飞书服务器，授权码未能兑换。',
-  tls_error: '飞书服务器的 TLS 证书未通过验证。',
-  user_mismatch: '登录的账号与已保存的账号不同，原有令牌已保留。',
-  unexpected_response: '飞书返回了无法识别的响应。',
-  store_not_writable: '令牌无法写入本机存储。',
 }

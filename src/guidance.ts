@@ -1,5 +1,10 @@
+// What to do next, in words.
+
 import type { App } from './app.ts'
+import type { Authorization } from './authorization-status.ts'
+import type { Deps } from './deps.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from './oauth/feishu.ts'
+import type { Status } from './status.ts'
 
 /**
  * What the errors mean that Feishu shows on its own page, where nobody but the person sees them, with the console
@@ -28,4 +33,53 @@ export function noRefreshTokenText(app: App): string {
     `switch on "refresh user_access_token" at ${redirectSettingsUrl(open, app.id.appId)} , enable offline_access at ` +
     `${scopeSettingsUrl(open, app.id.appId, ['offline_access'])} , publish a version, then call start_authorization.`
   )
+}
+
+/** What `token_status` has found. */
+export type Situation = {
+  status: Status
+  authorization: Authorization
+  /** Feishu was asked just now, and refused the access token. */
+  refused: boolean
+  /** Refreshes keep it alive; false: it ends with the access token. */
+  endless: boolean
+}
+
+/** The next step, in one sentence. */
+export function statusNextStep(deps: Deps, app: App, situation: Situation): string {
+  const { status, authorization } = situation
+  const { failure } = authorization.told
+  if (authorization.told.status === 'pending') return pendingNextStep(app, authorization)
+  if (status !== 'valid' && status !== 'needs_refresh') {
+    const again = status === 'not_authorized' ? 'approves' : 'approves again'
+    const start = `Call start_authorization so that the person ${again}`
+    return failure?.nextStep ?? `${start} (or run \`${deps.command} login --profile ${app.id.profile}\`).`
+  }
+  const use = useText(situation)
+  return failure ? `${use}; to authorize anew, ${uncapitalized(failure.nextStep)}` : `${use}.`
+}
+
+/** The next step while somebody is expected to approve. */
+export function pendingNextStep(app: App, { pending }: Authorization): string {
+  if (pending?.phase !== 'waiting') {
+    return "Feishu's answer has arrived and is being stored: call token_status again, and start_authorization if it stays pending."
+  }
+  return (
+    'Ask the person to open authorization_url and approve, then call token_status with wait_seconds 45; ' +
+    `${pageErrorsText(app, pending.scopes, pending.redirectUri)}.`
+  )
+}
+
+/** What to do with a token set that is in force; without its period. */
+function useText({ status, refused, endless }: Situation): string {
+  if (refused) return 'Call refresh_token with force true, because Feishu refused the access token'
+  if (status === 'needs_refresh') return 'Call refresh_token'
+  return endless
+    ? 'Nothing is needed: the token is valid'
+    : 'Nothing is needed until access_token_expires_at; then a person must authorize again, and warnings say why'
+}
+
+/** For the middle of a sentence; what is all capitals, such as a setting's name, stays. */
+function uncapitalized(sentence: string): string {
+  return sentence.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())
 }

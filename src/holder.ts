@@ -2,30 +2,21 @@
 
 import { readFileSync } from 'node:fs'
 import type { App } from './app.ts'
+import { conclude, expire, readPending } from './authorization-end.ts'
+import { endPage, unstoredPage } from './callback-page.ts'
 import type { Deps } from './deps.ts'
 import { pollDevice } from './device.ts'
 import { AuthError } from './errors.ts'
-import { type AuthorizationAnswer, type Ending, finishAuthorization } from './exchange.ts'
+import { type AuthorizationAnswer, finishAuthorization } from './exchange.ts'
 import { type Listener, listenForCallback } from './loopback/listener.ts'
 import type { Page } from './loopback/page.ts'
 import { readAuthorizationResponse } from './oauth/authorization.ts'
-import {
-  decodePending,
-  encodePending,
-  expiredOutcome,
-  type PendingAuthorization,
-  withOutcome,
-} from './oauth/pending-authorization.ts'
-import { reauthorizeBy } from './oauth/token-set.ts'
+import { decodePending, type PendingAuthorization } from './oauth/pending-authorization.ts'
 import { LOCK_MS } from './refresh.ts'
 import type { HeldLock } from './store/lock.ts'
-import type { LockedProfile } from './store/token-store.ts'
 
 /** How often a waiting process looks whether another one ended the authorization. */
 const WATCH_MS = 200
-/** The holder notices an end within WATCH_MS and frees the port within a second. */
-const HANDOVER_MS = 3_000
-const HANDOVER_PAUSE_MS = 20
 /** A process that ends waits so long for codes that it has sent: longer than an exchange may take. */
 const LAST_EXCHANGE_MS = 10_000
 
@@ -186,11 +177,6 @@ export function expectedOf(
   return { state: pending.state.reveal(), issuer: app.endpoints.accounts, redirectUri: pending.redirectUri }
 }
 
-/** The pending authorization; one that cannot be opened is as good as none, since nobody can answer it. */
-export async function readPending(locked: LockedProfile): Promise<PendingAuthorization | null> {
-  return decodePending(await locked.readPending().catch(() => null))
-}
-
 function readPem(setting: string, path: string): Buffer {
   try {
     return readFileSync(path)
@@ -214,63 +200,9 @@ async function answerPage(
       if (current?.id !== pending.id || current.phase !== 'waiting') return null
       return finishAuthorization(deps, app, locked, current, response)
     })
-    return { page: ending ? pageOf(app, ending) : { kind: 'already_used' }, over: true }
+    return { page: ending ? endPage(app, ending) : { kind: 'already_used' }, over: true }
   } catch (error) {
     deps.log('warn', `authorization: ${String(error)}`)
-    const known = error instanceof AuthError ? error : null
-    const page: Page = {
-      kind: 'failed',
-      code: known?.code ?? 'unexpected_response',
-      reason: { en: known?.message ?? 'The authorization could not be stored.', zh: '授权未能保存到本机。' },
-      nextStep: { en: 'Reload this page in a moment.', zh: '请稍后刷新此页面。' },
-    }
-    return { page, over: false }
-  }
-}
-
-function pageOf(app: App, ending: Ending): Page {
-  const tokenSet = ending.record?.tokenSet
-  if (tokenSet) {
-    return {
-      kind: 'succeeded',
-      userName: tokenSet.user?.name ?? null,
-      profile: app.id.profile,
-      accessTokenExpiresAt: tokenSet.accessTokenExpiresAt,
-      reauthorizeBy: reauthorizeBy(tokenSet),
-    }
-  }
-  if (ending.outcome.status === 'denied' || !ending.reason) return { kind: 'denied' }
-  return { kind: 'failed', ...ending.reason }
-}
-
-async function expire(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
-  await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
-    const current = await readPending(locked)
-    if (current?.id !== pending.id || current.phase !== 'waiting') return
-    await locked.writePending(encodePending(withOutcome(current, expiredOutcome(current), 'ended')))
-  })
-}
-
-/** Says that an authorization has ended, once its port is free: waits for whoever holds the listener. */
-export async function conclude(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
-  const own = deps.holders.get(app.key)
-  if (own?.id === pending.id) await own.stop()
-  else await freed(deps, app, pending)
-  await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
-    const current = await readPending(locked)
-    if (current?.id !== pending.id || !current.outcome || current.phase === 'ended') return
-    await locked.writePending(encodePending({ ...current, phase: 'ended' }))
-  })
-}
-
-/** Waits until no process listens for this authorization any more; a newer one may have the listener by then. */
-async function freed(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
-  const giveUpAt = deps.clock.elapsed() + HANDOVER_MS
-  while (deps.clock.elapsed() < giveUpAt) {
-    const held = await deps.store.holdAuthorization(app.id)
-    if (held?.kind === 'held') return held.release()
-    const current = decodePending(await deps.store.readPending(app.id).catch(() => null))
-    if (current?.id !== pending.id) return
-    await new Promise((resume) => setTimeout(resume, HANDOVER_PAUSE_MS))
+    return { page: unstoredPage(error), over: false }
   }
 }

@@ -47,7 +47,8 @@ function read(path: string): { json: Record<string, unknown>; writtenAt: number 
 /** RFC 3339, seconds or milliseconds since 1970; null: not such a value. */
 function instant(value: unknown): number | null {
   if (typeof value === 'string' && !/^\d+(\.\d+)?$/.test(value)) {
-    const at = Date.parse(value)
+    // Date.parse takes almost anything for a date.
+    const at = /^\d{4}-\d{2}-\d{2}/.test(value) ? Date.parse(value) : Number.NaN
     return Number.isNaN(at) ? null : at
   }
   const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN
@@ -66,7 +67,8 @@ function expiry(
     if (at !== null) return at
   }
   for (const name of inNames) {
-    const seconds = Number(json[name])
+    const value = json[name]
+    const seconds = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN
     if (Number.isFinite(seconds) && seconds > 0) return writtenAt + seconds * 1000
   }
   return null
@@ -76,7 +78,7 @@ function token(json: Record<string, unknown>, name: string, path: string): Secre
   const value = json[name]
   if (value === undefined || value === null || value === '') return null
   if (typeof value === 'string' && TOKEN.test(value)) return new Secret(value)
-  throw malformed(path, `holds a ${name} that is no token`)
+  throw malformed(path, `has something as ${name} that is no token`)
 }
 
 function toTokenSet(path: string, now: number): TokenSet {

@@ -7,8 +7,9 @@ import { AuthError } from './errors.ts'
 import { decodePending, isLive } from './oauth/pending-authorization.ts'
 import { reauthorizeBy } from './oauth/token-set.ts'
 import { LOCK_MS } from './refresh.ts'
-import { readStatus, type Status, toTime } from './status.ts'
+import { readStatus, type Status } from './status.ts'
 import type { Json } from './store/token-store.ts'
+import { toTime } from './times.ts'
 
 /** One line of `profile list`, in the names of `token_status`. */
 export type ProfileRow = {
@@ -22,10 +23,10 @@ export type ProfileRow = {
   reauthorize_by: string | null
 }
 
-/** All profiles with their status, the one in force first. */
-export async function listProfiles(deps: Deps): Promise<ProfileRow[]> {
+/** All profiles with their status, `own` first. */
+export async function listProfiles(deps: Deps, own: string): Promise<ProfileRow[]> {
   const rows: ProfileRow[] = []
-  for (const profile of await profileNames(deps, deps.config.profile)) {
+  for (const profile of await profileNames(deps, own)) {
     const { status, app, record } = await readStatus(deps, profile)
     const tokenSet = record?.tokenSet ?? null
     rows.push({

@@ -3,7 +3,7 @@
 
 import diagnostics from 'node:diagnostics_channel'
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
-import type { Dispatcher } from 'undici'
+import type { Dispatcher, Pool } from 'undici'
 import { isLoopbackUrl } from './config.ts'
 import { AuthError } from './errors.ts'
 import { errnoOf } from './files.ts'
@@ -43,11 +43,15 @@ function listenForSends(): void {
 
 /** Fires at the deadline, but never before what had arrived by then was read: Node runs timers before it reads. */
 function startDeadline(ms: number, expire: () => void): { cancel: () => void } {
-  const dueAt = performance.now() + ms
-  let timer = setTimeout(() => {
-    const late = performance.now() - dueAt
-    timer = setTimeout(() => setImmediate(expire), late > SUSPENDED_MS ? GRACE_MS : 0)
-  }, ms)
+  let timer: NodeJS.Timeout
+  const wait = (waitMs: number, then: () => void) => {
+    const dueAt = performance.now() + waitMs
+    timer = setTimeout(() => {
+      if (performance.now() - dueAt > SUSPENDED_MS) wait(GRACE_MS, then)
+      else then()
+    }, waitMs)
+  }
+  wait(ms, () => wait(0, () => setImmediate(expire)))
   return { cancel: () => clearTimeout(timer) }
 }
 
@@ -125,22 +129,35 @@ const ONE_DEADLINE = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 
 /** The gateway bounds silence itself; what cannot be connected within this is down. */
 const GATEWAY_LIMITS = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } }
 
+/** undici takes a proxy that hangs up for a mishap and asks it again at once, without end: it must look like a failure. */
+function tryingOnce(proxy: Pool): Pool {
+  const connect: (options: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> =
+    proxy.connect.bind(proxy)
+  const connectOnce = (options: Dispatcher.ConnectOptions) =>
+    connect(options).catch((error) => {
+      const mishap = ['UND_ERR_SOCKET', 'UND_ERR_INFO'].includes(errnoOf(error) ?? '')
+      throw mishap ? Object.assign(new Error('the proxy hung up'), { code: 'ECONNRESET' }) : error
+    })
+  return Object.assign(proxy, { connect: connectOnce })
+}
+
 /** Creates the transport; undici is loaded with the first request. */
 export function createTransport(proxy: ProxySettings): Transport {
   const dispatchers = new Map<string, Dispatcher>()
 
   /** Direct on loopback, through the proxy where one is set. */
   async function dispatcherFor(url: string, limits: typeof ONE_DEADLINE): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent } = await import('./undici.ts')
+    const { Agent, EnvHttpProxyAgent, Pool } = await import('./undici.ts')
     const direct = !proxy.httpsProxy || isLoopbackUrl(new URL(url))
     const name = `${direct ? 'direct' : 'proxied'} ${limits.connect.timeout}`
     const known = dispatchers.get(name)
     if (known) return known
     const httpsProxy = proxy.httpsProxy?.reveal() ?? ''
     const noProxy = proxy.noProxy ?? ''
+    const clientFactory = (origin: URL, options: object) => tryingOnce(new Pool(origin, options))
     const created = direct
       ? new Agent(limits)
-      : new EnvHttpProxyAgent({ ...limits, httpProxy: httpsProxy, httpsProxy, noProxy })
+      : new EnvHttpProxyAgent({ ...limits, httpProxy: httpsProxy, httpsProxy, noProxy, clientFactory })
     dispatchers.set(name, created)
     return created
   }

@@ -16,4 +16,5 @@ const told =
   answer.kind === 'answer'
     ? { status: answer.status, body: answer.body.toString() }
     : { code: answer.error.code, message: answer.error.message }
-process.send?.(told, () => process.exit())
+process.send?.(told)
+process.disconnect()

@@ -37,6 +37,15 @@ function ask(url: string, { proxy = NO_PROXY, ...changes }: Options = {}): Promi
   })
 }
 
+/** A consent to send that counts how often it is asked for. */
+function countSends(): { onSend: () => void; sends: () => number } {
+  let count = 0
+  const onSend = (): void => {
+    count += 1
+  }
+  return { onSend, sends: () => count }
+}
+
 function failureOf(answer: HttpAnswer): Extract<HttpAnswer, { kind: 'failure' }> {
   if (answer.kind === 'answer') throw new Error(`answered with ${answer.status}`)
   expect(`${answer.error.message} ${answer.error.nextStep}`).not.toContain('canary')
@@ -154,14 +163,10 @@ describe('the consent to send', () => {
 
   test('is asked for once by each of many requests at a time', async () => {
     const server = await serveBytes((socket) => socket.end(http('ok')))
-    const asked = Array.from({ length: 30 }, () => 0)
-    const answers = await Promise.all(
-      asked.map((_, index) =>
-        ask(server.url, { onSend: () => void (asked[index] = (asked[index] ?? 0) + 1) }),
-      ),
-    )
-    expect(answers.map(bodyOf)).toEqual(asked.map(() => 'ok'))
-    expect(asked).toEqual(asked.map(() => 1))
+    const counts = Array.from({ length: 30 }, countSends)
+    const answers = await Promise.all(counts.map(({ onSend }) => ask(server.url, { onSend })))
+    expect(answers.map(bodyOf)).toEqual(counts.map(() => 'ok'))
+    expect(counts.map(({ sends }) => sends())).toEqual(counts.map(() => 1))
   })
 
   test.each<[string, (socket: Socket) => void]>([
@@ -173,16 +178,16 @@ describe('the consent to send', () => {
     ],
     ['no HTTP', (socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n')],
   ])('is not asked for again after %s, and nothing is sent again', async (_what, misbehave) => {
-    let asked = 0
+    const { onSend, sends } = countSends()
     const server = await serveBytes(misbehave)
-    const answer = failureOf(await ask(server.url, { onSend: () => void (asked += 1) }))
+    const answer = failureOf(await ask(server.url, { onSend }))
     expect(answer).toMatchObject({ sent: true, error: { code: 'network_error', recovery: 'retry' } })
-    expect([asked, server.received.length]).toEqual([1, 1])
+    expect([sends(), server.received.length]).toEqual([1, 1])
   })
 
   test('is asked for by every request, none of which shares a connection', async () => {
     const server = await serveBytes((socket) => socket.write(http('ok')))
-    let asked = 0
+    const { onSend, sends } = countSends()
     const transport = createTransport(NO_PROXY)
     for (let count = 1; count <= 3; count += 1) {
       const request = {
@@ -192,12 +197,8 @@ describe('the consent to send', () => {
         body: SECRET_BODY,
         deadlineMs: 5_000,
       } as const
-      const answer = await transport.request({
-        ...request,
-        account: { key: 'k', forced: false },
-        onSend: () => void (asked += 1),
-      })
-      expect([bodyOf(answer), asked, server.received.length]).toEqual(['ok', count, count])
+      const answer = await transport.request({ ...request, account: { key: 'k', forced: false }, onSend })
+      expect([bodyOf(answer), sends(), server.received.length]).toEqual(['ok', count, count])
     }
   })
 })
@@ -205,21 +206,18 @@ describe('the consent to send', () => {
 describe('before anything was sent', () => {
   test.each(['127.0.0.1', 'localhost'])('a refused connection to %s is told with its errno', async (host) => {
     const port = await closedPort()
-    let asked = 0
-    const answer = failureOf(
-      await ask(`http://${host}:${port}/token?x=canary`, { onSend: () => void (asked += 1) }),
-    )
+    const { onSend, sends } = countSends()
+    const answer = failureOf(await ask(`http://${host}:${port}/token?x=canary`, { onSend }))
     expect(answer).toMatchObject({ sent: false, error: { code: 'network_error' } })
     expect(answer.error.message).toBe(`${host}:${port} could not be reached (ECONNREFUSED).`)
-    expect([asked, answer.partialBody.length]).toEqual([0, 0])
+    expect([sends(), answer.partialBody.length]).toEqual([0, 0])
   })
 
   test('a connection that is reset as soon as it stands is no attempt, or one that is known', async () => {
-    let asked = 0
-    const server = createServer((socket) => socket.resetAndDestroy())
-    const port = await listen(server)
-    const answer = failureOf(await ask(`http://127.0.0.1:${port}/`, { onSend: () => void (asked += 1) }))
-    expect(answer.sent).toBe(asked === 1)
+    const { onSend, sends } = countSends()
+    const port = await listen(createServer((socket) => socket.resetAndDestroy()))
+    const answer = failureOf(await ask(`http://127.0.0.1:${port}/`, { onSend }))
+    expect(answer.sent).toBe(sends() === 1)
   })
 })
 
@@ -408,14 +406,14 @@ describe('over TLS', () => {
     const certificate = selfSigned()
     if (!certificate) return ctx.skip(NO_OPENSSL)
     const port = await listen(createHttpsServer(certificate, (_request, response) => response.end('ok')))
-    let asked = 0
+    const { onSend, sends } = countSends()
     const startedAt = performance.now()
-    const answer = failureOf(await ask(`https://127.0.0.1:${port}/`, { onSend: () => void (asked += 1) }))
+    const answer = failureOf(await ask(`https://127.0.0.1:${port}/`, { onSend }))
     expect(performance.now() - startedAt).toBeLessThan(3_000)
     expect(answer).toMatchObject({ sent: false, error: { code: 'tls_error', recovery: 'fix_config' } })
     expect(answer.error.message).toContain('DEPTH_ZERO_SELF_SIGNED_CERT')
     expect(answer.error.nextStep).toContain('NODE_EXTRA_CA_CERTS')
-    expect(asked).toBe(0)
+    expect(sends()).toBe(0)
   })
 
   test('a server that speaks none is named as such', async () => {
@@ -491,13 +489,14 @@ describe('through a proxy', () => {
       onTestFinished(() => void child.kill('SIGKILL'))
       return (await once(child, 'message'))[0]
     }
-    // A name of this machine that is not one of the three that are always reached directly.
-    const url = `https://localhost.:${target}/token`
-    const trusted = { status: 200, body: 'arrived' }
-    expect(await run(`https://localhost:${target}/`, { NODE_EXTRA_CA_CERTS: file })).toEqual(trusted)
+    const arrived = { status: 200, body: 'arrived' }
+    expect(await run(`https://localhost:${target}/`, { NODE_EXTRA_CA_CERTS: file })).toEqual(arrived)
     expect(proxy.asked).toEqual([])
+    // The same name to TLS, and not one of the three that are always reached directly.
+    const url = `https://localhost.:${target}/`
+    expect(await run(url, { NODE_EXTRA_CA_CERTS: file })).toEqual(arrived)
     expect(await run(url, { NODE_EXTRA_CA_CERTS: '' })).toMatchObject({ code: 'tls_error' })
-    expect(proxy.asked.map(({ url: to }) => to)).toEqual([`localhost.:${target}`])
+    expect(proxy.asked.map(({ url: to }) => to)).toEqual([`localhost.:${target}`, `localhost.:${target}`])
   })
 
   test.each([
@@ -512,6 +511,20 @@ describe('through a proxy', () => {
     expect(answer.error.nextStep).toContain('HTTPS_PROXY')
   })
 
+  test('that hangs up without an answer is asked once, not without end', async () => {
+    const asked: string[] = []
+    const server = createHttpServer().on('connect', (request: IncomingMessage, client: Socket) => {
+      asked.push(String(request.url))
+      client.destroy()
+    })
+    const settings = proxyAt(await listen(server))
+    const startedAt = performance.now()
+    const answer = failureOf(await ask('https://open.feishu.test/token', { proxy: settings }))
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(answer).toMatchObject({ sent: false, error: { code: 'network_error' } })
+    expect(asked).toEqual(['open.feishu.test:443'])
+  })
+
   test('that is down is told as unreachable', async () => {
     const port = await closedPort()
     const answer = failureOf(await ask('https://open.feishu.test/token', { proxy: proxyAt(port) }))
@@ -524,11 +537,11 @@ describe('through a proxy', () => {
     const direct = createHttpServer((_request, response) => response.end('direct'))
     const port = await listen(direct, '127.0.0.2').catch(() => null)
     if (port === null) return ctx.skip('127.0.0.2 is no address of this machine')
-    const proxy = await startProxy(port)
+    const proxy = await startProxy(port, '502 Bad Gateway')
     const url = `http://127.0.0.2:${port}/`
     expect(bodyOf(await ask(url, { proxy: proxyAt(proxy.port, '127.0.0.2') }))).toBe('direct')
     expect(proxy.asked).toEqual([])
-    await ask(url, { proxy: proxyAt(proxy.port, 'example.com') })
+    expect(failureOf(await ask(url, { proxy: proxyAt(proxy.port, 'example.com') })).sent).toBe(false)
     expect(proxy.asked).toHaveLength(1)
   })
 })

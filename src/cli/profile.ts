@@ -13,9 +13,9 @@ export const profile: Command = async (invocation) => {
   throw usageError(cli.command, 'profile takes list, remove NAME, or rename NAME NEW')
 }
 
-async function list({ cli, deps, options }: Invocation, names: string[]): Promise<number> {
+async function list({ cli, deps, profile, options }: Invocation, names: string[]): Promise<number> {
   expectOperands(cli, names, [])
-  const profiles = await listProfiles(deps)
+  const profiles = await listProfiles(deps, profile)
   print(cli, options.json, { profiles }, table(profiles))
   return 0
 }

@@ -6,7 +6,7 @@ import { Secret } from '../secret.ts'
 import { checkCredentials, keepApp, type NewApp } from '../setup.ts'
 import { tokenStatus } from '../status.ts'
 import { createApp, loginByCode } from './create-app.ts'
-import { type Command, type Invocation, print, readLine } from './io.ts'
+import { type Cli, type Command, type Invocation, print, readLine } from './io.ts'
 import { expectOperands, usageError } from './run.ts'
 
 const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
@@ -16,6 +16,13 @@ export const setup: Command = async (invocation) => {
   const { cli, operands, options } = invocation
   expectOperands(cli, operands, [])
   const given = options['app-id'] !== undefined || options['app-secret-stdin'] || options.brand !== undefined
+  const asks = cli.stdin.isTTY && options['app-id'] === undefined && !options['app-secret-stdin']
+  if (asks && !options['create-app']) {
+    if (options.brand !== undefined && !isBrand(options.brand)) throw badBrand(cli)
+    const { runDialogue } = await import('./setup-dialogue.ts')
+    const { createDialogue } = await import('./terminal.ts')
+    return runDialogue(invocation, createDialogue(cli.stdin, cli.stderr))
+  }
   if (!options['create-app']) return keepGiven(invocation)
   if (given) throw usageError(cli.command, '--create-app takes no --app-id, --app-secret-stdin or --brand')
   refuseEnvironmentApp(invocation)
@@ -24,8 +31,8 @@ export const setup: Command = async (invocation) => {
 }
 
 /** What is kept would not be used: the environment wins. */
-export function refuseEnvironmentApp({ cli, deps }: Invocation): void {
-  if (!deps.config.app) return
+export function refuseEnvironmentApp({ cli, deps, profile }: Invocation): void {
+  if (!deps.config.app || profile !== deps.config.profile) return
   throw new AuthError('config_invalid', 'FEISHU_APP_ID is set, and it wins over what setup keeps.', {
     nextStep: `Unset FEISHU_APP_ID and FEISHU_APP_SECRET, then run \`${cli.command} setup\` again.`,
   })
@@ -58,17 +65,24 @@ async function keepGiven(invocation: Invocation): Promise<number> {
 async function readGiven({ cli, deps, options }: Invocation): Promise<NewApp> {
   const { config } = deps
   const brand = options.brand ?? config.brand
-  if (!isBrand(brand)) throw usageError(cli.command, '--brand must be feishu or lark')
+  if (!isBrand(brand)) throw badBrand(cli)
   const appId = options['app-id']
-  if (!appId || !isAppId(appId))
+  if (!appId || !isAppId(appId)) {
     throw usageError(cli.command, '--app-id must be an App ID such as cli_a1b2c3')
-  if (!options['app-secret-stdin'])
+  }
+  if (!options['app-secret-stdin']) {
     throw usageError(cli.command, 'The App Secret is read from stdin: add --app-secret-stdin')
+  }
   const secret = await readLine(cli.stdin)
   if (!secret) throw usageError(cli.command, 'No App Secret came on stdin')
   return { brand, appId, appSecret: new Secret(secret), endpoints: endpointsOf(brand, config) }
 }
 
+function badBrand(cli: Cli): AuthError {
+  return usageError(cli.command, '--brand must be feishu or lark')
+}
+
+/** Whether a text names a brand. */
 export function isBrand(text: string): text is Brand {
   return text === 'feishu' || text === 'lark'
 }

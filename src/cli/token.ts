@@ -1,6 +1,6 @@
 import { errorText } from '../answers.ts'
 import { pullRecord, revealAccessToken } from '../pull.ts'
-import { toTime } from '../status.ts'
+import { toTime } from '../times.ts'
 import type { Command } from './io.ts'
 import { expectOperands } from './run.ts'
 

@@ -411,7 +411,7 @@ test('setup keeps credentials that Feishu accepts, and then no config needs them
   expect(setup.stderr).toContain(String(stage.env.FEISHU_REDIRECT_URI))
   expect(setup.stderr).toContain(`${stage.sandbox.url}/app/${appId}/safe`)
   expect(setup.stderr).toContain(`${stage.sandbox.url}/app/${appId}/auth?`)
-  const entry = JSON.parse(/^\{.*\}$/ms.exec(setup.stderr)?.[0] ?? '').mcpServers['feishu-token']
+  const entry = JSON.parse(/^\{.*\}$/ms.exec(setup.stdout)?.[0] ?? '').mcpServers['feishu-token']
   expect([entry.command, entry.args]).toEqual(['node', [expect.stringMatching(/\/dist\/main\.js$/)]])
   expect(readFileSync(join(stage.tokenDir, 'app.json'), 'latin1')).not.toContain(appSecret)
   expect(statSync(join(stage.tokenDir, 'app.json')).mode & 0o777).toBe(0o600)

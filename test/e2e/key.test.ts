@@ -80,7 +80,7 @@ test('the key moves to the environment and back, and everything opens with it al
     key_source: 'env',
     generation: 1,
   })
-  const shut = await statusOf(stage, 'work')
+  const shut = await statusOf(stage, 'default')
   expect(shut).toMatchObject({ status: 'store_unreadable', key_source: 'env' })
   expect(shut.warnings).toEqual([expect.stringContaining('FEISHU_TOKEN_KEY')])
 
@@ -112,6 +112,34 @@ test('killed before any of its changes, a move leaves everything to be opened, a
   expect(crashes).toBeGreaterThanOrEqual(3)
   expect(last.code).toBe(0)
   expect(sourcesOf(stage)).toEqual(['env'])
+})
+
+test('while other copies refresh and look, the key moves to and fro and nobody notices', async () => {
+  const stage = await storedStage(['default', 'work'])
+  const env = { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY }
+  const server = await startServer(stage, { env })
+  let moving = true
+  const busy = async (profile: string) => {
+    let calls = 0
+    for (; moving; calls += 1) {
+      const refreshed = await server.call('refresh_token', { force: true, profile })
+      expect(refreshed.text).not.toMatch(/FAILED/)
+      expect((await server.call('token_status', { profile })).data).toMatchObject({ status: 'valid' })
+    }
+    return calls
+  }
+  const others = [busy('default'), busy('work')]
+  for (const to of ['env', 'file', 'env', 'file']) {
+    const moved = await run(stage, ['key', '--move-to', to, '--json'], { env })
+    expect(JSON.parse(moved.stdout)).toMatchObject({ status: 'moved', key_source: to, left: [] })
+  }
+  moving = false
+  const calls = await Promise.all(others)
+  for (const [index, profile] of ['default', 'work'].entries()) {
+    const status = await statusOf(stage, profile)
+    expect(status).toMatchObject({ status: 'valid', key_source: 'file', generation: 1 + (calls[index] ?? 0) })
+  }
+  expect(keyFiles(stage)).toHaveLength(1)
 })
 
 test('a file that cannot be opened is named and left, and its key with it', async () => {

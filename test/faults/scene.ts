@@ -60,10 +60,13 @@ function putKey(directory: string, key: string): void {
 }
 
 /** Sets a scene: a home of its own with a token set that Feishu has just issued. */
-export async function setScene({ sandbox, root, key }: Theatre, folder?: string): Promise<Scene> {
+export async function setScene(
+  { sandbox, root, key }: Theatre,
+  settings: Record<string, string> = {},
+): Promise<Scene> {
   const home = mkdtempSync(join(root, 'h-'))
-  const tokenDir = folder ?? join(home, 'tokens')
-  const config = configOf(sandbox, home, tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file' })
+  const tokenDir = settings.FEISHU_TOKEN_DIR ?? join(home, 'tokens')
+  const config = configOf(sandbox, home, tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file', ...settings })
   const id: ProfileId = { brand: 'feishu', appId: sandbox.app.appId, profile: 'default' }
   const issued = sandbox.issue()
   const open = () => openDeps(config)
@@ -79,6 +82,7 @@ export async function setScene({ sandbox, root, key }: Theatre, folder?: string)
     FEISHU_TOKEN_DIR: tokenDir,
     FEISHU_TOKEN_KEY_SOURCE: 'file',
     FEISHU_AUTO_REFRESH: 'false',
+    ...settings,
   }
   return {
     sandbox,

@@ -16,6 +16,7 @@ import {
 import { onTestFinished } from 'vitest'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { type Answer, readAnswer } from './contract.ts'
+import { checkFiles, checkLedger, checkText } from './invariants.ts'
 
 export const PROGRAM: string = resolve('dist/main.js')
 
@@ -47,9 +48,17 @@ export async function setStage(options: SandboxOptions & { env?: Environment } =
   const redirectUri = `http://localhost:${port}/callback`
   const sandbox = await startSandbox({ ...options, redirectUrls: [redirectUri] })
   const home = await mkdtemp(join(tmpdir(), 'feishu-token-mcp-'))
+  const tokenDir = join(home, '.feishu-token-mcp')
+  const outputs: string[] = []
   onTestFinished(async () => {
-    await sandbox.close()
-    await rm(home, { recursive: true, force: true })
+    try {
+      checkLedger(sandbox.ledger)
+      checkFiles(tokenDir, sandbox.secrets())
+      checkText('what a process wrote', outputs.join('\n'), sandbox.secrets())
+    } finally {
+      await sandbox.close()
+      await rm(home, { recursive: true, force: true })
+    }
   })
   const env = {
     PATH: process.env.PATH ?? '',
@@ -59,9 +68,11 @@ export async function setStage(options: SandboxOptions & { env?: Environment } =
     FEISHU_ACCOUNTS_URL: sandbox.url,
     FEISHU_OPEN_URL: sandbox.url,
     FEISHU_REDIRECT_URI: redirectUri,
+    // Never into the keychain of whoever runs the tests.
+    FEISHU_TOKEN_KEY_SOURCE: 'file',
     ...options.env,
   }
-  return { sandbox, home, tokenDir: join(home, '.feishu-token-mcp'), port, env, outputs: [] }
+  return { sandbox, home, tokenDir, port, env, outputs }
 }
 
 export type Run = { code: number | null; signal: string | null; stdout: string; stderr: string }

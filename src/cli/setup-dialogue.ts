@@ -1,0 +1,133 @@
+// `setup` on a terminal: from nothing to a working token, one question after the other.
+
+import { resolveApp } from '../app.ts'
+import type { Deps } from '../deps.ts'
+import { AuthError, type ErrorCode } from '../errors.ts'
+import { endpointsOf } from '../oauth/feishu.ts'
+import { Secret } from '../secret.ts'
+import { checkCredentials, keepApp, type NewApp } from '../setup.ts'
+import { tokenStatus } from '../status.ts'
+import { createApp, loginByCode } from './create-app.ts'
+import { type Invocation, print } from './io.ts'
+import { login } from './login.ts'
+import { consoleSteps, isAppId, isBrand, keptText, refuseEnvironmentApp } from './setup.ts'
+import { offerClients } from './setup-clients.ts'
+import { statusText } from './status.ts'
+import { choose, confirm, type Dialogue } from './terminal.ts'
+
+/** Ends of the creation of an app after which the console is the way. */
+const CONSOLE_INSTEAD: readonly ErrorCode[] = [
+  'access_denied',
+  'authorization_expired',
+  'unauthorized_client',
+  'unexpected_response',
+]
+
+/** Sets up an app, the clients and the login with a person at the terminal. */
+export async function runDialogue(invocation: Invocation, dialogue: Dialogue): Promise<number> {
+  refuseEnvironmentApp(invocation)
+  if ((await chooseApp(invocation, dialogue)) === 'created') {
+    const code = await loginByCode(invocation)
+    // The login took Ctrl-C for itself.
+    invocation.cli.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], dialogue.stop)
+    // The login is done, and its answer is out: nothing that happens here makes a failure of it.
+    await offerClients(invocation, dialogue).catch((error: Error) => dialogue.say(`\n${error.message}\n`))
+    return code
+  }
+  await offerClients(invocation, dialogue)
+  return offerLogin(invocation, dialogue)
+}
+
+async function chooseApp(invocation: Invocation, dialogue: Dialogue): Promise<'created' | 'given'> {
+  if (await keepsPresentApp(invocation, dialogue)) return 'given'
+  dialogue.say(
+    'An app of your own at Feishu is what people authorize. Two ways to it:\n' +
+      '  1  the developer console: you make the app there, or have one\n' +
+      "  2  Feishu makes it: you open two links (Feishu's own way, but not in its public documentation)\n",
+  )
+  if ((await choose(dialogue, 'Which way?', ['1', '2'])) === '2') {
+    try {
+      await createApp(invocation)
+      return 'created'
+    } catch (error) {
+      if (!(error instanceof AuthError) || !CONSOLE_INSTEAD.includes(error.code)) throw error
+      dialogue.say(`\n${error.message} ${error.nextStep}\n\n`)
+    }
+  }
+  const app = await askForApp(invocation, dialogue)
+  await keepApp(invocation.deps, invocation.profile, app)
+  dialogue.say(`${keptText(invocation.profile)} The secret is sealed.\n\n`)
+  await walkThroughConsole(invocation, dialogue, app)
+  return 'given'
+}
+
+/** Whether the profile has an app already, and the person wants no other. */
+async function keepsPresentApp({ deps, profile }: Invocation, dialogue: Dialogue): Promise<boolean> {
+  const present = await resolveApp(deps, profile).catch((error: unknown) => {
+    if (error instanceof AuthError && error.code === 'not_configured') return null
+    throw error
+  })
+  if (!present) return false
+  dialogue.say(`The profile "${profile}" uses the app ${present.id.appId} (${present.id.brand}).\n`)
+  return !(await confirm(dialogue, 'Set up another app in its place?'))
+}
+
+/** Asks until Feishu accepts the credentials, or has nothing to say about them. */
+async function askForApp({ deps, options }: Invocation, dialogue: Dialogue): Promise<NewApp> {
+  const { config } = deps
+  const given = options.brand ?? ''
+  const brand = isBrand(given)
+    ? given
+    : await choose(
+        dialogue,
+        'Feishu (feishu.cn) or Lark (larksuite.com)?',
+        config.brand === 'lark' ? ['lark', 'feishu'] : ['feishu', 'lark'],
+      )
+  const endpoints = endpointsOf(brand, config)
+  dialogue.say(
+    `Open ${endpoints.open}/app, create a custom app or choose yours: the page "Credentials" shows both values.\n`,
+  )
+  for (;;) {
+    const appId = await dialogue.ask('App ID (cli_…): ')
+    if (!isAppId(appId)) {
+      dialogue.say('An App ID looks like cli_a1b2c3d4e5f6a7b8.\n')
+      continue
+    }
+    const secret = await dialogue.askSecret('App Secret (does not show): ')
+    if (!secret) continue
+    const app = { brand, appId, appSecret: new Secret(secret), endpoints } as const
+    if (await isAccepted(deps, dialogue, app)) return app
+  }
+}
+
+async function isAccepted(deps: Deps, dialogue: Dialogue, app: NewApp): Promise<boolean> {
+  try {
+    const verdict = await checkCredentials(deps, app)
+    dialogue.say(
+      verdict ? 'Feishu accepts them.\n' : 'Feishu gave no clear answer about them; they are kept.\n',
+    )
+    return true
+  } catch (error) {
+    if (!(error instanceof AuthError) || error.code !== 'invalid_client') throw error
+    dialogue.say(`${error.message} ${error.nextStep}\n`)
+    return false
+  }
+}
+
+async function walkThroughConsole(invocation: Invocation, dialogue: Dialogue, app: NewApp): Promise<void> {
+  const steps = consoleSteps(invocation, app)
+  dialogue.say('In the developer console:\n')
+  dialogue.say(`${steps.map((step, index) => `${index + 1}. ${step}`).join('\n')}\n`)
+  await dialogue.ask('Press Enter when that is done. ')
+}
+
+async function offerLogin(invocation: Invocation, dialogue: Dialogue): Promise<number> {
+  const { cli, deps, profile, options } = invocation
+  dialogue.say('\nLog in now: in a browser on this machine, with a code on another device, or later (no).\n')
+  const how = await choose(dialogue, 'browser, code or no?', ['browser', 'code', 'no'])
+  if (how === 'code') return loginByCode(invocation)
+  if (how === 'browser') return login(invocation)
+  const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
+  print(cli, options.json, status, statusText(status, cli.command, options.profile))
+  return 0
+}

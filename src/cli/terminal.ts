@@ -1,0 +1,120 @@
+// Questions to a person at a terminal. Between them the terminal is in its usual mode, so that Ctrl-C ends the program.
+
+import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import { AuthError } from '../errors.ts'
+
+/** A conversation with a person. An answer that never comes throws. */
+export type Dialogue = {
+  say: (text: string) => void
+  /** The answer without blanks around it. */
+  ask: (question: string) => Promise<string>
+  /** The same, and nothing of the answer shows. */
+  askSecret: (question: string) => Promise<string>
+  /** Ends the question that is open. */
+  stop: () => void
+}
+
+type TerminalInput = Readable & { setRawMode?: (raw: boolean) => unknown }
+
+const INTERRUPT = '\x03'
+const END_OF_INPUT = '\x04'
+
+/** What a line typed without the terminal's own editing comes to: backspace, Ctrl-U, and arrow keys that do nothing. */
+function edited(line: string): string {
+  const kept: string[] = []
+  for (const character of line.replace(/\x1b\[[\d;]*[A-Za-z~]/g, '')) {
+    if (character === '\x7f' || character === '\b') kept.pop()
+    else if (character === '\x15') kept.length = 0
+    else if (character >= ' ') kept.push(character)
+  }
+  return kept.join('')
+}
+
+function stopped(): AuthError {
+  return new AuthError('config_invalid', 'The questions were not answered to the end.', {
+    nextStep: 'Run setup again; what was kept so far stays.',
+  })
+}
+
+/** Opens a conversation on a terminal. */
+export function createDialogue(input: TerminalInput, say: (text: string) => void): Dialogue {
+  const decoder = new StringDecoder('utf8')
+  let typed = ''
+  let over = false
+  let look: () => void = () => undefined
+  input.on('data', (chunk: Buffer) => {
+    typed += decoder.write(chunk)
+    look()
+  })
+  const stop = () => {
+    over = true
+    look()
+  }
+  input.on('end', stop).on('error', stop).pause()
+
+  /** The next line; null: there is none yet. What is typed ahead waits for the next question. */
+  function takeLine(raw: boolean): string | null {
+    const end = /\r?\n|\r/.exec(typed)
+    const upTo = typed.slice(0, end?.index)
+    if (raw && (upTo.includes(INTERRUPT) || upTo === END_OF_INPUT)) over = true
+    if (!end || over) return null
+    typed = typed.slice(end.index + end[0].length)
+    return raw ? edited(upTo) : upTo
+  }
+
+  async function nextLine(question: string, raw: boolean): Promise<string> {
+    if (raw) input.setRawMode?.(true)
+    say(question)
+    input.resume()
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        look = () => {
+          const line = takeLine(raw)
+          if (line === null && !over) return
+          // Several pieces may come in one turn: what is behind this line belongs to the next question.
+          look = () => undefined
+          if (line === null) reject(stopped())
+          else resolve(line.trim())
+        }
+        look()
+      })
+    } finally {
+      input.pause()
+      if (raw) input.setRawMode?.(false)
+    }
+  }
+
+  return {
+    say,
+    ask: (question) => nextLine(question, false),
+    async askSecret(question) {
+      try {
+        return await nextLine(question, true)
+      } finally {
+        say('\n')
+      }
+    },
+    stop,
+  }
+}
+
+/** Asks until the answer is one of the choices; an empty one is the first. */
+export async function choose<T extends string>(
+  dialogue: Dialogue,
+  question: string,
+  choices: readonly [T, ...T[]],
+): Promise<T> {
+  for (;;) {
+    const answer = (await dialogue.ask(`${question} [${choices[0]}] `)).toLowerCase()
+    if (answer === '') return choices[0]
+    const choice = choices.find((candidate) => candidate === answer)
+    if (choice) return choice
+    dialogue.say(`Please answer ${choices.join(' or ')}.\n`)
+  }
+}
+
+/** Asks for a yes; anything else, and nothing, is a no. */
+export async function confirm(dialogue: Dialogue, question: string): Promise<boolean> {
+  return /^(?:y|yes|是|好)$/i.test(await dialogue.ask(`${question} [y/N] `))
+}

@@ -1,0 +1,66 @@
+// What a person should know of a token set although it works.
+
+import type { App } from './app.ts'
+import type { Deps } from './deps.ts'
+import { noRefreshTokenText } from './guidance.ts'
+import { canRefresh, missingScopes, reauthorizeBy, type TokenRecord } from './oauth/token-set.ts'
+import { cannotRefresh } from './refresh.ts'
+import { toSeconds, toTime } from './times.ts'
+
+const DAY_MS = 86_400_000
+/** Before this much is left, people are told that they must come back. */
+const REAUTHORIZE_WARNING_MS = 2 * DAY_MS
+/** A clock that is off by more breaks expiry times; Feishu itself allows about this much. */
+const CLOCK_SKEW_WARNING_MS = 300_000
+
+/** The warnings of a record, a sentence each. */
+export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Promise<string[]> {
+  const warnings = [...deps.config.warnings]
+  const { tokenSet } = record
+  if (!tokenSet) return warnings
+  const now = deps.clock.now()
+  const remainingMs = deps.clock.remainingMs(record, app.key)
+  if (tokenSet.refusal) warnings.push(`${cannotRefresh(tokenSet).message} A person must authorize again.`)
+  else if (!tokenSet.refreshToken) warnings.push(noRefreshTokenText(app))
+  if (remainingMs > 0 && tokenSet.lifetimeAssumed) {
+    warnings.push('Feishu did not say how long the access token lives: two hours were assumed.')
+  }
+  if (canRefresh(tokenSet)) warnings.push(...refreshWarnings(tokenSet, now))
+  const journal = await deps.store.readJournal(app.id).catch(() => null)
+  if (canRefresh(tokenSet) && journal && journal.ambiguous > 0) {
+    warnings.push(
+      `A refresh at ${toTime(journal.sentAt)} was interrupted; if its answer was lost, the next refresh will say so.`,
+    )
+  }
+  if (deps.store.isUnsaved(app.id)) {
+    warnings.push(
+      'The newest token is in memory only: the store cannot be written. It is tried again every second.',
+    )
+  }
+  if (Math.abs(tokenSet.clockSkewMs ?? 0) > CLOCK_SKEW_WARNING_MS) {
+    warnings.push(
+      `The clock of this machine differs from Feishu's by ${toSeconds(Math.abs(tokenSet.clockSkewMs ?? 0))} s.`,
+    )
+  }
+  const missing = missingScopes(tokenSet)
+  if (missing.length > 0) warnings.push(`Requested but not granted: ${missing.join(' ')}.`)
+  return warnings
+}
+
+function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: number): string[] {
+  const warnings: string[] = []
+  const endsAt = tokenSet.refreshTokenExpiresAt
+  if (endsAt !== null && endsAt <= now) {
+    warnings.push('By our clock the refresh token has expired; the next refresh asks Feishu.')
+  } else if (reauthorizeBy(tokenSet) - now < REAUTHORIZE_WARNING_MS) {
+    warnings.push(
+      `A person must authorize again by ${toTime(reauthorizeBy(tokenSet))} unless it is refreshed before.`,
+    )
+  }
+  if (tokenSet.refreshTokenDoubtful) {
+    warnings.push(
+      'The last refresh brought no new refresh token; whether the old one still works shows the next refresh.',
+    )
+  }
+  return warnings
+}

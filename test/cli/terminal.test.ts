@@ -1,0 +1,72 @@
+import { PassThrough } from 'node:stream'
+import { expect, test } from 'vitest'
+import { choose, confirm, createDialogue } from '../../src/cli/terminal.ts'
+import { failureOf } from '../support/failure.ts'
+
+function open() {
+  const modes: boolean[] = []
+  const said: string[] = []
+  const input = Object.assign(new PassThrough(), { setRawMode: (raw: boolean) => modes.push(raw) })
+  return { input, modes, said, dialogue: createDialogue(input, (text) => said.push(text)) }
+}
+
+test('lines typed ahead answer the questions in turn', async () => {
+  const { input, dialogue } = open()
+  input.write(' one \ntw')
+  input.write('o\r\nthree\n')
+  expect(await dialogue.ask('1? ')).toBe('one')
+  expect(await dialogue.ask('2? ')).toBe('two')
+  expect(await dialogue.ask('3? ')).toBe('three')
+})
+
+test('a character that arrives in two pieces is whole', async () => {
+  const { input, dialogue } = open()
+  const bytes = Buffer.from('飞书\n')
+  input.write(bytes.subarray(0, 2))
+  input.write(bytes.subarray(2))
+  expect(await dialogue.ask('? ')).toBe('飞书')
+})
+
+test('a secret is typed with the echo off, may be corrected, and is not said again', async () => {
+  const { input, modes, said, dialogue } = open()
+  const answer = dialogue.askSecret('Secret: ')
+  expect(modes).toEqual([true])
+  input.write('wrong\x15abx\x7fc\x1b[D\r')
+  expect(await answer).toBe('abc')
+  expect([modes, said.join('')]).toEqual([[true, false], 'Secret: \n'])
+})
+
+test.each([
+  ['Ctrl-C', '\x03'],
+  ['Ctrl-D', '\x04'],
+])('%s ends a secret question, and the terminal is as it was', async (_, key) => {
+  const { input, modes, dialogue } = open()
+  const failure = failureOf(() => dialogue.askSecret('Secret: '))
+  input.write(key)
+  expect((await failure).code).toBe('config_invalid')
+  expect(modes.at(-1)).toBe(false)
+})
+
+test('the end of the input, and a stop, end the open question and every later one', async () => {
+  const first = open()
+  const unanswered = failureOf(() => first.dialogue.ask('? '))
+  first.input.end()
+  expect((await unanswered).message).toContain('not answered')
+  const second = open()
+  const stopped = failureOf(() => second.dialogue.ask('? '))
+  second.dialogue.stop()
+  await stopped
+  expect((await failureOf(() => second.dialogue.ask('? '))).code).toBe('config_invalid')
+})
+
+test('a choice is asked for until it is one; nothing is the first, and no yes is a no', async () => {
+  const { input, said, dialogue } = open()
+  input.write('x\nB\n\n\ny\nYES\nyo\n')
+  expect(await choose(dialogue, 'Which?', ['a', 'b'])).toBe('b')
+  expect(said).toContain('Please answer a or b.\n')
+  expect(await choose(dialogue, 'Which?', ['a', 'b'])).toBe('a')
+  expect(await confirm(dialogue, 'Sure?')).toBe(false)
+  expect(await confirm(dialogue, 'Sure?')).toBe(true)
+  expect(await confirm(dialogue, 'Sure?')).toBe(true)
+  expect(await confirm(dialogue, 'Sure?')).toBe(false)
+})
