@@ -313,6 +313,7 @@ describe('the guard bites', () => {
     ['status.ts', 'const home = process.env.HOME', 'uses process env'],
     ['status.ts', 'const id = process?.pid', 'uses process pid'],
     ['status.ts', 'const { env } = globalThis.process', 'uses process as a whole'],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a source that holds one
     ['status.ts', '`at ${process.uptime()}`', 'uses process uptime'],
     ['status.ts', 'read(process)', 'uses process as a whole'],
     ['files.ts', 'process.exit(1)', 'uses process exit'],

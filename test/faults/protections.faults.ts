@@ -208,7 +208,7 @@ const CASES: Case[] = [
     proof: olderCopy,
     without: {
       file: 'src/store/profile-files.ts',
-      from: 'record.generation < highest ? withoutSpentToken(record) : record',
+      from: 'record.generation < highest ? withoutSpentToken(record, highest) : record',
       to: 'record.generation < highest ? record : record',
     },
   },
