@@ -30,16 +30,23 @@ export async function expire(deps: Deps, app: App, pending: PendingAuthorization
   })
 }
 
-/** Says that an authorization has ended, once its port is free: waits for whoever holds the listener. */
+/**
+ * Says that an authorization has ended, once its port is free: waits for whoever holds the listener. The end itself is
+ * written already, and is told a little later if this fails.
+ */
 export async function conclude(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
-  const own = deps.holders.get(app.key)
-  if (own?.id === pending.id) await own.stop()
-  else await freed(deps, app, pending)
-  await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
-    const current = await readPending(locked)
-    if (current?.id !== pending.id || !current.outcome || current.phase === 'ended') return
-    await locked.writePending(encodePending({ ...current, phase: 'ended' }))
-  })
+  try {
+    const own = deps.holders.get(app.key)
+    if (own?.id === pending.id) await own.stop()
+    else await freed(deps, app, pending)
+    await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+      const current = await readPending(locked)
+      if (current?.id !== pending.id || !current.outcome || current.phase === 'ended') return
+      await locked.writePending(encodePending({ ...current, phase: 'ended' }))
+    })
+  } catch (error) {
+    deps.log('warn', `authorization: ${String(error)}`)
+  }
 }
 
 /** Waits until no process listens for this authorization any more; a newer one may have the listener by then. */

@@ -87,14 +87,9 @@ export class Holder {
   }
 
   async #end(): Promise<void> {
-    try {
-      // The page is handed over first: closing waits for those that are on their way.
-      await new Promise((resume) => setImmediate(resume))
-      await this.stop()
-      await conclude(this.#deps, this.#app, this.#pending)
-    } catch (error) {
-      this.#deps.log('warn', `authorization: ${String(error)}`)
-    }
+    // The page is handed over first: closing waits for those that are on their way.
+    await new Promise((resume) => setImmediate(resume))
+    await conclude(this.#deps, this.#app, this.#pending)
   }
 
   async #decide(query: URLSearchParams): Promise<Page> {

@@ -4,7 +4,6 @@ import { expect, onTestFinished, test } from 'vitest'
 import { resolveApp } from '../src/app.ts'
 import { type StartOptions, type StartResult, startAuthorization } from '../src/authorize.ts'
 import type { Deps } from '../src/deps.ts'
-import type { AuthError } from '../src/errors.ts'
 import { stopHolders } from '../src/holder.ts'
 import { encodeRecord, type TokenRecord } from '../src/oauth/token-set.ts'
 import { Secret } from '../src/secret.ts'
@@ -14,6 +13,7 @@ import { rateLimited } from './feishu-sandbox/fault-presets.ts'
 import type { Fault } from './feishu-sandbox/faults.ts'
 import type { SandboxOptions } from './feishu-sandbox/sandbox.ts'
 import { expire, force, makeDeps, seed, type World } from './support/deps.ts'
+import { failureOf } from './support/failure.ts'
 import { freePort } from './support/program.ts'
 
 const DEADLINE_MS = 600_000
@@ -64,15 +64,6 @@ function status(deps: Deps, waitSeconds = 20): Promise<TokenStatus> {
 async function visit(location: string): Promise<{ status: number; html: string }> {
   const answer = await fetch(location)
   return { status: answer.status, html: await answer.text() }
-}
-
-async function refusal(call: Promise<unknown>): Promise<AuthError> {
-  return call.then(
-    () => {
-      throw new Error('it succeeded')
-    },
-    (error: AuthError) => error,
-  )
 }
 
 /** Throws when anybody still holds the port, on either family. */
@@ -262,14 +253,14 @@ test('a pasted address is used once, in any process, and what is wrong with it i
     '',
   ]
   for (const address of wrong) {
-    const error = await refusal(paste(other, address))
+    const error = await failureOf(() => paste(other, address))
     expect(error.code, address).toBe('state_mismatch')
     expect(error.nextStep).toContain(world.deps.config.redirectUri)
   }
   expect((await status(world.deps, 0)).authorization_status).toBe('pending')
   expect((await paste(other, `  ${location}\n`)).status).toBe('succeeded')
   await expectFreePort(world)
-  expect(await refusal(paste(other, location))).toMatchObject({
+  expect(await failureOf(() => paste(other, location))).toMatchObject({
     code: 'state_mismatch',
     message: expect.stringContaining('has succeeded'),
   })
@@ -280,9 +271,9 @@ test('a pasted address that comes too late is told apart from one that belongs t
   const world = await makeWorld()
   const location = await world.sandbox.approve(await begin(world.deps))
   world.pass(DEADLINE_MS)
-  expect(await refusal(paste(world.deps, location))).toMatchObject({ code: 'authorization_expired' })
+  expect(await failureOf(() => paste(world.deps, location))).toMatchObject({ code: 'authorization_expired' })
   await start(world.deps)
-  expect(await refusal(paste(world.deps, location))).toMatchObject({ code: 'state_mismatch' })
+  expect(await failureOf(() => paste(world.deps, location))).toMatchObject({ code: 'state_mismatch' })
 })
 
 test('another person than the stored one is refused by name, and the old token set kept', async () => {
@@ -297,7 +288,7 @@ test('another person than the stored one is refused by name, and the old token s
   expect(after.authorization_error).toContain(`"Eve" (${eve.openId})`)
   expect(after.authorization_error).toContain(world.sandbox.user.openId)
   expect(after.next_step).toMatch(
-    /token is valid; to authorize anew: .*another profile.*logout --profile default/,
+    /token is valid; to authorize anew, call .*another profile.*logout --profile default/,
   )
   expect(await stored(world)).toEqual(before)
 })
@@ -393,7 +384,7 @@ test.for(Object.entries(FAILING))(
     const before = await stored(world)
     const location = await world.sandbox.approve(await begin(world.deps))
     world.sandbox.faults.next(failing.fault, failing.count ?? 1)
-    const error = await refusal(paste(world.deps, location))
+    const error = await failureOf(() => paste(world.deps, location))
     expect(error).toMatchObject({ code: failing.code, feishuCode: failing.feishuCode })
     expect(error.nextStep).toMatch(/start_authorization/)
     expect(error.nextStep).not.toMatch(/start the authorization|[;,]{2}/i)
@@ -401,7 +392,9 @@ test.for(Object.entries(FAILING))(
     const after = await status(world.deps, 0)
     expect(after).toMatchObject({ status: 'valid', authorization_status: 'failed', generation: 1 })
     expect(after.authorization_error).toContain(error.message)
-    expect(after.next_step).toContain(error.nextStep)
+    expect(after.next_step).toContain(
+      `to authorize anew, ${error.nextStep.slice(0, 1).toLowerCase()}${error.nextStep.slice(1)}`,
+    )
     expect(await stored(world)).toEqual(before)
     expect(codePresentations(world)).toBe(failing.sent)
     await expectFreePort(world)
@@ -447,7 +440,7 @@ test('tokens of another person that a process exchanged before it died are refus
   await seed(world)
   await leaveHalfway(world, { phase: 'exchanged', tokens: await issuedRecord(world, eve.openId) })
   const other = startProcess(world)
-  expect(await refusal(start(other))).toMatchObject({ code: 'user_mismatch' })
+  expect(await failureOf(() => start(other))).toMatchObject({ code: 'user_mismatch' })
   expect(await status(other, 0)).toMatchObject({ authorization_status: 'failed', generation: 1 })
 })
 

@@ -160,9 +160,9 @@ describe('a file of ours', () => {
     expect(modeOf(path)).toBe(0o600)
   })
 
-  test.each([0o644, 0o666, 0o640, 0o604, 0o777])('of mode %o is closed to others', (mode) => {
+  test.each(['644', '666', '640', '604', '777'])('of mode %s is closed to others', (mode) => {
     const path = plant('f', 'x')
-    chmodSync(path, mode)
+    chmodSync(path, Number.parseInt(mode, 8))
     expect(readOwnFile(path, 10)?.toString()).toBe('x')
     expect(modeOf(path)).toBe(0o600)
   })

@@ -227,7 +227,7 @@ describe('the deadline', () => {
     const startedAt = performance.now()
     const answer = failureOf(await ask(server.url, { deadlineMs: 600 }))
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(590)
-    expect(performance.now() - startedAt).toBeLessThan(1_500)
+    expect(performance.now() - startedAt).toBeLessThan(3_000)
     expect(answer).toMatchObject({ sent: true, error: { code: 'network_error' } })
     expect(answer.error.message).toContain('did not answer within 1 s')
     await server.closed
@@ -241,7 +241,7 @@ describe('the deadline', () => {
     const body = `grant_type=refresh_token&client_id=${sandbox.app.appId}&client_secret=${sandbox.app.appSecret}&refresh_token=${sandbox.issue().refresh_token}`
     const url = `${sandbox.url}/open-apis/authen/v2/oauth/token`
     const answer = failureOf(await ask(url, { body, deadlineMs: 300 }))
-    expect(performance.now() - startedAt).toBeLessThan(1_500)
+    expect(performance.now() - startedAt).toBeLessThan(3_000)
     expect(answer.sent).toBe(true)
     expect(answer.partialBody.toString()).toMatch(/^\{"code"/)
   })
@@ -520,7 +520,7 @@ describe('through a proxy', () => {
     const settings = proxyAt(await listen(server))
     const startedAt = performance.now()
     const answer = failureOf(await ask('https://open.feishu.test/token', { proxy: settings }))
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(performance.now() - startedAt).toBeLessThan(3_000)
     expect(answer).toMatchObject({ sent: false, error: { code: 'network_error' } })
     expect(asked).toEqual(['open.feishu.test:443'])
   })

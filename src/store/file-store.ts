@@ -3,7 +3,8 @@ import type { TokenRecord } from '../oauth/token-set.ts'
 import type { Keys } from './key.ts'
 import { acquireLock, type HeldLock, type LockHolder } from './lock.ts'
 import { LockedFiles, lockedError, type Save } from './locked-files.ts'
-import { APPS, notWritable, ProfileFiles, SealedFiles } from './profile-files.ts'
+import { ProfileFiles } from './profile-files.ts'
+import { APPS, notWritable, SealedFiles } from './sealed-files.ts'
 import type { ProfileId, TokenStore } from './token-store.ts'
 
 /** Between attempts to write a record that is in memory only. */

@@ -14,7 +14,8 @@ import type { Binding, Header, KeySource } from './envelope.ts'
 import type { Key, Keys, NamedKey } from './key.ts'
 import type { HeldLock } from './lock.ts'
 import { hashRefreshToken, takeUp } from './locked-files.ts'
-import { APPS, notWritable, ProfileFiles, type SealedFiles } from './profile-files.ts'
+import { ProfileFiles } from './profile-files.ts'
+import { APPS, notWritable, type SealedFiles } from './sealed-files.ts'
 import type { Json, KeyMove } from './token-store.ts'
 
 /** Moves the key of the files in a directory. `lock` waits for a lock or throws `store_locked`. */

@@ -16,7 +16,8 @@ import { encodeRecord, type TokenRecord } from '../oauth/token-set.ts'
 import type { Secret } from '../secret.ts'
 import type { Key } from './key.ts'
 import type { HeldLock, LockHolder } from './lock.ts'
-import { generationOf, notWritable, type ProfileFiles } from './profile-files.ts'
+import { generationOf, type ProfileFiles } from './profile-files.ts'
+import { notWritable } from './sealed-files.ts'
 import type { Journal, LockedProfile, Presentations } from './token-store.ts'
 
 /** Two tokens of 4 KB, sealed and in base64, with room. */

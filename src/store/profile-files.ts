@@ -1,56 +1,12 @@
 import { readdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { AuthError } from '../errors.ts'
-import {
-  errnoOf,
-  isMissing,
-  isTemporaryNameOf,
-  readOwnFile,
-  removeFile,
-  renameFile,
-  replaceFile,
-} from '../files.ts'
+import { isTemporaryNameOf, readOwnFile, removeFile, renameFile, replaceFile } from '../files.ts'
 import { decodeRecord, type TokenRecord } from '../oauth/token-set.ts'
-import { type Binding, type Header, open, readHeader, seal } from './envelope.ts'
-import type { Key, Keys } from './key.ts'
+import type { Binding, Header } from './envelope.ts'
 import { type LockHolder, peekHolder } from './lock.ts'
+import { MAX_FILE_BYTES, readText, type SealedFiles } from './sealed-files.ts'
 import type { Journal, Json, ProfileId } from './token-store.ts'
-
-/** No file of ours comes near; a larger one is not ours. */
-const MAX_FILE_BYTES = 1_048_576
-
-/** What app.json belongs to: no single profile. */
-export const APPS: Binding = { kind: 'apps', brand: '', app_id: '', profile: '' }
-
-/** An error of a write, with the path, the errno and what to do. */
-export function notWritable(path: string, error: unknown): AuthError {
-  if (error instanceof AuthError) return error
-  return new AuthError(
-    'store_not_writable',
-    `${path} cannot be written (${errnoOf(error) ?? 'unknown error'}).`,
-    {
-      nextStep: `Make room or mend the permissions of ${dirname(path)}, then try again; nothing was lost.`,
-      cause: error,
-    },
-  )
-}
-
-/** Reads a file of ours as text; null when there is none. */
-function readText(path: string): string | null {
-  try {
-    return readOwnFile(path, MAX_FILE_BYTES)?.toString('utf8') ?? null
-  } catch (error) {
-    if (error instanceof AuthError) throw error
-    throw new AuthError(
-      'store_unreadable',
-      `${path} cannot be read (${errnoOf(error) ?? 'unknown error'}).`,
-      {
-        nextStep: `Mend the permissions of ${path}; it was left as it is.`,
-        cause: error,
-      },
-    )
-  }
-}
 
 /** The highest generation that the last holder of a lock knew; 0 when it says nothing that can be true. */
 export function generationOf(holder: LockHolder | null): number {
@@ -79,104 +35,6 @@ function withoutSpentToken({ tokenSet }: TokenRecord, generation: number): Token
     lostAt: null,
   } as const
   return { generation, tokenSet: { ...tokenSet, refusal } }
-}
-
-/** The sealed files in a directory, and the one key that all of them share. */
-export class SealedFiles {
-  readonly folder: string
-  readonly appsPath: string
-  readonly #keys: Keys
-
-  constructor(directory: string, keys: Keys) {
-    this.folder = join(directory, 'store')
-    this.appsPath = join(directory, 'app.json')
-    this.#keys = keys
-  }
-
-  /** The names of the records, without a promise that they can be opened. */
-  names(): string[] {
-    try {
-      return readdirSync(this.folder).filter((name) => name.endsWith('.json'))
-    } catch (error) {
-      if (isMissing(error)) return []
-      throw error
-    }
-  }
-
-  async open(path: string, binding: Binding): Promise<{ header: Header; content: Json } | null> {
-    const text = readText(path)
-    if (text === null) return null
-    try {
-      return await this.openText(text, binding, path)
-    } catch (error) {
-      // Perhaps it was sealed anew meanwhile, and the key it named was removed.
-      const again = readText(path)
-      if (again === null || again === text) throw error
-      return this.openText(again, binding, path)
-    }
-  }
-
-  async openText(text: string, binding: Binding, path: string): Promise<{ header: Header; content: Json }> {
-    const key = await this.#keys.find(readHeader(text, path))
-    return open(text, binding, key.bytes, path)
-  }
-
-  /** The header of the record at `path`, else of any sealed file; null where nothing is sealed yet. */
-  anyHeader(path: string): Header | null {
-    return (
-      this.#readableHeader(path) ??
-      this.#readableHeader(`${path}.pending`) ??
-      this.headers().next().value ??
-      null
-    )
-  }
-
-  /** Removes what a process that died while it wrote the credentials left behind. Only with their lock held. */
-  cleanUpApps(): void {
-    const directory = dirname(this.appsPath)
-    for (const name of readdirSync(directory)) {
-      if (isTemporaryNameOf(name, this.appsPath)) removeFile(join(directory, name))
-    }
-  }
-
-  /** The headers of the credentials and of all records, as far as they can be read. */
-  *headers(): Generator<Header, undefined> {
-    for (const path of [this.appsPath, ...this.names().map((name) => join(this.folder, name))]) {
-      const header = this.#readableHeader(path)
-      if (header) yield header
-    }
-  }
-
-  /** The header of the file at `path`, without proof; null where there is none. Throws `store_unreadable`. */
-  header(path: string): Header | null {
-    const text = readText(path)
-    return text === null ? null : readHeader(text, path)
-  }
-
-  #readableHeader(path: string): Header | null {
-    try {
-      return this.header(path)
-    } catch {
-      // It names no key; whoever needs its content reads it and reports it.
-      return null
-    }
-  }
-
-  /** The key to seal `path` with: that of the file in place, else of the other files, else the first of all. */
-  async sealingKey(path: string): Promise<Key> {
-    const header = this.anyHeader(path)
-    return header ? this.#keys.find(header) : this.#keys.first()
-  }
-
-  /** A key when the one in use is gone: only for a new authorization, which replaces what cannot be opened. */
-  async newKey(path: string): Promise<Key> {
-    const header = this.anyHeader(path)
-    return header ? this.#keys.successor(header) : this.#keys.first()
-  }
-
-  seal(key: Key, binding: Binding, generation: number, content: Json): string {
-    return seal({ ...binding, generation, key_source: key.source, key_id: key.id }, content, key.bytes)
-  }
 }
 
 /** The files of one profile, read without its lock. */

@@ -7,7 +7,8 @@ import { AuthError } from '../errors.ts'
 import { replaceFile } from '../files.ts'
 import type { HeldLock } from './lock.ts'
 import { takeUp } from './locked-files.ts'
-import { notWritable, type ProfileFiles } from './profile-files.ts'
+import type { ProfileFiles } from './profile-files.ts'
+import { notWritable } from './sealed-files.ts'
 import type { Json } from './token-store.ts'
 
 /** A record whose tokens go to another name; to everybody else it says that there are none. */

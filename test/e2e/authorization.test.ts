@@ -181,7 +181,7 @@ const SLOW_MS = 1_500
 async function slowExchange(stage: Stage): Promise<void> {
   const { knobs, requests } = stage.sandbox
   knobs.latencyMs = SLOW_MS
-  await vi.waitFor(() => expect(requests.map(({ path }) => path).join()).toContain('oauth/token'), SLOW_MS)
+  await vi.waitFor(() => expect(requests.map(({ path }) => path).join()).toContain('oauth/token'), 10_000)
   knobs.latencyMs = 0
 }
 

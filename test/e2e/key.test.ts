@@ -21,7 +21,7 @@ const NO_BUS = { DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent/bus' }
 
 /** A store whose key is in a file, with the app's credentials and a token for each profile. */
 async function storedStage(profiles: string[]): Promise<Stage> {
-  const stage = await setStage({ env: NO_BUS })
+  const stage = await setStage({ env: { ...NO_BUS, FEISHU_TOKEN_KEY_SOURCE: 'auto' } })
   const { sandbox, tokenDir } = stage
   const kept = await run(stage, ['setup', '--app-id', sandbox.app.appId, '--app-secret-stdin'], {
     input: sandbox.app.appSecret,
@@ -177,7 +177,7 @@ test('the count of presentations whose answers were lost moves with the key', as
 })
 
 test('without a bus, auto keeps the key in a file, and keychain makes the key unavailable and nothing else', async () => {
-  const stage = await setStage({ env: NO_BUS })
+  const stage = await setStage({ env: { ...NO_BUS, FEISHU_TOKEN_KEY_SOURCE: 'auto' } })
   const only = await startServer(stage, { env: { FEISHU_TOKEN_KEY_SOURCE: 'keychain' } })
   const refused = await only.call('start_authorization', { open_browser: false })
   expect(refused.isError).toBe(true)
@@ -205,7 +205,7 @@ describe.skipIf(NO_SESSION !== null)(
     test('a new store keeps its key in a keychain that works, and the next process finds it there', async () => {
       const session = await startSession()
       await session.startKeyring()
-      const stage = await setStage({ env: bus(session) })
+      const stage = await setStage({ env: { ...bus(session), FEISHU_TOKEN_KEY_SOURCE: 'auto' } })
       const { sandbox } = stage
       const path = join(stage.home, 'token.json')
       writeFileSync(path, JSON.stringify(sandbox.issue()))

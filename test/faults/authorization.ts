@@ -1,0 +1,75 @@
+// An authorization whose process is gone, ended by the address that the browser ended on.
+
+import type { ChildProcess } from 'node:child_process'
+import { startAuthorization } from '../../src/authorize.ts'
+import { stopHolders } from '../../src/holder.ts'
+import { Secret } from '../../src/secret.ts'
+import { freePort } from '../support/program.ts'
+import { type Scene, setScene, type Theatre } from './scene.ts'
+import type { Talk } from './strace.ts'
+
+const START = {
+  profile: 'default',
+  scopes: null,
+  method: 'browser',
+  openBrowser: false,
+  callbackUrl: null,
+  cancel: false,
+} as const
+
+/** A scene with a redirect URL of its own. */
+export async function setAuthorizationScene(theatre: Theatre): Promise<Scene> {
+  const redirectUri = `http://localhost:${await freePort()}/callback`
+  theatre.sandbox.app.redirectUrls.push(redirectUri)
+  return setScene(theatre, { FEISHU_REDIRECT_URI: redirectUri })
+}
+
+/** Leaves a pending authorization whose process is gone; resolves to the address that the browser ended on. */
+export async function leavePending(scene: Scene): Promise<string> {
+  const deps = scene.open()
+  const { pending } = await startAuthorization(deps, START)
+  await stopHolders(deps)
+  return scene.sandbox.approve(pending?.authorizationUrl ?? '')
+}
+
+function message(id: number | null, method: string, params: object): string {
+  return `${JSON.stringify({ jsonrpc: '2.0', ...(id === null ? {} : { id }), method, params })}\n`
+}
+
+/** Hands the address to the tool of a server, and closes stdin when it has answered. */
+export function paste(address: string): Talk {
+  return (child: ChildProcess) => {
+    const clientInfo = { name: 'test', version: '0' }
+    const call = { name: 'start_authorization', arguments: { callback_url: address } }
+    child.stdin?.write(
+      message(1, 'initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo }),
+    )
+    child.stdin?.write(message(null, 'notifications/initialized', {}))
+    child.stdin?.write(message(2, 'tools/call', call))
+    let stdout = ''
+    child.stdout?.on('data', (chunk) => {
+      stdout += chunk
+      if (stdout.includes('"id":2')) child.stdin?.end()
+    })
+  }
+}
+
+/** The tool's answer in what a server wrote, every line of it JSON-RPC; null: it gave none. */
+export function answerOf(stdout: string): { isError?: boolean; text: string } | null {
+  const messages = stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]))
+  const result = messages.find((message) => message.id === 2)?.result
+  return result ? { isError: result.isError, text: result.content[0].text } : null
+}
+
+/** The next process goes on: with the new token, with what the dead one had exchanged, or with a new link. */
+export async function goOn(scene: Scene, generation: number): Promise<'stored' | 'taken over' | 'new link'> {
+  const deps = scene.open()
+  if ((await deps.store.read(scene.id)).generation > generation) return 'stored'
+  const started = await startAuthorization(deps, START)
+  await stopHolders(deps)
+  if (started.status === 'succeeded') return 'taken over'
+  const address = new Secret(await scene.sandbox.approve(started.pending?.authorizationUrl ?? ''))
+  const ended = await startAuthorization(deps, { ...START, callbackUrl: address })
+  if (ended.status !== 'succeeded') throw new Error('a new authorization did not succeed')
+  return 'new link'
+}

@@ -1,0 +1,108 @@
+// Kills at random moments, over and over, on one store: nothing unreadable, nothing lost but what the ledger explains.
+
+import { AuthError } from '../../src/errors.ts'
+import { refreshToken } from '../../src/refresh.ts'
+import { fingerprint } from '../feishu-sandbox/ledger.ts'
+import { checkFiles, checkNoLeftovers, checkText, presentationsByToken } from '../support/invariants.ts'
+import { storeIssued } from '../support/stored.ts'
+import { goOn, leavePending, paste, setAuthorizationScene } from './authorization.ts'
+import { refreshing, start } from './process.ts'
+import { type Scene, setScene, type Theatre } from './scene.ts'
+
+export type Kills = { kills: number; unreadable: number; lost: number; slow: number }
+
+/** Longer than a refresh of the command line takes here: some are killed after their end. */
+const REFRESH_MS = 350
+const LOGIN_MS = 900
+/** The next call after a kill works within this. */
+const NEXT_MS = 2_000
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resume) => setTimeout(resume, ms))
+}
+
+function checkScene(scene: Scene, generation: number, before: number): void {
+  if (generation < before) throw new Error(`the generation fell from ${before} to ${generation}`)
+  for (const entries of presentationsByToken(scene.sandbox.ledger).values()) {
+    if (entries.length > 2) throw new Error(`a token was presented ${entries.length} times`)
+  }
+  checkFiles(scene.folder, [])
+  checkNoLeftovers(scene.folder)
+}
+
+/** Two refreshes at a time, one of them killed; the next one works, or says what was lost. */
+export async function killRefreshes(
+  theatre: Theatre,
+  main: string,
+  count: number,
+  random: () => number,
+): Promise<Kills> {
+  const scene = await setScene(theatre)
+  const tally: Kills = { kills: 0, unreadable: 0, lost: 0, slow: 0 }
+  let highest = 1
+  while (tally.kills < count) {
+    const victim = start(scene, refreshing(main, '--force'))
+    const witness = random() < 0.3 ? start(scene, refreshing(main, '--force')) : null
+    await wait(random() * REFRESH_MS)
+    victim.kill('SIGKILL')
+    const ended = [await victim.end, await witness?.end]
+    if (ended[0]?.signal !== 'SIGKILL') continue
+    tally.kills += 1
+    const deps = scene.open()
+    const stored = await deps.store.read(scene.id).catch(() => null)
+    if (!stored) tally.unreadable += 1
+    const held = stored?.tokenSet?.refreshToken?.reveal() ?? ''
+    const spent = scene.sandbox.inspect(held)?.status === 'used'
+    const startedAt = performance.now()
+    const next = await refreshToken(deps, { profile: 'default', force: true }).catch((error) => error)
+    if (performance.now() - startedAt > NEXT_MS) tally.slow += 1
+    for (const { stdout, stderr } of ended.filter((run) => run !== undefined)) {
+      checkText('an output', stdout + stderr, [scene.refreshToken, held])
+    }
+    const generation = (await scene.open().store.read(scene.id)).generation
+    checkScene(scene, generation, highest)
+    highest = generation
+    if (!(next instanceof AuthError)) continue
+    if (next.code !== 'refresh_uncertain' || !spent) throw next
+    tally.lost += 1
+    highest += 1
+    await storeIssued(deps.store, scene.id, scene.sandbox.issue(), scene.sandbox.user, Date.now())
+  }
+  scene.close()
+  return tally
+}
+
+/** Authorizations that are killed on their way; the next process goes on, with a new link at worst. */
+export async function killLogins(
+  theatre: Theatre,
+  main: string,
+  count: number,
+  random: () => number,
+): Promise<Kills> {
+  const scene = await setAuthorizationScene(theatre)
+  const tally: Kills = { kills: 0, unreadable: 0, lost: 0, slow: 0 }
+  while (tally.kills < count) {
+    const before = (await scene.open().store.read(scene.id)).generation
+    const address = await leavePending(scene)
+    const code = fingerprint(new URL(address).searchParams.get('code') ?? '')
+    const victim = start(scene, [process.execPath, main], { talk: paste(address) })
+    await wait(random() * LOGIN_MS)
+    victim.kill('SIGKILL')
+    if ((await victim.end).signal !== 'SIGKILL') continue
+    tally.kills += 1
+    const stored = await scene
+      .open()
+      .store.read(scene.id)
+      .catch(() => null)
+    if (!stored?.tokenSet) tally.unreadable += 1
+    const went = await goOn(scene, before)
+    const [entry, ...more] = scene.sandbox.ledger.filter((entry) => entry.fingerprint === code)
+    if (more.length > 0) throw new Error('a code was presented twice')
+    if (entry?.outcome === 'granted' && went === 'new link') tally.lost += 1
+    const next = await refreshToken(scene.open(), { profile: 'default', force: true })
+    if (next.status !== 'refreshed') throw new Error(`the token is ${next.status}`)
+    checkScene(scene, next.record.generation, before)
+  }
+  scene.close()
+  return tally
+}
