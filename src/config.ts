@@ -4,6 +4,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { type Machine, parseTargets, type Target } from './delivery/targets.ts'
 import { AuthError } from './errors.ts'
 import { Secret } from './secret.ts'
+import { type Environment, isLoopbackUrl, SettingsReader } from './settings-reader.ts'
 
 export type Brand = 'feishu' | 'lark'
 export type Language = 'en' | 'zh'
@@ -52,90 +53,6 @@ export const DEFAULT_PROFILE = 'default'
 export const PROFILE_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,63}$/
 /** An app id is part of file names; Feishu's are `cli_` and hexadecimal digits. */
 const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
-/** `${VAR}`, `$VAR`: a reference that the client did not replace. */
-const UNRESOLVED = /^\$\{?[A-Za-z_][\w:.-]*\}?$/
-const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]']
-
-type Environment = Readonly<Record<string, string | undefined>>
-
-/** Whether a URL's host is this machine. */
-export function isLoopbackUrl(url: URL): boolean {
-  return LOOPBACK_HOSTS.includes(url.hostname)
-}
-
-/** Collects what is wrong with the settings, so that all of it is told at once. */
-class SettingsReader {
-  readonly problems: string[] = []
-  /** What is allowed but unwise. */
-  readonly warnings: string[] = []
-  readonly #env: Environment
-
-  constructor(env: Environment) {
-    this.#env = env
-  }
-
-  /** The setting's text, or null where it is unset, empty, or an unresolved `${…}` of a client. */
-  text(name: string): string | null {
-    const value = this.#env[name]?.trim()
-    if (!value) return null
-    if (UNRESOLVED.test(value)) {
-      // The value is not shown: it may be a secret that happens to look like a reference.
-      this.problems.push(
-        `${name} holds a reference (\${…}) that the client did not replace: write the value itself, or remove it`,
-      )
-      return null
-    }
-    return value
-  }
-
-  /** The text of a variable that other programs use too, whatever they put there. */
-  foreignText(name: string): string | null {
-    return this.#env[name]?.trim() || null
-  }
-
-  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T {
-    const value = this.text(name)?.toLowerCase()
-    if (value === undefined) return fallback
-    const match = allowed.find((candidate) => candidate === value)
-    if (match === undefined) this.problems.push(`${name} must be one of ${allowed.join(', ')}`)
-    return match ?? fallback
-  }
-
-  boolean(name: string, fallback: boolean): boolean {
-    const value = this.text(name)?.toLowerCase()
-    if (value === undefined) return fallback
-    if (['true', '1', 'yes', 'on'].includes(value)) return true
-    if (!['false', '0', 'no', 'off'].includes(value)) this.problems.push(`${name} must be true or false`)
-    return false
-  }
-
-  url(name: string, fallback: string | null): URL | null {
-    const value = this.text(name) ?? fallback
-    if (value === null) return null
-    const url = URL.canParse(value) ? new URL(value) : null
-    if (!url || !['http:', 'https:'].includes(url.protocol) || url.username || url.password || url.hash) {
-      this.problems.push(`${name} must be an http or https address without a user name or fragment`)
-      return null
-    }
-    if (url.protocol === 'http:' && !isLoopbackUrl(url)) {
-      this.problems.push(`${name} must be https: plain http is for localhost alone`)
-      return null
-    }
-    return url
-  }
-
-  /** An origin, as text without a slash at its end. */
-  origin(name: string): string | null {
-    const url = this.url(name, null)
-    if (!url) return null
-    if (url.search || url.pathname !== '/') {
-      this.problems.push(`${name} must be an origin, such as https://open.feishu.cn, without a path`)
-      return null
-    }
-    return url.origin
-  }
-}
-
 function readApp(reader: SettingsReader, home: string): EnvironmentApp | null {
   const appId = reader.text('FEISHU_APP_ID')
   const text = reader.text('FEISHU_APP_SECRET')
@@ -159,7 +76,7 @@ function readApp(reader: SettingsReader, home: string): EnvironmentApp | null {
 function readFallbackApp(reader: SettingsReader): EnvironmentApp | null {
   const appId = reader.foreignText('APP_ID')
   const secret = reader.foreignText('APP_SECRET')
-  if (!appId?.startsWith('cli_') || !APP_ID.test(appId) || !secret || UNRESOLVED.test(secret)) return null
+  if (!appId?.startsWith('cli_') || !APP_ID.test(appId) || !secret) return null
   return { appId, secret: new Secret(secret) }
 }
 

@@ -119,8 +119,8 @@ async function describe(
   const warnings = await warningsOf(deps, app, record)
   if (verified.problem) warnings.push(verified.problem)
   return {
-    ...common(deps, app.id.profile, app),
     status,
+    ...common(deps, app.id.profile, app),
     user_name: tokenSet?.user?.name ?? null,
     user_open_id: tokenSet?.user?.openId ?? null,
     access_token_expires_at: tokenSet?.accessToken ? toTime(tokenSet.accessTokenExpiresAt) : null,
@@ -191,8 +191,8 @@ async function withoutRecord(
   const authorization = app ? await readAuthorization(deps, app, null) : none
   const waiting = authorization.told.status === 'pending' && app
   return {
-    ...common(deps, profile, app),
     status,
+    ...common(deps, profile, app),
     user_name: null,
     user_open_id: null,
     access_token_expires_at: null,

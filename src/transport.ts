@@ -4,11 +4,11 @@
 import diagnostics from 'node:diagnostics_channel'
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import type { Dispatcher, Pool } from 'undici'
-import { isLoopbackUrl } from './config.ts'
 import { AuthError } from './errors.ts'
 import { errnoOf } from './files.ts'
 import type { HttpAnswer, HttpRequest, Request } from './oauth/token-endpoint.ts'
 import type { Secret } from './secret.ts'
+import { isLoopbackUrl } from './settings-reader.ts'
 
 export type ProxySettings = { httpsProxy: Secret | null; noProxy: string | null }
 

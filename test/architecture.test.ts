@@ -20,7 +20,11 @@ const GROUND: Readonly<Record<string, Rule>> = {
   'errors.ts': { imports: [] },
   'secret.ts': { imports: [], node: ['util'] },
   'files.ts': { imports: ['errors.ts'], node: ['crypto', 'fs', 'path'] },
-  'config.ts': { imports: ['errors.ts', 'secret.ts', 'delivery/targets.ts'], node: ['path'] },
+  'settings-reader.ts': { imports: [] },
+  'config.ts': {
+    imports: ['errors.ts', 'secret.ts', 'settings-reader.ts', 'delivery/targets.ts'],
+    node: ['path'],
+  },
   'clock.ts': { imports: ['oauth/token-set.ts'] },
   'activity.ts': {
     imports: ['files.ts', 'oauth/answer.ts'],
@@ -29,7 +33,7 @@ const GROUND: Readonly<Record<string, Rule>> = {
   },
   'undici.ts': { imports: [], packages: ['undici'] },
   'transport.ts': {
-    imports: ['config.ts', 'errors.ts', 'files.ts', 'undici.ts'],
+    imports: ['errors.ts', 'files.ts', 'settings-reader.ts', 'undici.ts'],
     types: ['oauth/token-endpoint.ts', 'secret.ts', 'undici'],
     node: ['diagnostics_channel', 'zlib'],
   },

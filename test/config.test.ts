@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Config, isLoopbackUrl, readConfig, splitScopes } from '../src/config.ts'
+import { type Config, readConfig, splitScopes } from '../src/config.ts'
 import { AuthError } from '../src/errors.ts'
 import { Secret } from '../src/secret.ts'
+import { isLoopbackUrl } from '../src/settings-reader.ts'
 import { failureOf } from './support/failure.ts'
 
 const HOME = '/home/kim'

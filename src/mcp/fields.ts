@@ -1,7 +1,16 @@
 // Fields that several tools share.
 
+import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
 import { PROFILE_NAME } from '../config.ts'
+
+/** The annotations of a tool that asks Feishu and changes what is stored, without destroying anything. */
+export const CHANGES_STATE: ToolAnnotations = {
+  readOnlyHint: false,
+  destructiveHint: false,
+  idempotentHint: false,
+  openWorldHint: true,
+}
 
 export const profileInput: z.ZodOptional<z.ZodString> = z
   .string()

@@ -2,7 +2,7 @@ import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { z } from 'zod'
 import { refreshAnswer } from '../answers.ts'
 import { refreshToken } from '../refresh.ts'
-import { deliveries, nextStep, profileInput, profileOutput, seconds, time } from './fields.ts'
+import { CHANGES_STATE, deliveries, nextStep, profileInput, profileOutput, seconds, time } from './fields.ts'
 import { type ToolContext, toResult } from './tool-result.ts'
 
 const input = z.strictObject({
@@ -39,12 +39,7 @@ export function registerRefreshToken(server: McpServer, context: ToolContext): v
         'Safe to call at any time: a token that is still valid is left alone unless force is true.',
       inputSchema: input,
       outputSchema: output,
-      annotations: {
-        readOnlyHint: false,
-        destructiveHint: false,
-        idempotentHint: false,
-        openWorldHint: true,
-      },
+      annotations: CHANGES_STATE,
     },
     (given) =>
       toResult(context, async (deps) => {

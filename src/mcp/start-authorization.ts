@@ -5,7 +5,7 @@ import { authorizationEnd } from '../authorization-status.ts'
 import { startAuthorization } from '../authorize.ts'
 import { Secret } from '../secret.ts'
 import { canShowLink, showLink } from './elicitation.ts'
-import { nextStep, profileInput, profileOutput, time } from './fields.ts'
+import { CHANGES_STATE, nextStep, profileInput, profileOutput, time } from './fields.ts'
 import { type ToolContext, toResult } from './tool-result.ts'
 
 const input = z.strictObject({
@@ -70,12 +70,7 @@ export function registerStartAuthorization(server: McpServer, context: ToolConte
         'A second call joins the pending authorization with the same link. It never returns a token.',
       inputSchema: input,
       outputSchema: output,
-      annotations: {
-        readOnlyHint: false,
-        destructiveHint: false,
-        idempotentHint: false,
-        openWorldHint: true,
-      },
+      annotations: CHANGES_STATE,
     },
     (given) =>
       toResult(context, async (deps) => {

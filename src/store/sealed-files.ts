@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AuthError } from '../errors.ts'
-import { errnoOf, isMissing, readOwnFile } from '../files.ts'
+import { errnoOf, isMissing, isTemporaryNameOf, readOwnFile, removeFile } from '../files.ts'
 import { type Binding, type Header, open, readHeader, seal } from './envelope.ts'
 import type { Key, Keys } from './key.ts'
 import type { Json } from './token-store.ts'

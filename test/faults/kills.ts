@@ -4,7 +4,7 @@ import { AuthError } from '../../src/errors.ts'
 import { refreshToken } from '../../src/refresh.ts'
 import { fingerprint } from '../feishu-sandbox/ledger.ts'
 import { checkFiles, checkNoLeftovers, checkText, presentationsByToken } from '../support/invariants.ts'
-import { storeIssued } from '../support/stored.ts'
+import { age, storeIssued } from '../support/stored.ts'
 import { goOn, leavePending, paste, setAuthorizationScene } from './authorization.ts'
 import { refreshing, start } from './process.ts'
 import { type Scene, setScene, type Theatre } from './scene.ts'
@@ -41,8 +41,9 @@ export async function killRefreshes(
   const tally: Kills = { kills: 0, unreadable: 0, lost: 0, slow: 0 }
   let highest = 1
   while (tally.kills < count) {
-    const victim = start(scene, refreshing(main, '--force'))
-    const witness = random() < 0.3 ? start(scene, refreshing(main, '--force')) : null
+    await age(scene.open().store, scene.id)
+    const victim = start(scene, refreshing(main))
+    const witness = random() < 0.3 ? start(scene, refreshing(main)) : null
     await wait(random() * REFRESH_MS)
     victim.kill('SIGKILL')
     const ended = [await victim.end, await witness?.end]
@@ -54,7 +55,7 @@ export async function killRefreshes(
     const held = stored?.tokenSet?.refreshToken?.reveal() ?? ''
     const spent = scene.sandbox.inspect(held)?.status === 'used'
     const startedAt = performance.now()
-    const next = await refreshToken(deps, { profile: 'default', force: true }).catch((error) => error)
+    const next = await refreshToken(deps, { profile: 'default', force: false }).catch((error) => error)
     if (performance.now() - startedAt > NEXT_MS) tally.slow += 1
     for (const { stdout, stderr } of ended.filter((run) => run !== undefined)) {
       checkText('an output', stdout + stderr, [scene.refreshToken, held])
@@ -99,7 +100,8 @@ export async function killLogins(
     const [entry, ...more] = scene.sandbox.ledger.filter((entry) => entry.fingerprint === code)
     if (more.length > 0) throw new Error('a code was presented twice')
     if (entry?.outcome === 'granted' && went === 'new link') tally.lost += 1
-    const next = await refreshToken(scene.open(), { profile: 'default', force: true })
+    await age(scene.open().store, scene.id)
+    const next = await refreshToken(scene.open(), { profile: 'default', force: false })
     if (next.status !== 'refreshed') throw new Error(`the token is ${next.status}`)
     checkScene(scene, next.record.generation, before)
   }

@@ -30,5 +30,5 @@ test('kills at random moments of logins lose nothing that could be kept', async 
 test('holders that are stopped for longer than anybody waits are not overtaken', async () => {
   const tally = await stopHolders(theatre, main, 5, 17_000)
   console.log(tally)
-  expect(tally).toMatchObject({ doubled: 0, refreshed: 5, unanswered: 0 })
+  expect(tally).toMatchObject({ doubled: 0, ended: 5, unanswered: 0 })
 })

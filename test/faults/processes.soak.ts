@@ -40,6 +40,6 @@ test('stopped holders present nothing twice', { timeout: AN_HOUR }, async () => 
   for (let batch = 1; batch <= STOP_BATCHES; batch += 1) {
     const tally = await stopHolders(theatre, main, STOPPED_AT_ONCE, STOP_MS)
     console.log(tally)
-    expect(tally).toMatchObject({ doubled: 0, refreshed: STOPPED_AT_ONCE, unanswered: 0 })
+    expect(tally).toMatchObject({ doubled: 0, ended: STOPPED_AT_ONCE, unanswered: 0 })
   }
 })
