@@ -1,14 +1,12 @@
 // Bundles the program into dist/: one small entry and chunks that are loaded only when needed.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-// TEMPORARY
-// rmSync(join(root, 'dist'), { recursive: true, force: true })
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: ['src/main.ts', 'src/keychain-child.ts'],
   outdir: 'dist',
@@ -29,4 +27,12 @@ await build({
   },
   define: { VERSION: JSON.stringify(version) },
   logLevel: 'warning',
+  metafile: true,
 })
+
+// What an earlier build has left goes only now: there is no moment without a program.
+const made = new Set(Object.keys(metafile.outputs).map((file) => join(root, file)))
+for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true })) {
+  const file = join(entry.parentPath, entry.name)
+  if (entry.isFile() && !made.has(file)) rmSync(file)
+}
