@@ -21,6 +21,8 @@ export type Call = {
 }
 
 export type ActivityLog = {
+  /** Writes what is still to be written: before the process ends. */
+  flush(): void
   record(call: Call): void
   /** The calls of an account that began after `since`, oldest first. */
   callsSince(account: string, since: number): Call[]
@@ -81,6 +83,7 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
   }
 
   return {
+    flush,
     record(call) {
       // Not at once: an answer may hold a token that is to be stored first.
       if (waiting.length === 0) setImmediate(flush)

@@ -30,12 +30,16 @@ async function readQuestion(): Promise<KeychainQuestion> {
   return JSON.parse(text) as KeychainQuestion
 }
 
-if (isMainThread) {
+async function main(): Promise<void> {
+  if (!isMainThread) {
+    parentPort?.postMessage(await ask(workerData as KeychainQuestion))
+    return
+  }
   const question = await readQuestion()
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), question.limitMs)
   new Worker(new URL(import.meta.url), { workerData: question }).once('message', (answer: KeychainAnswer) => {
     process.stdout.write(JSON.stringify(answer), () => process.exit(0))
   })
-} else {
-  parentPort?.postMessage(await ask(workerData as KeychainQuestion))
 }
+
+void main()

@@ -150,9 +150,13 @@ async function serveMcp(): Promise<number> {
 
 /** Ends what is under way: a refresh or a code that was sent is finished and kept, the listener's port is given back. */
 async function settle(deps: Deps): Promise<void> {
-  const { stopHolders } = await import('./holder.ts')
-  await Promise.allSettled([...deps.refreshes.values(), stopHolders(deps)])
+  await Promise.allSettled(deps.refreshes.values())
+  if (deps.holders.size > 0 || deps.exchanges.size > 0) {
+    const { stopHolders } = await import('./holder.ts')
+    await stopHolders(deps)
+  }
   await deps.store.flush()
+  deps.activity.flush()
 }
 
 async function runCommand(args: string[]): Promise<number> {
@@ -181,7 +185,11 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
 
 process.stderr.on('error', () => undefined)
 process.stdout.on('error', () => undefined)
-const args = process.argv.slice(2)
-const code = args.length === 0 ? await serveMcp() : await runCommand(args)
-await flushed(process.stdout)
-process.exit(code)
+async function main(): Promise<void> {
+  const args = process.argv.slice(2)
+  const code = args.length === 0 ? await serveMcp() : await runCommand(args)
+  await flushed(process.stdout)
+  process.exit(code)
+}
+
+void main()

@@ -36,14 +36,15 @@ async function childEnvironment({
   const app = await resolveApp(deps, profile)
   const { FEISHU_TOKEN_KEY: _, ...inherited } = cli.environment
   const shared = { ...inherited, ...missingCredentials(app, inherited) }
-  const { openGateway, pullRecord, revealAccessToken } = await import('../pull.ts')
   if (options['no-gateway']) {
+    const { pullRecord, revealAccessToken } = await import('../pull.ts')
     const accessToken = revealAccessToken((await pullRecord(deps, profile)).record)
     return { environment: { ...shared, ...credential(accessToken) }, gateway: null }
   }
   const stored = await deps.store.read(app.id)
   if (!stored.tokenSet)
     cli.stderr(`${notAuthorized(deps, app).message} Its calls fail until somebody authorizes.\n`)
+  const { openGateway } = await import('../open-gateway.ts')
   const gateway = await openGateway(deps, profile)
   const environment = {
     ...shared,

@@ -46,7 +46,7 @@ async function setTrial(theatre: Theatre, main: string): Promise<Trial> {
       if (lost && !killed && !struck.includes('socket')) throw new Error('the exchanged tokens were lost')
       const next = await refreshToken(scene.open(), { profile: 'default', force: true })
       if (next.status !== 'refreshed') throw new Error(`the new token is ${next.status}`)
-      checkFiles(scene.folder, scene.sandbox.secrets())
+      checkFiles(scene.folder, scene.secrets())
       checkNoLeftovers(scene.folder)
       return lost
     },

@@ -46,7 +46,10 @@ async function talkThrough(
         const { structuredContent, content } = message.result
         statuses.push(structuredContent?.status ?? content[0].text)
         const step = steps[message.id - 2]
-        if (!step) return child.stdin?.end()
+        if (!step) {
+          child.stdin?.end()
+          return
+        }
         if (step.stop) child.kill('SIGSTOP')
         writeFileSync(clock, step.clock)
         child.kill('SIGCONT')

@@ -47,6 +47,8 @@ export type Scene = {
   env: Record<string, string>
   /** The refresh token that is stored when the scene begins. */
   refreshToken: string
+  /** What Feishu has minted since the scene began, and the app's own secret. */
+  secrets: () => string[]
   /** Another process on the same store, in the test's own. */
   open: () => Deps
   program: (main: string, args: string[]) => Program
@@ -68,6 +70,7 @@ export async function setScene(
   const tokenDir = settings.FEISHU_TOKEN_DIR ?? join(home, 'tokens')
   const config = configOf(sandbox, home, tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file', ...settings })
   const id: ProfileId = { brand: 'feishu', appId: sandbox.app.appId, profile: 'default' }
+  const known = sandbox.secrets().length
   const issued = sandbox.issue()
   const open = () => openDeps(config)
   putKey(join(tokenDir, 'key'), key)
@@ -91,6 +94,7 @@ export async function setScene(
     id,
     env,
     refreshToken: issued.refresh_token ?? '',
+    secrets: () => [sandbox.app.appSecret, ...sandbox.secrets().slice(known)],
     open,
     program: (main, args) => ({
       main,
@@ -131,7 +135,7 @@ export async function checkAftermath(scene: Scene, generation: number): Promise<
   })
   if (performance.now() - startedAt > 5_000) throw new Error('the next call took more than five seconds')
   if (presentationsOf(scene) > 2) throw new Error(`presented ${presentationsOf(scene)} times`)
-  checkFiles(scene.folder, scene.sandbox.secrets())
+  checkFiles(scene.folder, scene.secrets())
   checkNoLeftovers(scene.folder)
   // A record that the dead process had flushed and not renamed is taken over: then nothing is lost after all.
   return { next: result, lost: lost && result instanceof AuthError }
@@ -139,8 +143,8 @@ export async function checkAftermath(scene: Scene, generation: number): Promise<
 
 /** No secret in what a run has written. */
 export function checkOutputs(scene: Scene, ended: { stdout: string; stderr: string }): void {
-  checkText('stdout', ended.stdout, scene.sandbox.secrets())
-  checkText('stderr', ended.stderr, scene.sandbox.secrets())
+  checkText('stdout', ended.stdout, scene.secrets())
+  checkText('stderr', ended.stderr, scene.secrets())
 }
 
 /** Works through the items, `width` at a time. */

@@ -123,6 +123,8 @@ export async function makeDeps(
       checkText('a log line', logs.join('\n'), sandbox.secrets())
     } finally {
       await sandbox.close()
+      // The last call is recorded a turn later, and would bring the folder back.
+      await new Promise((resolve) => setImmediate(resolve))
       await rm(home, { recursive: true, force: true })
     }
   })
