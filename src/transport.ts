@@ -99,15 +99,10 @@ function timeoutError(host: string, deadlineMs: number): AuthError {
   })
 }
 
-/** Reads a body up to the limit; what arrived before an error stays readable in `chunks`. */
-async function readBody(body: AsyncIterable<Buffer>, chunks: Buffer[]): Promise<'whole' | 'too large'> {
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.length
-    chunks.push(chunk)
-    if (length > MAX_BODY_BYTES) return 'too large'
-  }
-  return 'whole'
+function tooLarge(host: string): AuthError {
+  return new AuthError('unexpected_response', `${host} sent more than ${MAX_BODY_BYTES} bytes.`, {
+    nextStep: 'Check FEISHU_OPEN_URL, and whether a proxy answers in place of Feishu.',
+  })
 }
 
 function plainHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
@@ -118,14 +113,84 @@ function plainHeaders(headers: Record<string, string | string[] | undefined>): R
   return plain
 }
 
+/** One request under way. */
+type Progress = {
+  /** Nobody waits for it any longer: it must not be sent any more. */
+  over: boolean
+  sent: boolean
+  /** Why the caller did not consent to its being sent. */
+  refusal: unknown
+  chunks: Buffer[]
+}
+
+function consent(options: HttpRequest, progress: Progress): void {
+  if (progress.over) throw new Error('too late')
+  try {
+    options.onSend?.()
+  } catch (error) {
+    progress.refusal = error
+    throw error
+  }
+  progress.sent = true
+}
+
+/** Without a stream in between: what has arrived is handed on in the same turn of the event loop. */
+function exchange(
+  dispatcher: Dispatcher,
+  options: HttpRequest,
+  body: Buffer | null,
+  progress: Progress,
+): Promise<{ status: number; headers: Record<string, string> }> {
+  const { origin, host, pathname, search } = new URL(options.url)
+  return new Promise((resolve, reject) => {
+    let controller: Dispatcher.DispatchController | null = null
+    let answer = { status: 0, headers: {} }
+    let length = 0
+    const end = (error: AuthError) => {
+      progress.over = true
+      reject(error)
+      controller?.abort(error)
+    }
+    const deadline = startDeadline(options.deadlineMs, () => end(timeoutError(host, options.deadlineMs)))
+    const { method, headers } = options
+    // One connection for one request: nothing is written to a socket that the server may just be closing.
+    const request = { origin, path: pathname + search, method, headers, body, reset: true }
+    dispatcher.dispatch(request, {
+      onRequestStart(started) {
+        controller = started
+        if (progress.over) started.abort(new Error('too late'))
+      },
+      onResponseStart(_controller, status, given) {
+        answer = { status, headers: plainHeaders(given) }
+      },
+      onResponseData(_controller, chunk) {
+        progress.chunks.push(chunk)
+        length += chunk.length
+        if (length > MAX_BODY_BYTES) end(tooLarge(host))
+      },
+      onResponseEnd() {
+        deadline.cancel()
+        resolve(answer)
+      },
+      onResponseError(_controller, error) {
+        deadline.cancel()
+        reject(error)
+      },
+    })
+  })
+}
+
 export type Transport = {
   request: Request
   /** The way to a host for the gateway: connections are kept and reused. Loads undici. */
   upstream(url: string): Promise<Dispatcher>
 }
 
-/** undici's own time limits are off: one deadline stands over all, and knows about suspended processes. */
-const ONE_DEADLINE = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } }
+/**
+ * undici's own time limits are off: one deadline stands over all, and knows about suspended processes. A connection
+ * that nobody waits for any longer is given up after the longest deadline.
+ */
+const ONE_DEADLINE = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 30_000 } }
 /** The gateway bounds silence itself; what cannot be connected within this is down. */
 const GATEWAY_LIMITS = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } }
 
@@ -163,61 +228,22 @@ export function createTransport(proxy: ProxySettings): Transport {
   }
 
   async function request(options: HttpRequest): Promise<HttpAnswer> {
-    const { request: send } = await import('./undici.ts')
     listenForSends()
     const { host } = new URL(options.url)
     const body = options.body === null ? null : Buffer.from(options.body)
-    const chunks: Buffer[] = []
-    const abort = new AbortController()
-    let sent = false
-    let expired = false
-    let refusal: unknown = null
-    if (body) {
-      inFlight.set(body, () => {
-        try {
-          options.onSend?.()
-        } catch (error) {
-          refusal = error
-          throw error
-        }
-        sent = true
-      })
+    const progress: Progress = { over: false, sent: false, refusal: null, chunks: [] }
+    if (body) inFlight.set(body, () => consent(options, progress))
+    const failure = (error: AuthError): HttpAnswer => {
+      return { kind: 'failure', sent: progress.sent, partialBody: Buffer.concat(progress.chunks), error }
     }
-    const deadline = startDeadline(options.deadlineMs, () => {
-      expired = true
-      abort.abort()
-    })
-    const failure = (error: AuthError): HttpAnswer => ({
-      kind: 'failure',
-      sent,
-      partialBody: Buffer.concat(chunks),
-      error,
-    })
     try {
-      const answer = await send(options.url, {
-        method: options.method,
-        headers: options.headers,
-        body,
-        signal: abort.signal,
-        dispatcher: await dispatcherFor(options.url, ONE_DEADLINE),
-        // One connection for one request: nothing is written to a socket that the server may just be closing.
-        reset: true,
-      })
-      if ((await readBody(answer.body, chunks)) === 'too large') {
-        return failure(
-          new AuthError('unexpected_response', `${host} sent more than ${MAX_BODY_BYTES} bytes.`, {
-            nextStep: 'Check FEISHU_OPEN_URL, and whether a proxy answers in place of Feishu.',
-          }),
-        )
-      }
-      const headers = plainHeaders(answer.headers)
-      const whole = decoded(Buffer.concat(chunks), headers['content-encoding']?.toLowerCase())
-      return { kind: 'answer', status: answer.statusCode, headers, body: whole }
+      const dispatcher = await dispatcherFor(options.url, ONE_DEADLINE)
+      const { status, headers } = await exchange(dispatcher, options, body, progress)
+      const whole = decoded(Buffer.concat(progress.chunks), headers['content-encoding'])
+      return { kind: 'answer', status, headers, body: whole }
     } catch (error) {
-      if (refusal instanceof AuthError) return failure(refusal)
-      return failure(expired ? timeoutError(host, options.deadlineMs) : networkError(error, host))
-    } finally {
-      deadline.cancel()
+      if (progress.refusal instanceof AuthError) return failure(progress.refusal)
+      return failure(error instanceof AuthError ? error : networkError(error, host))
     }
   }
 
