@@ -91,6 +91,16 @@ export function openOwnFile(path: string, flags: number, options: { inPlace?: bo
   }
 }
 
+/** Changes whenever the file at `path` is written to or replaced; null when there is none, or it cannot be looked at. */
+export function fileVersion(path: string): string | null {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
+    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
+  } catch {
+    return null
+  }
+}
+
 /** Reads a file of ours whole; null when there is none. Refuses more than `maxBytes`. */
 export function readOwnFile(path: string, maxBytes: number): Buffer | null {
   let fd: number

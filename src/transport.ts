@@ -239,7 +239,7 @@ export function createTransport(proxy: ProxySettings): Transport {
     try {
       const dispatcher = await dispatcherFor(options.url, ONE_DEADLINE)
       const { status, headers } = await exchange(dispatcher, options, body, progress)
-      const whole = decoded(Buffer.concat(progress.chunks), headers['content-encoding'])
+      const whole = decoded(Buffer.concat(progress.chunks), headers['content-encoding']?.toLowerCase())
       return { kind: 'answer', status, headers, body: whole }
     } catch (error) {
       if (progress.refusal instanceof AuthError) return failure(progress.refusal)

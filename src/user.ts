@@ -9,6 +9,9 @@ import type { Secret } from './secret.ts'
 /** One small request to Feishu's own host. */
 const DEADLINE_MS = 5_000
 
+/** A second attempt with less time than this is none. */
+const SHORTEST_MS = 1_000
+
 /** Feishu says that the access token is expired, revoked or unknown. */
 const REFUSALS = [99991668, 99991677, 99991663, 99991671, 20005, 20008, 20021, 20022, 20023]
 
@@ -19,14 +22,21 @@ const REFUSALS = [99991668, 99991677, 99991663, 99991671, 20005, 20008, 20021, 2
  * @throws AuthError when there is no usable answer
  */
 export async function fetchUser(deps: Deps, app: App, accessToken: Secret): Promise<User | null> {
-  const answer = await deps.request({
-    method: 'GET',
-    url: app.endpoints.userInfo,
-    headers: { authorization: `Bearer ${accessToken.reveal()}`, accept: 'application/json' },
-    body: null,
-    deadlineMs: DEADLINE_MS,
-    account: { key: app.key, forced: false },
-  })
+  const startedAt = deps.clock.elapsed()
+  const ask = (deadlineMs: number) =>
+    deps.request({
+      method: 'GET',
+      url: app.endpoints.userInfo,
+      headers: { authorization: `Bearer ${accessToken.reveal()}`, accept: 'application/json' },
+      body: null,
+      deadlineMs,
+      account: { key: app.key, forced: false },
+    })
+  let answer = await ask(DEADLINE_MS)
+  const left = DEADLINE_MS - (deps.clock.elapsed() - startedAt)
+  // One connection that fails must not make a person approve again.
+  const again = answer.kind === 'failure' && answer.error.code === 'network_error' && left > SHORTEST_MS
+  if (again) answer = await ask(left)
   if (answer.kind === 'failure') throw answer.error
   let json: { code?: unknown; data?: { open_id?: unknown; name?: unknown } } | null = null
   try {

@@ -6,6 +6,7 @@ import { hostname } from 'node:os'
 import { AuthError } from '../errors.ts'
 import {
   ensureOwnDirectory,
+  fileVersion,
   isMissing,
   type ReservedFile,
   removeFile,
@@ -60,6 +61,8 @@ export class LockedFiles implements LockedProfile {
   /** The intent as it was before the presentation was counted; null: none was. */
   #uncounted: Journal | null = null
   #reserved: ReservedFile | null = null
+  /** The version of the record that was read under this lock. */
+  #read: string | null = null
   #highest = 0
   #kept = false
 
@@ -109,8 +112,11 @@ export class LockedFiles implements LockedProfile {
     this.#intent = journal
   }
 
-  read(): Promise<TokenRecord> {
-    return this.#files.readRecord()
+  async read(): Promise<TokenRecord> {
+    const version = fileVersion(this.#files.path)
+    const record = await this.#files.readRecord()
+    this.#read = version
+    return record
   }
 
   async readJournal(): Promise<Journal | null> {
@@ -188,6 +194,7 @@ export class LockedFiles implements LockedProfile {
 
   /** Throws where somebody has put a newer record in place. */
   async #compare(expected: number): Promise<void> {
+    if (this.#read !== null && fileVersion(this.#files.path) === this.#read) return
     // What became unreadable since it was read is kept aside: the new record must be written, whatever lies there.
     const stored = await this.#files.readRecord().catch(() => this.#moveAside().catch(() => null))
     // An older copy that somebody put back meanwhile is no reason to lose the new record.

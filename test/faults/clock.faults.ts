@@ -4,9 +4,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { age } from '../support/stored.ts'
-import { refreshing, start } from './process.ts'
+import { refreshing, serve, start } from './process.ts'
 import { openTheatre, presentationsOf, type Scene, setScene, type Theatre } from './scene.ts'
-import type { Talk } from './strace.ts'
 import { buildVariant } from './variant.ts'
 
 const LIBRARIES = ['x86_64', 'aarch64'].map(
@@ -18,46 +17,22 @@ if (!library) console.warn('SKIPPED: clocks that jump. libfaketime is missing: a
 const faked = { LD_PRELOAD: library ?? '', FAKETIME_DONT_FAKE_MONOTONIC: '1' }
 const JUMPS = ['+400d', '-400d', '+3d', '-3d', '+2h', '-2h']
 
-/** A server whose clock stands in a file, and the calls to it in turn. */
-async function talkThrough(
-  scene: Scene,
-  main: string,
-  steps: { clock: string; stop?: boolean }[],
-): Promise<string[]> {
+type Step = { clock: string; stop?: boolean }
+
+/** The calls to a server whose clock stands in a file: one before the steps, and one after each. */
+async function callThrough(scene: Scene, main: string, steps: Step[]): Promise<unknown[]> {
   const clock = join(scene.home, 'clock')
   writeFileSync(clock, '+0')
-  const env = { ...faked, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' }
-  const statuses: string[] = []
-  const line = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`
-  const call = (id: number) =>
-    line({ id, method: 'tools/call', params: { name: 'refresh_token', arguments: {} } })
-  const talk: Talk = (child) => {
-    const clientInfo = { name: 'test', version: '0' }
-    const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo }
-    child.stdin?.write(line({ id: 1, method: 'initialize', params }))
-    child.stdin?.write(line({ method: 'notifications/initialized', params: {} }))
-    child.stdin?.write(call(2))
-    let rest = ''
-    child.stdout?.on('data', (chunk) => {
-      const lines = (rest + chunk).split('\n')
-      rest = lines.pop() ?? ''
-      for (const message of lines.map((text) => JSON.parse(text))) {
-        if (!(message.id > 1)) continue
-        const { structuredContent, content } = message.result
-        statuses.push(structuredContent?.status ?? content[0].text)
-        const step = steps[message.id - 2]
-        if (!step) {
-          child.stdin?.end()
-          return
-        }
-        if (step.stop) child.kill('SIGSTOP')
-        writeFileSync(clock, step.clock)
-        child.kill('SIGCONT')
-        child.stdin?.write(call(message.id + 1))
-      }
-    })
+  const server = serve(scene, main, { ...faked, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' })
+  const call = async () => (await server.call('refresh_token')).structuredContent?.status
+  const statuses = [await call()]
+  for (const step of steps) {
+    if (step.stop) server.kill('SIGSTOP')
+    writeFileSync(clock, step.clock)
+    server.kill('SIGCONT')
+    statuses.push(await call())
   }
-  await start(scene, [process.execPath, main], { env, talk }).end
+  await server.close()
   return statuses
 }
 
@@ -92,7 +67,7 @@ describe.skipIf(!library)('a clock', () => {
     const scene = await setScene(theatre)
     const before = theatre.sandbox.ledger.length
     const steps = [...JUMPS, '+0'].flatMap((clock) => [{ clock }, { clock }])
-    const statuses = await talkThrough(scene, main, steps)
+    const statuses = await callThrough(scene, main, steps)
     expect(statuses).toHaveLength(steps.length + 1)
     expect(statuses[0]).toBe('still_valid')
     expect(new Set(statuses.slice(1))).toEqual(new Set(['refreshed', 'still_valid']))
@@ -104,7 +79,7 @@ describe.skipIf(!library)('a clock', () => {
 
   test('that goes on while the machine sleeps makes the token due at once', async () => {
     const scene = await setScene(theatre)
-    const statuses = await talkThrough(scene, main, [{ clock: '+3h', stop: true }, { clock: '+3h' }])
+    const statuses = await callThrough(scene, main, [{ clock: '+3h', stop: true }, { clock: '+3h' }])
     expect(statuses).toEqual(['still_valid', 'refreshed', 'still_valid'])
     scene.close()
   })
@@ -112,7 +87,7 @@ describe.skipIf(!library)('a clock', () => {
   test('that is set back while the token expires does not keep it alive', async () => {
     const scene = await setScene(theatre)
     await age(scene.open().store, scene.id, 3_000_000)
-    const statuses = await talkThrough(scene, main, [{ clock: '+1h' }, { clock: '+0' }])
+    const statuses = await callThrough(scene, main, [{ clock: '+1h' }, { clock: '+0' }])
     expect(statuses).toEqual(['still_valid', 'refreshed', 'refreshed'])
     scene.close()
   })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { refreshing, start } from './process.ts'
 import { openTheatre, presentationsOf, type Scene, setScene, type Theatre } from './scene.ts'
+import { straceProblem } from './strace.ts'
 import { buildVariant } from './variant.ts'
 
 const DISK = '/tmp/feishu-token-mcp-disk'
@@ -34,6 +35,19 @@ async function settled(scene: Scene, main: string): Promise<void> {
   const next = await start(scene, refreshing(main, '--force')).end
   expect(JSON.parse(next.stdout).status, next.stdout).toBe('refreshed')
 }
+
+const untraced = straceProblem()
+if (untraced) console.warn(`SKIPPED: a disk that cannot flush folders. ${untraced}`)
+
+test.skipIf(untraced)('a disk that cannot flush folders is used all the same', async () => {
+  const theatre = await openTheatre()
+  const scene = await setScene(theatre)
+  const rule = ['-P', join(scene.folder, 'store'), '-e', 'trace=fsync', '-e', 'inject=fsync:error=EINVAL']
+  const command = refreshing(await buildVariant('whole'), '--force')
+  const { stdout } = await start(scene, ['strace', '-f', '-o', '/dev/null', ...rule, ...command]).end
+  expect(JSON.parse(stdout)).toMatchObject({ status: 'refreshed', persisted: true })
+  await theatre.close()
+})
 
 describe.skipIf(problem)('a disk that is full', () => {
   let theatre: Theatre

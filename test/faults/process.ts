@@ -52,3 +52,57 @@ export function printedSeed(name: string): number {
   console.log(`${name}: FEISHU_TEST_SEED=${seed}`)
   return seed
 }
+
+export type ToolAnswer = {
+  isError?: boolean
+  structuredContent?: Record<string, unknown>
+  content: { text: string }[]
+}
+
+export type ServerProcess = {
+  pid: number
+  kill: (signal: NodeJS.Signals) => void
+  call: (name: string, args?: Record<string, unknown>) => Promise<ToolAnswer>
+  /** Ends stdin, and waits until the process is gone. */
+  close: () => Promise<Ended>
+}
+
+/** Starts a server and shakes hands with it. A line on stdout that is not JSON-RPC fails the call that waits. */
+export function serve(scene: Scene, main: string, env: Record<string, string> = {}): ServerProcess {
+  const waiting = new Map<number, (message: { result: ToolAnswer }) => void>()
+  let write = (_message: object): void => undefined
+  let end = (): void => undefined
+  const running = start(scene, [process.execPath, main], {
+    env,
+    talk: (child) => {
+      write = (message) => void child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+      end = () => void child.stdin?.end()
+      let rest = ''
+      child.stdout?.on('data', (chunk) => {
+        const lines = (rest + chunk).split('\n')
+        rest = lines.pop() ?? ''
+        for (const message of lines.map((line) => JSON.parse(line))) waiting.get(message.id)?.(message)
+      })
+    },
+  })
+  const clientInfo = { name: 'test', version: '0' }
+  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo }
+  write({ id: 0, method: 'initialize', params })
+  write({ method: 'notifications/initialized', params: {} })
+  let id = 0
+  return {
+    pid: running.pid,
+    kill: running.kill,
+    call(name, args = {}) {
+      id += 1
+      const own = id
+      const answer = new Promise<ToolAnswer>((resolve) => waiting.set(own, ({ result }) => resolve(result)))
+      write({ id: own, method: 'tools/call', params: { name, arguments: args } })
+      return answer
+    },
+    close() {
+      end()
+      return running.end
+    },
+  }
+}

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkFiles } from '../support/invariants.ts'
 import { age } from '../support/stored.ts'
-import { refreshing, start } from './process.ts'
+import { refreshing, serve, start } from './process.ts'
 import { openTheatre, presentationsOf, type Scene, setScene, type Theatre } from './scene.ts'
 import { discover, inject, straceProblem } from './strace.ts'
 import { buildVariant, type Patch } from './variant.ts'
@@ -70,6 +70,31 @@ const killedWrites: Proof = async (first, main, theatre) => {
     if (next.code !== 0) return `${struck}: ${next.stdout}`
   }
   return null
+}
+
+/** The looks of others that are tried at most; one in some hundred would see it. */
+const LOOKS = 3_000
+
+/** Looks at the token while another process renews it, over and over. */
+const onlookers: Proof = async (scene, main) => {
+  const { store } = scene.open()
+  const [refresher, ...others] = [serve(scene, main), serve(scene, main), serve(scene, main)] as const
+  let looks = 0
+  let wrong: unknown = null
+  const looking = others.map(async (server) => {
+    for (; looks < LOOKS && wrong === null; looks += 1) {
+      const { structuredContent } = await server.call('token_status')
+      const status = structuredContent?.status
+      if (status !== 'valid' && status !== 'needs_refresh') wrong = status
+    }
+  })
+  while (looks < LOOKS && wrong === null) {
+    await age(store, scene.id)
+    await refresher.call('refresh_token')
+  }
+  await Promise.all(looking)
+  await Promise.all([refresher, ...others].map((server) => server.close()))
+  return wrong === null ? null : `a token that was being renewed looked ${wrong}`
 }
 
 const olderCopy: Proof = async (scene, main) => {
@@ -185,6 +210,15 @@ const CASES: Case[] = [
       file: 'src/store/profile-files.ts',
       from: 'record.generation < highest ? withoutSpentToken(record, highest) : record',
       to: 'record.generation < highest ? record : record',
+    },
+  },
+  {
+    name: 'looking at the highest generation before the record',
+    proof: onlookers,
+    without: {
+      file: 'src/store/profile-files.ts',
+      from: "const highest = this.highestGeneration()\n    const opened = await this.sealed.open(this.path, this.binding('token-set'))\n    if",
+      to: "const opened = await this.sealed.open(this.path, this.binding('token-set'))\n    const highest = this.highestGeneration()\n    if",
     },
   },
   {

@@ -1,65 +1,14 @@
 // A refresh, with every fault at every system call.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { AuthError } from '../../src/errors.ts'
-import {
-  checkAftermath,
-  checkOutputs,
-  openTheatre,
-  presentationsOf,
-  setScene,
-  type Theatre,
-} from './scene.ts'
-import { discover, FAULTS, type Fault, type Point, straceProblem } from './strace.ts'
-import { report, sweep, type Trial } from './sweep.ts'
+import { setRefreshTrial } from './refresh-trial.ts'
+import { openTheatre, type Theatre } from './scene.ts'
+import { discover, FAULTS, type Point, straceProblem } from './strace.ts'
+import { report, sweep } from './sweep.ts'
 import { buildVariant } from './variant.ts'
 
 const problem = straceProblem()
 if (problem) console.warn(`SKIPPED: the system call sweep of a refresh. ${problem}`)
-
-/** What a process may say when a call of the system fails; each names the path or the host. */
-const EXPLAINED = [
-  'store_not_writable',
-  'store_unreadable',
-  'network_error',
-  'key_unavailable',
-  'refresh_uncertain',
-]
-
-/** A process that lives answers with one document: the token set, or what is wrong. */
-function checkAnswer(stdout: string, fault: Fault, struck: string): void {
-  if (struck.startsWith('write stdout') && fault !== 'delay') return
-  const answer = JSON.parse(stdout)
-  if (answer.status === 'refreshed') return
-  if (fault === 'delay' || !EXPLAINED.includes(answer.error?.code)) throw new Error(stdout)
-}
-
-/** A process that died may have taken an answer with it, one that could not read its socket too; else none is lost. */
-function checkNext(next: unknown, lost: boolean, mayLose: boolean): void {
-  if (!lost && next instanceof AuthError) throw next
-  if (!lost) return
-  if (!mayLose) throw new Error('an answer that had arrived was lost')
-  if (!(next instanceof AuthError) || next.code !== 'refresh_uncertain') throw next
-  if (!/^The refresh of 20\S+Z was interrupted and its answer lost/.test(next.message)) throw next
-}
-
-async function setTrial(theatre: Theatre, main: string): Promise<Trial> {
-  const scene = await setScene(theatre)
-  return {
-    scene,
-    program: scene.program(main, ['refresh', '--force', '--json']),
-    async judge(ended, fault, struck) {
-      checkOutputs(scene, ended)
-      const killed = ended.signal === 'SIGKILL'
-      if (!killed) checkAnswer(ended.stdout, fault, struck)
-      const sent = presentationsOf(scene)
-      const { next, lost } = await checkAftermath(scene, 1)
-      checkNext(next, lost, killed || struck.includes('socket'))
-      if (!killed && !lost && sent > 1) throw new Error(`presented ${sent} times although it was answered`)
-      return lost
-    },
-  }
-}
 
 describe.skipIf(problem)('a refresh', () => {
   let theatre: Theatre
@@ -68,7 +17,7 @@ describe.skipIf(problem)('a refresh', () => {
   beforeAll(async () => {
     theatre = await openTheatre()
     main = await buildVariant('whole')
-    const { scene, program } = await setTrial(theatre, main)
+    const { scene, program } = await setRefreshTrial(theatre, main)
     const found = await discover(program)
     expect(JSON.parse(found.ended.stdout)).toMatchObject({ status: 'refreshed', generation: 2 })
     points = found.points
@@ -91,7 +40,7 @@ describe.skipIf(problem)('a refresh', () => {
   })
 
   test.each(FAULTS)('keeps its promises with %s at each call', { timeout: 900_000 }, async (fault) => {
-    const tally = await sweep(points, fault, () => setTrial(theatre, main))
+    const tally = await sweep(points, fault, () => setRefreshTrial(theatre, main))
     report(`refresh, ${fault}`, points, tally)
   })
 })

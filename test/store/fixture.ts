@@ -1,4 +1,5 @@
-import { cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import { Secret } from '../../src/secret.ts'
@@ -37,7 +38,8 @@ export function makeDisk(directory: string = join(makeFolder(), 'tokens')): Disk
     },
     crash() {
       const copy = join(makeFolder(), 'tokens')
-      cpSync(directory, copy, { recursive: true, verbatimSymlinks: true })
+      // Not cpSync: on Node 22 it gives folders new modes.
+      execFileSync('cp', ['-a', directory, copy])
       return makeDisk(copy)
     },
     names: () => readdirSync(join(directory, 'store')).filter((name) => !name.endsWith('.lock')),
