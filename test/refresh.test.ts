@@ -91,9 +91,9 @@ test('a cancelled tool call still finishes and keeps', async () => {
   await server.close()
 })
 
-test('a stopped holder is waited for, never overtaken', async () => {
+test('a holder that is busy is waited for, and named when it takes too long', async () => {
   const world = await makeDeps()
-  await seed(world)
+  const { app } = await seed(world)
   const other = world.sibling()
   const held = world.sandbox.faults.next({ kind: 'hold', processed: true })
   const first = force(world.deps)
@@ -101,7 +101,7 @@ test('a stopped holder is waited for, never overtaken', async () => {
   const waiting = refreshDue(other)
   expect((await waiting).status).toBe('still_valid')
   // The deadline of ten seconds, without ten seconds.
-  const busy = other.store.withLock((await seedlessApp(other)).id, 50, async () => undefined)
+  const busy = other.store.withLock(app.id, 50, async () => undefined)
   await expect(busy).rejects.toMatchObject({
     code: 'store_locked',
     message: expect.stringContaining(`${process.pid}`),
@@ -110,11 +110,6 @@ test('a stopped holder is waited for, never overtaken', async () => {
   expect((await first).record.generation).toBe(2)
   expect(presented(world)).toBe(1)
 })
-
-async function seedlessApp(deps: World['deps']) {
-  const { resolveApp } = await import('../src/app.ts')
-  return resolveApp(deps, 'default')
-}
 
 test('an unknown person is filled in by the next refresh', async () => {
   const world = await makeDeps()
