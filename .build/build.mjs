@@ -5,6 +5,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { leanSdk, SPARE_LINES } from './lean-sdk.mjs'
+import { buildParts } from './parts.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -15,8 +17,10 @@ const VENDORS = {
     "export { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'",
     "export { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'",
     "export { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'",
-    "export { z } from 'zod'",
+    // By name, so that the rest of zod stays out.
+    "export { array, boolean, config, enum, number, strictObject, string } from 'zod'",
   ],
+  'mcp-spare': SPARE_LINES,
   undici: ["export * from 'undici'"],
   open: ["export { default } from 'open'"],
   'jsonc-parser': ["export * from 'jsonc-parser'"],
@@ -41,35 +45,60 @@ const vendored = {
 const shared = {
   absWorkingDir: root,
   bundle: true,
-  minifySyntax: true,
-  minifyWhitespace: true,
+  minify: true,
   platform: 'node',
   format: 'cjs',
   target: 'node20.18',
   // jsonc-parser's CommonJS form asks for files at run time that a bundle does not have.
   mainFields: ['module', 'main'],
   external: ['fs-native-extensions', '@napi-rs/keyring'],
-  define: { VERSION: JSON.stringify(version), 'import.meta.url': 'importMetaUrl' },
-  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+  define: {
+    VERSION: JSON.stringify(version),
+    'import.meta.dirname': '__dirname',
+    'import.meta.url': 'importMetaUrl',
+  },
   logLevel: 'warning',
   metafile: true,
 }
 
+/** The files of the program. Each holds what its entries need and no earlier file holds; the last holds the rest. */
+const PARTS = [
+  { file: 'dist/main.js', entries: ['src/main.ts', 'src/errors.ts', 'src/profile-name.ts'] },
+  // What the server needs until the first call of a tool.
+  { file: 'dist/server.js', entries: ['src/mcp/stdio.ts'] },
+  // What those commands need that are called most.
+  {
+    file: 'dist/base.js',
+    entries: ['src/open-deps.ts', 'src/cli/run.ts', 'src/cli/token.ts', 'src/cli/status.ts'],
+  },
+  { file: 'dist/more.js', entries: [] },
+]
+
 const outputs = []
-async function bundle(options) {
-  const { metafile } = await build({ ...shared, ...options })
+function note({ metafile }) {
   outputs.push(...Object.keys(metafile.outputs).map((file) => join(root, file)))
+}
+
+/** Node computes this for ES modules; it costs a little, so only files that may ask for it have it. */
+const banner = { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" }
+
+async function bundle(options) {
+  note(await build({ ...shared, banner, ...options }))
 }
 
 mkdirSync(join(root, 'dist'), { recursive: true })
 const manifest = join(root, 'dist', 'package.json')
 writeFileSync(manifest, '{ "type": "commonjs" }\n')
 await Promise.all([
-  bundle({ entryPoints: ['src/main.ts', 'src/keychain-child.ts'], outdir: 'dist', plugins: [vendored] }),
+  bundle({ entryPoints: ['src/keychain-child.ts'], outdir: 'dist' }),
+  buildParts({ ...shared, plugins: [vendored] }, 'src/main.ts', PARTS).then((results) =>
+    results.forEach(note),
+  ),
   ...Object.entries(VENDORS).map(([name, lines]) =>
     bundle({
       stdin: { contents: lines.join('\n'), resolveDir: root },
       outfile: `dist/vendor/${name}.js`,
+      plugins: name === 'mcp' ? [leanSdk] : [],
       // As Node itself does it: the default import of a CommonJS file is all that it exports.
       footer: name === 'open' ? { js: 'module.exports = module.exports.default;' } : {},
     }),

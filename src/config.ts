@@ -3,6 +3,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { type Machine, parseTargets, type Target } from './delivery/targets.ts'
 import { AuthError } from './errors.ts'
+import { PROFILE_NAME } from './profile-name.ts'
 import { Secret } from './secret.ts'
 import { type Environment, isLoopbackUrl, SettingsReader } from './settings-reader.ts'
 
@@ -49,8 +50,6 @@ export const DEFAULT_REDIRECT_URI = 'http://localhost:9000/callback'
 export const DEFAULT_SCOPES: readonly string[] = ['auth:user.id:read', 'docx:document', 'offline_access']
 export const DEFAULT_PROFILE = 'default'
 
-/** A profile's name is part of file names, on case-insensitive file systems too. */
-export const PROFILE_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,63}$/
 /** An app id is part of file names; Feishu's are `cli_` and hexadecimal digits. */
 const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
 function readApp(reader: SettingsReader, home: string): EnvironmentApp | null {

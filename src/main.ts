@@ -3,17 +3,9 @@
 
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { createActivityLog, recorded } from './activity.ts'
-import { createClock } from './clock.ts'
-import { type Config, type LogLevel, readConfig } from './config.ts'
-import type { Delivery } from './delivery/deliver.ts'
+import type { LogLevel } from './config.ts'
 import type { Deps, Log } from './deps.ts'
 import { AuthError } from './errors.ts'
-import { createFileStore } from './store/file-store.ts'
-import { createKeys } from './store/key.ts'
-import { createKeychain, type Keychain } from './store/keychain.ts'
-import { createTransport } from './transport.ts'
 
 declare const VERSION: string
 
@@ -41,56 +33,38 @@ function commandName(): string {
   return `node ${/\s/.test(script) ? `"${script}"` : script}`
 }
 
+/** Opens stderr when it is first needed; that nobody reads it any more is no reason to end. */
+function writeError(text: string): void {
+  if (process.stderr.listenerCount('error') === 0) process.stderr.on('error', () => undefined)
+  process.stderr.write(text)
+}
+
 function createLog(level: LogLevel): Log {
   return (of, message) => {
-    if (LEVELS.indexOf(of) <= LEVELS.indexOf(level))
-      process.stderr.write(`feishu-token-mcp ${of}: ${message}\n`)
+    if (LEVELS.indexOf(of) <= LEVELS.indexOf(level)) writeError(`feishu-token-mcp ${of}: ${message}\n`)
   }
 }
 
-function createDeps(config: Config, closing: AbortSignal): Deps {
-  const clock = createClock(Date.now, () => performance.now())
-  const log = createLog(config.logLevel)
-  const activity = createActivityLog(config.tokenDir, join(config.tokenDir, 'activity.jsonl'))
-  const transport = createTransport({ httpsProxy: config.httpsProxy, noProxy: config.noProxy })
-  const keys = createKeys({
-    directory: join(config.tokenDir, 'key'),
-    source: config.keySource,
-    environmentKey: config.key,
-    keychain: keychainOfUser(),
-  })
-  let deliveries: Delivery[] = []
-  return {
-    config,
-    store: createFileStore({ directory: config.tokenDir, keys, now: clock.now }),
-    request: recorded(transport.request, activity, clock),
-    upstream: transport.upstream,
-    activity,
-    clock,
-    log,
+/** Throws `config_invalid`. */
+async function openDeps(closing: AbortSignal): Promise<Deps> {
+  const { openDeps } = await import('./open-deps.ts')
+  return openDeps({
+    environment,
+    home: homedir(),
+    keychain: {
+      platform: process.platform,
+      environment: process.env,
+      usualBus: process.getuid ? `/run/user/${process.getuid()}/bus` : null,
+      node: process.execPath,
+      child: join(import.meta.dirname, 'keychain-child.js'),
+    },
+    now: Date.now,
+    // Not `performance`: Node loads a module for it.
+    elapsed: () => Number(process.hrtime.bigint()) / 1e6,
+    log: createLog,
     command: commandName(),
-    refreshes: new Map(),
-    holders: new Map(),
-    exchanges: new Set(),
     closing,
     openBrowser,
-    lastDeliveries: () => deliveries,
-    async deliver(id, tokenSet) {
-      if (config.deliverTo.length === 0 || id.profile !== config.profile) return []
-      const { deliverCopies } = await import('./deliver.ts')
-      deliveries = await deliverCopies(config, tokenSet, { now: clock.now(), byHand: false, dryRun: false })
-      return deliveries
-    },
-  }
-}
-
-function keychainOfUser(): Keychain {
-  return createKeychain({
-    platform: process.platform,
-    environment: process.env,
-    usualBus: process.getuid ? `/run/user/${process.getuid()}/bus` : null,
-    node: process.execPath,
-    child: fileURLToPath(new URL('./keychain-child.js', import.meta.url)),
   })
 }
 
@@ -112,10 +86,10 @@ async function openBrowser(url: string): Promise<string | null> {
 async function serveMcp(): Promise<number> {
   const { serveStdio } = await import('./mcp/stdio.ts')
   const closing = new AbortController()
-  let deps: Deps | null = null
+  let opening = null as Promise<Deps> | null
   const getDeps = () => {
-    deps ??= createDeps(readConfig(environment, homedir(), process.platform), closing.signal)
-    return deps
+    opening ??= openDeps(closing.signal)
+    return opening
   }
   const log = createLog('info')
   let stopBackground: () => void = () => undefined
@@ -128,7 +102,7 @@ async function serveMcp(): Promise<number> {
       const timer = setTimeout(async () => {
         const { startBackground } = await import('./background.ts')
         try {
-          stopBackground = startBackground(getDeps())
+          stopBackground = startBackground(await getDeps())
         } catch {
           // The settings cannot be used: every tool call says so.
         }
@@ -143,7 +117,7 @@ async function serveMcp(): Promise<number> {
   })
   closing.abort()
   stopBackground()
-  if (deps) await settle(deps)
+  if (opening) await opening.then(settle, () => undefined)
   await connection.close()
   return 0
 }
@@ -168,9 +142,11 @@ async function runCommand(args: string[]): Promise<number> {
     command: commandName(),
     environment,
     stdout: (text) => void process.stdout.write(text),
-    stderr: (text) => void process.stderr.write(text),
-    stdin: process.stdin,
-    createDeps: () => createDeps(readConfig(environment, homedir(), process.platform), closing.signal),
+    stderr: writeError,
+    get stdin() {
+      return process.stdin
+    },
+    openDeps: () => openDeps(closing.signal),
     settle,
     onSignal: (signals, act) => {
       for (const signal of signals) process.on(signal, act)
@@ -183,7 +159,6 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve))
 }
 
-process.stderr.on('error', () => undefined)
 process.stdout.on('error', () => undefined)
 async function main(): Promise<void> {
   const args = process.argv.slice(2)

@@ -1,11 +1,12 @@
 // The profiles of this store: which there are, giving one another name, removing one. Asks Feishu nothing.
 
 import { type App, knownProfiles, profileNames, resolveApp } from './app.ts'
-import { type Brand, DEFAULT_PROFILE, PROFILE_NAME } from './config.ts'
+import { type Brand, DEFAULT_PROFILE } from './config.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
 import { decodePending, isLive } from './oauth/pending-authorization.ts'
 import { reauthorizeBy } from './oauth/token-set.ts'
+import { PROFILE_NAME } from './profile-name.ts'
 import { LOCK_MS } from './refresh.ts'
 import { readStatus, type Status } from './status.ts'
 import type { Json } from './store/token-store.ts'

@@ -21,8 +21,9 @@ const GROUND: Readonly<Record<string, Rule>> = {
   'secret.ts': { imports: [], node: ['util'] },
   'files.ts': { imports: ['errors.ts'], node: ['crypto', 'fs', 'path'] },
   'settings-reader.ts': { imports: [] },
+  'profile-name.ts': { imports: [] },
   'config.ts': {
-    imports: ['errors.ts', 'secret.ts', 'settings-reader.ts', 'delivery/targets.ts'],
+    imports: ['errors.ts', 'profile-name.ts', 'secret.ts', 'settings-reader.ts', 'delivery/targets.ts'],
     node: ['path'],
   },
   'clock.ts': { imports: ['oauth/token-set.ts'] },
@@ -84,8 +85,8 @@ const VERBS: Rule = {
 /** What is started as a program: nobody imports it. */
 const PROGRAMS: Readonly<Record<string, Rule>> = {
   'main.ts': {
-    imports: ['verbs', 'ground', 'cli/', 'mcp/', 'delivery/', 'store/'],
-    node: ['os', 'path', 'url'],
+    imports: ['verbs', 'ground', 'cli/', 'mcp/'],
+    node: ['os', 'path'],
     packages: ['open'],
   },
   'keychain-child.ts': {

@@ -10,9 +10,10 @@ export type Cli = {
   environment: Readonly<Record<string, string | undefined>>
   stdout: (text: string) => void
   stderr: (text: string) => void
-  stdin: Readable & { isTTY?: boolean }
+  /** Opened when it is first asked for. */
+  readonly stdin: Readable & { isTTY?: boolean }
   /** Throws `config_invalid`. */
-  createDeps: () => Deps
+  openDeps: () => Promise<Deps>
   settle: (deps: Deps) => Promise<void>
   /** Instead of ending this process. */
   onSignal: (signals: readonly NodeJS.Signals[], act: (signal: NodeJS.Signals) => void) => void

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { errorAnswer, errorText, toAuthError } from '../answers.ts'
-import { PROFILE_NAME } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { AuthError, type Recovery } from '../errors.ts'
+import { PROFILE_NAME } from '../profile-name.ts'
 import { type Cli, type Command, forTerminal, type Options } from './io.ts'
 
 type Entry = {
@@ -200,7 +200,7 @@ async function dispatch(args: string[], cli: Cli): Promise<number> {
   }
   let deps: Deps
   try {
-    deps = cli.createDeps()
+    deps = await cli.openDeps()
   } catch (error) {
     if (!entry.loadWithoutSettings || !(error instanceof AuthError)) throw error
     return (await entry.loadWithoutSettings())(cli, options, error)

@@ -1,8 +1,8 @@
 // Fields that several tools share.
 
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
-import { z } from 'zod'
-import { PROFILE_NAME } from '../config.ts'
+import * as z from 'zod'
+import { PROFILE_NAME } from '../profile-name.ts'
 
 /** The annotations of a tool that asks Feishu and changes what is stored, without destroying anything. */
 export const CHANGES_STATE: ToolAnnotations = {

@@ -1,7 +1,5 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { z } from 'zod'
-import { refreshAnswer } from '../answers.ts'
-import { refreshToken } from '../refresh.ts'
+import * as z from 'zod'
 import { CHANGES_STATE, deliveries, nextStep, profileInput, profileOutput, seconds, time } from './fields.ts'
 import { type ToolContext, toResult } from './tool-result.ts'
 
@@ -43,6 +41,8 @@ export function registerRefreshToken(server: McpServer, context: ToolContext): v
     },
     (given) =>
       toResult(context, async (deps) => {
+        const { refreshAnswer } = await import('../answers.ts')
+        const { refreshToken } = await import('../refresh.ts')
         const profile = given.profile ?? deps.config.profile
         return refreshAnswer(
           deps,

@@ -1,12 +1,14 @@
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { errorAnswer, toAuthError } from '../answers.ts'
-import { tokenStatus } from '../status.ts'
+import * as z from 'zod'
 import { registerRefreshToken } from './refresh-token.ts'
 import { registerStartAuthorization } from './start-authorization.ts'
 import { registerTokenStatus } from './token-status.ts'
 import type { ToolContext } from './tool-result.ts'
+
+// Compiling a parser takes longer than it saves on the few messages of a session.
+z.config({ jitless: true })
 
 const STATUS_URI = 'feishu-token://status'
 /** How soon a subscriber learns of a change, whichever process made it. */
@@ -27,7 +29,7 @@ export type ServerOptions = ToolContext & {
   onInitialized: () => void
 }
 
-/** Creates the MCP server and connects it. Nothing is read, opened or asked before a tool needs it. */
+/** Creates the MCP server and connects it. Nothing is loaded, read, opened or asked before a tool needs it. */
 export async function serve(transport: Transport, options: ServerOptions): Promise<McpServer> {
   const server = new McpServer(
     { name: 'feishu-token', title: 'Feishu Token', version: options.version },
@@ -72,10 +74,12 @@ function registerStatusResource(server: McpServer, { getDeps }: ToolContext): vo
     mimeType: 'application/json',
   }
   const read = async () => {
-    const deps = getDeps()
+    const { tokenStatus } = await import('../status.ts')
+    const deps = await getDeps()
     return tokenStatus(deps, { profile: deps.config.profile, verify: false, waitSeconds: 0 })
   }
   server.registerResource('status', STATUS_URI, metadata, async () => {
+    const { errorAnswer, toAuthError } = await import('../answers.ts')
     const json = await read().catch((error) => errorAnswer(toAuthError(error)))
     return {
       contents: [{ uri: STATUS_URI, mimeType: metadata.mimeType, text: JSON.stringify(json, null, 2) }],

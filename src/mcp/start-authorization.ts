@@ -1,9 +1,5 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { z } from 'zod'
-import { startAnswer } from '../answers.ts'
-import { authorizationEnd } from '../authorization-status.ts'
-import { startAuthorization } from '../authorize.ts'
-import { Secret } from '../secret.ts'
+import * as z from 'zod'
 import { canShowLink, showLink } from './elicitation.ts'
 import { CHANGES_STATE, nextStep, profileInput, profileOutput, time } from './fields.ts'
 import { type ToolContext, toResult } from './tool-result.ts'
@@ -74,6 +70,14 @@ export function registerStartAuthorization(server: McpServer, context: ToolConte
     },
     (given) =>
       toResult(context, async (deps) => {
+        const [{ startAnswer }, { authorizationEnd }, { startAuthorization }, { Secret }] = await Promise.all(
+          [
+            import('../answers.ts'),
+            import('../authorization-status.ts'),
+            import('../authorize.ts'),
+            import('../secret.ts'),
+          ],
+        )
         const profile = given.profile ?? deps.config.profile
         const dialog = canShowLink(server)
         const result = await startAuthorization(deps, {

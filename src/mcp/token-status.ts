@@ -1,6 +1,5 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { z } from 'zod'
-import { tokenStatus } from '../status.ts'
+import * as z from 'zod'
 import { deliveries, nextStep, profileInput, profileOutput, seconds, time } from './fields.ts'
 import { type ToolContext, toResult } from './tool-result.ts'
 
@@ -86,6 +85,7 @@ export function registerTokenStatus(server: McpServer, context: ToolContext): vo
     },
     (given) =>
       toResult(context, async (deps) => {
+        const { tokenStatus } = await import('../status.ts')
         return tokenStatus(deps, {
           profile: given.profile ?? deps.config.profile,
           verify: given.verify ?? false,

@@ -1,10 +1,9 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
-import { answerText, errorText, toAuthError } from '../answers.ts'
 import type { Deps } from '../deps.ts'
 
 export type ToolContext = {
   /** Gives the dependencies, or throws why there are none (settings that cannot be used). */
-  getDeps: () => Deps
+  getDeps: () => Deps | Promise<Deps>
   /** What went wrong in a call, for stderr. */
   log: (error: unknown) => void
 }
@@ -14,8 +13,9 @@ export async function toResult(
   { getDeps, log }: ToolContext,
   answer: (deps: Deps) => Promise<object>,
 ): Promise<CallToolResult> {
+  const { answerText, errorText, toAuthError } = await import('../answers.ts')
   try {
-    const structuredContent = (await answer(getDeps())) as Record<string, unknown>
+    const structuredContent = (await answer(await getDeps())) as Record<string, unknown>
     return { structuredContent, content: [{ type: 'text', text: answerText(structuredContent) }] }
   } catch (error) {
     log(error)

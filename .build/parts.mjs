@@ -1,0 +1,101 @@
+// Bundles the program into a few files that load each other, each module in exactly one of them. Node compiles a file
+// whole before it runs a line of it, so what a start does not need must lie in another file; and each file costs too,
+// so one a module would be slower still.
+
+import { basename, relative } from 'node:path'
+import { build } from 'esbuild'
+
+/** @typedef {{ file: string, entries: string[] }} Part `entries` and all that they import lie in it, or in an earlier one. */
+
+/** The modules of the program: path → what it imports, at once and later. */
+async function readModules(options, entry) {
+  const { metafile } = await build({ ...options, entryPoints: [entry], outdir: 'unused', write: false })
+  const own = ({ external }) => !external
+  return new Map(
+    Object.entries(metafile.inputs).map(([path, { imports }]) => [
+      path,
+      {
+        static: imports.filter(own).flatMap(({ kind, path }) => (kind === 'import-statement' ? [path] : [])),
+        dynamic: imports.filter(own).flatMap(({ kind, path }) => (kind === 'dynamic-import' ? [path] : [])),
+      },
+    ]),
+  )
+}
+
+/** Module → the index of its part: the first whose entries reach it without waiting; else the last. */
+function assign(modules, parts) {
+  const partOf = new Map()
+  const visit = (path, part) => {
+    if (partOf.has(path)) return
+    if (!modules.has(path)) throw new Error(`${path} is no module of the program`)
+    partOf.set(path, part)
+    for (const next of modules.get(path).static) visit(next, part)
+  }
+  for (const [index, { entries }] of parts.entries()) for (const entry of entries) visit(entry, index)
+  for (const path of modules.keys()) visit(path, parts.length - 1)
+  return partOf
+}
+
+/** A file that gives its modules out by name, and runs `start` if it has one. */
+function contentsOf(names, start) {
+  const rows = names.map(
+    (name) => `  ${JSON.stringify(name)}: () => require(${JSON.stringify(`./${name}`)}),`,
+  )
+  const given = `const modules = {\n${rows.join('\n')}\n}\nexports.give = (name) => modules[name]()\n`
+  return start ? `${given}require(${JSON.stringify(`./${start}`)})\n` : given
+}
+
+/** Sends imports of modules that lie in another part there. */
+function otherParts(root, parts, partOf, index) {
+  const namespace = 'other-part'
+  return {
+    name: namespace,
+    setup({ onResolve, onLoad, resolve }) {
+      onResolve({ filter: /^\.{1,2}\// }, async ({ path, resolveDir, kind, importer, pluginData }) => {
+        if (pluginData === namespace) return null
+        const resolved = await resolve(path, { resolveDir, kind, importer, pluginData: namespace })
+        const name = relative(root, resolved.path)
+        const part = partOf.get(name)
+        return part === undefined || part === index ? null : { path: name, namespace }
+      })
+      onLoad({ filter: /.*/, namespace }, ({ path }) => {
+        const file = JSON.stringify(`./${basename(parts[partOf.get(path)].file)}`)
+        return { contents: `module.exports = require(${file}).give(${JSON.stringify(path)})` }
+      })
+      onResolve({ filter: /^\.\/[a-z]+\.js$/, namespace }, ({ path }) => ({ path, external: true }))
+    },
+  }
+}
+
+/**
+ * Bundles the program that starts with `entry`, the first part's first module.
+ *
+ * @param {import('esbuild').BuildOptions} options of every bundle
+ * @param {Part[]} parts what no entry reaches lies in the last
+ */
+export async function buildParts(options, entry, parts) {
+  const modules = await readModules(options, entry)
+  const partOf = assign(modules, parts)
+  const crossing = new Set()
+  for (const [path, { static: now, dynamic: later }] of modules) {
+    for (const target of [...now, ...later]) if (partOf.get(target) !== partOf.get(path)) crossing.add(target)
+  }
+  return Promise.all(
+    parts.map(({ file }, index) =>
+      build({
+        ...options,
+        ...(partOf.get(entry) === index && { banner: { js: '#!/usr/bin/env node' } }),
+        stdin: {
+          contents: contentsOf(
+            [...crossing].filter((path) => partOf.get(path) === index).sort(),
+            partOf.get(entry) === index ? entry : null,
+          ),
+          resolveDir: options.absWorkingDir,
+          sourcefile: basename(file),
+        },
+        outfile: file,
+        plugins: [otherParts(options.absWorkingDir, parts, partOf, index), ...(options.plugins ?? [])],
+      }),
+    ),
+  )
+}

@@ -1,0 +1,79 @@
+// The world as the verbs see it, put together from the settings and what the process hands in.
+
+import { join } from 'node:path'
+import { createActivityLog, recorded } from './activity.ts'
+import { createClock } from './clock.ts'
+import { type Config, readConfig } from './config.ts'
+import type { Delivery } from './delivery/deliver.ts'
+import type { Deps, Log } from './deps.ts'
+import type { HttpRequest } from './oauth/token-endpoint.ts'
+import type { Environment } from './settings-reader.ts'
+import { createFileStore } from './store/file-store.ts'
+import { createKeys } from './store/key.ts'
+import { createKeychain, type KeychainOptions } from './store/keychain.ts'
+import type { Transport } from './transport.ts'
+
+/** What a process has: its environment, its clocks, its ways to people. */
+export type Host = Pick<Deps, 'command' | 'openBrowser' | 'closing'> & {
+  environment: Environment
+  home: string
+  keychain: KeychainOptions
+  /** Epoch milliseconds. */
+  now: () => number
+  /** Monotonic milliseconds. */
+  elapsed: () => number
+  /** Makes the log of a level. */
+  log: (level: Config['logLevel']) => Log
+}
+
+/** Reads the settings and puts the dependencies together. Throws `config_invalid`. */
+export function openDeps(host: Host): Deps {
+  const config = readConfig(host.environment, host.home, host.keychain.platform)
+  const clock = createClock(host.now, host.elapsed)
+  const activity = createActivityLog(config.tokenDir, join(config.tokenDir, 'activity.jsonl'))
+  const transport = openTransport(config)
+  const keys = createKeys({
+    directory: join(config.tokenDir, 'key'),
+    source: config.keySource,
+    environmentKey: config.key,
+    keychain: createKeychain(host.keychain),
+  })
+  let deliveries: Delivery[] = []
+  return {
+    config,
+    store: createFileStore({ directory: config.tokenDir, keys, now: clock.now }),
+    request: recorded(transport.request, activity, clock),
+    upstream: transport.upstream,
+    activity,
+    clock,
+    log: host.log(config.logLevel),
+    command: host.command,
+    refreshes: new Map(),
+    holders: new Map(),
+    exchanges: new Set(),
+    closing: host.closing,
+    openBrowser: host.openBrowser,
+    lastDeliveries: () => deliveries,
+    async deliver(id, tokenSet) {
+      if (config.deliverTo.length === 0 || id.profile !== config.profile) return []
+      const { deliverCopies } = await import('./deliver.ts')
+      deliveries = await deliverCopies(config, tokenSet, { now: clock.now(), byHand: false, dryRun: false })
+      return deliveries
+    },
+  }
+}
+
+/** The transport, loaded with the first request: a valid token needs none. */
+function openTransport({ httpsProxy, noProxy }: Config): Transport {
+  let opened: Promise<Transport> | null = null
+  const open = () => {
+    opened ??= import('./transport.ts').then(({ createTransport }) =>
+      createTransport({ httpsProxy, noProxy }),
+    )
+    return opened
+  }
+  return {
+    request: async (options: HttpRequest) => (await open()).request(options),
+    upstream: async (url) => (await open()).upstream(url),
+  }
+}

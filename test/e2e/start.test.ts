@@ -1,0 +1,76 @@
+// What a start loads: the time of a start is the time that Node takes to compile what is loaded.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative } from 'node:path'
+import { expect, test } from 'vitest'
+import { PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
+import { openStore, storeIssued } from '../support/stored.ts'
+
+const DIST = dirname(PROGRAM)
+
+/** An environment in which a process notes, when it ends, which files of modules it has loaded. */
+function watched(stage: Stage): { env: Record<string, string>; loaded: () => string[] } {
+  const probe = join(stage.home, 'probe.cjs')
+  const list = join(stage.home, 'loaded.json')
+  const note = 'JSON.stringify(Object.keys(require.cache))'
+  writeFileSync(probe, `process.on('exit', () => require('fs').writeFileSync(process.env.LOADED, ${note}))`)
+  return {
+    env: { NODE_OPTIONS: `--require ${probe}`, LOADED: list },
+    loaded: () =>
+      (JSON.parse(readFileSync(list, 'utf8')) as string[])
+        .filter((file) => file !== probe)
+        .map((file) => relative(DIST, file))
+        .sort(),
+  }
+}
+
+async function seeded(): Promise<Stage> {
+  const stage = await setStage()
+  const { sandbox, tokenDir } = stage
+  const id = { brand: 'feishu', appId: sandbox.app.appId, profile: 'default' } as const
+  await storeIssued(openStore(tokenDir), id, sandbox.issue(), sandbox.user, Date.now())
+  return stage
+}
+
+test('token and status load nothing but our own code while the token is valid: no SDK, no zod, no undici', async () => {
+  const stage = await seeded()
+  const { env, loaded } = watched(stage)
+  for (const args of [['token'], ['status', '--json']]) {
+    expect((await run(stage, args, { env })).code).toBe(0)
+    expect(loaded()).toEqual(['base.js', 'main.js'])
+  }
+  expect(stage.sandbox.requests).toEqual([])
+})
+
+test('a refresh loads undici, so the watch sees what is loaded', async () => {
+  const stage = await seeded()
+  const { env, loaded } = watched(stage)
+  expect((await run(stage, ['refresh', '--force'], { env })).code).toBe(0)
+  expect(loaded()).toContain('vendor/undici.js')
+})
+
+test('the server answers its client without a store, a key or undici', async () => {
+  const stage = await seeded()
+  const { env, loaded } = watched(stage)
+  const server = await startServer(stage, { env })
+  await server.client.listTools()
+  await server.close()
+  expect(loaded()).toEqual(['main.js', 'server.js', 'vendor/mcp.js'])
+})
+
+test('a call of token_status loads no undici and no second set of schemas', async () => {
+  const stage = await seeded()
+  const { env, loaded } = watched(stage)
+  const server = await startServer(stage, { env })
+  expect((await server.call('token_status')).data).toMatchObject({ status: 'valid' })
+  await server.close()
+  expect(loaded()).toEqual(['base.js', 'main.js', 'server.js', 'vendor/mcp.js'])
+})
+
+test('what the SDK evaluates only when it is used is there when it is used', () => {
+  const { McpServer } = createRequire(PROGRAM)('./vendor/mcp.js')
+  const { server } = new McpServer({ name: 'test', version: '0' })
+  const validate = server._jsonSchemaValidator.getValidator({ type: 'object', required: ['a'] })
+  expect([validate({ a: 1 }).valid, validate({}).valid]).toEqual([true, false])
+})
