@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { leanSdk, SPARE_LINES } from './lean-sdk.mjs'
+import { licencesOf } from './licenses.mjs'
 import { buildParts } from './parts.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -51,6 +52,8 @@ const shared = {
   target: 'node20.18',
   // jsonc-parser's CommonJS form asks for files at run time that a bundle does not have.
   mainFields: ['module', 'main'],
+  // Paths below the project alone get into the bundle, even where packages are linked from elsewhere.
+  preserveSymlinks: true,
   external: ['fs-native-extensions', '@napi-rs/keyring'],
   define: {
     VERSION: JSON.stringify(version),
@@ -75,8 +78,13 @@ const PARTS = [
 ]
 
 const outputs = []
+/** What has left bytes in an output; the rest was shaken off. */
+const bundled = new Set()
 function note({ metafile }) {
-  outputs.push(...Object.keys(metafile.outputs).map((file) => join(root, file)))
+  for (const [file, { inputs }] of Object.entries(metafile.outputs)) {
+    outputs.push(join(root, file))
+    for (const [input, { bytesInOutput }] of Object.entries(inputs)) if (bytesInOutput > 0) bundled.add(input)
+  }
 }
 
 /** Node computes this for ES modules; it costs a little, so only files that may ask for it have it. */
@@ -105,8 +113,11 @@ await Promise.all([
   ),
 ])
 
+const licences = join(root, 'dist', 'THIRD-PARTY-LICENSES.txt')
+writeFileSync(licences, licencesOf(root, bundled))
+
 // What an earlier build has left goes only now: there is no moment without a program.
-const made = new Set([manifest, ...outputs])
+const made = new Set([manifest, licences, ...outputs])
 for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath, entry.name)
   if (entry.isFile() && !made.has(file)) rmSync(file)
