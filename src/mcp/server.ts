@@ -2,6 +2,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import * as z from 'zod'
+import { ICONS } from './icon.ts'
 import { registerRefreshToken } from './refresh-token.ts'
 import { registerStartAuthorization } from './start-authorization.ts'
 import { registerTokenStatus } from './token-status.ts'
@@ -32,7 +33,7 @@ export type ServerOptions = ToolContext & {
 /** Creates the MCP server and connects it. Nothing is loaded, read, opened or asked before a tool needs it. */
 export async function serve(transport: Transport, options: ServerOptions): Promise<McpServer> {
   const server = new McpServer(
-    { name: 'feishu-token', title: 'Feishu Token', version: options.version },
+    { name: 'feishu-token', title: 'Feishu Token', version: options.version, icons: ICONS },
     { instructions: INSTRUCTIONS, capabilities: { resources: { subscribe: true } } },
   )
   registerStartAuthorization(server, options)

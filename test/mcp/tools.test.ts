@@ -12,6 +12,7 @@ import type { JsonSchemaType } from '@modelcontextprotocol/sdk/validation/types.
 import { expect, onTestFinished, test } from 'vitest'
 import type { Deps } from '../../src/deps.ts'
 import { stopHolders } from '../../src/holder.ts'
+import { ICONS } from '../../src/mcp/icon.ts'
 import { serve } from '../../src/mcp/server.ts'
 import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
 import { type Answer, readAnswer } from '../support/contract.ts'
@@ -135,7 +136,7 @@ test('instructions and prompts name the tools, in few words', async () => {
   expect(instructions.length).toBeLessThan(1_000)
   for (const name of ['start_authorization', 'token_status', 'refresh_token'])
     expect(instructions).toContain(name)
-  expect(client.getServerVersion()).toMatchObject({ name: 'feishu-token', version: '1.2.3' })
+  expect(client.getServerVersion()).toMatchObject({ name: 'feishu-token', version: '1.2.3', icons: ICONS })
   const { prompts } = await client.listPrompts()
   expect(prompts.map((prompt) => prompt.name)).toEqual(['reauthorize', 'check'])
   const reauthorize = await client.getPrompt({ name: 'reauthorize' })
