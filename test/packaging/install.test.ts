@@ -8,7 +8,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { expect, onTestFinished, type TestContext, test } from 'vitest'
 import { makeFolder } from '../support/folder.ts'
-import { npmOrSkip } from '../support/npm.ts'
+import { runOrSkip } from '../support/registry.ts'
 
 /** What a user waits for at the first `npx`. */
 const MAX_PACKAGES = 10
@@ -37,7 +37,7 @@ async function install(context: TestContext): Promise<string> {
   const folder = makeFolder()
   const { tarball } = await pack(folder)
   const prefix = join(folder, 'empty')
-  await npmOrSkip(context, [
+  await runOrSkip(context, 'npm', [
     'install',
     '--ignore-scripts',
     '--no-audit',
