@@ -1,0 +1,35 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+/** Every document that a reader meets. */
+export const DOCUMENTS: readonly string[] = [
+  'README.md',
+  ...readdirSync('docs')
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+]
+
+function blocks(path: string, language: RegExp): string[] {
+  const found = readFileSync(path, 'utf8').matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)
+  return [...found].flatMap(([, name = '', text = '']) => (language.test(name) ? [text] : []))
+}
+
+/** A document's TOML blocks. */
+export function tomlBlocks(path: string): string[] {
+  return blocks(path, /^toml$/)
+}
+
+/** The lines of a document's shell blocks, those over several lines as one. */
+export function shellLines(path: string): string[] {
+  return blocks(path, /^(sh|bash)$/).flatMap((text) =>
+    text
+      .replace(/\\\n\s*/g, '')
+      .split('\n')
+      .filter((line) => line.trim() !== ''),
+  )
+}
+
+/** A line as somebody types it who has put the path of this clone in its place. */
+export function typed(line: string): string {
+  return line.replaceAll('/path/to/feishu-token-mcp', resolve('.'))
+}
