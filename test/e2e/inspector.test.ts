@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { expect, type TestContext, test } from 'vitest'
 import { approve, PROGRAM, run, type Stage, setStage, start } from '../support/program.ts'
 
 const launcher = join(
@@ -14,20 +14,29 @@ const launcher = join(
 )
 const node = process.env.INSPECTOR_NODE ?? ''
 
-async function inspect(stage: Stage, ...args: string[]): Promise<Record<string, unknown>> {
+function skipIfAbsent(context: TestContext): void {
+  if (existsSync(launcher) && existsSync(node)) return
+  const how = 'npm install --ignore-scripts --prefix DIR @modelcontextprotocol/inspector@2.12.0'
+  context.skip(
+    `the Inspector is not installed: run ${how}, set INSPECTOR_DIR=DIR and INSPECTOR_NODE to a Node 22`,
+  )
+}
+
+type Printed = { stdout: string; stderr: string }
+
+/** Runs the Inspector to its end; it throws unless that is 0. */
+async function launch(stage: Stage, ...args: string[]): Promise<Printed> {
   const settings = Object.entries(stage.env).flatMap(([name, value]) => ['-e', `${name}=${value}`])
   const command = [launcher, '--cli', ...settings, process.execPath, PROGRAM, ...args]
-  const { stdout } = await promisify(execFile)(node, command, { env: { ...process.env, HOME: stage.home } })
-  return JSON.parse(stdout)
+  return promisify(execFile)(node, command, { env: { ...process.env, HOME: stage.home } })
+}
+
+async function inspect(stage: Stage, ...args: string[]): Promise<Record<string, unknown>> {
+  return JSON.parse((await launch(stage, ...args)).stdout)
 }
 
 test('the Inspector authorizes, reads the status, refreshes and reads it again', async (context) => {
-  if (!existsSync(launcher) || !existsSync(node)) {
-    const how = 'npm install --ignore-scripts --prefix DIR @modelcontextprotocol/inspector@2.12.0'
-    context.skip(
-      `the Inspector is not installed: run ${how}, set INSPECTOR_DIR=DIR and INSPECTOR_NODE to a Node 22`,
-    )
-  }
+  skipIfAbsent(context)
   const stage = await setStage()
   const call = async (name: string, ...args: string[]) => {
     const pairs = args.flatMap((arg) => ['--tool-arg', arg])
@@ -60,3 +69,33 @@ test('the Inspector authorizes, reads the status, refreshes and reads it again',
   })
   expect((await run(stage, ['status'])).code).toBe(0)
 }, 120_000)
+
+test('the Inspector lists and reads the prompts and the resource', async (context) => {
+  skipIfAbsent(context)
+  const stage = await setStage()
+  const { prompts } = await inspect(stage, '--method', 'prompts/list')
+  expect((prompts as { name: string }[]).map(({ name }) => name)).toEqual(['reauthorize', 'check'])
+  const prompt = await inspect(stage, '--method', 'prompts/get', '--prompt-name', 'check')
+  expect(JSON.stringify(prompt.messages)).toContain('token_status')
+  const { resources } = await inspect(stage, '--method', 'resources/list')
+  expect(resources).toMatchObject([{ uri: 'feishu-token://status', mimeType: 'application/json' }])
+  const uri = 'feishu-token://status'
+  const { contents } = await inspect(stage, '--method', 'resources/read', '--uri', uri)
+  const [{ text }] = contents as [{ text: string }]
+  expect(JSON.parse(text)).toMatchObject({ status: 'not_authorized', app_id: stage.sandbox.app.appId })
+}, 120_000)
+
+test('the Inspector finds nothing in the schemas that a client could refuse', async (context) => {
+  skipIfAbsent(context)
+  const stage = await setStage()
+  // With --strict it ends with 6 if there is an error.
+  const { stderr } = await launch(stage, '--strict', '--method', 'tools/list')
+  const found = [...stderr.matchAll(/^ *Path: (\S+)\n *Issue: (.*)$/gm)]
+  // What is left are fields of the answers that may be null, written as JSON Schema allows it; arguments have none.
+  for (const [, path = '', issue] of found) {
+    expect(path).toMatch(/^outputSchema\./)
+    expect(issue).toContain('"null"')
+  }
+  const [, errors, warnings] = /(\d+) errors?, (\d+) warnings?/.exec(stderr) ?? []
+  expect([errors, warnings]).toEqual(['0', String(found.length)])
+}, 60_000)
