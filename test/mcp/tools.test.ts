@@ -1,21 +1,13 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Client } from '@modelcontextprotocol/sdk/client/index.js'
-import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
-import {
-  type CallToolResult,
-  ResourceUpdatedNotificationSchema,
-  type Tool,
-} from '@modelcontextprotocol/sdk/types.js'
-import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv-provider.js'
-import type { JsonSchemaType } from '@modelcontextprotocol/sdk/validation/types.js'
+import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Deps } from '../../src/deps.ts'
 import { stopHolders } from '../../src/holder.ts'
 import { ICONS } from '../../src/mcp/icon.ts'
-import { serve } from '../../src/mcp/server.ts'
 import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
-import { type Answer, readAnswer } from '../support/contract.ts'
+import { type Connection, connect, outputProblem } from '../support/connection.ts'
+import { readAnswer } from '../support/contract.ts'
 import { expire, makeDeps, seed, type World } from '../support/deps.ts'
 import { freePort } from '../support/program.ts'
 
@@ -25,40 +17,6 @@ async function makeWorld(options: SandboxOptions & { env?: Record<string, string
   const redirectUri = `http://localhost:${await freePort()}/callback`
   const env = { FEISHU_REDIRECT_URI: redirectUri, ...options.env }
   return makeDeps({ ...options, redirectUrls: [redirectUri], env })
-}
-
-type Connection = {
-  client: Client
-  tools: Map<string, Tool>
-  /** Calls a tool; its answer is proved to be what the contract and the advertised schema say. */
-  call: (name: string, args?: Record<string, unknown>) => Promise<Answer>
-}
-
-async function connect(getDeps: () => Deps): Promise<Connection> {
-  const [clientSide, serverSide] = InMemoryTransport.createLinkedPair()
-  const context = { getDeps, log: () => undefined, version: '1.2.3', onInitialized: () => undefined }
-  const server = await serve(serverSide, context)
-  const client = new Client({ name: 'test', version: '1.0.0' })
-  await client.connect(clientSide)
-  onTestFinished(() => server.close())
-  const { tools } = await client.listTools()
-  const byName = new Map(tools.map((tool) => [tool.name, tool]))
-  return {
-    client,
-    tools: byName,
-    async call(name, args = {}) {
-      const answer = readAnswer((await client.callTool({ name, arguments: args })) as CallToolResult)
-      const problem = answer.isError ? undefined : outputProblem(byName.get(name), answer.data)
-      expect(problem, answer.text).toBeUndefined()
-      return answer
-    },
-  }
-}
-
-/** What is wrong with a structured answer by the schema that the tool advertises; undefined: nothing. */
-function outputProblem(tool: Tool | undefined, data: unknown): string | undefined {
-  const schema = tool?.outputSchema as JsonSchemaType
-  return new AjvJsonSchemaValidator().getValidator(schema)(data).errorMessage
 }
 
 /** A client of a server in this process. */
