@@ -5,7 +5,7 @@ import type { Icon } from '@modelcontextprotocol/sdk/types.js'
 /** The server's picture; every client that shows one can draw PNG, and most can draw SVG. */
 export const ICONS: Icon[] = [
   {
-    src: 'data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCA2NCA2NCI+PHJlY3Qgd2lkdGg9IjY0IiBoZWlnaHQ9IjY0IiByeD0iMTQiIGZpbGw9IiMxNDU2ZDkiLz48cGF0aCBkPSJNNDcgMTguOEEyMCAyMCAwIDEgMCA1MS45IDM0IiBmaWxsPSJub25lIiBzdHJva2U9IiNmZmYiIHN0cm9rZS13aWR0aD0iNyIgc3Ryb2tlLWxpbmVjYXA9InJvdW5kIi8+PHBhdGggZD0iTTU0IDh2MTZIMzh6IiBmaWxsPSIjZmZmIi8+PHBhdGggZD0iTTMyIDI0YTcgNyAwIDAgMC00IDEyLjdWNDRoOHYtNy4zQTcgNyAwIDAgMCAzMiAyNHoiIGZpbGw9IiM3ZWYwZDAiLz48L3N2Zz4=',
+    src: 'data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCA2NCA2NCIgcm9sZT0iaW1nIiBhcmlhLWxhYmVsPSJmZWlzaHUtdG9rZW4tbWNwIj48cmVjdCB3aWR0aD0iNjQiIGhlaWdodD0iNjQiIHJ4PSIxNCIgZmlsbD0iIzE0NTZkOSIvPjxwYXRoIGQ9Ik00NyAxOC44QTIwIDIwIDAgMSAwIDUxLjkgMzQiIGZpbGw9Im5vbmUiIHN0cm9rZT0iI2ZmZiIgc3Ryb2tlLXdpZHRoPSI3IiBzdHJva2UtbGluZWNhcD0icm91bmQiLz48cGF0aCBkPSJNNTQgOHYxNkgzOHoiIGZpbGw9IiNmZmYiLz48cGF0aCBkPSJNMzIgMjRhNyA3IDAgMCAwLTQgMTIuN1Y0NGg4di03LjNBNyA3IDAgMCAwIDMyIDI0eiIgZmlsbD0iIzdlZjBkMCIvPjwvc3ZnPg==',
     mimeType: 'image/svg+xml',
     sizes: ['any'],
   },
