@@ -1,7 +1,7 @@
 // A bounded record of the calls to Feishu: what was asked, how it ended, how long it took. Never what was sent.
 
 import { closeSync, constants, fstatSync, writeSync } from 'node:fs'
-import { ensureOwnDirectory, openOwnFile, readOwnFile, replaceFile } from './files.ts'
+import { ensureOwnDirectory, fileVersion, openOwnFile, readOwnFile, replaceFile } from './files.ts'
 import { logIdOf } from './oauth/answer.ts'
 import type { HttpAnswer, Request } from './oauth/token-endpoint.ts'
 
@@ -50,9 +50,16 @@ function newestHalf(bytes: Buffer | null): string {
 
 /** Opens the record at `path`; nothing is created before the first call. */
 export function createActivityLog(directory: string, path: string): ActivityLog {
+  let last: { version: string | null; calls: Call[] } = { version: null, calls: [] }
+
+  /** Reading and parsing a full record takes longer than all the rest of `token_status`: once for each change. */
   function calls(): Call[] {
-    const text = readOwnFile(path, LARGEST_BYTES)?.toString('utf8') ?? ''
-    return text.split('\n').flatMap(parseCall)
+    const version = fileVersion(path)
+    if (version === null || version !== last.version) {
+      const text = readOwnFile(path, LARGEST_BYTES)?.toString('utf8') ?? ''
+      last = { version, calls: text.split('\n').filter(Boolean).flatMap(parseCall) }
+    }
+    return last.calls
   }
 
   function append(line: string): void {

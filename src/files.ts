@@ -13,6 +13,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readSync,
@@ -94,8 +95,8 @@ export function openOwnFile(path: string, flags: number, options: { inPlace?: bo
 /** Changes whenever the file at `path` is written to or replaced; null when there is none, or it cannot be looked at. */
 export function fileVersion(path: string): string | null {
   try {
-    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
-    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+    return stat ? `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}` : null
   } catch {
     return null
   }
@@ -103,6 +104,8 @@ export function fileVersion(path: string): string | null {
 
 /** Reads a file of ours whole; null when there is none. Refuses more than `maxBytes`. */
 export function readOwnFile(path: string, maxBytes: number): Buffer | null {
+  // Most of what is looked for (a journal, a pending login) is not there, and an error costs ten times a look.
+  if (!lstatSync(path, { throwIfNoEntry: false })) return null
   let fd: number
   try {
     fd = openOwnFile(path, constants.O_RDONLY)

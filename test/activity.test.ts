@@ -66,6 +66,9 @@ describe('the record of calls', () => {
     expect(log.callsSince('feishu-cli_a1-default', ISSUED_AT)).toEqual([
       makeCall({ at: at(2), forced: true }),
     ])
+    sibling.record(makeCall({ at: at(3) }))
+    sibling.flush()
+    expect(all().map((call) => call.at)).toEqual([at(0), at(2), at(3)])
   })
 
   test('is written after what follows the call, and read at once all the same', async () => {

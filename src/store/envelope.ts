@@ -89,9 +89,11 @@ function shown(name: string): string {
   return `"${name.slice(0, 64).replace(/[^\w.-]/g, '?')}"`
 }
 
-type Parsed = { header: Header; sealed: Buffer }
+/** A sealed text taken apart: its seal is not proved yet. */
+export type Envelope = { header: Header; sealed: Buffer }
 
-function parse(text: string, path: string): Parsed {
+/** Reads a sealed text, without the key and so without proof. `path` is for the error's text. */
+export function readEnvelope(text: string, path: string): Envelope {
   let json: Record<string, unknown>
   try {
     json = JSON.parse(text)
@@ -114,9 +116,9 @@ function parse(text: string, path: string): Parsed {
   return { header: json, sealed }
 }
 
-/** Reads the header of a sealed text, without the key and so without proof. `path` is for the error's text. */
+/** Reads the header of a sealed text, without the key and so without proof. */
 export function readHeader(text: string, path: string): Header {
-  return parse(text, path).header
+  return readEnvelope(text, path).header
 }
 
 /**
@@ -131,7 +133,16 @@ export function open(
   key: Buffer,
   path: string,
 ): { header: Header; content: Record<string, unknown> } {
-  const { header, sealed } = parse(text, path)
+  return openEnvelope(readEnvelope(text, path), binding, key, path)
+}
+
+/** {@link open}, of what was taken apart already. */
+export function openEnvelope(
+  { header, sealed }: Envelope,
+  binding: Binding,
+  key: Buffer,
+  path: string,
+): { header: Header; content: Record<string, unknown> } {
   for (const name of ['kind', 'brand', 'app_id', 'profile'] as const) {
     if (header[name] !== binding[name]) {
       throw unreadable(path, `belongs to ${name} ${shown(header[name])}, not ${shown(binding[name])}`)

@@ -5,7 +5,14 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { AuthError } from '../errors.ts'
-import { createFileOnce, ensureOwnDirectory, isMissing, readOwnFile, removeFile } from '../files.ts'
+import {
+  createFileOnce,
+  ensureOwnDirectory,
+  fileVersion,
+  isMissing,
+  readOwnFile,
+  removeFile,
+} from '../files.ts'
 import type { Secret } from '../secret.ts'
 import { type KeySource, keyIdOf } from './envelope.ts'
 import type { Keychain } from './keychain.ts'
@@ -50,10 +57,18 @@ export function createKeys(options: {
   const { directory, environmentKey, keychain } = options
   const environment = environmentKey ? toKey('env', Buffer.from(environmentKey.reveal(), 'base64')) : null
   const keychainKeys = keychain ? createKeychainKeys(keychain) : null
+  let last: { version: string | null; key: Key | null } = { version: null, key: null }
+
+  /** As long as its file lies there unchanged, a key is not read again for every record. */
+  function keyOfFile(id: string): Key | null {
+    const version = fileVersion(keyFile(directory, id))
+    if (version === null || version !== last.version) last = { version, key: readKeyFile(directory, id) }
+    return last.key
+  }
 
   async function lookUp({ key_source, key_id }: NamedKey): Promise<Key | null> {
     if (key_source === 'env') return environment
-    if (key_source === 'file') return readKeyFile(directory, key_id)
+    if (key_source === 'file') return keyOfFile(key_id)
     if (keychainKeys) return keychainKeys.read(key_id)
     throw noKey('keychain')
   }

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AuthError } from '../errors.ts'
-import { errnoOf, isMissing, isTemporaryNameOf, readOwnFile, removeFile } from '../files.ts'
-import { type Binding, type Header, open, readHeader, seal } from './envelope.ts'
+import { errnoOf, fileVersion, isMissing, isTemporaryNameOf, readOwnFile, removeFile } from '../files.ts'
+import { type Binding, type Header, openEnvelope, readEnvelope, readHeader, seal } from './envelope.ts'
 import type { Key, Keys } from './key.ts'
 import type { Json } from './token-store.ts'
 
@@ -47,6 +47,8 @@ export class SealedFiles {
   readonly folder: string
   readonly appsPath: string
   readonly #keys: Keys
+  /** The headers read last: every `token_status` asks for the same one again. */
+  readonly #headers = new Map<string, { version: string; header: Header }>()
 
   constructor(directory: string, keys: Keys) {
     this.folder = join(directory, 'store')
@@ -78,8 +80,9 @@ export class SealedFiles {
   }
 
   async openText(text: string, binding: Binding, path: string): Promise<{ header: Header; content: Json }> {
-    const key = await this.#keys.find(readHeader(text, path))
-    return open(text, binding, key.bytes, path)
+    const envelope = readEnvelope(text, path)
+    const key = await this.#keys.find(envelope.header)
+    return openEnvelope(envelope, binding, key.bytes, path)
   }
 
   /** The header of the record at `path`, else of any sealed file; null where nothing is sealed yet. */
@@ -115,8 +118,14 @@ export class SealedFiles {
   }
 
   #readableHeader(path: string): Header | null {
+    const version = fileVersion(path)
+    if (version === null) return null
+    const known = this.#headers.get(path)
+    if (known?.version === version) return known.header
     try {
-      return this.header(path)
+      const header = this.header(path)
+      if (header) this.#headers.set(path, { version, header })
+      return header
     } catch {
       // It names no key; whoever needs its content reads it and reports it.
       return null

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -92,6 +93,21 @@ describe('a key file', () => {
     expect((await failureOf(() => makeKeys('file').find(named))).code).toBe('key_unavailable')
     expect((await makeKeys('file').first()).id).not.toBe('0123456789abcdef')
     expect(readFileSync(path, 'utf8')).toBe(content)
+  })
+
+  test('that was found is missed as soon as it is gone, and found when it is back', async () => {
+    const keys = makeKeys('file')
+    const { id, bytes } = await keys.first()
+    const path = join(directory, `${id}.key`)
+    const named = { key_source: 'file', key_id: id } as const
+    const text = readFileSync(path)
+    expect((await keys.find(named)).bytes.equals(bytes)).toBe(true)
+    rmSync(path)
+    expect((await failureOf(() => keys.find(named))).code).toBe('key_unavailable')
+    writeFileSync(path, text, { mode: 0o600 })
+    expect((await keys.find(named)).bytes.equals(bytes)).toBe(true)
+    writeFileSync(path, Buffer.alloc(32, 9).toString('base64'))
+    expect((await failureOf(() => keys.find(named))).code).toBe('key_unavailable')
   })
 
   test('that lets others in is closed', async () => {
