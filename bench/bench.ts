@@ -1,22 +1,80 @@
-// npm run bench [-- --short]: the figures, as ratios within this run.
+// The figures, as ratios within this run: npm run bench [-- --short] [--node PATH] [--write-baseline] [--write-docs].
+// The full run fails where a target is missed; the short one, for CI, where a figure is a quarter worse than in
+// baseline.json. `--only NAME` runs one of the four benches.
 
+import { execFileSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import { regressions, writeBaseline } from './baseline.ts'
+import { type Course, type Figure, isReached, plainTable } from './figure.ts'
 import { benchGateway } from './gateway.ts'
-import { benchStartup, type Figure } from './startup.ts'
+import { benchHerd } from './herd.ts'
+import { benchLive } from './live.ts'
+import { writeDocs } from './report.ts'
+import { benchStartup } from './startup.ts'
 
-const short = process.argv.includes('--short')
+type Bench = (course: Course) => Promise<Figure[]>
 
-// It alone adds half a start to every start of Node.
-delete process.env.NODE_EXTRA_CA_CERTS
-
-const figures: Figure[] = await benchStartup(short ? 15 : 31)
-for (const row of await benchGateway(short ? { rounds: 3, bytes: 20_000_000 } : {})) {
-  figures.push({ figure: row.figure, value: row.value.toFixed(2), target: row.target, met: row.met })
+const BENCHES: Record<string, Bench> = {
+  startup: benchStartup,
+  live: benchLive,
+  herd: benchHerd,
+  gateway: benchGateway,
 }
 
-const width = Math.max(...figures.map(({ figure }) => figure.length))
-process.stdout.write(`Node ${process.version}\n\n`)
-for (const { figure, value, target, met } of figures) {
-  process.stdout.write(
-    `${figure.padEnd(width)}  ${value.padStart(8)}  ${target.padEnd(10)}  ${met ? 'reached' : 'not reached'}\n`,
+const { values: options } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    node: { type: 'string', default: process.execPath },
+    only: { type: 'string' },
+    'write-baseline': { type: 'boolean', default: false },
+    'write-docs': { type: 'boolean', default: false },
+  },
+})
+
+/** Takes the better of two measurements of each figure. */
+function better(first: Figure, again: Figure | undefined): Figure {
+  if (!again) return first
+  const lower = first.value < again.value ? first : again
+  const higher = lower === first ? again : first
+  return first.target && 'atLeast' in first.target ? higher : lower
+}
+
+/**
+ * Measures, and in the short form what looks worse once more: on a machine that others use too, one bad minute is
+ * common and two in a row are not.
+ */
+async function measure(bench: Bench, course: Course, nodeVersion: string): Promise<Figure[]> {
+  const figures = await bench(course)
+  if (!course.short || regressions(figures, nodeVersion).length === 0) return figures
+  const again = await bench(course)
+  return figures.map((figure) =>
+    better(
+      figure,
+      again.find(({ key }) => key === figure.key),
+    ),
   )
 }
+
+const course: Course = { node: options.node, short: options.short }
+const nodeVersion = execFileSync(course.node, ['-p', 'process.version'], { encoding: 'utf8' }).trim()
+const figures: Figure[] = []
+for (const [name, bench] of Object.entries(BENCHES)) {
+  if (options.only === undefined || options.only === name)
+    figures.push(...(await measure(bench, course, nodeVersion)))
+}
+
+process.stdout.write(
+  `Node ${nodeVersion}, ${course.short ? 'short' : 'full'} run\n\n${plainTable(figures)}\n`,
+)
+const missed = figures.filter((figure) => !isReached(figure))
+const worse = regressions(figures, nodeVersion)
+for (const { figure, before } of worse)
+  process.stdout.write(`\nWORSE: ${figure.figure}: ${figure.value.toFixed(2)}, was ${before.toFixed(2)}`)
+if (missed.length > 0) process.stdout.write(`\n${missed.length} of the targets missed`)
+process.stdout.write('\n')
+
+if (options['write-baseline']) writeBaseline(figures, nodeVersion)
+if (options['write-docs']) await writeDocs(figures, nodeVersion)
+// A target is for a quiet machine; what counts anywhere is that nothing became worse, and that nothing is sent twice.
+const failed = course.short ? [...worse, ...missed.filter(({ exact }) => exact)] : missed
+process.exitCode = failed.length > 0 && !options['write-baseline'] ? 1 : 0
