@@ -55,6 +55,11 @@ async function measure(bench: Bench, course: Course, nodeVersion: string): Promi
   )
 }
 
+/** As a reader would type it. */
+function commandOf({ node }: Course): string {
+  return node === process.execPath ? 'npm run bench' : 'npm run bench -- --node PATH'
+}
+
 const course: Course = { node: options.node, short: options.short }
 const nodeVersion = execFileSync(course.node, ['-p', 'process.version'], { encoding: 'utf8' }).trim()
 const figures: Figure[] = []
@@ -74,7 +79,7 @@ if (missed.length > 0) process.stdout.write(`\n${missed.length} of the targets m
 process.stdout.write('\n')
 
 if (options['write-baseline']) writeBaseline(figures, nodeVersion)
-if (options['write-docs']) await writeDocs(figures, nodeVersion)
+if (options['write-docs']) writeDocs(figures, nodeVersion, commandOf(course))
 // A target is for a quiet machine; what counts anywhere is that nothing became worse, and that nothing is sent twice.
 const failed = course.short ? [...worse, ...missed.filter(({ exact }) => exact)] : missed
 process.exitCode = failed.length > 0 && !options['write-baseline'] ? 1 : 0

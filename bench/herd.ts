@@ -76,15 +76,9 @@ function figuresOf(rounds: Map<number, Round[]>): Figure[] {
     },
     ...PROCESSES.map((processes): Figure => {
       const figure = `herd of ${processes} × ${CALLS}: wait beyond Feishu's own time, p95`
-      const value = p95(processes)
+      const target = processes === 8 ? { atMost: 100 } : null
       const peers = [{ name: 'nothing due', value: p95(processes, 'idle') }]
-      return {
-        key: `herd-${processes}`,
-        figure,
-        value,
-        unit,
-        target: processes === 8 ? { atMost: 100 } : null,
-      }
+      return { key: `herd-${processes}`, figure, value: p95(processes), unit, target, peers }
     }),
     {
       key: 'herd-growth',

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { openTheatre, setScene, type Theatre } from '../test/faults/scene.ts'
 import { storeIssued } from '../test/support/stored.ts'
-import { type Course, type Figure, median } from './figure.ts'
+import { type Course, type Figure, median, quantile } from './figure.ts'
 import { installPeer } from './peers.ts'
 import { memoryOf, openSession, type Session } from './process.ts'
 
@@ -75,7 +75,8 @@ async function measureGrowth(session: Session): Promise<number | null> {
   }
   // Of five parts the first is the heap's way to its size; the second is compared with the last.
   const part = held.length / 5
-  const growth = median(held.slice(-part)) / median(held.slice(part, 2 * part))
+  // The low tenth of each is what is left when garbage has just been collected.
+  const growth = quantile(held.slice(-part), 0.1) / quantile(held.slice(part, 2 * part), 0.1)
   return Number.isNaN(growth) ? null : growth
 }
 
