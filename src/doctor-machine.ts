@@ -3,11 +3,11 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { App } from './app.ts'
+import { callbackPort } from './callback-port.ts'
 import type { Deps } from './deps.ts'
 import { type Checks, type Finding, fail, pass, type Runtime, skip, warn, withApp } from './doctor-check.ts'
 import { AuthError } from './errors.ts'
 import { ensureOwnDirectory, reserveFile, temporaryName } from './files.ts'
-import { inspectPort } from './loopback/port.ts'
 import type { KeySource } from './store/envelope.ts'
 import type { LockHolder } from './store/lock.ts'
 
@@ -29,7 +29,7 @@ export function machineChecks(
     store: () => store(deps, app, exposed),
     key: () => key(deps, app),
     lock: withApp(app, (app) => lock(deps, app)),
-    redirect_port: async () => redirectPort(deps, await holder),
+    redirect_port: async () => redirectPort(deps, app),
     targets:
       profile === deps.config.profile
         ? withApp(app, (app) => targets(deps, app))
@@ -135,14 +135,13 @@ async function lock(deps: Deps, app: App): Promise<Finding> {
   return pass(`taken and given back in ${Math.ceil(deps.clock.elapsed() - startedAt)} ms`)
 }
 
-async function redirectPort(deps: Deps, holder: LockHolder | null): Promise<Finding> {
-  const { redirectUri, callbackListen } = deps.config
-  const { problem, holders } = await inspectPort({ redirectUri, listen: callbackListen })
-  if (!problem) return pass(`The port of ${redirectUri} is free.`)
-  if (holder && holders.some(({ pid }) => pid === holder.pid))
-    return pass(`Process ${holder.pid} listens there for the answer to the pending authorization.`)
-  const who = holders.map(({ pid, program }) => `process ${pid} (${program})`).join(', ')
-  return fail(who ? `${problem.message} It is held by ${who}.` : problem.message, problem.nextStep)
+async function redirectPort(deps: Deps, app: App | AuthError): Promise<Finding> {
+  const port = await callbackPort(deps)
+  if (port.kind === 'free') return pass(`The port of ${deps.config.redirectUri} is free.`)
+  const { message, nextStep } = port.error
+  if (port.kind === 'taken') return fail(message, nextStep)
+  if (app instanceof AuthError || port.owner.account !== app.key) return warn(message, nextStep)
+  return pass(`Process ${port.owner.pid} listens there for the answer to the pending authorization.`)
 }
 
 async function targets(deps: Deps, app: App): Promise<Finding> {

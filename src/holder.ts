@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { App } from './app.ts'
 import { conclude, expire, readPending } from './authorization-end.ts'
 import { endPage, unstoredPage } from './callback-page.ts'
+import { claimPort, namePortOwner } from './callback-port.ts'
 import type { Deps } from './deps.ts'
 import { pollDevice } from './device.ts'
 import { AuthError } from './errors.ts'
@@ -29,6 +30,8 @@ export class Holder {
   readonly #held: HeldLock
   /** The listener, or the polling of the device grant. */
   #waiting: { close(): Promise<void> } | null = null
+  /** Names us to other profiles that want the port. */
+  #port: HeldLock | null = null
   #watch: NodeJS.Timeout | null = null
   #decided = false
   #stopped: Promise<void> | null = null
@@ -43,13 +46,16 @@ export class Holder {
 
   async begin(): Promise<void> {
     const pending = this.#pending
+    this.#held.describe({})
     if (pending.device) {
       const { device } = pending
       this.#waiting = pollDevice(this.#deps, this.#app, { ...pending, device }, (end) => void this.#take(end))
     } else {
-      const listener = await this.#listen()
-      this.#held.describe({ addresses: listener.addresses })
-      this.#waiting = listener
+      const { redirectUri } = pending
+      this.#waiting = await this.#listen().catch(async (error) => {
+        throw await namePortOwner(this.#deps, error, redirectUri)
+      })
+      this.#port = await claimPort(this.#deps, this.#app, redirectUri)
     }
   }
 
@@ -80,6 +86,8 @@ export class Holder {
 
   async #stop(): Promise<void> {
     if (this.#watch) clearInterval(this.#watch)
+    // Before the port is free: whoever opens it next puts its own name there.
+    this.#port?.release()
     await this.#waiting?.close()
     this.#held.release()
     const { holders } = this.#deps

@@ -105,7 +105,7 @@ function errorCode(error: unknown): string {
 
 function portError(cause: unknown, address: string, port: number, isListenSet: boolean): AuthError {
   const code = errorCode(cause)
-  const problem = code === 'EADDRINUSE' ? 'is in use by another program' : `cannot be opened (${code})`
+  const problem = code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${code})`
   const elsewhere = isListenSet
     ? 'set FEISHU_CALLBACK_LISTEN to a free port and point the proxy there'
     : 'register a redirect URL with another port in the Feishu console and set FEISHU_REDIRECT_URI to it'

@@ -1,37 +1,28 @@
-/** Whether the listener could open its port, and who holds it if not. */
+/** Whether the listener could open its port, and which process holds a port. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { AuthError } from '../errors.ts'
 import { type ListenerOptions, listenForCallback } from './listener.ts'
 
 /** A process that listens on a port. */
-export type PortHolder = { pid: number; program: string }
+type PortHolder = { pid: number; program: string }
 
-export type PortState = {
-  /** Null: the port is free. */
-  problem: AuthError | null
-  /** Empty: nobody, or nobody that can be seen (another user's process, not on Linux). */
-  holders: PortHolder[]
-}
-
-/** Opens the port that the listener would open, and closes it at once. */
+/** Opens the port that the listener would open, and closes it at once; resolves to why it could not, else null. */
 export async function inspectPort(
   options: Pick<ListenerOptions, 'redirectUri' | 'listen'>,
-): Promise<PortState> {
+): Promise<AuthError | null> {
   try {
     const refuse = async () => ({ kind: 'ignored' }) as const
     const listener = await listenForCallback({ ...options, tls: null, language: null, onResponse: refuse })
     await listener.close()
-    return { problem: null, holders: [] }
+    return null
   } catch (error) {
     if (!(error instanceof AuthError)) throw error
-    const { port, protocol } = new URL(options.redirectUri)
-    const standard = protocol === 'https:' ? 443 : 80
-    return { problem: error, holders: portHolders(options.listen?.port ?? Number(port || standard)) }
+    return error
   }
 }
 
-/** The processes that listen on a TCP port, from Linux's /proc; elsewhere none are found. */
-function portHolders(port: number): PortHolder[] {
+/** The processes that listen on a TCP port, from Linux's /proc; elsewhere, and of other users, none are found. */
+export function portHolders(port: number): PortHolder[] {
   try {
     const sockets = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) => listeners(table, port)))
     const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
