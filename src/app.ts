@@ -6,6 +6,7 @@ import { AuthError } from './errors.ts'
 import { errnoOf, readForeignFile } from './files.ts'
 import { type Endpoints, endpointsOf } from './oauth/feishu.ts'
 import type { ClientCredentials } from './oauth/token-endpoint.ts'
+import { PROFILE_NAME } from './profile-name.ts'
 import { Secret } from './secret.ts'
 import type { ProfileId } from './store/token-store.ts'
 
@@ -18,6 +19,8 @@ export type App = {
 }
 
 type KeptApp = { app_id: string; app_secret: string; brand: Brand }
+/** What `setup` kept, by profile. */
+export type KeptApps = Readonly<Record<string, KeptApp>>
 
 /** An App Secret has 32 characters; a file that is much larger is not one. */
 const MAX_SECRET_BYTES = 4096
@@ -42,21 +45,26 @@ function secretOf(app: EnvironmentApp): Secret {
   })
 }
 
-async function keptApp(deps: Deps, profile: string): Promise<KeptApp | null> {
-  const apps = ((await deps.store.readApps()) ?? {}) as Record<string, KeptApp>
+/** What `setup` kept: for those who look at many profiles, so that it is opened once. */
+export async function readKeptApps(deps: Deps): Promise<KeptApps> {
+  return ((await deps.store.readApps()) ?? {}) as Record<string, KeptApp>
+}
+
+function keptApp(apps: KeptApps, profile: string): KeptApp | null {
   return (Object.hasOwn(apps, profile) ? apps[profile] : apps[DEFAULT_PROFILE]) ?? null
 }
 
 /**
  * The app of a profile.
  *
+ * @param apps what `setup` kept, if it was read already
  * @throws AuthError `not_configured`, with what to set and where
  */
-export async function resolveApp(deps: Deps, profile: string): Promise<App> {
+export async function resolveApp(deps: Deps, profile: string, apps?: KeptApps): Promise<App> {
   const { config } = deps
   const mine = profile === config.profile
   if (mine && config.app) return appOf(deps, config.brand, config.app.appId, secretOf(config.app), profile)
-  const kept = await keptApp(deps, profile)
+  const kept = keptApp(apps ?? (await readKeptApps(deps)), profile)
   if (kept) return appOf(deps, kept.brand, kept.app_id, new Secret(kept.app_secret), profile)
   const given = config.app ?? config.fallbackApp
   if (given) return appOf(deps, config.brand, given.appId, secretOf(given), profile)
@@ -76,24 +84,27 @@ function appOf(deps: Deps, brand: Brand, appId: string, appSecret: Secret, profi
   }
 }
 
-/** The names of all profiles that have a record or an app of their own. */
-export async function knownProfiles(deps: Deps): Promise<Set<string>> {
-  const { config, store } = deps
-  const names = new Set<string>()
+/**
+ * The names of all profiles that have a record or an app of their own. The folder is looked through once for each app
+ * that profiles without one of their own may use: two at most, however many profiles there are.
+ */
+export function knownProfiles({ config, store }: Deps, apps: KeptApps): Set<string> {
+  const names = new Set(Object.keys(apps))
   const given = config.app ?? config.fallbackApp
-  if (given)
-    for (const name of store.profileNames({ brand: config.brand, appId: given.appId })) names.add(name)
-  const apps = (await store.readApps().catch(() => null)) ?? {}
-  for (const [name, app] of Object.entries(apps as Record<string, KeptApp>)) {
-    names.add(name)
-    for (const other of store.profileNames({ brand: app.brand, appId: app.app_id })) names.add(other)
-  }
+  const shared = apps[DEFAULT_PROFILE]
+  const ids = [
+    given && { brand: config.brand, appId: given.appId },
+    shared && { brand: shared.brand, appId: shared.app_id },
+  ]
+  const stored = ids.flatMap((id) => (id ? store.profileNames(id) : []))
+  // Somebody's copy of a file is no profile.
+  for (const name of stored) if (PROFILE_NAME.test(name)) names.add(name)
   return names
 }
 
 /** The names of all profiles: `own` first, the known ones in order. */
-export async function profileNames(deps: Deps, own: string): Promise<string[]> {
-  const names = await knownProfiles(deps)
+export function profileNames(deps: Deps, own: string, apps: KeptApps): string[] {
+  const names = knownProfiles(deps, apps)
   names.delete(own)
   return [own, ...[...names].sort()]
 }

@@ -1,6 +1,6 @@
 // The profiles of this store: which there are, giving one another name, removing one. Asks Feishu nothing.
 
-import { type App, knownProfiles, profileNames, resolveApp } from './app.ts'
+import { type App, type KeptApps, knownProfiles, profileNames, readKeptApps, resolveApp } from './app.ts'
 import { type Brand, DEFAULT_PROFILE } from './config.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
@@ -9,7 +9,6 @@ import { reauthorizeBy } from './oauth/token-set.ts'
 import { PROFILE_NAME } from './profile-name.ts'
 import { LOCK_MS } from './refresh.ts'
 import { readStatus, type Status } from './status.ts'
-import type { Json } from './store/token-store.ts'
 import { toTime } from './times.ts'
 
 /** One line of `profile list`, in the names of `token_status`. */
@@ -27,8 +26,9 @@ export type ProfileRow = {
 /** All profiles with their status, `own` first. */
 export async function listProfiles(deps: Deps, own: string): Promise<ProfileRow[]> {
   const rows: ProfileRow[] = []
-  for (const profile of await profileNames(deps, own)) {
-    const { status, app, record } = await readStatus(deps, profile)
+  const apps = await readKeptApps(deps).catch(() => null)
+  for (const profile of profileNames(deps, own, apps ?? {})) {
+    const { status, app, record } = await readStatus(deps, profile, apps)
     const tokenSet = record?.tokenSet ?? null
     rows.push({
       profile,
@@ -52,10 +52,10 @@ export async function removeProfile(
   deps: Deps,
   { profile, force }: { profile: string; force: boolean },
 ): Promise<{ heldToken: boolean }> {
-  const known = await knownProfiles(deps)
+  const apps = await readKeptApps(deps)
+  const known = knownProfiles(deps, apps)
   if (!known.has(profile)) throw unknownProfile(deps, profile)
-  const app = await resolveApp(deps, profile)
-  const apps = await deps.store.readApps()
+  const app = await resolveApp(deps, profile, apps)
   const users = [...known].filter((name) => name !== profile && !ownsApp(apps, name))
   if (profile === DEFAULT_PROFILE && ownsApp(apps, profile) && users.length > 0 && !force) {
     throw refusal(
@@ -98,10 +98,10 @@ export async function renameProfile(
 ): Promise<{ generation: number | null }> {
   if (!PROFILE_NAME.test(to))
     throw refusal(`"${to.slice(0, 64)}" is no profile name`, 'Use 1 to 64 of a-z, 0-9, ".", "_" and "-".')
-  if (!(await knownProfiles(deps)).has(from)) throw unknownProfile(deps, from)
-  const app = await resolveApp(deps, from)
-  const apps = await deps.store.readApps()
-  const own = ownsApp(apps, from) ? apps?.[from] : null
+  const apps = await readKeptApps(deps)
+  if (!knownProfiles(deps, apps).has(from)) throw unknownProfile(deps, from)
+  const app = await resolveApp(deps, from, apps)
+  const own = ownsApp(apps, from) ? apps[from] : null
   await checkName(deps, app, { from, to, own, apps })
   const generation = await withoutPending(deps, app, async () => {
     if (own) await deps.store.updateApps((others) => ({ ...others, [to]: own }))
@@ -115,7 +115,7 @@ export async function renameProfile(
 async function checkName(
   deps: Deps,
   app: App,
-  { from, to, own, apps }: { from: string; to: string; own: unknown; apps: Json | null },
+  { from, to, own, apps }: { from: string; to: string; own: unknown; apps: KeptApps },
 ): Promise<void> {
   const { config, store } = deps
   const taken = refusal(
@@ -123,11 +123,11 @@ async function checkName(
     'Choose another name, or remove that profile first.',
   )
   if (from === to) throw taken
-  const theirs = ownsApp(apps, to) ? apps?.[to] : null
+  const theirs = ownsApp(apps, to) ? apps[to] : null
   if (theirs && JSON.stringify(theirs) !== JSON.stringify(own)) throw taken
   // Where the environment gives the app, it names the profile too, and will name the new one.
   if (config.app && config.profile === from) return
-  const future = await resolveApp(deps, to).catch(() => null)
+  const future = await resolveApp(deps, to, apps).catch(() => null)
   const same = future?.id.brand === app.id.brand && future.id.appId === app.id.appId
   if (future && !same && store.profileNames(future.id).includes(to)) throw taken
   if (same || (own && !(config.app && config.profile === to))) return
@@ -164,8 +164,8 @@ async function withoutPending<T>(deps: Deps, app: App, work: () => Promise<T>): 
   }
 }
 
-function ownsApp(apps: Json | null, profile: string): boolean {
-  return apps !== null && Object.hasOwn(apps, profile)
+function ownsApp(apps: KeptApps, profile: string): boolean {
+  return Object.hasOwn(apps, profile)
 }
 
 function unknownProfile(deps: Deps, profile: string): AuthError {

@@ -1,6 +1,6 @@
 // What is stored, and what to do next. Reads only, asks Feishu only when told to, and never shows a secret.
 
-import { type App, profileNames, resolveApp } from './app.ts'
+import { type App, type KeptApps, profileNames, readKeptApps, resolveApp } from './app.ts'
 import {
   type Authorization,
   type AuthorizationFields,
@@ -214,14 +214,16 @@ async function withoutRecord(
 }
 
 async function profileStatuses(deps: Deps, own: string, status: Status): Promise<TokenStatus['profiles']> {
-  const names = await profileNames(deps, own)
+  // Credentials that cannot be opened hide no profile of the environment's app; whoever needs them reports it.
+  const apps = await readKeptApps(deps).catch(() => null)
+  const names = profileNames(deps, own, apps ?? {})
   const rows: TokenStatus['profiles'] = []
   for (const [index, profile] of names.entries()) {
     const shown =
       profile === own
         ? status
         : index < MAX_PROFILE_STATUSES
-          ? (await readStatus(deps, profile)).status
+          ? (await readStatus(deps, profile, apps)).status
           : null
     rows.push({ profile, status: shown })
   }
@@ -232,10 +234,11 @@ async function profileStatuses(deps: Deps, own: string, status: Status): Promise
 export async function readStatus(
   deps: Deps,
   profile: string,
+  apps: KeptApps | null,
 ): Promise<{ status: Status; app: App | null; record: TokenRecord | null }> {
   let app: App | null = null
   try {
-    app = await resolveApp(deps, profile)
+    app = await resolveApp(deps, profile, apps ?? undefined)
     const record = await deps.store.read(app.id)
     return { status: statusOf(deps, app, record, null), app, record }
   } catch (error) {

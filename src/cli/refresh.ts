@@ -1,21 +1,16 @@
-import { errorAnswer, errorText, type RefreshAnswer, refreshAnswer, toAuthError } from '../answers.ts'
-import { profileNames, resolveApp } from '../app.ts'
-import type { Deps } from '../deps.ts'
-import { nextStep } from '../oauth/token-set.ts'
+import { errorAnswer, errorText, type RefreshAnswer, refreshAnswer } from '../answers.ts'
 import { refreshToken } from '../refresh.ts'
-import { type Command, print } from './io.ts'
-import { expectOperands } from './run.ts'
+import { type ProfileOutcome, refreshAll } from '../refresh-all.ts'
+import { type Command, type Invocation, print } from './io.ts'
+import { exitCode, expectOperands } from './run.ts'
 
 /** Refreshes the token if it is due; with `--all` every profile that is due. */
-export const refresh: Command = async ({ cli, deps, profile, options, operands }) => {
+export const refresh: Command = async (invocation) => {
+  const { cli, deps, profile, options, operands } = invocation
   expectOperands(cli, operands, [])
-  if (options.all)
-    return refreshAll(deps, options.force ?? false, (answer, text) => print(cli, options.json, answer, text))
-  const answer = refreshAnswer(
-    deps,
-    profile,
-    await refreshToken(deps, { profile, force: options.force ?? false }),
-  )
+  const force = options.force ?? false
+  if (options.all) return all(invocation, force)
+  const answer = refreshAnswer(deps, profile, await refreshToken(deps, { profile, force }))
   print(cli, options.json, answer, `${line(answer)}\n`)
   return 0
 }
@@ -25,47 +20,18 @@ function line(answer: RefreshAnswer): string {
   return `${answer.profile}: ${answer.status.replaceAll('_', ' ')}, ${until}. ${answer.next_step}`
 }
 
-/** A day before its end a refresh token is used, even if the access token is not: a rest of a week must not kill it. */
-const KEEP_ALIVE_MS = 86_400_000 * 6
-/** Half of Feishu's 1,000 a minute for one app, with room for what the servers do. */
-const PAUSE_MS = 150
-
-async function refreshAll(
-  deps: Deps,
-  force: boolean,
-  tell: (answer: object, text: string) => void,
-): Promise<number> {
-  const results: object[] = []
-  const lines: string[] = []
-  let exit = 0
-  for (const profile of await profileNames(deps, deps.config.profile)) {
-    try {
-      if (!force && !(await isDue(deps, profile))) continue
-      if (results.length > 0)
-        await new Promise((resume) => setTimeout(resume, PAUSE_MS * (0.5 + Math.random())))
-      const answer = refreshAnswer(deps, profile, await refreshToken(deps, { profile, force: true }))
-      results.push(answer)
-      lines.push(line(answer))
-    } catch (error) {
-      const known = toAuthError(error)
-      if (known.code === 'not_authorized') continue
-      results.push({ profile, ...errorAnswer(known) })
-      lines.push(`${profile}: ${errorText(known)}`)
-      exit = Math.max(exit, known.recovery === 'reauthorize' ? 3 : known.recovery === 'fix_config' ? 2 : 1)
-    }
-  }
-  tell({ results }, lines.length > 0 ? `${lines.join('\n')}\n` : 'No profile is due.\n')
-  return exit
-}
-
-/** Due: the access token needs it, or the refresh token was not used for a day. */
-async function isDue(deps: Deps, profile: string): Promise<boolean> {
-  const app = await resolveApp(deps, profile)
-  const record = await deps.store.read(app.id)
-  const { tokenSet } = record
-  if (!tokenSet) return false
-  const step = nextStep(tokenSet, deps.clock.remainingMs(record, app.key), deps.config.refreshMarginMs)
-  if (step !== 'use') return step === 'refresh'
-  const endsAt = tokenSet.refreshTokenExpiresAt
-  return endsAt !== null && endsAt - deps.clock.now() < KEEP_ALIVE_MS
+async function all({ cli, deps, options }: Invocation, force: boolean): Promise<number> {
+  const waitUntil = (at: number) =>
+    new Promise<void>((resume) => setTimeout(resume, Math.max(0, at - deps.clock.now())))
+  const { outcomes, left } = await refreshAll(deps, { force, waitUntil })
+  const shown = outcomes.map(({ profile, result, error }: ProfileOutcome) => {
+    if (error) return { answer: { profile, ...errorAnswer(error) }, text: `${profile}: ${errorText(error)}` }
+    const answer = refreshAnswer(deps, profile, result)
+    return { answer, text: line(answer) }
+  })
+  const lines = shown.map(({ text }) => text)
+  if (left > 0) lines.push(`Feishu cannot be had now: ${left} profiles are left for the next run.`)
+  const text = lines.join('\n') || 'No profile is due.'
+  print(cli, options.json, { results: shown.map(({ answer }) => answer), left }, `${text}\n`)
+  return Math.max(0, ...outcomes.map(({ error }) => (error ? exitCode(error) : 0)))
 }

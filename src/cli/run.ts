@@ -96,7 +96,8 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 const EXIT_CODES: Readonly<Record<Recovery, number>> = { retry: 1, wait: 1, fix_config: 2, reauthorize: 3 }
 const EXIT_UNANSWERED = 4
 
-function exitCode(error: AuthError): number {
+/** The exit code of a failed command. */
+export function exitCode(error: AuthError): number {
   if (error.code === 'access_denied' || error.code === 'authorization_expired') return EXIT_UNANSWERED
   return EXIT_CODES[error.recovery]
 }

@@ -91,7 +91,11 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     otherApps({ brand, appId, profile }) {
       const suffix = `-${profile}.json`
       const apps = sealed.names().filter((name) => name.endsWith(suffix))
-      return apps.map((name) => name.slice(0, -suffix.length)).filter((name) => name !== `${brand}-${appId}`)
+      // Feishu's app ids have no "-": what has a second one is another profile, whose name ends like this one's.
+      const ids = apps
+        .map((name) => name.slice(0, -suffix.length))
+        .filter((name) => /^[^-]+-[^-]+$/.test(name))
+      return ids.filter((name) => name !== `${brand}-${appId}`)
     },
     async readApps() {
       return (await sealed.open(sealed.appsPath, APPS))?.content ?? null

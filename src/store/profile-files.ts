@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { AuthError } from '../errors.ts'
 import { isTemporaryNameOf, readOwnFile, removeFile, renameFile, replaceFile } from '../files.ts'
 import { decodeRecord, type TokenRecord } from '../oauth/token-set.ts'
@@ -81,7 +81,10 @@ export class ProfileFiles {
   async readRecord(): Promise<TokenRecord> {
     // Read before the record: it is noted after the record is written, so a newer one never looks like an older copy.
     const highest = this.highestGeneration()
-    const opened = await this.sealed.open(this.path, this.binding('token-set'))
+    const opened = await this.sealed.open(this.path, this.binding('token-set')).catch((error) => {
+      this.refuseForeign()
+      throw error
+    })
     if (!opened) return { generation: highest, tokenSet: null }
     const record = decodeRecord(opened.content)
     if (!record || record.generation !== opened.header.generation) {
@@ -90,6 +93,34 @@ export class ProfileFiles {
       })
     }
     return record.generation < highest ? withoutSpentToken(record, highest) : record
+  }
+
+  /**
+   * Throws where the record lies in its right place and is another profile's: with a "-" in an app id, or where the
+   * file system does not tell "A" from "a", two profiles can come to one file name. It must not be set aside.
+   */
+  refuseForeign(): void {
+    const { id } = this
+    const other = this.#header()
+    if (other?.kind !== 'token-set') return
+    const { brand, app_id, profile } = other
+    const same = brand === id.brand && app_id === id.appId && profile === id.profile
+    const theirs = `${brand}-${app_id}-${profile}.json`
+    if (same || theirs.toLowerCase() !== basename(this.path).toLowerCase()) return
+    throw new AuthError(
+      'config_invalid',
+      `Profile "${id.profile}" of app ${id.appId} would have the same file as profile "${profile}" of app ${app_id}; nothing was changed.`,
+      { nextStep: 'Choose another name for this profile (FEISHU_PROFILE, --profile).' },
+    )
+  }
+
+  /** The header of the record; null: none that can be read, which is told by whoever needs the record. */
+  #header(): Header | null {
+    try {
+      return this.sealed.header(this.path)
+    } catch {
+      return null
+    }
   }
 
   /** The highest generation ever written, noted in the lock file. */

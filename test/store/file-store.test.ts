@@ -365,6 +365,62 @@ describe('the names of the profiles', () => {
     expect(store.profileNames({ brand: 'feishu', appId: 'cli_b2' })).toEqual(['default'])
     expect(store.profileNames({ brand: 'lark', appId: 'cli_a1' })).toEqual([])
   })
+
+  test('of other apps are told apart from longer names of the same app', async () => {
+    const store = disk.open()
+    const write = (id: typeof ID) => store.withLock(id, LONG_MS, (locked) => locked.commit(makeRecord(1), 0))
+    await write({ ...ID, profile: 'my-work' })
+    expect(store.otherApps({ ...ID, profile: 'work' })).toEqual([])
+    await write({ ...ID, appId: 'cli_b2', profile: 'work' })
+    expect(store.otherApps({ ...ID, profile: 'work' })).toEqual(['feishu-cli_b2'])
+  })
+})
+
+describe('two profiles that come to one file name', () => {
+  test('by a "-" in an app id are told apart: the second is refused and leaves the first as it is', async () => {
+    const first = { brand: 'feishu', appId: 'cli_a-b', profile: 'work' } as const
+    const second = { brand: 'feishu', appId: 'cli_a', profile: 'b-work' } as const
+    const store = disk.open()
+    await store.withLock(first, LONG_MS, (locked) => locked.commit(makeRecord(1), 0))
+    const files = () =>
+      readdirSync(join(disk.directory, 'store')).map((name) => [
+        name,
+        readFileSync(join(disk.directory, 'store', name), 'utf8'),
+      ])
+    const before = files()
+    for (const attempt of [
+      () => store.read(second),
+      () => store.withLock(second, LONG_MS, (locked) => locked.remove()),
+      () => store.withLock(second, LONG_MS, (locked) => locked.setAside()),
+      () => store.rename(second, 'home', LONG_MS),
+    ]) {
+      expect(await failureOf(attempt)).toMatchObject({
+        code: 'config_invalid',
+        message: expect.stringContaining(
+          'Profile "b-work" of app cli_a would have the same file as profile "work" of app cli_a-b',
+        ),
+      })
+    }
+    expect(files()).toEqual(before)
+    expect(await store.read(first)).toEqual(makeRecord(1))
+  })
+
+  test('by a file system that does not tell "A" from "a" are told apart too', async () => {
+    const store = disk.open()
+    await store.withLock({ ...ID, appId: 'cli_A1' }, LONG_MS, (locked) => locked.commit(makeRecord(1), 0))
+    // As such a file system would find it.
+    renameSync(join(disk.directory, 'store', 'feishu-cli_A1-default.json'), disk.path)
+    expect(await failureOf(() => store.read(ID))).toMatchObject({ code: 'config_invalid' })
+  })
+
+  test('are another thing than a file that somebody gave a wrong name, which a new authorization sets aside', async () => {
+    const store = disk.open()
+    await store.withLock({ ...ID, profile: 'work' }, LONG_MS, (locked) => locked.commit(makeRecord(1), 0))
+    renameSync(join(disk.directory, 'store', 'feishu-cli_a1-work.json'), disk.path)
+    expect(await failureOf(() => store.read(ID))).toMatchObject({ code: 'store_unreadable' })
+    await store.withLock(ID, LONG_MS, (locked) => locked.setAside())
+    expect(disk.names()).toEqual([expect.stringMatching(/^feishu-cli_a1-default\.json\.corrupt-/)])
+  })
 })
 
 describe("the apps' credentials", () => {
