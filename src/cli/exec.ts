@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import { type App, resolveApp } from '../app.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { notAuthorized } from '../refresh.ts'
 import type { Cli, Command, Invocation } from './io.ts'
 import { usageError } from './run.ts'
+import type { Start } from './windows-command.ts'
 
 /** What a shell answers for a command that is not there, and for one that cannot be run. */
 const NOT_FOUND = 127
@@ -17,11 +19,13 @@ const FROM_TERMINAL: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP']
 /** Runs a command with a credential in its environment; its stdio, signals and exit status are its own. */
 export const exec: Command = async (invocation) => {
   const { cli, operands } = invocation
-  const [command, ...args] = operands
+  const [command] = operands
   if (command === undefined) throw usageError(cli.command, 'exec needs a command: exec -- CMD …')
   const { environment, gateway } = await childEnvironment(invocation)
   try {
-    return await runChild(spawn(command, args, { stdio: 'inherit', env: environment }), cli)
+    const { file, args, verbatim } = await startOf(cli, [command, ...operands.slice(1)])
+    const options = { stdio: 'inherit', env: environment, windowsVerbatimArguments: verbatim } as const
+    return await runChild(spawn(file, args, options), command, cli)
   } finally {
     await gateway?.close()
   }
@@ -70,7 +74,14 @@ function missingCredentials(app: App, inherited: NodeJS.ProcessEnv): Record<stri
   return credentials
 }
 
-function runChild(child: ChildProcess, cli: Cli): Promise<number> {
+async function startOf(cli: Cli, words: [string, ...string[]]): Promise<Start> {
+  const [file, ...args] = words
+  if (cli.runtime.platform !== 'win32') return { file, args, verbatim: false }
+  const { windowsStart } = await import('./windows-command.ts')
+  return windowsStart(words, { environment: cli.environment, exists: existsSync, program: cli.command })
+}
+
+function runChild(child: ChildProcess, command: string, cli: Cli): Promise<number> {
   const terminal = cli.stdin.isTTY === true
   cli.onSignal(SIGNALS, (signal) => {
     if (!terminal || !FROM_TERMINAL.includes(signal)) child.kill(signal)
@@ -78,7 +89,7 @@ function runChild(child: ChildProcess, cli: Cli): Promise<number> {
   return new Promise((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       const missing = error.code === 'ENOENT'
-      cli.stderr(`${child.spawnfile}: ${missing ? 'command not found' : `cannot be run (${error.code})`}\n`)
+      cli.stderr(`${command}: ${missing ? 'command not found' : `cannot be run (${error.code})`}\n`)
       resolve(missing ? NOT_FOUND : NOT_EXECUTABLE)
     })
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
