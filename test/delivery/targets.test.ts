@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type Machine, parseTargets } from '../../src/delivery/targets.ts'
 import { AuthError } from '../../src/errors.ts'
 
@@ -14,52 +14,44 @@ function paths(setting: string, machine: Machine): string[] {
   return parseTargets(setting, machine).flatMap((target) => target.paths)
 }
 
-test.each([
-  ['cursor', '/home/ada/.cursor/mcp.json', 'json'],
-  ['claude-code', '/home/ada/.claude.json', 'json'],
-  ['claude-desktop', '/home/ada/.config/Claude/claude_desktop_config.json', 'json'],
-  ['windsurf', '/home/ada/.codeium/windsurf/mcp_config.json', 'json'],
-  ['vscode', '/home/ada/.config/Code/User/mcp.json', 'json'],
-  ['codex', '/home/ada/.codex/config.toml', 'toml'],
-  ['gemini', '/home/ada/.gemini/settings.json', 'json'],
-  [
-    'cline',
-    '/home/ada/.config/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json',
-    'json',
-  ],
-])('%s has its file on Linux', (client, path, format) => {
-  const [target] = parseTargets(`${client}:lark`, LINUX)
-  expect(target).toMatchObject({ name: `${client}:lark`, entry: 'lark', format })
-  expect(target?.paths[0]).toBe(path)
-})
+const CLINE = 'globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json'
+const CODE = ['Code', 'Code - Insiders']
 
-test.each([
-  ['cursor', '/Users/ada/.cursor/mcp.json'],
-  ['claude-desktop', '/Users/ada/Library/Application Support/Claude/claude_desktop_config.json'],
-  ['vscode', '/Users/ada/Library/Application Support/Code/User/mcp.json'],
-])('%s has its file on macOS', (client, path) => {
-  expect(paths(`${client}:lark`, MAC)[0]).toBe(path)
-})
+/** Each client's file as its documents name it: below the home, below the folder for applications' data, or elsewhere. */
+const FILES: [client: string, format: string, below: 'home' | 'data', files: string[]][] = [
+  ['cursor', 'json', 'home', ['.cursor/mcp.json']],
+  ['claude-code', 'json', 'home', ['.claude.json']],
+  ['claude-desktop', 'json', 'data', ['Claude/claude_desktop_config.json']],
+  ['windsurf', 'json', 'home', ['.codeium/windsurf/mcp_config.json']],
+  ['vscode', 'json', 'data', CODE.map((app) => `${app}/User/mcp.json`)],
+  ['codex', 'toml', 'home', ['.codex/config.toml']],
+  ['gemini', 'json', 'home', ['.gemini/settings.json']],
+  ['cline', 'json', 'data', CODE.map((app) => `${app}/User/${CLINE}`)],
+]
 
-test.each([
-  ['cursor', ['C:\\Users\\ada\\.cursor\\mcp.json']],
-  [
-    'claude-desktop',
-    [
-      'C:\\Users\\ada\\AppData\\Local\\Packages\\Claude_pzs8sxrjxfjjc\\LocalCache\\Roaming\\Claude\\claude_desktop_config.json',
-      'C:\\Users\\ada\\AppData\\Roaming\\Claude\\claude_desktop_config.json',
-    ],
-  ],
-  [
-    'vscode',
-    [
-      'C:\\Users\\ada\\AppData\\Roaming\\Code\\User\\mcp.json',
-      'C:\\Users\\ada\\AppData\\Roaming\\Code - Insiders\\User\\mcp.json',
-    ],
-  ],
-  ['codex', ['C:\\Users\\ada\\.codex\\config.toml']],
-])('%s has its files on Windows', (client, expected) => {
-  expect(paths(`${client}:lark`, WINDOWS)).toEqual(expected)
+describe.each(FILES)('%s', (client, format, below, files) => {
+  test('has its file on Linux', () => {
+    const folder = below === 'home' ? '/home/ada' : '/home/ada/.config'
+    const [target] = parseTargets(`${client}:lark`, LINUX)
+    expect(target).toMatchObject({ name: `${client}:lark`, entry: 'lark', format })
+    expect(target?.paths).toEqual(files.map((file) => `${folder}/${file}`))
+  })
+
+  test('has its file on macOS', () => {
+    const folder = below === 'home' ? '/Users/ada' : '/Users/ada/Library/Application Support'
+    expect(paths(`${client}:lark`, MAC)).toEqual(files.map((file) => `${folder}/${file}`))
+  })
+
+  test('has its file on Windows, with and without the variables', () => {
+    const home = 'C:\\Users\\ada'
+    const folder = below === 'home' ? home : `${home}\\AppData\\Roaming`
+    const store = `${home}\\AppData\\Local\\Packages\\Claude_pzs8sxrjxfjjc\\LocalCache\\Roaming`
+    const usual = files.map((file) => `${folder}/${file}`)
+    const expected = client === 'claude-desktop' ? [`${store}/${files[0]}`, ...usual] : usual
+    for (const machine of [WINDOWS, { ...WINDOWS, env: {} }]) {
+      expect(paths(`${client}:lark`, machine)).toEqual(expected.map((path) => path.replaceAll('/', '\\')))
+    }
+  })
 })
 
 test('the clients’ own variables move their files', () => {

@@ -116,10 +116,17 @@ function placeOf(call: string, folder: string): Place | null {
   if (path.startsWith('socket:') || /^AF_INET/.test(call)) return { name: 'socket', path: null }
   if (!paths.some((path) => path.startsWith(folder))) return null
   const names = paths.map((path) => path.slice(folder.length).replace(/[\w-]{12}\.tmp$/, '*.tmp'))
-  const plain = names.map((name) => name.replace(/cli_\w+-/, '').replace(/\w{16}\.key/, '*.key'))
+  // Named by a hash of a path, which is another one in every run.
+  const hashed = /\/[0-9a-f]{32}\.json|-[0-9a-f]{12}-/
+  const plain = names.map((name) =>
+    name
+      .replace(/cli_\w+-/, '')
+      .replace(/\w{16}\.key/, '*.key')
+      .replace(hashed, '*'),
+  )
   return {
     name: plain.join(' → '),
-    path: paths.length === 1 && !path.endsWith('.tmp') ? (names[0] ?? null) : null,
+    path: paths.length === 1 && !path.endsWith('.tmp') && !hashed.test(path) ? (names[0] ?? null) : null,
   }
 }
 
