@@ -2,7 +2,8 @@ import { resolveApp } from '../app.ts'
 import { deliverCopies } from '../deliver.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import { AuthError } from '../errors.ts'
-import { LOCK_MS, notAuthorized, refreshToken } from '../refresh.ts'
+import { pullRecord } from '../pull.ts'
+import { LOCK_MS, notAuthorized } from '../refresh.ts'
 import { type Command, print } from './io.ts'
 import { expectOperands } from './run.ts'
 
@@ -18,7 +19,8 @@ export const deliver: Command = async ({ cli, deps, profile, options, operands }
   }
   const app = await resolveApp(deps, profile)
   const dryRun = options['dry-run'] ?? false
-  if (!dryRun) await refreshToken(deps, { profile, force: false })
+  // One that is due and cannot be refreshed now is delivered while it lives.
+  if (!dryRun) await pullRecord(deps, profile)
   // Under the lock: an older token must not be written over a newer one.
   const deliveries = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const { tokenSet } = await locked.read()
@@ -26,6 +28,7 @@ export const deliver: Command = async ({ cli, deps, profile, options, operands }
     return deliverCopies(deps.config, tokenSet, { now: deps.clock.now(), byHand: true, dryRun })
   })
   const lines = deliveries.map(({ target, status, detail, restart_hint }) => {
+    if (dryRun && status === 'delivered') return `${target}: would be delivered.\n${detail}\n`
     return `${target}: ${status}. ${detail}${restart_hint ? ` ${restart_hint}` : ''}\n`
   })
   print(cli, options.json, { deliveries }, lines.join('') || 'FEISHU_DELIVER_TO names no target.\n')

@@ -11,7 +11,9 @@ export const refresh: Command = async (invocation) => {
   const force = options.force ?? false
   if (options.all) return all(invocation, force)
   const answer = refreshAnswer(deps, profile, await refreshToken(deps, { profile, force }))
-  print(cli, options.json, answer, `${line(answer)}\n`)
+  const undelivered = answer.deliveries.filter(({ status }) => !['delivered', 'unchanged'].includes(status))
+  const lines = [line(answer), ...undelivered.map((of) => `${of.target}: ${of.status}. ${of.detail}`)]
+  print(cli, options.json, answer, `${lines.join('\n')}\n`)
   return 0
 }
 

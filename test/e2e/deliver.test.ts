@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { authorize, run, type Stage, setStage, startServer } from '../support/program.ts'
+import { age, openStore } from '../support/stored.ts'
 
 const CURSOR = `{
   // a comment that stays
@@ -59,6 +60,7 @@ test('a value that somebody changed by hand is left alone until deliver is calle
 
   const dry = await run(stage, ['deliver', '--dry-run'])
   expect(dry.code).toBe(0)
+  expect(dry.stderr).toMatch(/^dotenv:\S+: would be delivered\.\n--- /)
   for (const secret of stage.sandbox.secrets()) expect(dry.stderr + dry.stdout).not.toContain(secret)
   expect(await readFile(dotenv, 'utf8')).toBe('FEISHU_TOKEN=by-hand\n')
 
@@ -79,8 +81,29 @@ test('a target that cannot be written fails no refresh, and deliver says so by i
     persisted: true,
     deliveries: [{ status: 'refused' }],
   })
+  const forced = await run(stage, ['refresh', '--force'])
+  expect(forced.code).toBe(0)
+  expect(forced.stderr).toMatch(
+    /^default: refreshed.*\nmcp:\/nonexistent\/mcp.json#lark: refused\. .*no such file/,
+  )
   expect((await run(stage, ['deliver'])).code).toBe(1)
   expect((await run(stage, ['deliver'], { env: { FEISHU_DELIVER_TO: 'nonsense' } })).code).toBe(2)
+})
+
+test('a token that is due and cannot be refreshed is delivered while it lives', async () => {
+  const { stage, dotenv } = await stageWithTargets()
+  const { FEISHU_DELIVER_TO, ...quiet } = stage.env
+  const server = await startServer({ ...stage, env: quiet })
+  await authorize(stage, server)
+  await server.close()
+  expect(FEISHU_DELIVER_TO).toContain(dotenv)
+  const id = { brand: 'feishu', appId: stage.sandbox.app.appId, profile: 'default' } as const
+  await age(openStore(stage.tokenDir), id, 60_000)
+  stage.sandbox.faults.next({ kind: 'error', code: 20050 }, Number.POSITIVE_INFINITY)
+  const delivered = await run(stage, ['deliver', '--json'])
+  expect(delivered.code).toBe(0)
+  const token = (await run({ ...stage, env: quiet }, ['token'])).stdout.trim()
+  expect(await readFile(dotenv, 'utf8')).toContain(`FEISHU_TOKEN=${token}\n`)
 })
 
 test('the token of another profile is never written to this profile’s targets', async () => {
