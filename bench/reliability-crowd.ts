@@ -2,11 +2,13 @@
 
 import { refreshing, serve, start } from '../test/faults/process.ts'
 import { openTheatre, setScene } from '../test/faults/scene.ts'
-import { presentationsByToken } from '../test/support/invariants.ts'
+import { checkText, presentationsByToken } from '../test/support/invariants.ts'
 import { age } from '../test/support/stored.ts'
 
 const SERVERS = 8
 const CALLS = 25
+/** As much as the program and Node can be made to tell. */
+const LOUD = { FEISHU_LOG_LEVEL: 'debug', NODE_DEBUG: 'http,net,tls,undici' }
 
 export type Crowd = { rounds: number; requests: number; calls: number; good: number }
 
@@ -40,12 +42,12 @@ export async function measureSuccession(main: string, times: number): Promise<nu
   const took: number[] = []
   for (let time = 0; time < times; time += 1) {
     const scene = await setScene(theatre)
-    const next = serve(scene, main)
+    const next = serve(scene, main, LOUD)
     await next.call('token_status')
     await age(scene.open().store, scene.id)
     const held = theatre.sandbox.faults.next({ kind: 'hold' })
     const second = theatre.sandbox.faults.next({ kind: 'none' })
-    const holder = start(scene, refreshing(main))
+    const holder = start(scene, refreshing(main), { env: LOUD })
     await held.reached
     const answer = next.call('refresh_token')
     const killedAt = performance.now()
@@ -53,7 +55,9 @@ export async function measureSuccession(main: string, times: number): Promise<nu
     await second.reached
     took.push(performance.now() - killedAt)
     await answer
-    await next.close()
+    for (const { stdout, stderr } of [await next.close(), await holder.end]) {
+      checkText('an output', stdout + stderr, scene.secrets())
+    }
     scene.close()
   }
   await theatre.close()

@@ -36,22 +36,56 @@ function message(id: number | null, method: string, params: object): string {
   return `${JSON.stringify({ jsonrpc: '2.0', ...(id === null ? {} : { id }), method, params })}\n`
 }
 
-/** Hands the address to the tool of a server, and closes stdin when it has answered. */
-export function paste(address: string): Talk {
+type ToolResult = { structuredContent?: { authorization_url?: string | null } }
+
+/** Calls `start_authorization` once, and closes stdin when what follows its answer is done. */
+function converse(args: object, then: (result: ToolResult | undefined) => Promise<void>): Talk {
   return (child: ChildProcess) => {
     const clientInfo = { name: 'test', version: '0' }
-    const call = { name: 'start_authorization', arguments: { callback_url: address } }
-    child.stdin?.write(
-      message(1, 'initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo }),
-    )
+    const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo }
+    child.stdin?.write(message(1, 'initialize', params))
     child.stdin?.write(message(null, 'notifications/initialized', {}))
-    child.stdin?.write(message(2, 'tools/call', call))
-    let stdout = ''
+    child.stdin?.write(message(2, 'tools/call', { name: 'start_authorization', arguments: args }))
+    let rest = ''
     child.stdout?.on('data', (chunk) => {
-      stdout += chunk
-      if (stdout.includes('"id":2')) child.stdin?.end()
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop() ?? ''
+      const answer = lines.map((line) => JSON.parse(line)).find(({ id }) => id === 2)
+      if (answer) void then(answer.result).finally(() => child.stdin?.end())
     })
   }
+}
+
+/** Hands the address to the tool of a server, and closes stdin when it has answered. */
+export function paste(address: string): Talk {
+  return converse({ callback_url: address }, async () => undefined)
+}
+
+/** The page that a browser shows of an address; null: it can show none, however often it is asked to. */
+async function visit(address: string): Promise<string | null> {
+  for (let attempt = 1; attempt <= 3; attempt += 1) {
+    try {
+      const page = await fetch(address, { headers: { connection: 'close', 'accept-language': 'en' } })
+      return await page.text()
+    } catch {
+      // The process is gone, or its system let it down: a person loads the page again.
+    }
+  }
+  return null
+}
+
+/** What a person did and saw. */
+export type Visit = { address: string; page: string | null }
+
+/** Asks a server for a link, approves, and lets the browser reach its listener. */
+export function approveAtListener({ sandbox }: Scene, tell: (visit: Visit) => void): Talk {
+  return converse({ open_browser: false }, async (result) => {
+    const link = result?.structuredContent?.authorization_url
+    if (!link) return
+    const address = await sandbox.approve(link)
+    tell({ address, page: null })
+    tell({ address, page: await visit(address) })
+  })
 }
 
 /** The tool's answer in what a server wrote, every line of it JSON-RPC; null: it gave none. */

@@ -1,45 +1,69 @@
-// The end of an authorization by a pasted address, and what must hold of it whatever goes wrong.
+// An authorization from its link to the stored tokens, and what must hold of it whatever goes wrong.
 
+import { FACES } from '../../src/loopback/page-text.ts'
 import { refreshToken } from '../../src/refresh.ts'
 import { tokenStatus } from '../../src/status.ts'
 import { fingerprint } from '../feishu-sandbox/ledger.ts'
-import { checkFiles, checkNoLeftovers } from '../support/invariants.ts'
-import { answerOf, goOn, leavePending, paste, setAuthorizationScene } from './authorization.ts'
+import { checkFiles, checkNoLeftovers, checkNoProcess, checkText } from '../support/invariants.ts'
+import { answerOf, approveAtListener, goOn, setAuthorizationScene, type Visit } from './authorization.ts'
 import { checkOutputs, type Theatre } from './scene.ts'
-import type { Fault, Point } from './strace.ts'
-import type { Trial } from './sweep.ts'
+import type { Strike, Trial } from './sweep.ts'
 
-function checkAnswer(stdout: string, fault: Fault, struck: string, generation: number): void {
+/** A process that lives answers the call, and shows the person a page that is true. */
+function checkAnswer(
+  stdout: string,
+  { fault, struck }: Strike,
+  visit: Visit | null,
+  generation: number,
+): void {
   const answer = answerOf(stdout)
-  if (struck.startsWith('write stdout') && fault !== 'delay') return
-  if (!answer) throw new Error(`no answer: ${stdout}`)
-  if (!answer.isError && generation !== 2) throw new Error('it said that it had succeeded')
-  if (answer.isError && fault === 'delay') throw new Error(answer.text)
-  if (answer.isError && /code=unexpected_response/.test(answer.text)) throw new Error(answer.text)
+  const deaf = struck.includes('socket') && fault !== 'delay'
+  if (!answer && !deaf) throw new Error(`no answer: ${stdout}`)
+  if (answer?.isError && fault === 'delay') throw new Error(answer.text)
+  if (answer?.isError && /code=unexpected_response/.test(answer.text)) throw new Error(answer.text)
+  if (answer && !answer.isError && !visit?.page && !deaf) throw new Error('no page')
+  const told = visit?.page?.includes(FACES.succeeded.title.en)
+  if (told && generation !== 2) throw new Error('the page said that it had succeeded')
 }
 
-/** An authorization that a person has approved, its address not yet pasted. */
+/** The tokens are kept when they lie beside the record: before Feishu is asked whose they are. */
+function windowEnd(places: readonly string[]): number {
+  const asked = places.indexOf('connect socket #1')
+  return places.findIndex(
+    (where, index) => index > asked && /^(connect socket #2|rename .*\.pending #)/.test(where),
+  )
+}
+
+/** An authorization that nobody has asked for yet. */
 export async function setAuthorizeTrial(theatre: Theatre, main: string): Promise<Trial> {
   const scene = await setAuthorizationScene(theatre)
-  const address = await leavePending(scene)
-  const code = fingerprint(new URL(address).searchParams.get('code') ?? '')
+  let visit: Visit | null = null
   return {
     scene,
     program: { ...scene.program(main, []), out: null },
-    talk: paste(address),
-    async judge(ended, fault, struck) {
+    talk: approveAtListener(scene, (seen) => {
+      visit = seen
+    }),
+    windowEnd,
+    async judge(ended, strike) {
       checkOutputs(scene, ended)
+      checkText('the page', visit?.page ?? '', scene.secrets())
+      checkNoProcess(scene.folder)
       const killed = ended.signal === 'SIGKILL'
       const { generation, tokenSet } = await scene.open().store.read(scene.id)
       if (!tokenSet || generation < 1 || generation > 2) throw new Error(`generation ${generation}`)
-      if (!killed) checkAnswer(ended.stdout, fault, struck, generation)
+      if (!killed) checkAnswer(ended.stdout, strike, visit, generation)
+      const code = fingerprint(new URL(visit?.address ?? 'http://none').searchParams.get('code') ?? '')
       const entries = scene.sandbox.ledger.filter((entry) => entry.fingerprint === code)
       if (entries.length > 1) throw new Error(`the code was presented ${entries.length} times`)
       const status = await tokenStatus(scene.open(), { profile: 'default', verify: false, waitSeconds: 0 })
       if (status.status !== 'valid') throw new Error(`the old token is ${status.status}`)
       const went = await goOn(scene, 1)
-      const lost = entries[0]?.outcome === 'granted' && went === 'new link'
-      if (lost && !killed && !struck.includes('socket')) throw new Error('the exchanged tokens were lost')
+      // Tokens of an unknown person never take the place of a known one's: that is no loss but the contract.
+      const unknown = /did not say who logged in/.test(status.authorization_error ?? '')
+      const lost = entries[0]?.outcome === 'granted' && went === 'new link' && !unknown
+      const mayLose = killed ? strike.inWindow : strike.struck.includes('socket')
+      if (lost && !mayLose) throw new Error('tokens that had arrived were lost')
       const next = await refreshToken(scene.open(), { profile: 'default', force: true })
       if (next.status !== 'refreshed') throw new Error(`the new token is ${next.status}`)
       checkFiles(scene.folder, scene.secrets())
@@ -47,9 +71,4 @@ export async function setAuthorizeTrial(theatre: Theatre, main: string): Promise
       return lost
     },
   }
-}
-
-/** The calls that can be struck: a pipe is neither a disk nor a network, and has no path to be found by. */
-export function strikable(points: readonly Point[]): Point[] {
-  return points.filter((point) => !/^write (stdout|socket)/.test(point.where))
 }

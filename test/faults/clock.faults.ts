@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { age } from '../support/stored.ts'
 import { refreshing, serve, start } from './process.ts'
 import { openTheatre, presentationsOf, type Scene, setScene, type Theatre } from './scene.ts'
-import { buildVariant } from './variant.ts'
+import { WHOLE } from './variant.ts'
 
 const LIBRARIES = ['x86_64', 'aarch64'].map(
   (machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`,
@@ -20,10 +20,10 @@ const JUMPS = ['+400d', '-400d', '+3d', '-3d', '+2h', '-2h']
 type Step = { clock: string; stop?: boolean }
 
 /** The calls to a server whose clock stands in a file: one before the steps, and one after each. */
-async function callThrough(scene: Scene, main: string, steps: Step[]): Promise<unknown[]> {
+async function callThrough(scene: Scene, steps: Step[]): Promise<unknown[]> {
   const clock = join(scene.home, 'clock')
   writeFileSync(clock, '+0')
-  const server = serve(scene, main, { ...faked, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' })
+  const server = serve(scene, WHOLE, { ...faked, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' })
   const call = async () => (await server.call('refresh_token')).structuredContent?.status
   const statuses = [await call()]
   for (const step of steps) {
@@ -38,10 +38,8 @@ async function callThrough(scene: Scene, main: string, steps: Step[]): Promise<u
 
 describe.skipIf(!library)('a clock', () => {
   let theatre: Theatre
-  let main: string
   beforeAll(async () => {
     theatre = await openTheatre()
-    main = await buildVariant('whole')
   })
   afterAll(() => theatre.close())
 
@@ -50,14 +48,14 @@ describe.skipIf(!library)('a clock', () => {
     async (offset) => {
       const scene = await setScene(theatre)
       const env = { ...faked, FAKETIME: offset }
-      const status = await start(scene, [process.execPath, main, 'status', '--json'], { env }).end
+      const status = await start(scene, [process.execPath, WHOLE, 'status', '--json'], { env }).end
       expect(['valid', 'needs_refresh']).toContain(JSON.parse(status.stdout).status)
-      const refreshed = await start(scene, refreshing(main), { env }).end
+      const refreshed = await start(scene, refreshing(WHOLE), { env }).end
       expect(['refreshed', 'still_valid'], refreshed.stdout).toContain(JSON.parse(refreshed.stdout).status)
-      const again = await start(scene, refreshing(main), { env }).end
+      const again = await start(scene, refreshing(WHOLE), { env }).end
       expect(JSON.parse(again.stdout).status).toBe('still_valid')
       expect(presentationsOf(scene)).toBeLessThanOrEqual(1)
-      const righted = await start(scene, refreshing(main)).end
+      const righted = await start(scene, refreshing(WHOLE)).end
       expect(['refreshed', 'still_valid'], righted.stdout).toContain(JSON.parse(righted.stdout).status)
       scene.close()
     },
@@ -67,7 +65,7 @@ describe.skipIf(!library)('a clock', () => {
     const scene = await setScene(theatre)
     const before = theatre.sandbox.ledger.length
     const steps = [...JUMPS, '+0'].flatMap((clock) => [{ clock }, { clock }])
-    const statuses = await callThrough(scene, main, steps)
+    const statuses = await callThrough(scene, steps)
     expect(statuses).toHaveLength(steps.length + 1)
     expect(statuses[0]).toBe('still_valid')
     expect(new Set(statuses.slice(1))).toEqual(new Set(['refreshed', 'still_valid']))
@@ -79,7 +77,7 @@ describe.skipIf(!library)('a clock', () => {
 
   test('that goes on while the machine sleeps makes the token due at once', async () => {
     const scene = await setScene(theatre)
-    const statuses = await callThrough(scene, main, [{ clock: '+3h', stop: true }, { clock: '+3h' }])
+    const statuses = await callThrough(scene, [{ clock: '+3h', stop: true }, { clock: '+3h' }])
     expect(statuses).toEqual(['still_valid', 'refreshed', 'still_valid'])
     scene.close()
   })
@@ -87,7 +85,7 @@ describe.skipIf(!library)('a clock', () => {
   test('that is set back while the token expires does not keep it alive', async () => {
     const scene = await setScene(theatre)
     await age(scene.open().store, scene.id, 3_000_000)
-    const statuses = await callThrough(scene, main, [{ clock: '+1h' }, { clock: '+0' }])
+    const statuses = await callThrough(scene, [{ clock: '+1h' }, { clock: '+0' }])
     expect(statuses).toEqual(['still_valid', 'refreshed', 'refreshed'])
     scene.close()
   })

@@ -1,19 +1,19 @@
-// A disk that is full, at every level of fullness: nothing is spent that could not be kept.
+// Disks that are full, read-only or odd: nothing is spent that could not be kept.
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { refreshing, start } from './process.ts'
-import { openTheatre, presentationsOf, type Scene, setScene, type Theatre } from './scene.ts'
+import { checkAftermath, openTheatre, presentationsOf, type Scene, setScene, type Theatre } from './scene.ts'
 import { straceProblem } from './strace.ts'
-import { buildVariant } from './variant.ts'
+import { buildVariant, WHOLE } from './variant.ts'
 
-const DISK = '/tmp/feishu-token-mcp-disk'
+const DISK = mkdtempSync(join(tmpdir(), 'feishu-token-mcp-disk-'))
 
 function mountProblem(): string | null {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'a small tmpfs needs root on Linux'
-  mkdirSync(DISK, { recursive: true, mode: 0o700 })
   const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=512k,mode=0700', 'tmpfs', DISK])
   if (status === 0) spawnSync('umount', [DISK])
   return status === 0 ? null : `tmpfs cannot be mounted: ${stderr}`
@@ -30,31 +30,71 @@ function fill(freeBlocks: number): void {
   writeFileSync(FILLER, Buffer.alloc(Math.max(0, bfree - freeBlocks) * bsize))
 }
 
-async function settled(scene: Scene, main: string): Promise<void> {
+async function settled(scene: Scene): Promise<void> {
   rmSync(FILLER, { force: true })
-  const next = await start(scene, refreshing(main, '--force')).end
+  const next = await start(scene, refreshing(WHOLE, '--force')).end
   expect(JSON.parse(next.stdout).status, next.stdout).toBe('refreshed')
 }
 
 const untraced = straceProblem()
-if (untraced) console.warn(`SKIPPED: a disk that cannot flush folders. ${untraced}`)
+if (untraced) console.warn(`SKIPPED: disks that refuse single calls. ${untraced}`)
 
-test.skipIf(untraced)('a disk that cannot flush folders is used all the same', async () => {
-  const theatre = await openTheatre()
-  const scene = await setScene(theatre)
-  const rule = ['-P', join(scene.folder, 'store'), '-e', 'trace=fsync', '-e', 'inject=fsync:error=EINVAL']
-  const command = refreshing(await buildVariant('whole'), '--force')
-  const { stdout } = await start(scene, ['strace', '-f', '-o', '/dev/null', ...rule, ...command]).end
-  expect(JSON.parse(stdout)).toMatchObject({ status: 'refreshed', persisted: true })
-  await theatre.close()
+/** A refresh with an injection of strace's, everywhere or on one path. */
+async function refreshWith(scene: Scene, rule: string, path: string | null, main: string = WHOLE) {
+  const only = path === null ? [] : ['-P', path]
+  const traced = ['strace', '-f', '-o', '/dev/null', ...only, '-e', `trace=${rule.split(':')[0]}`]
+  const command = [...traced, '-e', `inject=${rule}`, ...refreshing(main, '--force')]
+  return JSON.parse((await start(scene, command).end).stdout)
+}
+
+describe.skipIf(untraced)('a disk that', () => {
+  let theatre: Theatre
+  let scene: Scene
+  let successor: string
+  beforeEach(async () => {
+    theatre = await openTheatre()
+    scene = await setScene(theatre)
+    successor = join(scene.folder, 'store', `feishu-${scene.id.appId}-default.json.next`)
+  })
+  afterEach(() => theatre.close())
+
+  test('cannot flush folders is used all the same', async () => {
+    const answer = await refreshWith(scene, 'fsync:error=EINVAL', join(scene.folder, 'store'))
+    expect(answer).toMatchObject({ status: 'refreshed', persisted: true })
+  })
+
+  const HELD = 'rename:error=EPERM:when=1..3'
+
+  test('lets the record be replaced only at the fourth attempt is waited for', async () => {
+    expect(await refreshWith(scene, HELD, successor)).toMatchObject({ status: 'refreshed', persisted: true })
+  })
+
+  test('is not waited for without the attempts: the control', async () => {
+    const hasty = await buildVariant('attempts-to-rename', [
+      {
+        file: 'src/files.ts',
+        from: 'if (!busy || performance.now() + pauseMs > giveUpAt) throw error',
+        to: 'if (busy || performance.now() + pauseMs > giveUpAt) throw error',
+      },
+    ])
+    expect(await refreshWith(scene, HELD, successor, hasty)).toMatchObject({ persisted: false })
+  })
+
+  test('never lets it be replaced has the answer beside it, and the next process puts it in place', async () => {
+    // The first two put the intent in its place.
+    const answer = await refreshWith(scene, 'rename:error=EPERM:when=3+', null)
+    expect(answer).toMatchObject({ status: 'refreshed', persisted: false })
+    const { next, lost } = await checkAftermath(scene, 1)
+    expect(next).toMatchObject({ status: 'refreshed_elsewhere', record: { generation: 2 } })
+    expect(lost).toBe(false)
+    expect(presentationsOf(scene)).toBe(1)
+  })
 })
 
-describe.skipIf(problem)('a disk that is full', () => {
+describe.skipIf(problem)('a small disk', () => {
   let theatre: Theatre
-  let main: string
   beforeAll(async () => {
     theatre = await openTheatre()
-    main = await buildVariant('whole')
     spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=512k,mode=0700', 'tmpfs', DISK])
   })
   afterAll(async () => {
@@ -63,19 +103,19 @@ describe.skipIf(problem)('a disk that is full', () => {
     rmSync(DISK, { recursive: true, force: true })
   })
 
-  test('before the request spends nothing, whatever room is left', async () => {
+  test('that is full before the request spends nothing, whatever room is left', async () => {
     const seen = new Set<string>()
     for (let free = 0; free <= 16; free += 1) {
       const scene = await setScene(theatre, { FEISHU_TOKEN_DIR: join(DISK, 'tokens') })
       fill(free)
-      const answer = JSON.parse((await start(scene, refreshing(main, '--force')).end).stdout)
+      const answer = JSON.parse((await start(scene, refreshing(WHOLE, '--force')).end).stdout)
       seen.add(answer.status ?? answer.error.code)
       if (answer.status === undefined) {
         expect(answer.error).toMatchObject({ code: 'store_not_writable', recovery: 'retry' })
         expect(answer.error.message).toMatch(/\/tokens\/.*ENOSPC/)
         expect(presentationsOf(scene)).toBe(0)
       } else expect(answer).toMatchObject({ status: 'refreshed', persisted: true })
-      await settled(scene, main)
+      await settled(scene)
       rmSync(join(DISK, 'tokens'), { recursive: true })
       scene.close()
     }
@@ -95,9 +135,9 @@ describe.skipIf(problem)('a disk that is full', () => {
   }
 
   test('that fills up while Feishu answers takes the answer: its room was reserved', async () => {
-    const { answer, scene } = await fillWhileWaiting(main)
+    const { answer, scene } = await fillWhileWaiting(WHOLE)
     expect(answer).toMatchObject({ status: 'refreshed', persisted: true, generation: 2 })
-    await settled(scene, main)
+    await settled(scene)
     rmSync(join(DISK, 'tokens'), { recursive: true })
     scene.close()
   })
@@ -113,6 +153,20 @@ describe.skipIf(problem)('a disk that is full', () => {
     const { answer, scene } = await fillWhileWaiting(without)
     expect(answer).toMatchObject({ status: 'refreshed', persisted: false })
     rmSync(FILLER)
+    rmSync(join(DISK, 'tokens'), { recursive: true })
+    scene.close()
+  })
+  test('that is read-only spends nothing, names the path, and the valid token stays in use', async () => {
+    const scene = await setScene(theatre, { FEISHU_TOKEN_DIR: join(DISK, 'tokens') })
+    spawnSync('mount', ['-o', 'remount,ro', DISK])
+    const answer = JSON.parse((await start(scene, refreshing(WHOLE, '--force')).end).stdout)
+    const token = await start(scene, [process.execPath, WHOLE, 'token']).end
+    spawnSync('mount', ['-o', 'remount,rw', DISK])
+    expect(answer.error).toMatchObject({ code: 'store_not_writable', recovery: 'retry' })
+    expect(answer.error.message).toMatch(/\/tokens\/.*EROFS/)
+    expect(presentationsOf(scene)).toBe(0)
+    expect(token).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\S+\n$/) })
+    await settled(scene)
     rmSync(join(DISK, 'tokens'), { recursive: true })
     scene.close()
   })

@@ -63,6 +63,9 @@ export type ServerProcess = {
   pid: number
   kill: (signal: NodeJS.Signals) => void
   call: (name: string, args?: Record<string, unknown>) => Promise<ToolAnswer>
+  /** No longer reads what it writes. */
+  hangUp: () => void
+  end: Promise<Ended>
   /** Ends stdin, and waits until the process is gone. */
   close: () => Promise<Ended>
 }
@@ -72,11 +75,13 @@ export function serve(scene: Scene, main: string, env: Record<string, string> = 
   const waiting = new Map<number, (message: { result: ToolAnswer }) => void>()
   let write = (_message: object): void => undefined
   let end = (): void => undefined
+  let hangUp = (): void => undefined
   const running = start(scene, [process.execPath, main], {
     env,
     talk: (child) => {
       write = (message) => void child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
       end = () => void child.stdin?.end()
+      hangUp = () => void child.stdout?.destroy()
       let rest = ''
       child.stdout?.on('data', (chunk) => {
         const lines = (rest + chunk).split('\n')
@@ -93,6 +98,8 @@ export function serve(scene: Scene, main: string, env: Record<string, string> = 
   return {
     pid: running.pid,
     kill: running.kill,
+    hangUp: () => hangUp(),
+    end: running.end,
     call(name, args = {}) {
       id += 1
       const own = id

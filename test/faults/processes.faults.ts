@@ -5,30 +5,28 @@ import { killLogins, killRefreshes } from './kills.ts'
 import { printedSeed, seededRandom } from './process.ts'
 import { openTheatre, type Theatre } from './scene.ts'
 import { stopHolders } from './stops.ts'
-import { buildVariant } from './variant.ts'
+import { WHOLE } from './variant.ts'
 
 let theatre: Theatre
-let main: string
 beforeAll(async () => {
   theatre = await openTheatre()
-  main = await buildVariant('whole')
 })
 afterAll(() => theatre.close())
 
 test('kills at random moments of refreshes lose nothing that could be kept', async () => {
-  const tally = await killRefreshes(theatre, main, 60, seededRandom(printedSeed('refresh kills')))
+  const tally = await killRefreshes(theatre, WHOLE, 60, seededRandom(printedSeed('refresh kills')))
   console.log(tally)
   expect(tally).toMatchObject({ unreadable: 0, slow: 0 })
 })
 
 test('kills at random moments of logins lose nothing that could be kept', async () => {
-  const tally = await killLogins(theatre, main, 40, seededRandom(printedSeed('login kills')))
+  const tally = await killLogins(theatre, WHOLE, 40, seededRandom(printedSeed('login kills')))
   console.log(tally)
   expect(tally).toMatchObject({ unreadable: 0 })
 })
 
 test('holders that are stopped for longer than anybody waits are not overtaken', async () => {
-  const tally = await stopHolders(theatre, main, 5, 17_000)
+  const tally = await stopHolders(theatre, WHOLE, 5, 17_000)
   console.log(tally)
   expect(tally).toMatchObject({ doubled: 0, ended: 5, unanswered: 0 })
 })

@@ -8,7 +8,7 @@ import { age } from '../support/stored.ts'
 import { refreshing, start } from './process.ts'
 import { openTheatre, presentationsOf, type Scene, setScene, type Theatre } from './scene.ts'
 import { discover, inject, straceProblem } from './strace.ts'
-import { buildVariant, type Patch } from './variant.ts'
+import { buildVariant, type Patch, WHOLE } from './variant.ts'
 
 /** Resolves to what went wrong; null: the protection held. */
 type Proof = (scene: Scene, main: string, theatre: Theatre) => Promise<string | null>
@@ -270,7 +270,7 @@ describe.each(CASES)('$name', ({ name, proof, without, both, traced, linux }) =>
   const cannot = (traced && problem !== null) || (linux && process.platform !== 'linux')
 
   test.skipIf(cannot)('holds', async () => {
-    const main = await buildVariant(both ? `${variant}-whole` : 'whole', common)
+    const main = both ? await buildVariant(`${variant}-whole`, common) : WHOLE
     expect(await proof(await setScene(theatre), main, theatre)).toBeNull()
   })
 

@@ -1,32 +1,20 @@
-// A refresh, with every fault at every system call.
+// A refresh, with every fault at a sample of its system calls; at all of them in sweeps.soak.ts.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { setRefreshTrial } from './refresh-trial.ts'
-import { openTheatre, type Theatre } from './scene.ts'
-import { discover, FAULTS, type Point, straceProblem } from './strace.ts'
-import { report, sweep } from './sweep.ts'
-import { buildVariant } from './variant.ts'
+import { expect, test } from 'vitest'
+import { openTheatre } from './scene.ts'
+import { discover, straceProblem } from './strace.ts'
+import { describeSweep } from './sweep-suite.ts'
+import { REFRESH_SWEEP } from './sweeps.ts'
+import { WHOLE } from './variant.ts'
 
-const problem = straceProblem()
-if (problem) console.warn(`SKIPPED: the system call sweep of a refresh. ${problem}`)
+const EVERY = 8
 
-describe.skipIf(problem)('a refresh', () => {
-  let theatre: Theatre
-  let main: string
-  let points: Point[]
-  beforeAll(async () => {
-    theatre = await openTheatre()
-    main = await buildVariant('whole')
-    const { scene, program } = await setRefreshTrial(theatre, main)
-    const found = await discover(program)
-    expect(JSON.parse(found.ended.stdout)).toMatchObject({ status: 'refreshed', generation: 2 })
-    points = found.points
-    scene.close()
-  })
-  afterAll(() => theatre.close())
-
-  test('flushes the file, renames it, flushes the folder, and only then answers', () => {
-    const places = points.map((point) => point.where)
+test.skipIf(straceProblem())(
+  'a refresh flushes the file, renames it, flushes the folder, and only then answers',
+  async () => {
+    const theatre = await openTheatre()
+    const { scene, program } = await REFRESH_SWEEP.setTrial(theatre, WHOLE)
+    const places = (await discover(program)).points.map((point) => point.where)
     const renamed = places.indexOf('rename /store/feishu-default.json.next → /store/feishu-default.json #1')
     const order = [
       places.findIndex((where) => where.startsWith('read socket')),
@@ -37,10 +25,9 @@ describe.skipIf(problem)('a refresh', () => {
     ]
     expect(order).not.toContain(-1)
     expect(order).toEqual(order.toSorted((a, b) => a - b))
-  })
+    scene.close()
+    await theatre.close()
+  },
+)
 
-  test.each(FAULTS)('keeps its promises with %s at each call', { timeout: 900_000 }, async (fault) => {
-    const tally = await sweep(points, fault, () => setRefreshTrial(theatre, main))
-    report(`refresh, ${fault}`, points, tally)
-  })
-})
+describeSweep({ ...REFRESH_SWEEP, every: EVERY })

@@ -2,8 +2,7 @@
 
 import { AuthError } from '../../src/errors.ts'
 import { checkAftermath, checkOutputs, presentationsOf, setScene, type Theatre } from './scene.ts'
-import type { Fault } from './strace.ts'
-import type { Trial } from './sweep.ts'
+import type { Strike, Trial } from './sweep.ts'
 
 /** What a process may say when a call of the system fails; each names the path or the host. */
 const EXPLAINED = [
@@ -15,7 +14,7 @@ const EXPLAINED = [
 ]
 
 /** A process that lives answers with one document: the token set, or what is wrong. */
-function checkAnswer(stdout: string, fault: Fault, struck: string): void {
+function checkAnswer(stdout: string, { fault, struck }: Strike): void {
   if (struck.startsWith('write stdout') && fault !== 'delay') return
   const answer = JSON.parse(stdout)
   if (answer.status === 'refreshed') return
@@ -37,13 +36,15 @@ export async function setRefreshTrial(theatre: Theatre, main: string): Promise<T
   return {
     scene,
     program: scene.program(main, ['refresh', '--force', '--json']),
-    async judge(ended, fault, struck) {
+    // The second write of the successor is the answer; the first one reserves its room.
+    windowEnd: (places) => places.indexOf('pwrite64 /store/feishu-default.json.next #2'),
+    async judge(ended, strike) {
       checkOutputs(scene, ended)
       const killed = ended.signal === 'SIGKILL'
-      if (!killed) checkAnswer(ended.stdout, fault, struck)
+      if (!killed) checkAnswer(ended.stdout, strike)
       const sent = presentationsOf(scene)
       const { next, lost } = await checkAftermath(scene, 1)
-      checkNext(next, lost, killed || struck.includes('socket'))
+      checkNext(next, lost, killed ? strike.inWindow : strike.struck.includes('socket'))
       if (!killed && !lost && sent > 1) throw new Error(`presented ${sent} times although it was answered`)
       return lost
     },

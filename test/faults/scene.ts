@@ -12,7 +12,13 @@ import type { ProfileId } from '../../src/store/token-store.ts'
 import { fingerprint } from '../feishu-sandbox/ledger.ts'
 import { type Sandbox, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { configOf, openDeps } from '../support/deps.ts'
-import { checkFiles, checkNoLeftovers, checkText, presentationsByToken } from '../support/invariants.ts'
+import {
+  checkFiles,
+  checkNoLeftovers,
+  checkNoProcess,
+  checkText,
+  presentationsByToken,
+} from '../support/invariants.ts'
 import { storeIssued } from '../support/stored.ts'
 import type { Program } from './strace.ts'
 
@@ -123,6 +129,7 @@ export type Aftermath = {
 
 /** What the next process finds, and that the invariants hold; throws where they do not. */
 export async function checkAftermath(scene: Scene, generation: number): Promise<Aftermath> {
+  checkNoProcess(scene.folder)
   const next = scene.open()
   const stored = await next.store.read(scene.id)
   if (stored.generation < generation) throw new Error(`the generation fell to ${stored.generation}`)

@@ -5,7 +5,7 @@ import { fingerprint } from '../feishu-sandbox/ledger.ts'
 import { presentationsByToken } from '../support/invariants.ts'
 import { age, storeIssued } from '../support/stored.ts'
 import { refreshing, start } from './process.ts'
-import { setScene, type Theatre } from './scene.ts'
+import { inParallel, setScene, type Theatre } from './scene.ts'
 
 export type Stops = {
   rounds: number
@@ -17,6 +17,8 @@ export type Stops = {
 
 /** Waiting callers are answered within ten seconds of the lock, and the start of a process. */
 const ANSWER_MS = 13_000
+/** More would measure how long it takes to start them. */
+const WAITING_AT_ONCE = 25
 
 /** Stops `rounds` holders for `stopMs` while others want their locks; half of them between two requests. */
 export async function stopHolders(
@@ -46,14 +48,13 @@ export async function stopHolders(
   }
   const stoppedAt = performance.now()
   for (const { held } of holders) held?.release()
-  const waiters = holders.map(async ({ profile }) => {
+  await inParallel(holders, WAITING_AT_ONCE, async ({ profile }) => {
     const startedAt = performance.now()
     const { stdout } = await start(scene, refreshing(main, '--profile', profile)).end
     const tookMs = performance.now() - startedAt
     tally.slowestMs = Math.max(tally.slowestMs, tookMs)
     if (tookMs > ANSWER_MS || JSON.parse(stdout).error?.code !== 'store_locked') tally.unanswered += 1
   })
-  await Promise.all(waiters)
   await new Promise((resume) => setTimeout(resume, Math.max(0, stopMs - (performance.now() - stoppedAt))))
   for (const { run } of holders) run.kill('SIGCONT')
   for (const { run, token, between } of holders) {

@@ -60,6 +60,23 @@ export function checkNoLeftovers(directory: string): void {
   if (left.length > 0) broken(`left behind: ${left.join(' ')}`)
 }
 
+/** No process that works on a directory has outlived its test. Linux tells; elsewhere nothing is looked at. */
+export function checkNoProcess(directory: string): void {
+  if (!existsSync('/proc/self/environ')) return
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    if (environmentOf(pid).includes(directory)) broken(`process ${pid} still works on ${directory}`)
+  }
+}
+
+function environmentOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1')
+  } catch {
+    // Gone meanwhile, or somebody else's.
+    return ''
+  }
+}
+
 /** How much was looked through in this process so far. */
 export const scanned: { texts: number; characters: number } = { texts: 0, characters: 0 }
 
