@@ -4,7 +4,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig(({ mode }) => ({
   test: {
     include: [`test/faults/**/*.${mode}.ts`],
-    testTimeout: 120_000,
+    // A hundred processes on a machine that others use too.
+    testTimeout: 300_000,
     hookTimeout: 120_000,
     // One after the other: each fills the machine by itself.
     fileParallelism: false,

@@ -13,7 +13,7 @@ import {
 import { age, storeIssued } from '../support/stored.ts'
 import { goOn, leavePending, paste, setAuthorizationScene } from './authorization.ts'
 import { refreshing, start } from './process.ts'
-import { type Scene, setScene, type Theatre } from './scene.ts'
+import { type Scene, setScene, type Theatre, wasLost } from './scene.ts'
 
 export type Kills = { kills: number; unreadable: number; lost: number; slow: number }
 
@@ -79,7 +79,6 @@ export async function killRefreshes(
     const stored = await deps.store.read(scene.id).catch(() => null)
     if (!stored) tally.unreadable += 1
     const held = stored?.tokenSet?.refreshToken?.reveal() ?? ''
-    const spent = scene.sandbox.inspect(held)?.status === 'used'
     const startedAt = performance.now()
     const next = await refreshToken(deps, { profile: 'default', force: false }).catch((error) => error)
     if (performance.now() - startedAt > NEXT_MS) tally.slow += 1
@@ -90,7 +89,7 @@ export async function killRefreshes(
     checkScene(scene, generation, highest)
     highest = generation
     if (!(next instanceof AuthError)) continue
-    if (next.code !== 'refresh_uncertain' || !spent) throw next
+    if (next.code !== 'refresh_uncertain' || !wasLost(scene, held)) throw next
     tally.lost += 1
     highest += 1
     await storeIssued(deps.store, scene.id, scene.sandbox.issue(), scene.sandbox.user, Date.now())

@@ -31,15 +31,18 @@ export type Swept = { theatre: Theatre; main: string; setTrial: SetTrial; points
 export type Tally = { struck: Set<string>; lost: Set<string>; broken: string[]; missed: string[] }
 
 /** Runs at a time: delays cost no processor. */
-const WIDTH: Record<Fault, number> = { SIGKILL: 4, EIO: 4, ENOSPC: 4, EACCES: 4, delay: 16 }
+const WIDTH: Record<Fault, number> = { SIGKILL: 6, EIO: 6, ENOSPC: 6, EACCES: 6, delay: 16 }
 /** Runs without a fault that tell which calls there always are. */
 const RUNS = 3
 /** What a sweep may leave out: how often a socket is read depends on how the network cuts what it carries. */
 const MAX_MISSED = 0.02
 
+/** How far from its number in a run without a fault a call without a path is looked for. */
+const REACH = 12
+
 /** Wake-ups of other threads move calls without a path on their count: they are looked for nearby. */
-function countsNear({ syscall, nth, path }: Point): number[] {
-  const reach = path !== null ? 0 : /^(read|write)$/.test(syscall) ? 20 : 12
+function countsNear({ nth, path }: Point): number[] {
+  const reach = path === null ? REACH : 0
   const steps = Array.from({ length: 2 * reach + 1 }, (_, step) => (step % 2 ? 1 : -1) * Math.ceil(step / 2))
   return steps.map((step) => nth + step).filter((count) => count > 0)
 }

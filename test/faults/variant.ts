@@ -26,8 +26,8 @@ function applyPatch(folder: string, { file, from, to }: Patch): void {
 
 /** Builds a copy of the sources in the way the program itself is built. */
 async function bundle(name: string, patches: readonly Patch[]): Promise<string> {
-  const folder = join(ROOT, 'node_modules', '.cache', 'faults', name)
-  rmSync(folder, { recursive: true, force: true })
+  const folder = join(ROOT, 'node_modules', '.cache', 'faults', `${name}-${process.pid}`)
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   for (const part of ['src', '.build', 'package.json']) {
     cpSync(join(ROOT, part), join(folder, part), { recursive: true })
   }
