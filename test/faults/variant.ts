@@ -12,6 +12,9 @@ const ROOT = resolve('.')
 /** The program itself, as it was built. */
 export const WHOLE: string = join(ROOT, 'dist', 'main.js')
 
+/** Below the project, so that packages are found; of this process alone. */
+const VARIANTS = join(ROOT, 'node_modules', '.cache', 'faults', String(process.pid))
+process.once('exit', () => rmSync(VARIANTS, { recursive: true, force: true }))
 const built = new Map<string, Promise<string>>()
 
 function applyPatch(folder: string, { file, from, to }: Patch): void {
@@ -26,8 +29,7 @@ function applyPatch(folder: string, { file, from, to }: Patch): void {
 
 /** Builds a copy of the sources in the way the program itself is built. */
 async function bundle(name: string, patches: readonly Patch[]): Promise<string> {
-  const folder = join(ROOT, 'node_modules', '.cache', 'faults', `${name}-${process.pid}`)
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const folder = join(VARIANTS, name)
   for (const part of ['src', '.build', 'package.json']) {
     cpSync(join(ROOT, part), join(folder, part), { recursive: true })
   }
