@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /** Replaces `from`, which must stand in the file exactly once. */
@@ -12,9 +12,8 @@ const ROOT = resolve('.')
 /** The program itself, as it was built. */
 export const WHOLE: string = join(ROOT, 'dist', 'main.js')
 
-/** Below the project, so that packages are found; of this process alone. */
-const VARIANTS = join(ROOT, 'node_modules', '.cache', 'faults', String(process.pid))
-process.once('exit', () => rmSync(VARIANTS, { recursive: true, force: true }))
+/** Below the project, so that packages are found; a folder in it for each process. */
+const VARIANTS = join(ROOT, 'node_modules', '.cache', 'faults')
 const built = new Map<string, Promise<string>>()
 
 function applyPatch(folder: string, { file, from, to }: Patch): void {
@@ -27,9 +26,24 @@ function applyPatch(folder: string, { file, from, to }: Patch): void {
   )
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+function removeAbandoned(): void {
+  mkdirSync(VARIANTS, { recursive: true })
+  const abandoned = readdirSync(VARIANTS).filter((pid) => !isRunning(Number(pid)))
+  for (const pid of abandoned) rmSync(join(VARIANTS, pid), { recursive: true, force: true })
+}
+
 /** Builds a copy of the sources in the way the program itself is built. */
 async function bundle(name: string, patches: readonly Patch[]): Promise<string> {
-  const folder = join(VARIANTS, name)
+  removeAbandoned()
+  const folder = join(VARIANTS, String(process.pid), name)
   for (const part of ['src', '.build', 'package.json']) {
     cpSync(join(ROOT, part), join(folder, part), { recursive: true })
   }
