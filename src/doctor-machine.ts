@@ -4,18 +4,22 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { App } from './app.ts'
 import { callbackPort } from './callback-port.ts'
+import { readCallbackTls } from './callback-tls.ts'
 import type { Deps } from './deps.ts'
 import { type Checks, type Finding, fail, pass, type Runtime, skip, warn, withApp } from './doctor-check.ts'
 import { AuthError } from './errors.ts'
 import { ensureOwnDirectory, reserveFile, temporaryName } from './files.ts'
 import type { KeySource } from './store/envelope.ts'
 import type { LockHolder } from './store/lock.ts'
+import { toTime } from './times.ts'
 
 /** As much as a refresh reserves: a disk that is nearly full shows now. */
 const PROBE_BYTES = 32_768
 /** A refresh of another copy ends within seconds; a lock that is held longer is worth a word. */
 const LOCK_MS = 3_000
 const HOUR_MS = 3_600_000
+/** Time to make a new certificate before a login fails. */
+const CERTIFICATE_WARN_MS = 14 * 24 * HOUR_MS
 const OTHERS = 0o077
 
 /** `app` is the profile's app, or why there is none. */
@@ -136,8 +140,15 @@ async function lock(deps: Deps, app: App): Promise<Finding> {
 }
 
 async function redirectPort(deps: Deps, app: App | AuthError): Promise<Finding> {
+  const { redirectUri } = deps.config
+  const now = deps.clock.now()
+  const tls = readCallbackTls(deps.config, now)
+  if (tls && tls.endsAt - now < CERTIFICATE_WARN_MS) {
+    const message = `The certificate for ${redirectUri} ends at ${toTime(tls.endsAt)}.`
+    return warn(message, 'Make a new one in time: FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE.')
+  }
   const port = await callbackPort(deps)
-  if (port.kind === 'free') return pass(`The port of ${deps.config.redirectUri} is free.`)
+  if (port.kind === 'free') return pass(`The port of ${redirectUri} is free.`)
   const { message, nextStep } = port.error
   if (port.kind === 'taken') return fail(message, nextStep)
   if (app instanceof AuthError || port.owner.account !== app.key) return warn(message, nextStep)

@@ -1,13 +1,12 @@
 // Waiting for the answer to a pending authorization: the listener, the deadline, and an end that comes from elsewhere.
 
-import { readFileSync } from 'node:fs'
 import type { App } from './app.ts'
 import { conclude, expire, readPending } from './authorization-end.ts'
 import { endPage, unstoredPage } from './callback-page.ts'
 import { claimPort, namePortOwner } from './callback-port.ts'
+import { readCallbackTls } from './callback-tls.ts'
 import type { Deps } from './deps.ts'
 import { pollDevice } from './device.ts'
-import { AuthError } from './errors.ts'
 import { type AuthorizationAnswer, finishAuthorization } from './exchange.ts'
 import { type Listener, listenForCallback } from './loopback/listener.ts'
 import type { Page } from './loopback/page.ts'
@@ -60,14 +59,11 @@ export class Holder {
   }
 
   #listen(): Promise<Listener> {
-    const { config } = this.#deps
+    const { config, clock } = this.#deps
     return listenForCallback({
       redirectUri: this.#pending.redirectUri,
       listen: config.callbackListen,
-      tls: config.tlsFiles && {
-        cert: readPem('FEISHU_TLS_CERT_FILE', config.tlsFiles.cert),
-        key: readPem('FEISHU_TLS_KEY_FILE', config.tlsFiles.key),
-      },
+      tls: readCallbackTls(config, clock.now()),
       language: config.language,
       onResponse: (query) => this.#decide(query),
     })
@@ -178,17 +174,6 @@ export function expectedOf(
   pending: PendingAuthorization,
 ): { state: string; issuer: string; redirectUri: string } {
   return { state: pending.state.reveal(), issuer: app.endpoints.accounts, redirectUri: pending.redirectUri }
-}
-
-function readPem(setting: string, path: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch (cause) {
-    throw new AuthError('config_invalid', `${setting} (${path}) cannot be read.`, {
-      nextStep: `Set ${setting} to a file in PEM form.`,
-      cause,
-    })
-  }
 }
 
 async function answerPage(

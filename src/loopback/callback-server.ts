@@ -8,6 +8,7 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
 import { queryOf, refuse } from './admission.ts'
+import type { Tls } from './certificate.ts'
 import type { Connections } from './connections.ts'
 import { type Page, pageLanguage, renderPage } from './page.ts'
 import { CONTENT_SECURITY_POLICY } from './page-style.ts'
@@ -36,7 +37,7 @@ const FIXED_HEADERS = {
 export type CallbackServerOptions = {
   redirectUri: URL
   /** null = plain http. */
-  tls: { cert: Buffer; key: Buffer } | null
+  tls: Tls | null
   /** null = by `Accept-Language`. */
   language: 'zh' | 'en' | null
   onResponse: (query: URLSearchParams) => Promise<Page>
@@ -55,7 +56,12 @@ export function createCallbackServer(options: CallbackServerOptions, connections
   const server: Server =
     options.tls === null
       ? createHttpServer(limits)
-      : createHttpsServer({ ...limits, ...options.tls, handshakeTimeout: REQUEST_DEADLINE_MS })
+      : createHttpsServer({
+          ...limits,
+          cert: options.tls.cert,
+          key: options.tls.key,
+          handshakeTimeout: REQUEST_DEADLINE_MS,
+        })
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     // A second request on the connection is not looked at: the first answer closes it.
     if (connections.hear(request.socket)) void answer(request, response, options)

@@ -8,6 +8,7 @@ import type { Server } from 'node:net'
 import { AuthError } from '../errors.ts'
 import { portOf } from './admission.ts'
 import { type CallbackServerOptions, createCallbackServer } from './callback-server.ts'
+import type { Tls } from './certificate.ts'
 import { type Connections, trackConnections } from './connections.ts'
 import type { Page } from './page.ts'
 
@@ -16,7 +17,7 @@ export type ListenerOptions = {
   /** Where to listen when a proxy ends TLS; null = the redirect URI's host and port. */
   listen: { host: string; port: number } | null
   /** Our own certificate: the listener itself speaks https. */
-  tls: { cert: Buffer; key: Buffer } | null
+  tls: Tls | null
   /** null = by `Accept-Language`. */
   language: 'zh' | 'en' | null
   /**

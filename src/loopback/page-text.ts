@@ -94,6 +94,17 @@ export const FACES: Record<Page['kind'], Face> = {
   ignored: { status: 400, ...NOT_A_LOGIN_PAGE },
   not_found: { status: 404, ...NOT_A_LOGIN_PAGE },
   method_not_allowed: { status: 405, ...NOT_A_LOGIN_PAGE },
-  misdirected: { status: 421, ...NOT_A_LOGIN_PAGE },
+  misdirected: {
+    status: 421,
+    ...NOT_A_LOGIN_PAGE,
+    lead: {
+      en: 'This request names another host than the redirect URL does, so it was ignored; an authorization that is waiting goes on waiting.',
+      zh: '这次访问使用的主机名与重定向 URL 不一致，因此已被忽略；如果有授权正在等待，它会继续等待。',
+    },
+    next: {
+      en: 'To log in, open the link that your assistant gives you. If a proxy stands in front of this address, it must pass the Host header on unchanged.',
+      zh: '如需登录，请打开助手给你的授权链接。如果此地址前面有反向代理，请让它原样转发 Host 请求头。',
+    },
+  },
   forbidden: { status: 403, ...NOT_A_LOGIN_PAGE },
 }

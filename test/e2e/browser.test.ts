@@ -1,31 +1,12 @@
-import { accessSync, constants } from 'node:fs'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, type TestContext, test } from 'vitest'
+import { launchChromium, NO_CHROMIUM } from '../support/chromium.ts'
 import { type Server, type Stage, setStage, startServer } from '../support/program.ts'
 
-const EXECUTABLE = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
-
-let browser: Browser | undefined
-
-function isInstalled(): boolean {
-  try {
-    accessSync(EXECUTABLE, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
+let browser: Browser | null = null
 
 beforeAll(async () => {
-  if (!isInstalled()) return
-  const args = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--no-first-run',
-    '--disable-background-networking',
-  ]
-  browser = await chromium.launch({ executablePath: EXECUTABLE, args })
+  browser = await launchChromium()
 })
 
 afterAll(async () => browser?.close())
@@ -35,11 +16,7 @@ async function openLink(
   ctx: TestContext,
   locale: string,
 ): Promise<{ stage: Stage; server: Server; tab: Page }> {
-  if (!browser) {
-    return ctx.skip(
-      `no Chromium at ${EXECUTABLE}: apt-get install chromium fonts-noto-cjk, or set CHROMIUM_PATH`,
-    )
-  }
+  if (!browser) return ctx.skip(NO_CHROMIUM)
   const stage = await setStage()
   const server = await startServer(stage)
   const started = await server.call('start_authorization', { open_browser: false })

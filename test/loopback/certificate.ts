@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,21 +7,26 @@ import type { Answer } from './client.ts'
 
 export const NO_OPENSSL = 'no openssl: install the openssl command to run the tests of the https listener'
 
-/** A certificate for localhost that is its own authority; null where there is no openssl. */
-export function selfSigned(): { cert: Buffer; key: Buffer } | null {
+export type CertificateOptions = {
+  /** As openssl writes subjectAltNames. */
+  names?: string
+  /** -1: it ended yesterday. */
+  days?: number
+}
+
+/** A certificate that is its own authority, for localhost where nothing else is said; null where there is no openssl. */
+export function selfSigned(options: CertificateOptions = {}): { cert: Buffer; key: Buffer } | null {
+  const { names = 'DNS:localhost,IP:127.0.0.1', days = 2 } = options
   const folder = mkdtempSync(join(tmpdir(), 'loopback-tls-'))
-  const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+  const file = (name: string): string => join(folder, name)
+  const openssl = (...args: string[]): unknown => execFileSync('openssl', args, { stdio: 'ignore' })
+  const keys = ['-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
   try {
-    execFileSync(
-      'openssl',
-      [
-        ...['req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
-        ...['-keyout', keyFile, '-out', certFile, '-days', '2', '-subj', '/CN=localhost'],
-        ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
-      ],
-      { stdio: 'ignore' },
-    )
-    return { cert: readFileSync(certFile), key: readFileSync(keyFile) }
+    openssl('req', '-new', ...keys, '-keyout', file('key'), '-out', file('request'), '-subj', '/CN=localhost')
+    writeFileSync(file('names'), `subjectAltName=${names}\n`)
+    const signed = ['-days', String(days), '-extfile', file('names'), '-out', file('cert')]
+    openssl('x509', '-req', '-in', file('request'), '-signkey', file('key'), ...signed)
+    return { cert: readFileSync(file('cert')), key: readFileSync(file('key')) }
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
     throw error
@@ -30,11 +35,17 @@ export function selfSigned(): { cert: Buffer; key: Buffer } | null {
   }
 }
 
-/** Asks the https listener as a browser would that trusts the certificate. */
-export function getSecurely(port: number, path: string, ca: Buffer): Promise<Answer> {
+/** Asks an https server as a browser would that trusts the certificate. */
+export function getSecurely(
+  port: number,
+  path: string,
+  ca: Buffer,
+  host: string = `localhost:${port}`,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', servername: 'localhost', port, path, ca, agent: false })
-    asked.setHeader('Host', `localhost:${port}`)
+    const servername = host.replace(/:\d+$/, '')
+    const asked = request({ host: '127.0.0.1', servername, port, path, ca, agent: false })
+    asked.setHeader('Host', host)
     asked.on('error', reject)
     asked.on('response', (response) => {
       let body = ''

@@ -1,16 +1,15 @@
 import { once } from 'node:events'
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { type Browser, chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, type TestContext, test } from 'vitest'
 import { type Listener, listenForCallback } from '../../src/loopback/listener.ts'
 import type { Page } from '../../src/loopback/page.ts'
+import { launchChromium, NO_CHROMIUM } from '../support/chromium.ts'
 import { freePort } from './client.ts'
 
-const EXECUTABLE = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
-const NO_CHROMIUM = `no Chromium at ${EXECUTABLE}: apt-get install chromium fonts-noto-cjk, or set CHROMIUM_PATH`
 const SCREENSHOT_DIR = process.env.SCREENSHOT_DIR
 
 const FAILURE = {
@@ -100,15 +99,6 @@ const ATTACKS = `(async (url) => {
   await posted
 })`
 
-function isInstalled(): boolean {
-  try {
-    accessSync(EXECUTABLE, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 const VARIANTS = ['zh-CN', 'en-US'].flatMap((locale) =>
   (['light', 'dark'] as const).flatMap((colorScheme) =>
     [360, 1280].map((width) => ({ locale, colorScheme, width })),
@@ -116,14 +106,15 @@ const VARIANTS = ['zh-CN', 'en-US'].flatMap((locale) =>
 )
 
 describe('in Chromium, the pages', () => {
-  let browser: Browser | undefined
+  let browser: Browser | null = null
   let listener: Listener | undefined
   let redirectUri: string
   const queries: string[] = []
   const chromiumOf = (ctx: TestContext): Browser => browser ?? ctx.skip(NO_CHROMIUM)
 
   beforeAll(async () => {
-    if (!isInstalled()) return console.warn(`skipped: ${NO_CHROMIUM}`)
+    browser = await launchChromium()
+    if (!browser) return
     process.env.TZ = 'Asia/Shanghai'
     redirectUri = `http://localhost:${await freePort()}/callback`
     listener = await listenForCallback({
@@ -135,19 +126,6 @@ describe('in Chromium, the pages', () => {
         queries.push(String(query))
         return PAGES[query.get('page') ?? ''] ?? { kind: 'ignored' }
       },
-    })
-    browser = await chromium.launch({
-      executablePath: EXECUTABLE,
-      args: [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
     })
     if (SCREENSHOT_DIR !== undefined) mkdirSync(SCREENSHOT_DIR, { recursive: true })
   }, 30_000)
