@@ -23,6 +23,8 @@ export type Deps = {
   clock: Clock
   /** Opens a page for the person; resolves to why it could not, or null when it was opened. */
   openBrowser: (url: string) => Promise<string | null>
+  /** The person sits at another machine (SSH): their browser does not reach our listener. */
+  remote: boolean
   /** Writes the access token to the configured targets; never fails, never throws. */
   deliver: (id: ProfileId, tokenSet: TokenSet) => Promise<Delivery[]>
   /** The last results of {@link Deps.deliver}; no file is read. */

@@ -49,7 +49,7 @@ function createLog(level: LogLevel): Log {
 async function openDeps(closing: AbortSignal): Promise<Deps> {
   const { openDeps } = await import('./open-deps.ts')
   return openDeps({
-    environment,
+    machine: { platform: process.platform, environment },
     home: homedir(),
     keychain: {
       platform: process.platform,
@@ -64,23 +64,8 @@ async function openDeps(closing: AbortSignal): Promise<Deps> {
     log: createLog,
     command: commandName(),
     closing,
-    openBrowser,
+    openUrl: async (url) => (await import('open')).default(url),
   })
-}
-
-async function openBrowser(url: string): Promise<string | null> {
-  const { DISPLAY, WAYLAND_DISPLAY, SSH_CONNECTION, WSL_DISTRO_NAME } = environment
-  if (SSH_CONNECTION) return 'this is an SSH session, so no browser was opened here'
-  if (process.platform === 'linux' && !DISPLAY && !WAYLAND_DISPLAY && !WSL_DISTRO_NAME) {
-    return 'no browser was opened: this process has no DISPLAY; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars'
-  }
-  try {
-    const { default: open } = await import('open')
-    await open(url)
-    return null
-  } catch {
-    return 'no browser could be started'
-  }
 }
 
 async function serveMcp(): Promise<number> {

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import { createActivityLog, recorded } from './activity.ts'
+import { createBrowser, isRemote } from './browser.ts'
 import { createClock } from './clock.ts'
 import { type Config, readConfig } from './config.ts'
 import type { Delivery } from './delivery/deliver.ts'
@@ -14,8 +15,8 @@ import { createKeychain, type KeychainOptions } from './store/keychain.ts'
 import type { Transport } from './transport.ts'
 
 /** What a process has: its environment, its clocks, its ways to people. */
-export type Host = Pick<Deps, 'command' | 'openBrowser' | 'closing'> & {
-  environment: Environment
+export type Host = Pick<Deps, 'command' | 'closing'> & {
+  machine: { platform: NodeJS.Platform; environment: Environment }
   home: string
   keychain: KeychainOptions
   /** Epoch milliseconds. */
@@ -24,11 +25,13 @@ export type Host = Pick<Deps, 'command' | 'openBrowser' | 'closing'> & {
   elapsed: () => number
   /** Makes the log of a level. */
   log: (level: Config['logLevel']) => Log
+  /** Opens a page with the system's browser. */
+  openUrl: (url: string) => Promise<unknown>
 }
 
 /** Reads the settings and puts the dependencies together. Throws `config_invalid`. */
 export function openDeps(host: Host): Deps {
-  const config = readConfig(host.environment, host.home, host.keychain.platform)
+  const config = readConfig(host.machine.environment, host.home, host.machine.platform)
   const clock = createClock(host.now, host.elapsed)
   const activity = createActivityLog(config.tokenDir, join(config.tokenDir, 'activity.jsonl'))
   const transport = openTransport(config)
@@ -52,7 +55,8 @@ export function openDeps(host: Host): Deps {
     holders: new Map(),
     exchanges: new Set(),
     closing: host.closing,
-    openBrowser: host.openBrowser,
+    openBrowser: createBrowser(host.machine, host.openUrl),
+    remote: isRemote(host.machine),
     lastDeliveries: () => deliveries,
     async deliver(id, tokenSet) {
       if (config.deliverTo.length === 0 || id.profile !== config.profile) return []

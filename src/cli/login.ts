@@ -13,12 +13,12 @@ import { statusText } from './status.ts'
 export const login: Command = async (invocation) => {
   const { cli, deps, profile, options, operands } = invocation
   expectOperands(cli, operands, [])
-  const remote = options['callback-url-stdin'] ?? false
+  const pastes = expectsPaste(invocation)
   const start: StartOptions = {
     profile,
     scopes: options.scope === undefined ? null : splitScopes(options.scope),
     method: options.device ? 'device' : 'browser',
-    openBrowser: remote || options['no-browser'] ? false : null,
+    openBrowser: pastes || options['no-browser'] ? false : null,
     callbackUrl: null,
     cancel: false,
   }
@@ -36,6 +36,12 @@ export const login: Command = async (invocation) => {
   return 0
 }
 
+/** Whether the address comes on stdin: as told, or because the person's browser is elsewhere and somebody can type here. */
+function expectsPaste({ cli, deps, options }: Invocation): boolean {
+  if (options['callback-url-stdin']) return true
+  return deps.remote && cli.stdin.isTTY === true && !options.device
+}
+
 /** The code for another device, with a picture of the link. */
 async function showCode({ cli, deps }: Invocation, started: StartResult): Promise<void> {
   const { authorization_url, user_code } = startAnswer(deps, started)
@@ -47,7 +53,8 @@ async function showCode({ cli, deps }: Invocation, started: StartResult): Promis
   cli.stderr('Approve only if you asked for this login yourself.\nWaiting for the approval …\n')
 }
 
-function showLink({ cli, deps, options }: Invocation, started: StartResult): void {
+function showLink(invocation: Invocation, started: StartResult): void {
+  const { cli, deps } = invocation
   const answer = startAnswer(deps, started)
   const opened = answer.browser_opened
     ? 'The page was opened in the browser. If you do not see it, open'
@@ -55,7 +62,7 @@ function showLink({ cli, deps, options }: Invocation, started: StartResult): voi
   const why = started.browserProblem ? ` (${started.browserProblem})` : ''
   cli.stderr(`${opened} this page and approve${why}:\n\n${answer.authorization_url}\n\n`)
   cli.stderr(
-    options['callback-url-stdin']
+    expectsPaste(invocation)
       ? 'Then paste the address that the browser ended on:\n'
       : 'Waiting for the approval …\n',
   )
@@ -65,14 +72,21 @@ type Waiting = { start: StartOptions; started: StartResult; interrupted: Promise
 
 /** Waits for the listener, for a pasted address, and for Ctrl-C: whatever comes first. */
 async function waitForEnd(invocation: Invocation, { start, started, interrupted }: Waiting): Promise<void> {
-  const { cli, deps, profile, options } = invocation
+  const { deps, profile } = invocation
   const end = authorizationEnd(deps, profile)
-  const pasted = options['callback-url-stdin'] ? [readLine(cli.stdin).then((address) => ({ address }))] : []
+  const pasted = expectsPaste(invocation) ? [pastedAddress(invocation)] : []
   const event = await Promise.race([end.then(() => 'ended' as const), interrupted, ...pasted])
   if (event === 'interrupted') await leave(invocation, start, started)
   else if (event !== 'ended') await endWithAddress(invocation, start, event.address)
   const { failure } = await end
   if (failure) throw new AuthError(failure.code, failure.message, failure)
+}
+
+/** The address on stdin; where nobody said that it comes there, an empty line leaves the waiting to the listener. */
+async function pastedAddress({ cli, options }: Invocation): Promise<{ address: string | null }> {
+  const address = await readLine(cli.stdin)
+  if (address || options['callback-url-stdin']) return { address }
+  return new Promise(() => undefined)
 }
 
 /** Ctrl-C ends the authorization that this command began; one that it joined belongs to somebody else. */

@@ -1,7 +1,5 @@
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { approve, type Server, type Stage, setStage, startServer, visit } from '../support/program.ts'
 
@@ -232,63 +230,6 @@ test.for(['127.0.0.1', '::1'])(
     await begin(server)
   },
 )
-
-type FakeBrowser = { env: Record<string, string>; argv: () => Promise<string[]>; inherited: () => string }
-
-/** An `xdg-open` that notes what it was given, first in PATH, on a machine with a display. */
-function fakeBrowser(stage: Stage): FakeBrowser {
-  const folder = join(stage.home, 'bin')
-  const seen = join(stage.home, 'seen')
-  mkdirSync(folder)
-  const script = `#!/bin/sh\nenv >'${seen}.env'\nprintf '%s\\0' "$@" >'${seen}.new'\nmv '${seen}.new' '${seen}'\n`
-  writeFileSync(join(folder, 'xdg-open'), script)
-  chmodSync(join(folder, 'xdg-open'), 0o755)
-  return {
-    env: { PATH: `${folder}:${stage.env.PATH}`, DISPLAY: ':77' },
-    async argv() {
-      await vi.waitFor(() => expect(existsSync(seen)).toBe(true), 10_000)
-      return readFileSync(seen, 'utf8').split('\0').slice(0, -1)
-    },
-    inherited: () => readFileSync(`${seen}.env`, 'utf8'),
-  }
-}
-
-test('the browser gets one argument, the link, and no secret', async () => {
-  const redirect = (port: number): string =>
-    `http://localhost:${port}/callback?a=$(id)&b=\`id\`;calc|"x"'y'&--help`
-  const stage = await setStage()
-  const browser = fakeBrowser(stage)
-  const env = { ...browser.env, FEISHU_REDIRECT_URI: redirect(stage.port), FEISHU_TOKEN_KEY: 'A'.repeat(43) }
-  const server = await startServer(stage, { env })
-  const started = await server.call('start_authorization')
-  expect(started.data).toMatchObject({ browser_opened: true })
-  expect(started.data.next_step).toContain('opened in the browser')
-  const argv = await browser.argv()
-  expect(argv).toEqual([started.data.authorization_url])
-  expect(argv[0]).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/open-apis\/authen\/v1\/authorize\?[\w&=%.*+-]+$/)
-  expect(browser.inherited()).not.toContain(stage.sandbox.app.appSecret)
-  expect(browser.inherited()).not.toContain('A'.repeat(43))
-})
-
-test('without a display, in an SSH session, and without a program to open it, the link is shown with the reason', async () => {
-  const stage = await setStage()
-  const browser = fakeBrowser(stage)
-  const cases: [Record<string, string>, RegExp][] = [
-    [{}, /no DISPLAY; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars/],
-    [{ ...browser.env, SSH_CONNECTION: '10.0.0.1 2 10.0.0.2 22' }, /SSH session/],
-    [{ DISPLAY: ':77', PATH: '/nowhere' }, /no browser could be started/],
-  ]
-  for (const [env, reason] of cases) {
-    const server = await startServer(stage, { env })
-    const started = await server.call('start_authorization')
-    expect(started.data).toMatchObject({ status: 'pending', browser_opened: false, joined: false })
-    expect(started.data.next_step).toMatch(reason)
-    await server.call('start_authorization', { cancel: true })
-  }
-  const off = await startServer(stage, { env: { ...browser.env, FEISHU_OPEN_BROWSER: 'false' } })
-  expect((await off.call('start_authorization', { open_browser: true })).data.browser_opened).toBe(false)
-  expect(existsSync(join(stage.home, 'seen'))).toBe(false)
-})
 
 test('a denial is told to a process that only joined, and the next link begins at once', async () => {
   const stage = await setStage()

@@ -1,66 +1,19 @@
 // A newcomer at a real terminal (tmux): from nothing to a working token in one go.
 
-import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { approve, PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
-
-const HAS_TMUX = spawnSync('tmux', ['-V']).status === 0
-if (!HAS_TMUX) process.stderr.write('SKIPPED: there is no tmux, so `setup` was not tried at a terminal.\n')
+import { HAS_TMUX, openTerminal, type Terminal } from '../support/terminal.ts'
 
 const env = { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' }
 const knobs = { deviceIntervalMs: 1_000 }
 
-/** Longer than any step takes on a busy machine. */
-const STEP = { timeout: 20_000, interval: 50 }
-
-type Terminal = {
-  /** Waits until the pattern shows behind what was seen before. */
-  seen: (pattern: RegExp) => Promise<RegExpExecArray>
-  type: (text: string) => void
-  press: (key: string) => void
-  transcript: () => string
-}
-
 /** Starts `setup --json` at a terminal, its stdout in a file. */
-function openTerminal(stage: Stage): Terminal & { answer: () => unknown } {
-  const socket = join(stage.home, 'tmux.socket')
-  const log = join(stage.home, 'transcript')
+function openSetup(stage: Stage): Terminal & { answer: () => unknown } {
   const out = join(stage.home, 'stdout.json')
-  const tmux = (...args: string[]) => {
-    const { status, stderr } = spawnSync('tmux', ['-S', socket, '-f', '/dev/null', ...args], {
-      env: stage.env,
-      encoding: 'utf8',
-    })
-    if (status !== 0) throw new Error(`tmux ${args[0]}: ${stderr}`)
-  }
-  const program = `"${process.execPath}" "${PROGRAM}" setup --json >"${out}"; echo "ended with $?"; stty -a; cat`
-  // The first line is read when the transcript is on.
-  tmux('new-session', '-d', '-x', '200', '-y', '120', `read go; ${program}`)
-  onTestFinished(() => void spawnSync('tmux', ['-S', socket, 'kill-server']))
-  writeFileSync(log, '')
-  tmux('pipe-pane', '-o', `cat >>"${log}"`)
-  tmux('send-keys', 'Enter')
-  let position = 0
-  return {
-    async seen(pattern) {
-      return vi.waitFor(() => {
-        const text = readFileSync(log, 'utf8').slice(position)
-        const match = pattern.exec(text)
-        if (!match) throw new Error(`${pattern} does not show:\n${text}`)
-        position += match.index + match[0].length
-        return match
-      }, STEP)
-    },
-    type(text) {
-      tmux('send-keys', '-l', text)
-      tmux('send-keys', 'Enter')
-    },
-    press: (key) => tmux('send-keys', key),
-    transcript: () => readFileSync(log, 'utf8'),
-    answer: () => JSON.parse(readFileSync(out, 'utf8')),
-  }
+  const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" setup --json >"${out}"`)
+  return { ...terminal, answer: () => JSON.parse(readFileSync(out, 'utf8')) }
 }
 
 /** Three clients: with servers, without a config, and with a TOML config. */
@@ -79,7 +32,7 @@ test.skipIf(!HAS_TMUX)('at a terminal, setup leads from nothing to a working tok
   const stage = await setStage({ env, knobs })
   const { appId, appSecret } = stage.sandbox.app
   installClients(stage)
-  const terminal = openTerminal(stage)
+  const terminal = openSetup(stage)
   await terminal.seen(/Which way\? \[1\] /)
   terminal.type('')
   await terminal.seen(/Lark \(larksuite\.com\)\? \[feishu\] /)
@@ -132,7 +85,7 @@ test.skipIf(!HAS_TMUX)('at a terminal, setup leads from nothing to a working tok
 
 test.skipIf(!HAS_TMUX)('at a terminal, an app that Feishu makes needs no console', async () => {
   const stage = await setStage({ env, knobs })
-  const terminal = openTerminal(stage)
+  const terminal = openSetup(stage)
   await terminal.seen(/Which way\? \[1\] /)
   terminal.type('2')
   const [, code = ''] = await terminal.seen(/\(code ([A-Z0-9]{4}-[A-Z0-9]{4})\)/)
@@ -147,7 +100,7 @@ test.skipIf(!HAS_TMUX)('at a terminal, an app that Feishu makes needs no console
 test.skipIf(!HAS_TMUX)('Ctrl-C after the login leaves the clients alone and the login as it is', async () => {
   const stage = await setStage({ env, knobs })
   installClients(stage)
-  const terminal = openTerminal(stage)
+  const terminal = openSetup(stage)
   await terminal.seen(/Which way\? \[1\] /)
   terminal.type('2')
   const [, code = ''] = await terminal.seen(/\(code ([A-Z0-9]{4}-[A-Z0-9]{4})\)/)
@@ -165,7 +118,7 @@ test.skipIf(!HAS_TMUX)(
   'after a denial the console is offered, and Ctrl-C leaves a sane terminal',
   async () => {
     const stage = await setStage({ env, knobs })
-    const terminal = openTerminal(stage)
+    const terminal = openSetup(stage)
     await terminal.seen(/Which way\? \[1\] /)
     terminal.type('2')
     const [, code = ''] = await terminal.seen(/\(code ([A-Z0-9]{4}-[A-Z0-9]{4})\)/)
@@ -188,7 +141,7 @@ test.skipIf(!HAS_TMUX)('an app that is there already stays unless the person wan
   const { appId, appSecret } = stage.sandbox.app
   const given = ['setup', '--app-id', appId, '--app-secret-stdin']
   expect((await run(stage, given, { input: appSecret })).code).toBe(0)
-  const terminal = openTerminal(stage)
+  const terminal = openSetup(stage)
   await terminal.seen(new RegExp(`uses the app ${appId}[\\s\\S]*in its place\\? \\[y/N\\] `))
   terminal.type('')
   await terminal.seen(/\[browser\] /)

@@ -89,6 +89,7 @@ export function openDeps(config: Config, senses: Partial<Senses> = {}): Deps {
     exchanges: new Set(),
     closing: new AbortController().signal,
     openBrowser: async () => 'tests open no browser',
+    remote: false,
     deliver: async () => [],
     lastDeliveries: () => [],
   }

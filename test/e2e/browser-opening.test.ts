@@ -1,0 +1,124 @@
+// Which browser is opened for the person, from where they are: a desktop, WSL, an SSH session, a client that hides the
+// display. The link is in the answer whatever happens.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { fakeBrowser } from '../support/fake-browser.ts'
+import { approve, type Environment, PROGRAM, setStage, startServer, visit } from '../support/program.ts'
+import { HAS_TMUX, openTerminal } from '../support/terminal.ts'
+import { makeWsl, NO_WSL } from '../support/wsl.ts'
+
+test('the browser gets one argument, the link, and no secret', async () => {
+  const redirect = (port: number): string =>
+    `http://localhost:${port}/callback?a=$(id)&b=\`id\`;calc|"x"'y'&--help`
+  const stage = await setStage()
+  const browser = fakeBrowser(stage)
+  const env = { ...browser.env, FEISHU_REDIRECT_URI: redirect(stage.port), FEISHU_TOKEN_KEY: 'A'.repeat(43) }
+  const server = await startServer(stage, { env })
+  const started = await server.call('start_authorization')
+  expect(started.data).toMatchObject({ browser_opened: true })
+  expect(started.data.next_step).toContain('opened in the browser')
+  const argv = await browser.argv()
+  expect(argv).toEqual([started.data.authorization_url])
+  expect(argv[0]).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/open-apis\/authen\/v1\/authorize\?[\w&=%.*+-]+$/)
+  expect(browser.inherited()).not.toContain(stage.sandbox.app.appSecret)
+  expect(browser.inherited()).not.toContain('A'.repeat(43))
+})
+
+test('without a display, in an SSH session, and without a program to open it, the link is shown with the reason', async () => {
+  const stage = await setStage()
+  const browser = fakeBrowser(stage)
+  const cases: [Record<string, string>, RegExp][] = [
+    [{}, /no DISPLAY; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars/],
+    [{ ...browser.env, SSH_CONNECTION: '10.0.0.1 2 10.0.0.2 22' }, /SSH session/],
+    [{ DISPLAY: ':77', PATH: '/nowhere' }, /no browser could be started/],
+  ]
+  for (const [env, reason] of cases) {
+    const server = await startServer(stage, { env })
+    const started = await server.call('start_authorization')
+    expect(started.data).toMatchObject({ status: 'pending', browser_opened: false, joined: false })
+    expect(started.data.next_step).toMatch(reason)
+    await server.call('start_authorization', { cancel: true })
+  }
+  const off = await startServer(stage, { env: { ...browser.env, FEISHU_OPEN_BROWSER: 'false' } })
+  expect((await off.call('start_authorization', { open_browser: true })).data.browser_opened).toBe(false)
+  expect(existsSync(join(stage.home, 'seen'))).toBe(false)
+})
+
+const SSH = { SSH_CONNECTION: '203.0.113.9 52100 192.0.2.7 22', SSH_TTY: '/dev/pts/3' }
+
+test('over SSH the paste comes first, and works', async () => {
+  const stage = await setStage({ env: SSH })
+  const server = await startServer(stage)
+  const started = await server.call('start_authorization')
+  expect(started.data).toMatchObject({ status: 'pending', browser_opened: false })
+  const step = String(started.data.next_step)
+  expect(step).toMatch(/their own browser.*callback_url.*forward the port.*call token_status/)
+  const location = await stage.sandbox.approve(String(started.data.authorization_url))
+  expect((await server.call('start_authorization', { callback_url: location })).data.status).toBe('succeeded')
+})
+
+test.skipIf(!HAS_TMUX)('at a terminal over SSH, login takes the address that is pasted', async () => {
+  const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm' } })
+  const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
+  const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
+  await terminal.seen(/paste the address that the browser ended on:/)
+  terminal.type(await stage.sandbox.approve(url))
+  await terminal.seen(/status: +valid[\s\S]*ended with 0/)
+})
+
+test.skipIf(!HAS_TMUX)('at a terminal over SSH with the port forwarded, nobody has to paste', async () => {
+  const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm' } })
+  const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
+  const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
+  await terminal.seen(/paste the address/)
+  terminal.type('')
+  await visit(stage, await stage.sandbox.approve(url))
+  await terminal.seen(/status: +valid[\s\S]*ended with 0/)
+})
+
+/** What Codex hands to its servers, and nothing else. */
+function asCodex(env: Environment, more: Environment = {}): Environment {
+  const own = ['HOME', 'LANG', 'LC_ALL', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER']
+  const named = Object.keys(env).filter((name) => own.includes(name) || name.startsWith('FEISHU_'))
+  return { ...Object.fromEntries(named.map((name) => [name, env[name] ?? ''])), ...more }
+}
+
+test('Codex keeps the display from us: the answer says what to add, and with it the browser opens', async () => {
+  const stage = await setStage()
+  const browser = fakeBrowser(stage)
+  const desktop = { ...stage.env, ...browser.env, XDG_RUNTIME_DIR: '/run/user/0' }
+  const hidden = await startServer({ ...stage, env: asCodex(desktop) })
+  const started = await hidden.call('start_authorization')
+  expect(started.data).toMatchObject({ status: 'pending', browser_opened: false })
+  expect(started.data.next_step).toMatch(/for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars/)
+  expect(browser.wasStarted()).toBe(false)
+  await hidden.call('start_authorization', { cancel: true })
+  await hidden.close()
+
+  const shown = await startServer({ ...stage, env: asCodex(desktop, { DISPLAY: ':77' }) })
+  const opened = await shown.call('start_authorization')
+  expect(opened.data.browser_opened).toBe(true)
+  expect(await browser.argv()).toEqual([opened.data.authorization_url])
+})
+
+test.skipIf(NO_WSL !== null)(
+  'under WSL the browser of Windows opens, whatever variables the client hands on',
+  async () => {
+    const stage = await setStage()
+    const wsl = makeWsl(stage)
+    const server = await startServer(stage, { node: wsl.node })
+    const startedAt = performance.now()
+    const started = await server.call('start_authorization')
+    expect(started.data).toMatchObject({ status: 'pending', browser_opened: true })
+    // The PowerShell here takes five seconds to end.
+    expect(performance.now() - startedAt).toBeLessThan(4_000)
+    const url = String(started.data.authorization_url)
+    // One argument, in quotes that PowerShell takes literally.
+    expect(await wsl.command()).toMatch(/Start ["'`]+http[^"'`]+["'`]+$/)
+    expect(await wsl.command()).toContain(url)
+    await approve(stage, url)
+    expect((await server.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
+  },
+)
