@@ -4,15 +4,18 @@ import {
   ElicitRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js'
 import { expect, test } from 'vitest'
-import { approve, type Server, type Stage, setStage, startServer } from '../support/program.ts'
+import { type FakeBrowser, fakeBrowser } from '../support/fake-browser.ts'
+import { approve, type Server, type Stage, setStage, startServer, visit } from '../support/program.ts'
 
 type Dialog = { url: string; elicitationId: string; message: string }
 
-/** A client that declares URL elicitation, and a fake `xdg-open` that must not be called. */
+type WithDialog = { server: Server; dialogs: Dialog[]; completed: Promise<string>; browser: FakeBrowser }
+
+/** A client that declares URL elicitation, on a machine with a browser, which must not be opened. */
 async function withDialog(
   stage: Stage,
   answer: (dialog: Dialog) => Promise<'accept' | 'decline' | 'cancel'>,
-): Promise<{ server: Server; dialogs: Dialog[]; completed: Promise<string> }> {
+): Promise<WithDialog> {
   const client = new Client({ name: 'dialog', version: '1' }, { capabilities: { elicitation: { url: {} } } })
   const dialogs: Dialog[] = []
   client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
@@ -25,13 +28,14 @@ async function withDialog(
       resolve(params.elicitationId),
     )
   })
-  const server = await startServer(stage, { client, env: { DISPLAY: ':0', PATH: '' } })
-  return { server, dialogs, completed }
+  const browser = fakeBrowser(stage)
+  const server = await startServer(stage, { client, env: browser.env })
+  return { server, dialogs, completed, browser }
 }
 
 test('a client with URL elicitation shows the link, and is told when the authorization has ended', async () => {
   const stage = await setStage()
-  const { server, dialogs, completed } = await withDialog(stage, async () => 'accept')
+  const { server, dialogs, completed, browser } = await withDialog(stage, async () => 'accept')
   const started = await server.call('start_authorization')
   expect(started.data).toMatchObject({ status: 'pending', browser_opened: false })
   expect(dialogs).toHaveLength(1)
@@ -39,20 +43,24 @@ test('a client with URL elicitation shows the link, and is told when the authori
   await approve(stage, started.data.authorization_url)
   expect(await completed).toBe(dialogs[0]?.elicitationId)
   expect((await server.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
+  expect(browser.wasStarted()).toBe(false)
 })
 
 test.each(['decline', 'cancel'] as const)(
   '%s proves nothing: the link stays good, no browser is opened',
   async (action) => {
     const stage = await setStage()
-    const { server } = await withDialog(stage, async () => action)
+    const { server, dialogs, completed, browser } = await withDialog(stage, async () => action)
     const started = await server.call('start_authorization')
     expect(started.data).toMatchObject({ status: 'pending', browser_opened: false })
+    expect(started.data.authorization_url).toBe(dialogs[0]?.url)
     expect((await server.call('token_status')).data.authorization_status).toBe('pending')
     await approve(stage, started.data.authorization_url)
     expect((await server.call('token_status', { wait_seconds: 20 })).data.authorization_status).toBe(
       'succeeded',
     )
+    expect(await completed).toBe(dialogs[0]?.elicitationId)
+    expect(browser.wasStarted()).toBe(false)
   },
 )
 
@@ -74,4 +82,53 @@ test('a client that never answers does not hold the call when the person approve
   await expect.poll(() => dialogs.length).toBe(1)
   await approve(stage, dialogs[0]?.url)
   expect((await started).data.status).toBe('succeeded')
+})
+
+test.each([
+  ['denies', (stage: Stage, url: string) => stage.sandbox.deny(url)],
+  ['cannot be authorized', (stage: Stage, url: string) => failing(stage, url)],
+] as const)('the client is told of the end as well when the person %s', async (_, answer) => {
+  const stage = await setStage()
+  const { server, dialogs, completed } = await withDialog(stage, async () => 'accept')
+  const started = await server.call('start_authorization')
+  await visit(stage, await answer(stage, String(started.data.authorization_url)))
+  expect(await completed).toBe(dialogs[0]?.elicitationId)
+  const status = await server.call('token_status', { wait_seconds: 20 })
+  expect(status.data.authorization_status).toMatch(/^(denied|failed)$/)
+})
+
+function failing(stage: Stage, url: string): Promise<string> {
+  stage.sandbox.faults.next({ kind: 'error', code: 20002 })
+  return stage.sandbox.approve(url)
+}
+
+test('a client that declares what it does not do gets the link at once', async () => {
+  const stage = await setStage()
+  const { server } = await withDialog(stage, async () => {
+    throw new Error('not here')
+  })
+  const started = await server.call('start_authorization')
+  expect(started.data).toMatchObject({ status: 'pending', browser_opened: false })
+  await approve(stage, started.data.authorization_url)
+  expect((await server.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
+})
+
+test('a client that stays silent holds the call for half a minute at most, and the link is in the answer', {
+  timeout: 60_000,
+}, async () => {
+  const stage = await setStage()
+  const never = new Promise<'accept'>(() => undefined)
+  const { server, dialogs, browser } = await withDialog(stage, () => never)
+  const startedAt = performance.now()
+  const started = await server.call('start_authorization')
+  expect(performance.now() - startedAt).toBeGreaterThan(25_000)
+  expect(performance.now() - startedAt).toBeLessThan(40_000)
+  expect(started.data).toMatchObject({
+    status: 'pending',
+    browser_opened: false,
+    authorization_url: dialogs[0]?.url,
+  })
+  await approve(stage, started.data.authorization_url)
+  expect((await server.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
+  expect(browser.wasStarted()).toBe(false)
 })
