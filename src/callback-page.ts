@@ -4,14 +4,21 @@ import type { App } from './app.ts'
 import { AuthError, type ErrorCode } from './errors.ts'
 import type { Ending } from './exchange.ts'
 import type { Page } from './loopback/page.ts'
-import { feishuError, type Text } from './oauth/feishu-errors.ts'
+import { redirectSettingsUrl, scopeSettingsUrl } from './oauth/feishu.ts'
+import { consoleUrl, feishuError, type Text } from './oauth/feishu-errors.ts'
 import type { Failure } from './oauth/pending-authorization.ts'
-import { reauthorizeBy } from './oauth/token-set.ts'
+import { canRefresh, missingScopes, reauthorizeBy, type TokenSet } from './oauth/token-set.ts'
 
 const START_AGAIN: Text = {
   en: 'Ask your assistant to start the authorization again.',
   zh: '请让助手重新发起授权。',
 }
+const THEN_START_AGAIN: Text = {
+  en: 'Then ask your assistant to start the authorization again.',
+  zh: '然后请让助手重新发起授权。',
+}
+/** More names than this say less; the link holds all of them. */
+const SHOWN_SCOPES = 8
 
 /** What can go wrong here without a number of Feishu's. */
 const REASONS: Partial<Record<ErrorCode, string>> = {
@@ -22,18 +29,20 @@ const REASONS: Partial<Record<ErrorCode, string>> = {
   store_not_writable: '令牌无法写入本机存储。',
 }
 
-/** The page of an authorization that has ended. */
-export function endPage(app: App, { outcome, tokenSet }: Ending): Page {
+/** The page of an authorization that has ended; `scopes` are those that it asked for. */
+export function endPage(app: App, { outcome, tokenSet }: Ending, scopes: readonly string[]): Page {
   if (tokenSet) {
     return {
       kind: 'succeeded',
       userName: tokenSet.user?.name ?? null,
       profile: app.id.profile,
       accessTokenExpiresAt: tokenSet.accessTokenExpiresAt,
-      reauthorizeBy: reauthorizeBy(tokenSet),
+      reauthorizeBy: canRefresh(tokenSet) ? reauthorizeBy(tokenSet) : null,
+      notes: notesOn(app, tokenSet),
     }
   }
-  return outcome.status === 'denied' || !outcome.failure ? { kind: 'denied' } : failedPage(outcome.failure)
+  if (outcome.status === 'denied' || !outcome.failure) return { kind: 'denied' }
+  return failedPage(app, outcome.failure, scopes)
 }
 
 /** The page when nothing could be stored, and so nothing has ended. */
@@ -47,14 +56,46 @@ export function unstoredPage(error: unknown): Page {
   }
 }
 
-function failedPage({ code, message, feishuCode }: Failure): Page {
+/** What is less than the person asked for. */
+function notesOn({ id, endpoints }: App, tokenSet: TokenSet): Text[] {
+  const missing = missingScopes(tokenSet)
+  const notes: Text[] = []
+  if (!tokenSet.refreshToken) {
+    const safe = redirectSettingsUrl(endpoints.open, id.appId)
+    notes.push({
+      en: `Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token" (${safe}), enable offline_access and publish a version. ${THEN_START_AGAIN.en}`,
+      zh: `飞书没有签发 refresh_token，令牌到期后需要重新登录。请打开“刷新 user_access_token”开关（${safe}），开通 offline_access 并发布版本。${THEN_START_AGAIN.zh}`,
+    })
+  }
+  if (missing.length > 0) {
+    const names = missing.slice(0, SHOWN_SCOPES).join(' ') + (missing.length > SHOWN_SCOPES ? ' …' : '')
+    const auth = scopeSettingsUrl(endpoints.open, id.appId, missing)
+    notes.push({
+      en: `Not granted: ${names}. Enable this for user identity (${auth}) and publish a version. ${THEN_START_AGAIN.en}`,
+      zh: `未授予的权限：${names}。请为用户身份开通（${auth}）并发布版本。${THEN_START_AGAIN.zh}`,
+    })
+  }
+  return notes
+}
+
+function failedPage(app: App, { code, message, feishuCode }: Failure, scopes: readonly string[]): Page {
   const known = feishuCode === null ? null : feishuError(feishuCode)
   const shown = feishuCode === null ? code : `${code} ${feishuCode}`
-  if (known) {
-    const reason = { en: `Feishu: ${known.cause.en}.`, zh: `飞书返回：${known.cause.zh}。` }
-    const nextStep = { en: `${known.remedy.en}.`, zh: `${known.remedy.zh}。` }
-    return { kind: 'failed', reason, nextStep, code: shown }
+  if (!known) {
+    const reason = { en: message, zh: REASONS[code] ?? message }
+    return { kind: 'failed', reason, nextStep: START_AGAIN, code: shown }
   }
-  const reason = { en: message, zh: REASONS[code] ?? message }
-  return { kind: 'failed', reason, nextStep: START_AGAIN, code: shown }
+  const { cause, remedy } = known
+  const url = consoleUrl(known, { open: app.endpoints.open, appId: app.id.appId, scopes })
+  // Some remedies are a new authorization themselves.
+  const again = /authoriz/i.test(remedy.en) ? { en: '', zh: '' } : THEN_START_AGAIN
+  return {
+    kind: 'failed',
+    reason: { en: `Feishu: ${cause.en}.`, zh: `飞书返回：${cause.zh}。` },
+    nextStep: {
+      en: `${remedy.en}${url ? ` (${url})` : ''}. ${again.en}`.trimEnd(),
+      zh: `${remedy.zh}${url ? `（${url}）` : ''}。${again.zh}`,
+    },
+    code: shown,
+  }
 }

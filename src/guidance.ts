@@ -4,6 +4,7 @@ import type { App } from './app.ts'
 import type { Authorization } from './authorization-status.ts'
 import type { Deps } from './deps.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from './oauth/feishu.ts'
+import { consoleUrl, feishuError, PAGE_ERRORS } from './oauth/feishu-errors.ts'
 import type { Status } from './status.ts'
 
 /**
@@ -12,17 +13,20 @@ import type { Status } from './status.ts'
  */
 export function pageErrorsText(app: App, scopes: readonly string[], redirectUri: string): string {
   const { appId, brand } = app.id
-  const safe = redirectSettingsUrl(app.endpoints.open, appId)
-  const auth = scopeSettingsUrl(app.endpoints.open, appId, scopes)
-  return [
-    'if Feishu shows an error page instead, its number says why:',
-    `20029 the redirect URL is not registered, add ${redirectUri} at ${safe} ;`,
-    `20027 a scope is not enabled or not published yet, enable it for user identity at ${auth} and publish a version;`,
-    '20043 a scope name is wrong or for apps only, correct FEISHU_SCOPES;',
-    "20010 the person is outside the app's availability range;",
-    `20028 the App ID ${appId} is unknown;`,
-    `20046 the app does not belong to FEISHU_BRAND=${brand}`,
-  ].join(' ')
+  const asked = `the redirect URL is ${redirectUri} , the App ID ${appId} , FEISHU_BRAND ${brand}`
+  const causes = PAGE_ERRORS.map((number) =>
+    pageErrorText(number, { open: app.endpoints.open, appId, scopes }),
+  )
+  return `if Feishu shows an error page instead, its number says why (${asked}): ${causes.join('; ')}`
+}
+
+type Console = { open: string; appId: string; scopes: readonly string[] }
+
+function pageErrorText(number: number, app: Console): string {
+  const error = feishuError(number)
+  if (!error) return String(number)
+  const url = consoleUrl(error, app)
+  return `${number} ${error.cause.en}, ${uncapitalized(error.remedy.en)}${url ? ` at ${url} ` : ''}`.trimEnd()
 }
 
 /** Why Feishu gives no refresh token, and where that is mended. */
@@ -32,6 +36,14 @@ export function noRefreshTokenText(app: App): string {
     'Feishu gave no refresh token, so a person must authorize again when the access token ends; to be refreshed, ' +
     `switch on "refresh user_access_token" at ${redirectSettingsUrl(open, app.id.appId)} , enable offline_access at ` +
     `${scopeSettingsUrl(open, app.id.appId, ['offline_access'])} , publish a version, then call start_authorization.`
+  )
+}
+
+/** What to do about scopes that were asked for and not granted: their console page names exactly them. */
+export function missingScopesText(app: App, missing: readonly string[]): string {
+  return (
+    `Requested but not granted: ${missing.join(' ')}; enable them for user identity at ` +
+    `${scopeSettingsUrl(app.endpoints.open, app.id.appId, missing)} , publish a version, then call start_authorization.`
   )
 }
 

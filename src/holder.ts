@@ -188,7 +188,7 @@ async function answerPage(
       if (current?.id !== pending.id || current.phase !== 'waiting') return null
       return finishAuthorization(deps, app, locked, current, response)
     })
-    return { page: ending ? endPage(app, ending) : { kind: 'already_used' }, over: true }
+    return { page: ending ? endPage(app, ending, pending.scopes) : { kind: 'already_used' }, over: true }
   } catch (error) {
     deps.log('warn', `authorization: ${String(error)}`)
     return { page: unstoredPage(error), over: false }

@@ -3,6 +3,7 @@ import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
 import { logIdOf } from './oauth/answer.ts'
 import { untrusted } from './oauth/feishu.ts'
+import { consoleUrl, feishuError } from './oauth/feishu-errors.ts'
 import type { User } from './oauth/token-set.ts'
 import type { Secret } from './secret.ts'
 
@@ -50,9 +51,23 @@ export async function fetchUser(deps: Deps, app: App, accessToken: Secret): Prom
   if (code === 0 && typeof openId === 'string' && /^[\w-]{1,128}$/.test(openId)) {
     return { openId, name: untrusted(json?.data?.name) }
   }
-  throw new AuthError('unexpected_response', `user_info answered HTTP ${answer.status} without a person.`, {
-    nextStep: 'Try again in a minute.',
-    feishuCode: Number.isSafeInteger(code) ? code : null,
-    logId: logIdOf(answer.headers),
-  })
+  throw noPerson(app, answer, code)
+}
+
+function noPerson(
+  app: App,
+  { status, headers }: { status: number; headers: Record<string, string> },
+  code: number,
+): AuthError {
+  const known = feishuError(code)
+  const url = known && consoleUrl(known, { open: app.endpoints.open, appId: app.id.appId, scopes: [] })
+  return new AuthError(
+    'unexpected_response',
+    `user_info answered HTTP ${status} without a person${known ? `: ${known.cause.en}` : ''}.`,
+    {
+      nextStep: known ? `${known.remedy.en}${url ? `: ${url}` : ''}.` : 'Try again in a minute.',
+      feishuCode: Number.isSafeInteger(code) ? code : null,
+      logId: logIdOf(headers),
+    },
+  )
 }

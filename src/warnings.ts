@@ -2,14 +2,16 @@
 
 import type { App } from './app.ts'
 import type { Deps } from './deps.ts'
-import { noRefreshTokenText } from './guidance.ts'
-import { canRefresh, missingScopes, reauthorizeBy, type TokenRecord } from './oauth/token-set.ts'
+import { missingScopesText, noRefreshTokenText } from './guidance.ts'
+import { canRefresh, grantEndsAt, missingScopes, type TokenRecord } from './oauth/token-set.ts'
 import { cannotRefresh } from './refresh.ts'
 import { toSeconds, toTime } from './times.ts'
 
 const DAY_MS = 86_400_000
-/** Before this much is left, people are told that they must come back. */
-const REAUTHORIZE_WARNING_MS = 2 * DAY_MS
+/** Of the seven days of a refresh token: whoever does not use the program for a weekend is told before. */
+const REFRESH_TOKEN_WARNING_MS = 2 * DAY_MS
+/** Refreshing does not help against the end of the 365 days: time to find the person, holidays included. */
+const GRANT_WARNING_MS = 14 * DAY_MS
 /** A clock that is off by more breaks expiry times; Feishu itself allows about this much. */
 const CLOCK_SKEW_WARNING_MS = 300_000
 
@@ -43,7 +45,7 @@ export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Pro
     )
   }
   const missing = missingScopes(tokenSet)
-  if (missing.length > 0) warnings.push(`Requested but not granted: ${missing.join(' ')}.`)
+  if (missing.length > 0) warnings.push(missingScopesText(app, missing))
   return warnings
 }
 
@@ -52,9 +54,12 @@ function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: nu
   const endsAt = tokenSet.refreshTokenExpiresAt
   if (endsAt !== null && endsAt <= now) {
     warnings.push('By our clock the refresh token has expired; the next refresh asks Feishu.')
-  } else if (reauthorizeBy(tokenSet) - now < REAUTHORIZE_WARNING_MS) {
+  } else if (endsAt !== null && endsAt < grantEndsAt(tokenSet) && endsAt - now < REFRESH_TOKEN_WARNING_MS) {
+    warnings.push(`A person must authorize again by ${toTime(endsAt)} unless it is refreshed before.`)
+  }
+  if (grantEndsAt(tokenSet) - now < GRANT_WARNING_MS) {
     warnings.push(
-      `A person must authorize again by ${toTime(reauthorizeBy(tokenSet))} unless it is refreshed before.`,
+      `Feishu ends each authorization after 365 days: a person must authorize again by ${toTime(grantEndsAt(tokenSet))}; refreshing does not move that day.`,
     )
   }
   if (tokenSet.refreshTokenDoubtful) {

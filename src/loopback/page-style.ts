@@ -22,8 +22,8 @@ export const GLYPHS: { done: string; declined: string; failed: string; used: str
 }
 
 export const STYLESHEET = `
-:root{color-scheme:light dark;--ground:#f3f5f3;--card:#fff;--ink:#18201e;--soft:#54615d;--line:#dfe5e2;--accent:#0b6b63;--wash:#e8f3f0;--on-accent:#fff}
-@media (prefers-color-scheme:dark){:root{--ground:#0f1413;--card:#181f1d;--ink:#e9f0ed;--soft:#a3b1ac;--line:#2c3734;--accent:#72d4c5;--wash:#1b2f2b;--on-accent:#0f1413}}
+:root{color-scheme:light dark;--ground:#f3f5f3;--card:#fff;--ink:#18201e;--soft:#54615d;--line:#dfe5e2;--accent:#0b6b63;--wash:#e8f3f0;--on-accent:#fff;--warn:#8a5300;--warn-wash:#fbf1df}
+@media (prefers-color-scheme:dark){:root{--ground:#0f1413;--card:#181f1d;--ink:#e9f0ed;--soft:#a3b1ac;--line:#2c3734;--accent:#72d4c5;--wash:#1b2f2b;--on-accent:#0f1413;--warn:#e6b766;--warn-wash:#2d2517}}
 *{box-sizing:border-box;margin:0}
 p:lang(en){text-wrap:pretty}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
@@ -35,6 +35,7 @@ svg{display:block;fill:none;stroke:currentColor;stroke-linecap:round;stroke-line
 .mark rect{fill:var(--accent);stroke:none}
 .glyph{width:3.5rem;height:3.5rem;margin:2.25rem 0 1.25rem;border-radius:50%;background:var(--line);stroke-width:3}
 .done{background:var(--wash);color:var(--accent)}
+.failed{background:var(--warn-wash);color:var(--warn)}
 h1{font-size:1.625rem;line-height:1.3;font-weight:650;text-wrap:balance}
 .lead{margin-top:.75rem;color:var(--soft)}
 dl{margin-top:1.5rem;border-top:1px solid var(--line)}
@@ -42,7 +43,11 @@ dl div{display:flex;gap:1rem;padding:.75rem 0;border-bottom:1px solid var(--line
 dt{flex:0 0 9.5rem;color:var(--soft)}
 dd{flex:1;min-width:0;font-weight:500}
 dd small{display:block;font-size:.875rem;font-weight:400;color:var(--soft)}
-.next{margin-top:1.5rem;padding:1rem 1.25rem;border-radius:.75rem;background:var(--wash)}
+.next,.notes{margin-top:1.5rem;padding:1rem 1.25rem;border-radius:.75rem;background:var(--wash)}
+.notes{background:var(--warn-wash)}
+.notes h2,.notes a{color:var(--warn)}
+.notes p+p{margin-top:.75rem}
+.notes+.next{margin-top:1rem}
 h2{margin-bottom:.25rem;font-size:.8125rem;line-height:1.5;font-weight:600;color:var(--accent)}
 a{color:var(--accent);text-underline-offset:.2em}
 a:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:2px}

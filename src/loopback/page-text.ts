@@ -7,10 +7,18 @@ export type Text = { en: string; zh: string }
 type Face = { status: number; glyph: keyof typeof GLYPHS; title: Text; lead: Text; next: Text }
 
 export const LABELS: Record<
-  'nextStep' | 'errorCode' | 'account' | 'unknownName' | 'profile' | 'accessTokenExpiresAt' | 'reauthorizeBy',
+  | 'nextStep'
+  | 'notes'
+  | 'errorCode'
+  | 'account'
+  | 'unknownName'
+  | 'profile'
+  | 'accessTokenExpiresAt'
+  | 'reauthorizeBy',
   Text
 > = {
   nextStep: { en: 'Next step', zh: '下一步' },
+  notes: { en: 'Worth mending', zh: '需要处理' },
   errorCode: { en: 'Error code', zh: '错误码' },
   account: { en: 'Account', zh: '账号' },
   unknownName: { en: 'name not known yet', zh: '暂未取得姓名' },

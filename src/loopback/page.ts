@@ -10,7 +10,10 @@ export type Page =
       userName: string | null
       profile: string
       accessTokenExpiresAt: number
+      /** Null: it cannot be renewed. */
       reauthorizeBy: number | null
+      /** What is less than was asked for. */
+      notes: Text[]
     }
   | { kind: 'failed'; reason: Text; nextStep: Text; code: string }
   | { kind: 'denied' | 'already_used' | 'broken' }
@@ -51,7 +54,7 @@ export function renderPage(page: Page, language: Language): { status: number; ht
 <svg class="glyph ${glyph}" viewBox="0 0 48 48" aria-hidden="true">${GLYPHS[glyph]}</svg>
 <h1>${title[language]}</h1>
 <p class="lead">${linkify((failed?.reason ?? lead)[language])}</p>
-${page.kind === 'succeeded' ? renderFacts(page, language) : ''}
+${page.kind === 'succeeded' ? renderFacts(page, language) + renderNotes(page.notes, language) : ''}
 <section class="next">
 <h2>${LABELS.nextStep[language]}</h2>
 <p>${linkify((failed?.nextStep ?? next)[language])}</p>
@@ -90,6 +93,12 @@ function renderFacts(page: Extract<Page, { kind: 'succeeded' }>, language: Langu
   }
   const rows = facts.map(([label, value]) => `<div><dt>${label[language]}</dt><dd>${value}</dd></div>`)
   return `<dl>\n${rows.join('\n')}\n</dl>`
+}
+
+function renderNotes(notes: readonly Text[], language: Language): string {
+  if (notes.length === 0) return ''
+  const texts = notes.map((note) => `<p>${linkify(note[language])}</p>`)
+  return `\n<section class="notes">\n<h2>${LABELS.notes[language]}</h2>\n${texts.join('\n')}\n</section>`
 }
 
 /** The local time of this machine, with its distance from UTC spelled out: the page has no script to ask for another. */

@@ -1,5 +1,6 @@
 // One table of Feishu's error numbers (sources: the pages "obtain OAuth code", "get user_access_token", "refresh
-// user_access_token" and "error codes" of open.feishu.cn and open.larksuite.com, 2026).
+// user_access_token", "get user info" and "error codes" of open.feishu.cn and open.larksuite.com, 2026): its own pages, its
+// token endpoint, and the gateway before its APIs. Tools, commands, our pages and the README take their words from here.
 
 import type { ErrorCode } from '../errors.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from './feishu.ts'
@@ -35,9 +36,13 @@ const ROWS: Readonly<Record<number, Row>> = {
   20002: ['invalid_client', 'keep', 'app', 'the app secret is wrong', 'App Secret 不正确', 'Copy the App Secret again from the console page "Credentials" into FEISHU_APP_SECRET', '请从开发者后台“凭证与基础信息”重新复制 App Secret 到 FEISHU_APP_SECRET'],
   20003: ['invalid_grant', 'keep', null, 'the authorization code is unknown or was used', '授权码不存在或已使用', 'Start the authorization again', '请重新发起授权'],
   20004: ['invalid_grant', 'keep', null, 'the authorization code has expired (it lives five minutes)', '授权码已过期（有效期 5 分钟）', 'Start the authorization again', '请重新发起授权'],
+  20005: ['unexpected_response', 'keep', null, 'the access token is unknown or has been revoked', 'access_token 无效或已被撤销', 'Refresh the token, and authorize again if that fails', '请刷新令牌；若仍失败，请重新授权'],
   20008: ['unauthorized_client', 'keep', null, 'the user does not exist', '用户不存在', 'Authorize with an account that exists in this tenant', '请使用该租户内存在的账号授权'],
   20009: ['unauthorized_client', 'keep', 'app', 'the app is not installed in this tenant', '租户未安装该应用', 'Ask the tenant administrator to install the app', '请联系租户管理员安装应用'],
   20010: ['unauthorized_client', 'keep', 'app', 'this person may not use the app', '用户不在应用可用范围内', "Add the person to the app's availability range and publish a version", '请将该用户加入应用可用范围并发布版本'],
+  20021: ['unexpected_response', 'keep', null, 'the person has left the organization', '用户已离职', 'Authorize with an account that is active', '请使用在职账号授权'],
+  20022: ['unexpected_response', 'keep', null, "the person's account is frozen", '用户账号已被冻结', 'Ask the tenant administrator about the account', '请联系租户管理员确认账号状态'],
+  20023: ['unexpected_response', 'keep', null, "the person's account is not registered", '用户账号未注册', 'Complete the registration of the account in Feishu, then authorize again', '请先在飞书完成账号注册，再重新授权'],
   20024: ['invalid_client', 'keep', 'app', 'the token belongs to another app', '授权码或 refresh_token 与当前应用不匹配', 'Set FEISHU_APP_ID and FEISHU_APP_SECRET to the app that was authorized', '请将 FEISHU_APP_ID 和 FEISHU_APP_SECRET 设为授权时使用的应用'],
   20026: ['invalid_grant', 'reauthorize', null, 'Feishu does not know the refresh token', 'refresh_token 无效', 'Authorize again', '请重新授权'],
   20027: ['invalid_scope', 'keep', 'auth', 'a requested scope is not enabled for the app, or not published yet', '应用未开通所请求的权限，或权限尚未发布', 'Enable the scopes for user identity and publish a version', '请为用户身份开通权限并发布版本'],
@@ -66,7 +71,20 @@ const ROWS: Readonly<Record<number, Row>> = {
   21000: ['challenge_required', 'keep', null, 'a security policy asks the person for a check', '安全策略要求用户完成验证', 'Complete the check in the browser, then try again', '请在浏览器中完成验证后重试'],
   21001: ['challenge_required', 'keep', null, 'a security policy blocked the request', '安全策略拦截了请求', 'Ask the tenant administrator', '请联系租户管理员'],
   99991400: ['rate_limited', 'retry', null, 'Feishu limits the number of requests', '请求过于频繁', 'Wait a moment', '请稍候再试'],
+  99991401: ['unexpected_response', 'keep', 'safe', "this machine's address is not on the app's IP allow-list", '当前 IP 不在应用的 IP 白名单中', 'Add the address under "Security settings", or clear the list', '请在“安全设置”中添加该 IP，或清空白名单'],
+  99991661: ['unexpected_response', 'keep', null, 'the request bears no access token', '请求未携带 access token', 'Send the header Authorization: Bearer with the token', '请携带 Authorization: Bearer 请求头'],
+  99991663: ['unexpected_response', 'keep', null, 'the token is not valid, or is of the kind that an app has', '令牌无效，或使用了应用身份的令牌', 'Use the user access token, and refresh it if it is refused again', '请使用 user_access_token；若仍被拒绝，请刷新令牌'],
+  99991668: ['unexpected_response', 'keep', null, 'the access token is not valid any more, or this API takes no user token', 'user_access_token 已失效，或该接口不支持用户身份', 'Refresh the token, and authorize again if that fails', '请刷新令牌；若仍失败，请重新授权'],
+  99991672: ['unexpected_response', 'keep', 'auth', 'the app lacks a scope that this API needs', '应用缺少该接口所需的权限', 'Enable the scope and publish a version, then authorize again', '请开通该权限并发布版本，然后重新授权'],
+  99991677: ['unexpected_response', 'keep', null, 'the access token has expired', 'user_access_token 已过期', 'Refresh the token', '请刷新令牌'],
+  99991679: ['unexpected_response', 'keep', 'auth', 'the person has not granted a scope that this API needs', '用户未授予该接口所需的权限', 'Enable the scope for user identity, publish a version, and authorize again with it', '请为用户身份开通该权限并发布版本，然后携带该权限重新授权'],
 }
+
+/** Feishu shows these on its own page alone, and never redirects with them: nobody but the person sees them. */
+export const PAGE_ERRORS: readonly number[] = [20029, 20027, 20043, 20010, 20028, 20046, 20042, 20069, 20001]
+
+/** Every number of the table. */
+export const FEISHU_ERRORS: readonly number[] = Object.keys(ROWS).map(Number)
 
 /** What a Feishu number means; null for a number that is not in the table. */
 export function feishuError(number: number): FeishuError | null {

@@ -78,9 +78,14 @@ export function nextStep(tokenSet: TokenSet | null, remainingMs: number, marginM
 /** 365 days: Feishu refuses to refresh longer after the authorization (page "refresh user_access_token"). */
 const GRANT_LIFETIME_MS = 365 * 86_400_000
 
+/** When the authorization ends, however often it is refreshed. */
+export function grantEndsAt(tokenSet: TokenSet): number {
+  return tokenSet.authorizedAt + GRANT_LIFETIME_MS
+}
+
 /** When a person must have authorized again at the latest. */
 export function reauthorizeBy(tokenSet: TokenSet): number {
-  const cap = tokenSet.authorizedAt + GRANT_LIFETIME_MS
+  const cap = grantEndsAt(tokenSet)
   if (!canRefresh(tokenSet)) return Math.min(cap, tokenSet.accessTokenExpiresAt)
   return Math.min(cap, tokenSet.refreshTokenExpiresAt ?? cap)
 }

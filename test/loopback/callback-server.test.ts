@@ -69,7 +69,14 @@ describe('every answer carries the security headers and closes the connection', 
     const { port } = await openListener(async (query) => {
       if (query.get('throw') === 'later') throw new Error('secret')
       const accessTokenExpiresAt = query.get('throw') === 'render' ? Number.NaN : 0
-      return { kind: 'succeeded', userName: null, profile: 'p', accessTokenExpiresAt, reauthorizeBy: null }
+      return {
+        kind: 'succeeded',
+        userName: null,
+        profile: 'p',
+        accessTokenExpiresAt,
+        reauthorizeBy: null,
+        notes: [],
+      }
     })
     const answer = await send(port, bytes(port))
     expect(answer.status).toBe(status)

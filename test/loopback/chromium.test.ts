@@ -23,6 +23,17 @@ const FAILURE = {
   },
 }
 
+const NOTES = [
+  {
+    en: 'Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token" (https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/safe), enable offline_access and publish a version. Then ask your assistant to start the authorization again.',
+    zh: '飞书没有签发 refresh_token，令牌到期后需要重新登录。请打开“刷新 user_access_token”开关（https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/safe），开通 offline_access 并发布版本。然后请让助手重新发起授权。',
+  },
+  {
+    en: 'Not granted: im:message im:message.send_as_user. Enable this for user identity (https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/auth?q=im%3Amessage%2Cim%3Amessage.send_as_user&op_from=feishu-token-mcp&token_type=user) and publish a version. Then ask your assistant to start the authorization again.',
+    zh: '未授予的权限：im:message im:message.send_as_user。请为用户身份开通（https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/auth?q=im%3Amessage%2Cim%3Amessage.send_as_user&op_from=feishu-token-mcp&token_type=user）并发布版本。然后请让助手重新发起授权。',
+  },
+]
+
 const PAGES: Record<string, Page> = {
   succeeded: {
     kind: 'succeeded',
@@ -30,6 +41,7 @@ const PAGES: Record<string, Page> = {
     profile: 'default',
     accessTokenExpiresAt: Date.UTC(2026, 10, 26, 8, 30),
     reauthorizeBy: Date.UTC(2026, 11, 3, 6, 30),
+    notes: [],
   },
   'succeeded-unknown-person': {
     kind: 'succeeded',
@@ -37,6 +49,7 @@ const PAGES: Record<string, Page> = {
     profile: 'default',
     accessTokenExpiresAt: Date.UTC(2026, 10, 26, 8, 30),
     reauthorizeBy: null,
+    notes: NOTES,
   },
   'succeeded-hostile-name': {
     kind: 'succeeded',
@@ -44,11 +57,13 @@ const PAGES: Record<string, Page> = {
     profile: 'a-profile-with-a-name-that-somebody-made-as-long-as-possible',
     accessTokenExpiresAt: Date.UTC(2026, 10, 26, 8, 30),
     reauthorizeBy: Date.UTC(2026, 11, 3, 6, 30),
+    notes: [],
   },
   denied: { kind: 'denied' },
   failed: { kind: 'failed', ...FAILURE, code: 'refresh_not_allowed · 20074' },
   'already-used': { kind: 'already_used' },
   ignored: { kind: 'ignored' },
+  misdirected: { kind: 'misdirected' },
   broken: { kind: 'broken' },
 }
 
@@ -169,7 +184,7 @@ describe('in Chromium, the pages', () => {
         expect(background).toBe(colorScheme === 'dark' ? 'rgb(15, 20, 19)' : 'rgb(243, 245, 243)')
       }
       await context.close()
-      const failures = complaints.filter((text) => !/status of (400|410|500)/.test(text))
+      const failures = complaints.filter((text) => !/status of (400|410|421|500)/.test(text))
       expect(failures).toEqual([])
       const fetched = requests.filter((url) => !url.startsWith('data:') && !url.startsWith(redirectUri))
       expect(fetched).toEqual([])

@@ -7,6 +7,7 @@ const SUCCEEDED = {
   profile: 'default',
   accessTokenExpiresAt: Date.UTC(2026, 10, 26, 16, 5),
   reauthorizeBy: Date.UTC(2027, 6, 3, 6, 30),
+  notes: [],
 } as const satisfies Page
 
 const FAILED = {
@@ -105,6 +106,23 @@ describe('the page of success', () => {
     const text = textOf(renderPage(SUCCEEDED, 'en').html)
     expect(text).toContain('26 November 2026 at 11:05 UTC−05:00')
     expect(text).toContain('3 July 2027 at 02:30 UTC−04:00')
+  })
+
+  test('says what is less than was asked for, in the person’s language, and links to the console alone', () => {
+    const notes = [
+      {
+        en: 'Not granted: <im:message>. See https://open.feishu.cn/app/cli_a1/auth?q=im%3Amessage and http://evil.test/ .',
+        zh: '未授予的权限。',
+      },
+    ]
+    const { html } = renderPage({ ...SUCCEEDED, notes }, 'en')
+    expect(textOf(html)).toContain('Worth mending Not granted: &#60;im:message&#62;. See')
+    expect(html.match(/<a href="[^"]*"/g)).toEqual([
+      '<a href="https://open.feishu.cn/app/cli_a1/auth?q=im%3Amessage"',
+    ])
+    expect(textOf(renderPage({ ...SUCCEEDED, notes }, 'zh').html)).toContain('需要处理 未授予的权限。')
+    expect(html).not.toContain('<im:message>')
+    expect(renderPage(SUCCEEDED, 'en').html).not.toContain('notes"')
   })
 
   test('leaves out the renewal when its end is not known', () => {

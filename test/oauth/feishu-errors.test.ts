@@ -13,7 +13,8 @@ const CONTRACT: readonly (readonly [ErrorCode, readonly number[]])[] = [
   ['server_error', [20050]],
   ['temporarily_unavailable', [20072]],
   ['rate_limited', [99991400]],
-  ['unexpected_response', [20001, 20036, 20063, 20070]],
+  ['unexpected_response', [20001, 20005, 20021, 20022, 20023, 20036, 20063, 20070]],
+  ['unexpected_response', [99991401, 99991661, 99991663, 99991668, 99991672, 99991677, 99991679]],
 ]
 const NUMBERS = CONTRACT.flatMap(([code, numbers]) => numbers.map((number) => [number, code] as const))
 
@@ -22,7 +23,9 @@ test.each(NUMBERS)('%d is %s', (number, code) => {
 })
 
 test('only 20026, 20037, 20064 and 20073 send a person to authorize again', () => {
-  const every = Array.from({ length: 2_000 }, (_, index) => 20_000 + index).concat(99991400)
+  const every = Array.from({ length: 2_000 }, (_, index) => 20_000 + index).concat(
+    Array.from({ length: 500 }, (_, index) => 99_991_300 + index),
+  )
   expect(every.filter((number) => feishuError(number)?.verdict === 'reauthorize')).toEqual([
     20026, 20037, 20064, 20073,
   ])
