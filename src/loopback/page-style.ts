@@ -25,7 +25,7 @@ export const STYLESHEET = `
 :root{color-scheme:light dark;--ground:#f3f5f3;--card:#fff;--ink:#18201e;--soft:#54615d;--line:#dfe5e2;--accent:#0b6b63;--wash:#e8f3f0;--on-accent:#fff;--warn:#8a5300;--warn-wash:#fbf1df}
 @media (prefers-color-scheme:dark){:root{--ground:#0f1413;--card:#181f1d;--ink:#e9f0ed;--soft:#a3b1ac;--line:#2c3734;--accent:#72d4c5;--wash:#1b2f2b;--on-accent:#0f1413;--warn:#e6b766;--warn-wash:#2d2517}}
 *{box-sizing:border-box;margin:0}
-p:lang(en){text-wrap:pretty}
+p{text-wrap:pretty}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{min-height:100vh;min-height:100dvh;display:grid;align-items:center;justify-items:center;padding:1.5rem 1rem;background:var(--ground);color:var(--ink);font:1rem/1.6 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue","PingFang SC","Hiragino Sans GB","Microsoft YaHei","Noto Sans CJK SC","Noto Sans SC",sans-serif;overflow-wrap:anywhere}
 main{width:100%;max-width:31rem;padding:2.5rem;background:var(--card);border:1px solid var(--line);border-radius:1.25rem}
@@ -46,7 +46,9 @@ dd small{display:block;font-size:.875rem;font-weight:400;color:var(--soft)}
 .next,.notes{margin-top:1.5rem;padding:1rem 1.25rem;border-radius:.75rem;background:var(--wash)}
 .notes{background:var(--warn-wash)}
 .notes h2,.notes a{color:var(--warn)}
-.notes p+p{margin-top:.75rem}
+.action{margin-top:.5rem;font-weight:600}
+.action small{display:block;font-size:.875rem;font-weight:400}
+.notes .action+p{margin-top:1rem}
 .notes+.next{margin-top:1rem}
 h2{margin-bottom:.25rem;font-size:.8125rem;line-height:1.5;font-weight:600;color:var(--accent)}
 a{color:var(--accent);text-underline-offset:.2em}

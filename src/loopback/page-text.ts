@@ -18,7 +18,7 @@ export const LABELS: Record<
   Text
 > = {
   nextStep: { en: 'Next step', zh: '下一步' },
-  notes: { en: 'Worth mending', zh: '需要处理' },
+  notes: { en: 'Needs attention', zh: '需要处理' },
   errorCode: { en: 'Error code', zh: '错误码' },
   account: { en: 'Account', zh: '账号' },
   unknownName: { en: 'name not known yet', zh: '暂未取得姓名' },

@@ -4,6 +4,9 @@ import { FACES, LABELS, type Text } from './page-text.ts'
 
 type Language = 'zh' | 'en'
 
+/** A page of Feishu's where the person goes on. */
+export type Action = { label: Text; url: string }
+
 export type Page =
   | {
       kind: 'succeeded'
@@ -13,9 +16,9 @@ export type Page =
       /** Null: it cannot be renewed. */
       reauthorizeBy: number | null
       /** What is less than was asked for. */
-      notes: Text[]
+      notes: { text: Text; action: Action }[]
     }
-  | { kind: 'failed'; reason: Text; nextStep: Text; code: string }
+  | { kind: 'failed'; reason: Text; nextStep: Text; action: Action | null; code: string }
   | { kind: 'denied' | 'already_used' | 'broken' }
   | { kind: 'ignored' | 'not_found' | 'method_not_allowed' | 'misdirected' | 'forbidden' }
 
@@ -58,6 +61,7 @@ ${page.kind === 'succeeded' ? renderFacts(page, language) + renderNotes(page.not
 <section class="next">
 <h2>${LABELS.nextStep[language]}</h2>
 <p>${linkify((failed?.nextStep ?? next)[language])}</p>
+${failed?.action ? renderAction(failed.action, language) : ''}
 </section>
 ${failed ? `<p class="code">${LABELS.errorCode[language]}<code>${escapeHtml(failed.code)}</code></p>` : ''}
 </main>
@@ -95,10 +99,21 @@ function renderFacts(page: Extract<Page, { kind: 'succeeded' }>, language: Langu
   return `<dl>\n${rows.join('\n')}\n</dl>`
 }
 
-function renderNotes(notes: readonly Text[], language: Language): string {
+function renderNotes(notes: Extract<Page, { kind: 'succeeded' }>['notes'], language: Language): string {
   if (notes.length === 0) return ''
-  const texts = notes.map((note) => `<p>${linkify(note[language])}</p>`)
+  const texts = notes.map(
+    ({ text, action }) => `<p>${linkify(text[language])}</p>\n${renderAction(action, language)}`,
+  )
   return `\n<section class="notes">\n<h2>${LABELS.notes[language]}</h2>\n${texts.join('\n')}\n</section>`
+}
+
+/** A private deployment's address is shown and not made a link, like every address that is not Feishu's own. */
+function renderAction({ label, url }: Action, language: Language): string {
+  const isLink = url.replace(FEISHU_LINK, '') === ''
+  const shown = isLink
+    ? `<a href="${escapeHtml(url)}" rel="noreferrer">${escapeHtml(label[language])}</a>`
+    : `${escapeHtml(label[language])} <small>${escapeHtml(url)}</small>`
+  return `<p class="action">${shown}</p>`
 }
 
 /** The local time of this machine, with its distance from UTC spelled out: the page has no script to ask for another. */

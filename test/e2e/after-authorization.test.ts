@@ -26,7 +26,7 @@ test('what was not granted is on the page and in the status, with the console li
   expect(status.warnings).toEqual([
     expect.stringMatching(/not granted: im:message; .*q=im%3Amessage&.*publish a version/),
   ])
-  expect(page).toMatch(/Worth mending[\s\S]*Not granted: im:message\.[\s\S]*auth\?q=im%3Amessage&#38;/)
+  expect(page).toMatch(/Needs attention[\s\S]*Not granted: im:message\.[\s\S]*auth\?q=im%3Amessage&#38;/)
 })
 
 test('without a refresh token the page says why the login ends early, and names no day of renewal', async () => {
@@ -42,9 +42,9 @@ test('without a refresh token the page says why the login ends early, and names 
 test.each([
   [
     'en',
-    /Feishu: the app secret is wrong\.[\s\S]*Copy the App Secret again[\s\S]*\/app\/cli_\w+\)\. Then ask your assistant/,
+    /Feishu: the app secret is wrong\.[\s\S]*Copy the App Secret again[\s\S]*Then ask your assistant[\s\S]*\/app\/cli_\w+</,
   ],
-  ['zh', /飞书返回：App Secret 不正确。[\s\S]*重新复制 App Secret[\s\S]*\/app\/cli_\w+）。然后请让助手/],
+  ['zh', /飞书返回：App Secret 不正确。[\s\S]*重新复制 App Secret[\s\S]*，然后让助手[\s\S]*\/app\/cli_\w+</],
 ])(
   'what Feishu refuses is explained on the page with this app’s console link (%s)',
   async (FEISHU_LANG, text) => {

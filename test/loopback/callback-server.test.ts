@@ -153,6 +153,7 @@ describe('nothing of a query is reflected', () => {
     { kind: 'already_used' },
     {
       kind: 'failed',
+      action: null,
       reason: { en: 'r', zh: 'r' },
       nextStep: { en: 'n', zh: 'n' },
       code: 'invalid_grant',

@@ -12,25 +12,40 @@ import { freePort } from './client.ts'
 
 const SCREENSHOT_DIR = process.env.SCREENSHOT_DIR
 
+const CONSOLE = 'https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8'
+const SETTINGS = {
+  label: { en: 'Go to the console: Security settings', zh: '前往开发者后台：安全设置' },
+  url: `${CONSOLE}/safe`,
+}
 const FAILURE = {
   reason: {
-    en: 'Feishu issued no refresh token, because the app may not refresh user access tokens (20074).',
-    zh: '飞书没有签发 refresh_token，因为该应用未开启“刷新 user_access_token”的开关（20074）。',
+    en: 'Feishu: the app may not refresh user tokens.',
+    zh: '飞书返回：应用未开启刷新 user_access_token。',
   },
   nextStep: {
-    en: 'Turn the switch on at https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/safe, publish a version, then ask your assistant to authorize again.',
-    zh: '请在 https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/safe 打开该开关，发布新版本，然后让助手重新发起授权。',
+    en: 'Turn on "refresh user_access_token" under "Security settings" and publish a version. Then ask your assistant to start the authorization again.',
+    zh: '请在“安全设置”中开启“刷新 user_access_token”并发布版本，然后让助手重新发起授权。',
   },
+  action: SETTINGS,
 }
 
 const NOTES = [
   {
-    en: 'Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token" (https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/safe), enable offline_access and publish a version. Then ask your assistant to start the authorization again.',
-    zh: '飞书没有签发 refresh_token，令牌到期后需要重新登录。请打开“刷新 user_access_token”开关（https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/safe），开通 offline_access 并发布版本。然后请让助手重新发起授权。',
+    text: {
+      en: 'Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token", enable offline_access and publish a version. Then ask your assistant to start the authorization again.',
+      zh: '飞书没有签发 refresh_token，令牌到期后需要重新登录。请打开“刷新 user_access_token”开关，开通 offline_access 并发布版本，然后让助手重新发起授权。',
+    },
+    action: SETTINGS,
   },
   {
-    en: 'Not granted: im:message im:message.send_as_user. Enable this for user identity (https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/auth?q=im%3Amessage%2Cim%3Amessage.send_as_user&op_from=feishu-token-mcp&token_type=user) and publish a version. Then ask your assistant to start the authorization again.',
-    zh: '未授予的权限：im:message im:message.send_as_user。请为用户身份开通（https://open.feishu.cn/app/cli_a1b2c3d4e5f6a7b8/auth?q=im%3Amessage%2Cim%3Amessage.send_as_user&op_from=feishu-token-mcp&token_type=user）并发布版本。然后请让助手重新发起授权。',
+    text: {
+      en: 'Not granted: im:message im:message.send_as_user. Enable this for user identity and publish a version. Then ask your assistant to start the authorization again.',
+      zh: '未授予的权限：im:message im:message.send_as_user。请为用户身份开通并发布版本，然后让助手重新发起授权。',
+    },
+    action: {
+      label: { en: 'Go to the console: Permissions & scopes', zh: '前往开发者后台：权限管理' },
+      url: `https://open.private.example/app/cli_a1b2c3d4e5f6a7b8/auth?q=im%3Amessage%2Cim%3Amessage.send_as_user&token_type=user`,
+    },
   },
 ]
 

@@ -14,6 +14,7 @@ const FAILED = {
   kind: 'failed',
   reason: { en: 'The app secret is wrong.', zh: '应用密钥不正确。' },
   nextStep: { en: 'Run setup again.', zh: '请重新运行 setup。' },
+  action: null,
   code: 'invalid_client · 20002',
 } as const satisfies Page
 
@@ -108,20 +109,20 @@ describe('the page of success', () => {
     expect(text).toContain('3 July 2027 at 02:30 UTC−04:00')
   })
 
-  test('says what is less than was asked for, in the person’s language, and links to the console alone', () => {
-    const notes = [
-      {
-        en: 'Not granted: <im:message>. See https://open.feishu.cn/app/cli_a1/auth?q=im%3Amessage and http://evil.test/ .',
-        zh: '未授予的权限。',
-      },
-    ]
-    const { html } = renderPage({ ...SUCCEEDED, notes }, 'en')
-    expect(textOf(html)).toContain('Worth mending Not granted: &#60;im:message&#62;. See')
-    expect(html.match(/<a href="[^"]*"/g)).toEqual([
-      '<a href="https://open.feishu.cn/app/cli_a1/auth?q=im%3Amessage"',
+  test('says what is less than was asked for, in the person’s language, with where to go', () => {
+    const label = { en: 'Open it', zh: '打开' }
+    const text = { en: 'Not granted: <im:message>.', zh: '未授予的权限。' }
+    const ours = { text, action: { label, url: 'https://open.feishu.cn/app/cli_a1/auth?q=im%3Amessage&a=b' } }
+    const foreign = { text, action: { label, url: 'https://open.feishu.cn.evil.test/"><script>' } }
+    const { html } = renderPage({ ...SUCCEEDED, notes: [ours, foreign] }, 'en')
+    expect(textOf(html)).toContain('Needs attention Not granted: &#60;im:message&#62;. Open it')
+    expect(html.match(/<a [^>]*>[^<]*<\/a>/g)).toEqual([
+      '<a href="https://open.feishu.cn/app/cli_a1/auth?q=im%3Amessage&#38;a=b" rel="noreferrer">Open it</a>',
     ])
-    expect(textOf(renderPage({ ...SUCCEEDED, notes }, 'zh').html)).toContain('需要处理 未授予的权限。')
-    expect(html).not.toContain('<im:message>')
+    expect(html).not.toMatch(/<script|<im:/)
+    expect(textOf(renderPage({ ...SUCCEEDED, notes: [ours] }, 'zh').html)).toContain(
+      '需要处理 未授予的权限。 打开',
+    )
     expect(renderPage(SUCCEEDED, 'en').html).not.toContain('notes"')
   })
 
