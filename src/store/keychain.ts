@@ -152,7 +152,7 @@ function locked(): AuthError {
 function absent(why: string): AuthError {
   return unavailable(
     `No keychain can be reached here: ${why}`,
-    'Start feishu-token-mcp within the login session that has the keychain, with DBUS_SESSION_BUS_ADDRESS on Linux (for Codex add it to env_vars), then try again. A new store can do without: FEISHU_TOKEN_KEY_SOURCE=file.',
+    'Start feishu-token-mcp within the login session that has the keychain, with DBUS_SESSION_BUS_ADDRESS on Linux (for Codex add it to env_vars), then try again; a new store can do without: FEISHU_TOKEN_KEY_SOURCE=file.',
   )
 }
 
