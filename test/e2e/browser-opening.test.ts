@@ -122,3 +122,27 @@ test.skipIf(NO_WSL !== null)(
     expect((await server.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
   },
 )
+
+test.skipIf(!HAS_TMUX)('setup over SSH ends with the paste', async () => {
+  const env = { ...SSH, FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' }
+  const stage = await setStage({ env })
+  const { appId, appSecret } = stage.sandbox.app
+  const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" setup`)
+  const answers = ['1', 'feishu', appId, appSecret, '', 'browser']
+  const questions = [
+    /\[1\] $/,
+    /\[feishu\] $/,
+    /App ID[^\n]*: $/,
+    /App Secret[^\n]*: $/,
+    /Enter[^\n]*$/,
+    /\[browser\] $/,
+  ]
+  for (const [index, question] of questions.entries()) {
+    await terminal.seen(question)
+    terminal.type(answers[index] ?? '')
+  }
+  const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
+  await terminal.seen(/paste the address that the browser ended on:/)
+  terminal.type(await stage.sandbox.approve(url))
+  await terminal.seen(/status: +valid[\s\S]*ended with 0/)
+})
