@@ -29,6 +29,14 @@ export function shellLines(path: string): string[] {
   )
 }
 
+/** What stands in the running text as something to type: it begins with a program, or asks for a token. */
+export function inlineCommands(path: string): string[] {
+  const prose = readFileSync(path, 'utf8').replace(/^```[\s\S]*?^```/gm, '')
+  return [...prose.matchAll(/`([^`\n]+)`/g)]
+    .map(([, code = '']) => code.replaceAll('\\|', '|'))
+    .filter((code) => /^(npm|npx|node|printf|openssl|curl|claude|codex|gemini) |\$\(/.test(code))
+}
+
 /** A line as somebody types it who has put the path of this clone in its place. */
 export function typed(line: string): string {
   return line.replaceAll('/path/to/feishu-token-mcp', resolve('.'))

@@ -1,0 +1,181 @@
+// What the documents tell people to type. Each command is typed here, or by the test that is named here, or it needs
+// what no test can have; a command of which nothing is known here fails.
+
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, type TestContext, test } from 'vitest'
+import { DOCUMENTS, inlineCommands, shellLines, typed } from '../support/document.ts'
+import { makeFolder } from '../support/folder.ts'
+import {
+  authorize,
+  type Environment,
+  PROGRAM,
+  run,
+  type Stage,
+  setStage,
+  startServer,
+} from '../support/program.ts'
+
+const COMMANDS = [...new Set(DOCUMENTS.flatMap((path) => [...shellLines(path), ...inlineCommands(path)]))]
+
+const HERE = {
+  oneTest: /^npx vitest run --config \.vitest\.config\.ts test\/[\w./-]+\.test\.ts( -t '\w+')?$/,
+  sandbox: /^node \.build\/run\.mjs test\/feishu-sandbox\/serve\.ts /,
+  setup: /^printf .* \| node dist\/main\.js setup /,
+  openssl: /^openssl /,
+  pull: /\$\(feishu-token-mcp token\)/,
+  vsCode: /^code --add-mcp /,
+}
+
+/** File that runs it, and what stands there; or null and why nobody does. */
+const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][] = [
+  [/(^| )npx -y feishu-token-mcp$/, null, 'needs the package to be published'],
+  [/^npm publish$/, null, 'publishes'],
+  [/^(claude -p|codex exec)$/, null, 'needs an account'],
+  [/^npm install --package-lock-only$/, null, 'changes the project'],
+  [/^claude mcp /, 'test/e2e/claude-code.test.ts', 'claude mcp list'],
+  [/^gemini mcp /, 'test/e2e/gemini-cli.test.ts', 'gemini mcp list'],
+  [/^codex mcp /, 'test/e2e/codex-cli.test.ts', 'codex mcp list'],
+  [/^npm ci$/, '.ci/run', 'npm ci'],
+  [/^npm run check$/, '.ci/run', 'npm run check'],
+  [/^npm run build$/, 'package.json', '&& npm run build &&'],
+  [/^(npm ci && )?npm test$/, '.ci/run', 'npm test'],
+  [/^npm ci && npm run (build|demo)$/, '.ci/run', 'npm run demo -- --auto'],
+  [/^npm run demo -- --auto$/, '.ci/run', 'npm run demo -- --auto'],
+  [/^npm run mcpb$/, 'test/packaging/bundle.test.ts', '.build/mcpb.mjs'],
+  [/^npm pack --dry-run$/, 'test/packaging/install.test.ts', "'pack'"],
+  [/^node .*main\.js setup$/, 'test/e2e/setup-dialogue.test.ts', "['setup']"],
+  [/^node .*main\.js setup --create-app$/, 'test/e2e/setup-create-app.test.ts', "'--create-app'"],
+  [/^node .*main\.js login$/, 'test/e2e/command-line.test.ts', "'login'"],
+  [/^node \/path\/to\/feishu-token-mcp\/dist\/main\.js$/, 'test/docs.test.ts', 'mcp.json.example'],
+]
+
+function commands(kind: keyof typeof HERE): string[] {
+  return COMMANDS.filter((command) => HERE[kind].test(command))
+}
+
+async function type(
+  line: string,
+  options: { cwd?: string; env?: Environment; shell?: string } = {},
+): Promise<string> {
+  const { shell = '/bin/sh', ...rest } = options
+  return (await promisify(execFile)(shell, ['-c', typed(line)], { timeout: 60_000, ...rest })).stdout
+}
+
+/** A stage with a folder on the PATH, in which `feishu-token-mcp` is this program. */
+async function setShell(): Promise<{ stage: Stage; bin: string; env: Environment }> {
+  const stage = await setStage()
+  const bin = makeFolder()
+  symlinkSync(process.execPath, join(bin, 'node'))
+  symlinkSync(PROGRAM, join(bin, 'feishu-token-mcp'))
+  return { stage, bin, env: { ...stage.env, PATH: `${bin}:${process.env.PATH}` } }
+}
+
+test('of every command it is known who runs it', () => {
+  expect(COMMANDS.length).toBeGreaterThan(30)
+  for (const command of COMMANDS) {
+    const here = Object.values(HERE).filter((pattern) => pattern.test(command))
+    const there = ELSEWHERE.filter(([pattern]) => pattern.test(command))
+    expect(here.length + there.length, `who runs: ${command}`).toBeGreaterThan(0)
+  }
+})
+
+test('whoever is said to run a command names it, and no command is named in vain', () => {
+  for (const [pattern, file, what] of ELSEWHERE) {
+    expect(
+      COMMANDS.some((command) => pattern.test(command)),
+      String(pattern),
+    ).toBe(true)
+    if (file !== null) expect(readFileSync(file, 'utf8'), file).toContain(what)
+  }
+})
+
+test.for(commands('oneTest'))('`%s` runs a test', { timeout: 90_000 }, async (line) => {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^VITEST|^NODE_ENV$/.test(name)),
+  )
+  const told = await type(line, { env: env as Environment })
+  expect(told).toMatch(/Tests .*[1-9]\d* passed/)
+})
+
+test.for(commands('sandbox'))('`%s` tells where the sandbox is', async (line) => {
+  const child = spawn('/bin/sh', ['-c', `exec ${typed(line)}`])
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const [text] = await once(child.stdout, 'data')
+  const { url, appId, appSecret } = JSON.parse(String(text))
+  expect([appId, appSecret]).toEqual([expect.stringMatching(/^cli_/), expect.any(String)])
+  expect((await fetch(url)).status).toBeGreaterThan(0)
+  child.stdin.end()
+  await once(child, 'close')
+})
+
+test.for(commands('setup'))('`%s` keeps the credentials', async (line) => {
+  const { stage, env } = await setShell()
+  const { appId, appSecret } = stage.sandbox.app
+  const { FEISHU_APP_ID: _, FEISHU_APP_SECRET: __, ...bare } = env
+  await type(line.replace('cli_your_app_id', appId), { env: { ...bare, SECRET: appSecret } })
+  const status = JSON.parse(
+    (await run(stage, ['status', '--json'], { env: { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '' } })).stdout,
+  )
+  expect(status).toMatchObject({ app_id: appId, status: 'not_authorized' })
+})
+
+test.for(commands('openssl'))('`%s` is understood by openssl', async (line, context) => {
+  const folder = makeFolder()
+  await type('openssl version').catch(() => context.skip('openssl is not installed'))
+  const printed = await type(line, { cwd: folder })
+  if (line.includes(' rand ')) expect(Buffer.from(printed, 'base64')).toHaveLength(32)
+  for (const [, file = ''] of line.matchAll(/-(?:out|keyout) (\S+)/g))
+    expect(existsSync(join(folder, file))).toBe(true)
+})
+
+test.for(commands('pull'))('`%s` hands a valid token on', async (line, context) => {
+  const { stage, bin, env } = await setShell()
+  const server = await startServer(stage)
+  await authorize(stage, server)
+  const token = (await run(stage, ['token'])).stdout.trim()
+  if (line.startsWith('curl ')) return pullWithCurl(context, line, stage, env)
+  const [, variable = '', program] = /^(\w+)=\$\([^)]*\) (?:([\w-]+) …|\|\| exit)$/.exec(line) ?? []
+  // A stand-in for a program that is not ours: it says what it was given.
+  if (program !== undefined) {
+    writeFileSync(join(bin, program), `#!/bin/sh\nprintf %s "$${variable}"\n`)
+    chmodSync(join(bin, program), 0o755)
+  }
+  const typedLine = program === undefined ? `${line}; printf %s "$${variable}"` : line.replace(' …', '')
+  expect((await type(typedLine, { env })) === token).toBe(true)
+})
+
+async function pullWithCurl(
+  context: TestContext,
+  line: string,
+  stage: Stage,
+  env: Environment,
+): Promise<void> {
+  await type('curl --version && bash --version').catch(() => context.skip('curl or bash is not installed'))
+  const answer = await type(line.replace('https://open.feishu.cn', stage.sandbox.url), { env, shell: 'bash' })
+  expect(JSON.parse(answer)).toMatchObject({ code: 0, data: { open_id: stage.sandbox.user.openId } })
+}
+
+test('the line for cron renews what is due', async () => {
+  const [line = ''] = /^\d+ \d+ \* \* \* .*$/m.exec(readFileSync('README.md', 'utf8')) ?? []
+  // A token whose whole life lies inside the margin is always due.
+  const stage = await setStage({ knobs: { accessTokenLifetimeMs: 200_000 } })
+  const server = await startServer(stage)
+  await authorize(stage, server)
+  await server.close()
+  const command = line.replace(/^(\S+ ){5}/, '').replace('/usr/bin/node', process.execPath)
+  await type(command, { env: stage.env })
+  const { generation } = JSON.parse((await run(stage, ['status', '--json'])).stdout)
+  expect(generation).toBe(2)
+})
+
+test.for(commands('vsCode'))('`%s` hands VS Code one JSON object', async (line) => {
+  const bin = makeFolder()
+  writeFileSync(join(bin, 'code'), '#!/bin/sh\nprintf %s "$2"\n')
+  chmodSync(join(bin, 'code'), 0o755)
+  const entry = JSON.parse(await type(line, { env: { PATH: `${bin}:/usr/bin:/bin` } }))
+  expect(entry).toMatchObject({ name: 'feishu-token', command: expect.stringMatching(/^(node|npx)$/) })
+})
