@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { formatInsertion, insertEntry, type ServerEntry } from '../../src/cli/client-entry.ts'
 import { type Client, findClients, planEntry, writeEntry } from '../../src/cli/client-files.ts'
 import { parseTargets, type Target } from '../../src/delivery/targets.ts'
-import { fixture, type Home, makeHome } from '../delivery/home.ts'
+import { clientKinds, fixture, type Home, makeHome } from '../delivery/home.ts'
 import { NOW } from '../delivery/token.ts'
 
 const ENTRY: ServerEntry = {
@@ -18,6 +18,16 @@ function targetOf(kind: string, name = 'feishu-token'): Target {
   if (!target) throw new Error(`no target ${kind}`)
   return target
 }
+
+test('every client that can be a target is offered', () => {
+  const home = makeHome()
+  const expected = clientKinds().map((kind) => {
+    const [target] = parseTargets(`${kind}:feishu-token`, home.machine)
+    return home.put(String(target?.paths[0]).slice(home.path.length + 1), '{}')
+  })
+  const found = findClients(home.machine, 'feishu-token', ENTRY).flatMap(({ target }) => target.paths)
+  expect(found.sort()).toEqual(expected.sort())
+})
 
 function only(home: Home, label: string): Client {
   const client = findClients(home.machine, 'feishu-token', ENTRY).find((each) => each.label === label)

@@ -17,7 +17,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Delivery } from '../../src/delivery/deliver.ts'
-import { fixture, type Home, makeHome } from './home.ts'
+import { clientKinds, fixture, type Home, makeHome } from './home.ts'
 import { makeToken, NOW } from './token.ts'
 
 const FIRST = makeToken('first')
@@ -40,6 +40,10 @@ const CLIENTS = [
     false,
   ],
 ] as const
+
+test('every client that can be a target is tried here', () => {
+  expect(CLIENTS.map(([kind]) => kind).sort()).toEqual(clientKinds().sort())
+})
 
 async function deliverOne(home: Home, ...args: Parameters<Home['deliver']>): Promise<Delivery> {
   const deliveries = await home.deliver(...args)

@@ -10,7 +10,24 @@ import {
   deliverToken,
 } from '../../src/delivery/deliver.ts'
 import { type Machine, parseTargets } from '../../src/delivery/targets.ts'
+import type { AuthError } from '../../src/errors.ts'
 import { NOW } from './token.ts'
+
+/** Every kind of target, from what the program answers to one that it does not know. */
+export function knownKinds(): string[] {
+  try {
+    parseTargets('nobody:knows', { platform: 'linux', home: '/home/x', env: {} })
+  } catch (error) {
+    const { nextStep } = error as AuthError
+    return [...nextStep.matchAll(/([a-z-]+):[A-Z]/g)].map(([, kind = '']) => kind)
+  }
+  throw new Error('a target that nobody knows was taken')
+}
+
+/** The same for those that are clients. */
+export function clientKinds(): string[] {
+  return knownKinds().filter((kind) => !['mcp', 'dotenv', 'token-json'].includes(kind))
+}
 
 /** The text of a file in test/fixtures/delivery. */
 export function fixture(name: string): string {
