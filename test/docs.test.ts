@@ -17,7 +17,13 @@ import { knownKinds } from './delivery/home.ts'
 
 type Block = { language: string; text: string }
 
-const DOCUMENTS = ['README.md', ...readdirSync('docs').map((name) => join('docs', name))]
+const DOCUMENTS = [
+  'README.md',
+  'bench/README.md',
+  ...readdirSync('docs')
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+]
 const readme = readFileSync('README.md', 'utf8')
 const packageJson = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
 

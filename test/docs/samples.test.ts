@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs'
+import { beforeAll, expect, test } from 'vitest'
+import { currentDocuments } from './samples.ts'
+
+let current: Map<string, string>
+beforeAll(async () => {
+  current = await currentDocuments()
+}, 60_000)
+
+test('the samples and pictures in the documents are what the program answers today (npm run docs)', () => {
+  for (const [path, text] of current) expect(readFileSync(path, 'utf8'), path).toBe(text)
+})
+
+test('the README has all of them', () => {
+  const names = [...(current.get('README.md') ?? '').matchAll(/<!-- sample: (\w+) -->/g)].map(
+    ([, name]) => name,
+  )
+  expect(names).toEqual(['start_authorization', 'token_status', 'refresh_token', 'failure'])
+})
+
+test('a second run says the same', async () => {
+  expect(await currentDocuments()).toEqual(current)
+})
