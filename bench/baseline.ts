@@ -7,38 +7,42 @@ const PATH = 'bench/baseline.json'
 /** What the noise of a shared machine does not do twice in a row. */
 const REGRESSION = 1.25
 
-type Baseline = Record<string, Record<string, number>>
-
-function readBaseline(): Baseline {
-  return JSON.parse(readFileSync(PATH, 'utf8')) as Baseline
-}
+type Ratios = Record<string, number>
 
 /** `v20.20.2` → `20`. */
 function majorOf(nodeVersion: string): string {
   return /^v(\d+)/.exec(nodeVersion)?.[1] ?? nodeVersion
 }
 
-/** How many times worse than in the baseline; 1 where that knows nothing of it. */
+function readAll(): Record<string, Ratios> {
+  return JSON.parse(readFileSync(PATH, 'utf8')) as Record<string, Ratios>
+}
+
+/** The ratios kept for a Node; none where it was never measured. */
+export function readBaseline(nodeVersion: string): Ratios {
+  return readAll()[majorOf(nodeVersion)] ?? {}
+}
+
+/** Keeps the ratios of a run as the baseline of its Node. */
+export function writeBaseline(figures: readonly Figure[], nodeVersion: string): void {
+  const ratios = figures.filter(isRatio).map(({ key, value }) => [key, Number(value.toFixed(3))])
+  const all = { ...readAll(), [majorOf(nodeVersion)]: Object.fromEntries(ratios) }
+  writeFileSync(PATH, `${JSON.stringify(all, null, 2)}\n`)
+}
+
+/** How many times worse than before; 1 where nothing is known of before. */
 function worsening(figure: Figure, before: number | undefined): number {
   if (before === undefined || !isRatio(figure)) return 1
   const grown = figure.value / before
   return figure.target && 'atLeast' in figure.target ? 1 / grown : grown
 }
 
-/** The rows that are more than a quarter worse than in the baseline of this Node, and by how much. */
-export function regressions(
-  figures: readonly Figure[],
-  nodeVersion: string,
-): { figure: Figure; before: number }[] {
-  const baseline = readBaseline()[majorOf(nodeVersion)] ?? {}
-  return figures
-    .filter((figure) => worsening(figure, baseline[figure.key]) > REGRESSION)
-    .map((figure) => ({ figure, before: baseline[figure.key] ?? Number.NaN }))
+/** The rows that are more than a quarter worse than in the baseline. */
+export function regressions(figures: readonly Figure[], baseline: Ratios): Figure[] {
+  return figures.filter((figure) => worsening(figure, baseline[figure.key]) > REGRESSION)
 }
 
-/** Keeps the ratios of a run as the baseline of its Node. */
-export function writeBaseline(figures: readonly Figure[], nodeVersion: string): void {
-  const ratios = figures.filter(isRatio).map(({ key, value }) => [key, Number(value.toFixed(3))])
-  const baseline = { ...readBaseline(), [majorOf(nodeVersion)]: Object.fromEntries(ratios) }
-  writeFileSync(PATH, `${JSON.stringify(baseline, null, 2)}\n`)
+/** Takes the better of two measurements of a figure. */
+export function better(first: Figure, again: Figure | undefined): Figure {
+  return again && worsening(again, first.value) < 1 ? again : first
 }

@@ -4,7 +4,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
-import { regressions, writeBaseline } from './baseline.ts'
+import { better, readBaseline, regressions, writeBaseline } from './baseline.ts'
 import { type Course, type Figure, isReached, plainTable } from './figure.ts'
 import { benchGateway } from './gateway.ts'
 import { benchHerd } from './herd.ts'
@@ -31,21 +31,13 @@ const { values: options } = parseArgs({
   },
 })
 
-/** Takes the better of two measurements of each figure. */
-function better(first: Figure, again: Figure | undefined): Figure {
-  if (!again) return first
-  const lower = first.value < again.value ? first : again
-  const higher = lower === first ? again : first
-  return first.target && 'atLeast' in first.target ? higher : lower
-}
-
 /**
  * Measures, and in the short form what looks worse once more: on a machine that others use too, one bad minute is
  * common and two in a row are not.
  */
-async function measure(bench: Bench, course: Course, nodeVersion: string): Promise<Figure[]> {
+async function measure(bench: Bench, course: Course): Promise<Figure[]> {
   const figures = await bench(course)
-  if (!course.short || regressions(figures, nodeVersion).length === 0) return figures
+  if (!course.short || regressions(figures, baseline).length === 0) return figures
   const again = await bench(course)
   return figures.map((figure) =>
     better(
@@ -62,19 +54,19 @@ function commandOf({ node }: Course): string {
 
 const course: Course = { node: options.node, short: options.short }
 const nodeVersion = execFileSync(course.node, ['-p', 'process.version'], { encoding: 'utf8' }).trim()
+const baseline = readBaseline(nodeVersion)
 const figures: Figure[] = []
 for (const [name, bench] of Object.entries(BENCHES)) {
-  if (options.only === undefined || options.only === name)
-    figures.push(...(await measure(bench, course, nodeVersion)))
+  if (options.only === undefined || options.only === name) figures.push(...(await measure(bench, course)))
 }
 
 process.stdout.write(
   `Node ${nodeVersion}, ${course.short ? 'short' : 'full'} run\n\n${plainTable(figures)}\n`,
 )
 const missed = figures.filter((figure) => !isReached(figure))
-const worse = regressions(figures, nodeVersion)
-for (const { figure, before } of worse)
-  process.stdout.write(`\nWORSE: ${figure.figure}: ${figure.value.toFixed(2)}, was ${before.toFixed(2)}`)
+const worse = regressions(figures, baseline)
+for (const { key, figure, value } of worse)
+  process.stdout.write(`\nWORSE: ${figure}: ${value.toFixed(2)}, was ${baseline[key]}`)
 if (missed.length > 0) process.stdout.write(`\n${missed.length} of the targets missed`)
 process.stdout.write('\n')
 
