@@ -1,13 +1,13 @@
 // Networks that are not there, hosts that do not answer, certificates that are not good: told in time, with nothing spent.
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:https'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { certificateProblem, certify, startImpostor } from './impostor.ts'
 import { refreshing, serve, start } from './process.ts'
 import { openTheatre, presentationsOf, type Scene, setScene, type Theatre } from './scene.ts'
 import { WHOLE } from './variant.ts'
@@ -146,31 +146,8 @@ describe.skipIf(!isolated)('without a network', () => {
   })
 })
 
-const LIBFAKETIME = ['x86_64', 'aarch64']
-  .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`)
-  .find((path) => existsSync(path))
-const untrusted = spawnSync('openssl', ['version']).error ? 'openssl' : LIBFAKETIME ? null : 'libfaketime'
-if (untrusted)
-  console.warn(`SKIPPED: certificates that are not good. ${untrusted} is missing: apt-get install it`)
-
-/** A certificate for `name` that is its own authority, made at another time. */
-function certify(scene: Scene, name: string, madeAt: string): { cert: Buffer; key: Buffer; path: string } {
-  const [keyPath, path] = [join(scene.home, 'key.pem'), join(scene.home, 'cert.pem')]
-  const how = ['req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
-  const what = ['-keyout', keyPath, '-out', path, '-days', '2', '-subj', `/CN=${name}`]
-  execFileSync('openssl', [...how, ...what, '-addext', `subjectAltName=DNS:${name}`], {
-    env: { ...process.env, LD_PRELOAD: LIBFAKETIME ?? '', FAKETIME: madeAt },
-    stdio: 'ignore',
-  })
-  return { cert: readFileSync(path), key: readFileSync(keyPath), path }
-}
-
-async function startImpostor(tls: { cert: Buffer; key: Buffer }): Promise<{ server: Server; url: string }> {
-  const server = createServer(tls, (_request, response) => response.end('{}')).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => void server.close())
-  return { server, url: `https://localhost:${(server.address() as AddressInfo).port}` }
-}
+const untrusted = certificateProblem()
+if (untrusted) console.warn(`SKIPPED: certificates that are not good. ${untrusted}`)
 
 test.skipIf(untrusted).each([
   ['of another host', 'elsewhere.example', '+0', 'ERR_TLS_CERT_ALTNAME_INVALID'],
@@ -180,23 +157,16 @@ test.skipIf(untrusted).each([
   'a certificate %s is refused at once, by name, and nothing is sent',
   async (_what, name, madeAt, errno) => {
     const scene = await setScene(theatre)
-    const { path, ...tls } = certify(scene, name, madeAt)
-    const { server, url } = await startImpostor(tls)
-    let connections = 0
-    let requests = 0
-    server.on('connection', () => {
-      connections += 1
-    })
-    server.on('request', () => {
-      requests += 1
-    })
-    const env = { ...scene.env, FEISHU_OPEN_URL: url, NODE_EXTRA_CA_CERTS: path }
+    const certificate = certify(scene.home, name, madeAt)
+    const impostor = await startImpostor(certificate)
+    const env = { ...scene.env, FEISHU_OPEN_URL: impostor.url, NODE_EXTRA_CA_CERTS: certificate.path }
     const { answer, tookMs } = await refreshIn({ ...scene, env })
     expect(tookMs).toBeLessThan(3_000 + START_MS)
     expect(answer.error).toMatchObject({ code: 'tls_error', recovery: 'fix_config' })
     expect(answer.error.message).toContain(errno)
     expect(answer.error.next_step).toContain('NODE_EXTRA_CA_CERTS')
-    expect([connections, requests]).toEqual([1, 0])
+    expect(impostor.seen).toEqual({ connections: 1, requests: 0 })
+    impostor.close()
     scene.close()
   },
 )
