@@ -35,6 +35,30 @@ test('a denial and an expiry are told apart', async () => {
   expect(expired.data.authorization_status).toBe('expired')
 })
 
+test('a process that is killed leaves a code that the next one polls for', async () => {
+  const stage = await setStage({ knobs })
+  const first = await startServer(stage)
+  const started = await first.call('start_authorization', { method: 'device', open_browser: false })
+  first.transport.child.kill('SIGKILL')
+  await first.transport.closed
+  const second = await startServer(stage)
+  const joined = await second.call('start_authorization')
+  expect(joined.data).toMatchObject({ joined: true, user_code: started.data.user_code })
+  await stage.sandbox.approveDevice(String(started.data.user_code))
+  const status = await second.call('token_status', { wait_seconds: 30 })
+  expect(status.data).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
+})
+
+test('login --device ends with 4 when the person declines', async () => {
+  const stage = await setStage({ knobs })
+  const login = start(stage, ['login', '--device', '--no-browser', '--json'])
+  const [code] = await login.written(/[A-Z0-9]{4}-[A-Z0-9]{4}(?=\n)/)
+  await stage.sandbox.denyDevice(code)
+  const ended = await login.end
+  expect(ended.code).toBe(4)
+  expect(JSON.parse(ended.stdout).error).toMatchObject({ code: 'access_denied' })
+})
+
 test('slow_down is obeyed', async () => {
   const stage = await setStage({ knobs: { ...knobs, deviceIntervalMs: 1_000 } })
   const server = await startServer(stage)
