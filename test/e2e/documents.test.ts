@@ -10,12 +10,14 @@ import { expect, onTestFinished, type TestContext, test } from 'vitest'
 import { DOCUMENTS, inlineCommands, shellLines, typed } from '../support/document.ts'
 import { makeFolder } from '../support/folder.ts'
 import {
+  approve,
   authorize,
   type Environment,
   PROGRAM,
   run,
   type Stage,
   setStage,
+  start,
   startServer,
 } from '../support/program.ts'
 
@@ -28,12 +30,13 @@ const HERE = {
   openssl: /^openssl /,
   pull: /\$\(feishu-token-mcp token\)/,
   vsCode: /^code --add-mcp /,
+  profiles: /^feishu-token-mcp (setup|login|profile|refresh) /,
 }
 
 /** File that runs it, and what stands there; or null and why nobody does. */
 const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][] = [
   [/(^| )npx -y feishu-token-mcp$/, null, 'needs the package to be published'],
-  [/^npm publish$/, null, 'publishes'],
+  [/^npm (publish|view feishu-token-mcp maintainers)$/, null, 'needs the package to be published'],
   [/^(claude -p|codex exec)$/, null, 'needs an account'],
   [/^npm install --package-lock-only$/, null, 'changes the project'],
   [/^claude mcp /, 'test/e2e/claude-code.test.ts', 'claude mcp list'],
@@ -45,6 +48,8 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^(npm ci && )?npm test$/, '.ci/run', 'npm test'],
   [/^npm ci && npm run (build|demo)$/, '.ci/run', 'npm run demo -- --auto'],
   [/^npm run demo -- --auto$/, '.ci/run', 'npm run demo -- --auto'],
+  [/^npm run test:faults$/, '.ci/run', 'npm run test:faults'],
+  [/^npm run (test:soak|bench(:\w+)?)$/, null, 'takes long'],
   [/^npm run mcpb$/, 'test/packaging/bundle.test.ts', '.build/mcpb.mjs'],
   [/^npm pack --dry-run$/, 'test/packaging/install.test.ts', "'pack'"],
   [/^node .*main\.js setup$/, 'test/e2e/setup-dialogue.test.ts', "['setup']"],
@@ -76,11 +81,8 @@ async function setShell(): Promise<{ stage: Stage; bin: string; env: Environment
 
 test('of every command it is known who runs it', () => {
   expect(COMMANDS.length).toBeGreaterThan(30)
-  for (const command of COMMANDS) {
-    const here = Object.values(HERE).filter((pattern) => pattern.test(command))
-    const there = ELSEWHERE.filter(([pattern]) => pattern.test(command))
-    expect(here.length + there.length, `who runs: ${command}`).toBeGreaterThan(0)
-  }
+  const known = [...Object.values(HERE), ...ELSEWHERE.map(([pattern]) => pattern)]
+  expect(COMMANDS.filter((command) => !known.some((pattern) => pattern.test(command)))).toEqual([])
 })
 
 test('whoever is said to run a command names it, and no command is named in vain', () => {
@@ -170,6 +172,26 @@ test('the line for cron renews what is due', async () => {
   await type(command, { env: stage.env })
   const { generation } = JSON.parse((await run(stage, ['status', '--json'])).stdout)
   expect(generation).toBe(2)
+})
+
+test('the commands on profiles do what they say, one after the other as they stand', async () => {
+  const { stage, env } = await setShell()
+  const { appId, appSecret } = stage.sandbox.app
+  for (const line of commands('profiles')) {
+    const [command = ''] = line.split(/ +#/)
+    if (command.includes(' login ')) {
+      const login = start(stage, [...command.split(' ').slice(1), '--no-browser'])
+      await approve(stage, (await login.written(/https?:\/\/\S+\/authorize\?\S+/))[0])
+      expect((await login.end).code).toBe(0)
+    } else if (command.includes(' setup ')) {
+      const asScript = `printf '%s\\n' "$SECRET" | ${command} --app-id ${appId} --app-secret-stdin`
+      await type(asScript, { env: { ...env, SECRET: appSecret } })
+    } else {
+      await type(command.includes(' remove ') ? `${command} --force` : command, { env })
+    }
+  }
+  const { profiles } = JSON.parse((await run(stage, ['profile', 'list', '--json'])).stdout)
+  expect(profiles.map(({ profile }: { profile: string }) => profile)).toEqual(['default'])
 })
 
 test.for(commands('vsCode'))('`%s` hands VS Code one JSON object', async (line) => {
