@@ -11,8 +11,16 @@ import { type Course, type Figure, median } from './figure.ts'
 
 // The gateway beside a plain pass-through proxy, in one run: each in a process of its own, in front of one upstream.
 
-/** How often, and the bytes of each large upload and download. */
-const EXTENT = { short: { rounds: 4, bytes: 10_000_000 }, full: { rounds: 20, bytes: 40_000_000 } }
+/**
+ * How often, the bytes of each large upload and download, and the turns of small requests in each round: short ones, so
+ * that whatever else the machine does meets all paths alike.
+ */
+const EXTENT = {
+  short: { rounds: 15, bytes: 4_000_000, turns: 2 },
+  full: { rounds: 20, bytes: 40_000_000, turns: 7 },
+}
+
+type Extent = { rounds: number; bytes: number; turns: number }
 
 /** A chunk as a file stream reads it. */
 const CHUNK = Buffer.alloc(65_536, 'x')
@@ -25,9 +33,6 @@ const PARALLEL = 16
 
 /** As long as Feishu's; without the gateway the program itself would send it. */
 const TOKEN = `eyJ${'x'.repeat(1_500)}`
-
-/** Short runs in turn, so that whatever else the machine does meets all paths alike: this many in each round. */
-const TURNS = 7
 
 /** Small requests in one turn, one after another and then in parallel. */
 const SEQUENTIAL = 25
@@ -42,7 +47,7 @@ type Samples = Record<Path, Sample>
 
 /** Measures the gateway's added latency and its throughput as ratios to the plain proxy's. */
 export async function benchGateway({ node, short }: Course): Promise<Figure[]> {
-  const { rounds, bytes } = short ? EXTENT.short : EXTENT.full
+  const extent = short ? EXTENT.short : EXTENT.full
   const upstream = await startPeer(node, 'upstream')
   const peers: Record<Path, Peer> = {
     direct: upstream,
@@ -50,18 +55,18 @@ export async function benchGateway({ node, short }: Course): Promise<Figure[]> {
     gateway: await startPeer(node, 'gateway', upstream.origin),
   }
   try {
-    await measure(peers, 1, bytes) // warms up
-    return compare(await measure(peers, rounds, bytes))
+    await measure(peers, { ...extent, rounds: 1 }) // warms up
+    return compare(await measure(peers, extent))
   } finally {
     for (const peer of Object.values(peers)) peer.stop()
   }
 }
 
-async function measure(peers: Record<Path, Peer>, rounds: number, bytes: number): Promise<Samples> {
+async function measure(peers: Record<Path, Peer>, { rounds, bytes, turns }: Extent): Promise<Samples> {
   const none = () => ({ latency: [], small: [], download: [], upload: [] })
   const samples: Samples = { direct: none(), plain: none(), gateway: none() }
   for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < TURNS; turn++) {
+    for (let turn = 0; turn < turns; turn++) {
       for (const path of PATHS) await measureSmall(peers[path], samples[path])
     }
     for (const path of PATHS) await measureLarge(peers[path], samples[path], bytes)
