@@ -16,6 +16,8 @@ const APPROVED_AT = Date.parse('2026-11-22T08:00:42Z')
 const DUE_AT = Date.parse('2026-11-22T09:56:10Z')
 /** Feishu's own, as in its documents; the sandbox's usual ones are odd on purpose. */
 const LIFETIMES = { accessTokenLifetimeMs: 7_200_000, refreshTokenLifetimeMs: 604_800_000 }
+/** Each takes a second at most; one whose approval failed would wait for ten minutes. */
+const LONGEST_COMMAND_MS = 30_000
 const APP = { appId: 'cli_a1b2c3d4e5f60718' }
 const USER = { openId: 'ou_249b6cb84a2e66bd3ef65787632e4559', name: '沙小盒' }
 
@@ -107,19 +109,24 @@ async function runTools(stage: Stage): Promise<Omit<DocumentedRun, 'terminal'>> 
   return { ...before, refresh }
 }
 
-/** Types a command and waits for its end; `during` sees what has been printed so far. */
+/** As a person would type it. */
+function typed(args: readonly string[]): string {
+  const words = args.map((arg) => (/^[\w./-]+$/.test(arg) ? arg : `'${arg}'`))
+  return `feishu-token-mcp ${words.join(' ')}`
+}
+
+/** Runs a command to its end; `during` sees what has been printed so far. */
 async function type(
   stage: Stage,
   at: number,
-  line: string,
+  args: string[],
   during: (printed: string) => void = () => undefined,
 ): Promise<Typed> {
   stage.sandbox.knobs.dateOffsetMs = at - stage.sandbox.clock.now()
-  const script = `feishu-token-mcp() { "$NODE" --import "$CLOCK" "$PROGRAM" "$@"; }; ${line}`
-  const settings = { NODE: process.execPath, CLOCK: standStill(at), PROGRAM: stage.program }
-  const child = spawn('bash', ['-c', script], {
-    env: { ...stage.env, ...settings },
+  const child = spawn(process.execPath, ['--import', standStill(at), stage.program, ...args], {
+    env: stage.env,
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: LONGEST_COMMAND_MS,
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -129,19 +136,19 @@ async function type(
     })
   }
   const [code] = await once(child, 'close')
-  if (code !== 0) throw new Error(`${line} ended with ${code}: ${output}`)
-  return { command: line, output: published(stage, output) }
+  if (code !== 0) throw new Error(`${typed(args)} ended with ${code}: ${output}`)
+  return { command: typed(args), output: published(stage, output) }
 }
 
 async function runTerminal(stage: Stage): Promise<Typed[]> {
   let approved: Promise<void> | null = null
-  const login = await type(stage, APPROVED_AT, 'feishu-token-mcp login --no-browser', (printed) => {
+  const login = await type(stage, APPROVED_AT, ['login', '--no-browser'], (printed) => {
     const link = /^http\S+(?=\n)/m.exec(printed)?.[0]
     if (link) approved ??= approve(stage.sandbox, link)
   })
   await approved
-  const refresh = await type(stage, DUE_AT, 'feishu-token-mcp refresh')
-  const exec = await type(stage, DUE_AT, "feishu-token-mcp exec -- sh -c 'echo $FEISHU_OPEN_URL'")
+  const refresh = await type(stage, DUE_AT, ['refresh'])
+  const exec = await type(stage, DUE_AT, ['exec', '--', 'sh', '-c', 'echo $FEISHU_OPEN_URL'])
   // The gateway takes any free port.
   return [login, refresh, { ...exec, output: exec.output.replace(/:\d+/, ':40123') }]
 }
@@ -163,6 +170,7 @@ async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
     FEISHU_OPEN_URL: sandbox.url,
     FEISHU_REDIRECT_URI: redirectUri,
     FEISHU_TOKEN_KEY_SOURCE: 'file',
+    FEISHU_LANG: 'en',
   }
   try {
     return await work({ sandbox, env, program, redirectUri })
