@@ -6,11 +6,10 @@ import { AuthError } from './errors.ts'
 import type { PendingAuthorization } from './oauth/pending-authorization.ts'
 import {
   authorizationCodeGrantRequest,
-  nextTokenSet,
   processTokenAnswer,
   type TokenAnswer,
-  type TokenResponse,
 } from './oauth/token-endpoint.ts'
+import { nextTokenSet, type TokenResponse } from './oauth/token-response.ts'
 import type { TokenRecord, TokenSet } from './oauth/token-set.ts'
 import type { Secret } from './secret.ts'
 

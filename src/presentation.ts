@@ -3,12 +3,8 @@
 import type { App } from './app.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
-import {
-  nextTokenSet,
-  processTokenAnswer,
-  refreshTokenGrantRequest,
-  type TokenAnswer,
-} from './oauth/token-endpoint.ts'
+import { processTokenAnswer, refreshTokenGrantRequest, type TokenAnswer } from './oauth/token-endpoint.ts'
+import { nextTokenSet } from './oauth/token-response.ts'
 import type { Refusal, TokenRecord, TokenSet } from './oauth/token-set.ts'
 import type { Secret } from './secret.ts'
 import type { LockedProfile } from './store/token-store.ts'

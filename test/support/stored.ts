@@ -1,7 +1,7 @@
 // The token sets of a profile, put into the store and aged as if by another process.
 
 import { join } from 'node:path'
-import { nextTokenSet } from '../../src/oauth/token-endpoint.ts'
+import { nextTokenSet } from '../../src/oauth/token-response.ts'
 import type { TokenRecord, TokenSet } from '../../src/oauth/token-set.ts'
 import { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/file-store.ts'
