@@ -182,13 +182,22 @@ export async function discover(
   return { points: points.slice(first, last + 1), ended }
 }
 
-/** Runs the program with a fault in one call; resolves to where it really struck, null: nowhere of ours. */
+/** What a run with a fault came to. */
+export type Injected = {
+  /** Where it really struck; null: nowhere of ours. */
+  struck: string | null
+  /** The number that the point had in this run; null: the run did not come so far. */
+  nth: number | null
+  ended: Ended
+}
+
+/** Runs the program with a fault in one call. */
 export async function inject(
   program: Program,
   point: Point,
   fault: Fault,
   talk: Talk = closeStdin,
-): Promise<{ struck: string | null; ended: Ended }> {
+): Promise<Injected> {
   const how =
     fault === 'SIGKILL' ? 'signal=SIGKILL' : fault === 'delay' ? `delay_enter=${DELAY}` : `error=${fault}`
   // A signal is lost when only the traced calls stop (--seccomp-bpf); without signals that is faster.
@@ -202,5 +211,10 @@ export async function inject(
     fault === 'SIGKILL' && ended.signal === 'SIGKILL'
       ? calls.slice(-1)
       : calls.filter((line) => line.injected)
-  return { struck: hits.length === 1 ? (hits[0]?.point?.where ?? null) : null, ended }
+  const meant = calls.find((line) => line.point?.where === point.where)
+  return {
+    struck: hits.length === 1 ? (hits[0]?.point?.where ?? null) : null,
+    nth: meant?.point?.nth ?? null,
+    ended,
+  }
 }

@@ -71,35 +71,47 @@ export async function prepareSweep(theatre: Theatre, main: string, setTrial: Set
   return { theatre, main, setTrial, points }
 }
 
-/** One run with a fault, wherever it struck; a run that it did not strike counts for nothing. */
-async function strike({ theatre, main, setTrial, points }: Swept, point: Point, fault: Fault, tally: Tally) {
-  const trial = await setTrial(theatre, main)
+/**
+ * One run with a fault, wherever it struck; a run that it did not strike counts for nothing. Resolves to the number
+ * that the point had in this run, if that is known.
+ */
+async function strike(swept: Swept, point: Point, fault: Fault, tally: Tally): Promise<number | null> {
+  const trial = await swept.setTrial(swept.theatre, swept.main)
   let where = point.where
   try {
-    const { struck, ended } = await inject(trial.program, point, fault, trial.talk)
-    if (struck === null) return
+    const { struck, nth, ended } = await inject(trial.program, point, fault, trial.talk)
+    if (struck === null) return nth
     where = struck
     tally.struck.add(struck)
-    const places = points.map((known) => known.where)
+    const places = swept.points.map((known) => known.where)
     const inWindow = places.indexOf(struck) <= trial.windowEnd(places)
     if (await trial.judge(ended, { fault, struck, inWindow })) tally.lost.add(struck)
+    return nth
   } catch (error) {
     tally.broken.push(`${fault} at ${where}: ${String(error)}`)
+    return null
   } finally {
     trial.scene.close()
   }
 }
 
+/** Strikes until the point is hit: by its number, then by the one that it had in the last run, or by one nearby. */
+async function pursue(swept: Swept, point: Point, fault: Fault, tally: Tally): Promise<void> {
+  const near = countsNear(point)
+  let seen: number | null = null
+  for (let run = 0; run < near.length && !tally.struck.has(point.where); run += 1) {
+    const nth: number = seen ?? near[run] ?? point.nth
+    const now = await strike(swept, { ...point, nth }, fault, tally)
+    // Seen where it was struck at, and not struck: not by this number, then.
+    seen = now === nth ? null : now
+  }
+  if (!tally.struck.has(point.where)) tally.missed.push(point.where)
+}
+
 /** Strikes each point with the fault. */
 export async function sweep(swept: Swept, points: readonly Point[], fault: Fault): Promise<Tally> {
   const tally: Tally = { struck: new Set(), lost: new Set(), broken: [], missed: [] }
-  await inParallel(points, WIDTH[fault], async (point) => {
-    for (const nth of countsNear(point)) {
-      if (tally.struck.has(point.where)) return
-      await strike(swept, { ...point, nth }, fault, tally)
-    }
-    if (!tally.struck.has(point.where)) tally.missed.push(point.where)
-  })
+  await inParallel(points, WIDTH[fault], (point) => pursue(swept, point, fault, tally))
   return tally
 }
 
