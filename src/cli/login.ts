@@ -5,9 +5,10 @@ import { splitScopes } from '../config.ts'
 import { AuthError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { tokenStatus } from '../status.ts'
-import { type Command, type Invocation, print, readLine } from './io.ts'
+import { type Command, forTerminal, type Invocation, print, readLine } from './io.ts'
 import { expectOperands } from './run.ts'
 import { statusText } from './status.ts'
+import { createDialogue } from './terminal.ts'
 
 /** Authorizes and waits for the end. */
 export const login: Command = async (invocation) => {
@@ -74,19 +75,38 @@ type Waiting = { start: StartOptions; started: StartResult; interrupted: Promise
 async function waitForEnd(invocation: Invocation, { start, started, interrupted }: Waiting): Promise<void> {
   const { deps, profile } = invocation
   const end = authorizationEnd(deps, profile)
-  const pasted = expectsPaste(invocation) ? [pastedAddress(invocation)] : []
+  const pasted = expectsPaste(invocation) ? [takeAddress(invocation, start)] : []
   const event = await Promise.race([end.then(() => 'ended' as const), interrupted, ...pasted])
   if (event === 'interrupted') await leave(invocation, start, started)
-  else if (event !== 'ended') await endWithAddress(invocation, start, event.address)
   const { failure } = await end
   if (failure) throw new AuthError(failure.code, failure.message, failure)
 }
 
-/** The address on stdin; where nobody said that it comes there, an empty line leaves the waiting to the listener. */
-async function pastedAddress({ cli, options }: Invocation): Promise<{ address: string | null }> {
-  const address = await readLine(cli.stdin)
-  if (address || options['callback-url-stdin']) return { address }
-  return new Promise(() => undefined)
+/** Ends the authorization with the address on stdin. At a terminal, one that does not fit is asked for again. */
+async function takeAddress(invocation: Invocation, start: StartOptions): Promise<'ended'> {
+  const { cli } = invocation
+  if (!cli.stdin.isTTY) {
+    await endWithAddress(invocation, start, await readLine(cli.stdin))
+    return 'ended'
+  }
+  const dialogue = createDialogue(cli.stdin, cli.stderr)
+  for (;;) {
+    // Whoever ends the input, or only presses Enter, leaves the waiting to the listener.
+    const address = await dialogue.ask('').catch(() => new Promise<never>(() => undefined))
+    if (address !== '' && (await isTaken(invocation, start, address))) return 'ended'
+  }
+}
+
+async function isTaken(invocation: Invocation, start: StartOptions, address: string): Promise<boolean> {
+  try {
+    await endWithAddress(invocation, start, address)
+    return true
+  } catch (error) {
+    if (!(error instanceof AuthError) || error.code !== 'state_mismatch') throw error
+    const { cli, options } = invocation
+    cli.stderr(`${forTerminal(`${error.message} ${error.nextStep}`, cli.command, options.profile)}\n`)
+    return false
+  }
 }
 
 /** Ctrl-C ends the authorization that this command began; one that it joined belongs to somebody else. */

@@ -64,8 +64,23 @@ test.skipIf(!HAS_TMUX)('at a terminal over SSH, login takes the address that is 
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
   await terminal.seen(/paste the address that the browser ended on:/)
-  terminal.type(await stage.sandbox.approve(url))
-  await terminal.seen(/status: +valid[\s\S]*ended with 0/)
+  const location = await stage.sandbox.approve(url)
+  // What does not fit is asked for again: a piece of the address, and an address of another login.
+  for (const wrong of [location.slice(0, -12), location.replace('state=', 'state=x')]) {
+    terminal.type(wrong)
+    await terminal.seen(/does not belong to the pending authorization\. Paste the whole address/)
+  }
+  terminal.type(location)
+  await terminal.seen(/status: +valid[\s\S]*ended with 0[\s\S]* icanon[\s\S]* echo /)
+  expect(stage.sandbox.ledger.filter(({ kind }) => kind === 'code')).toHaveLength(1)
+})
+
+test.skipIf(!HAS_TMUX)('Ctrl-C while the address is awaited cancels the login', async () => {
+  const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm' } })
+  const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
+  await terminal.seen(/paste the address/)
+  terminal.press('C-c')
+  await terminal.seen(/The authorization was cancelled[\s\S]*ended with 4/)
 })
 
 test.skipIf(!HAS_TMUX)('at a terminal over SSH with the port forwarded, nobody has to paste', async () => {
