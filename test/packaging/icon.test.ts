@@ -1,6 +1,12 @@
-import { readFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { ICONS } from '../../src/mcp/icon.ts'
+import { makeFolder } from '../support/folder.ts'
+
+const CHROMIUM = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
 
 /** Width and height of a PNG, from its first chunk (RFC 2083 section 4.1.1). */
 function pngSize(bytes: Buffer): [number, number] {
@@ -28,4 +34,21 @@ test('the drawing can hold no script and asks for nothing', () => {
   expect(readFileSync('docs/icon.svg', 'utf8')).not.toMatch(
     /<script|\bon\w+=|href|url\(|<image|<foreignObject/i,
   )
+})
+
+test('the script draws the icon in every size that is asked for', async (context) => {
+  if (!existsSync(CHROMIUM)) {
+    context.skip(`no Chromium at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM_PATH`)
+  }
+  const folder = makeFolder()
+  for (const part of ['.build/icon.mjs', 'docs/icon.svg']) cpSync(part, join(folder, part))
+  mkdirSync(join(folder, 'src/mcp'), { recursive: true })
+  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
+  await promisify(execFile)(process.execPath, ['.build/icon.mjs'], { cwd: folder })
+  expect(pngSize(readFileSync(join(folder, 'docs/icon.png')))).toEqual([512, 512])
+  const source = readFileSync(join(folder, 'src/mcp/icon.ts'), 'utf8')
+  expect(source).toContain(ICONS[0]?.src)
+  // Each Chromium smooths in its own way: the size alone is the same.
+  const [, png = ''] = /'(data:image\/png;base64,[^']+)'/.exec(source) ?? []
+  expect(pngSize(bytesOf(png))).toEqual([48, 48])
 })
