@@ -47,6 +47,15 @@ async function measure(bench: Bench, course: Course): Promise<Figure[]> {
   )
 }
 
+// Half a table is worse than the one of the last time.
+const whole = options.only === undefined
+if ((options['write-docs'] && (options.short || !whole)) || (options['write-baseline'] && !whole)) {
+  process.stderr.write(
+    '--write-docs wants a full run, and neither it nor --write-baseline goes with --only.\n',
+  )
+  process.exit(2)
+}
+
 /** As a reader would type it. */
 function commandOf({ node }: Course): string {
   return node === process.execPath ? 'npm run bench' : 'npm run bench -- --node PATH'
