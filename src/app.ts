@@ -88,7 +88,7 @@ function appOf(deps: Deps, brand: Brand, appId: string, appSecret: Secret, profi
  * The names of all profiles that have a record or an app of their own. The folder is looked through once for each app
  * that profiles without one of their own may use: two at most, however many profiles there are.
  */
-export function knownProfiles({ config, store }: Deps, apps: KeptApps): Set<string> {
+export async function knownProfiles({ config, store }: Deps, apps: KeptApps): Promise<Set<string>> {
   const names = new Set(Object.keys(apps))
   const given = config.app ?? config.fallbackApp
   const shared = apps[DEFAULT_PROFILE]
@@ -96,15 +96,15 @@ export function knownProfiles({ config, store }: Deps, apps: KeptApps): Set<stri
     given && { brand: config.brand, appId: given.appId },
     shared && { brand: shared.brand, appId: shared.app_id },
   ]
-  const stored = ids.flatMap((id) => (id ? store.profileNames(id) : []))
+  const stored = (await Promise.all(ids.map((id) => (id ? store.profileNames(id) : [])))).flat()
   // Somebody's copy of a file is no profile.
   for (const name of stored) if (PROFILE_NAME.test(name)) names.add(name)
   return names
 }
 
 /** The names of all profiles: `own` first, the known ones in order. */
-export function profileNames(deps: Deps, own: string, apps: KeptApps): string[] {
-  const names = knownProfiles(deps, apps)
+export async function profileNames(deps: Deps, own: string, apps: KeptApps): Promise<string[]> {
+  const names = await knownProfiles(deps, apps)
   names.delete(own)
   return [own, ...[...names].sort()]
 }

@@ -27,7 +27,7 @@ export type ProfileRow = {
 export async function listProfiles(deps: Deps, own: string): Promise<ProfileRow[]> {
   const rows: ProfileRow[] = []
   const apps = await readKeptApps(deps).catch(() => null)
-  for (const profile of profileNames(deps, own, apps ?? {})) {
+  for (const profile of await profileNames(deps, own, apps ?? {})) {
     const { status, app, record } = await readStatus(deps, profile, apps)
     const tokenSet = record?.tokenSet ?? null
     rows.push({
@@ -53,7 +53,7 @@ export async function removeProfile(
   { profile, force }: { profile: string; force: boolean },
 ): Promise<{ heldToken: boolean }> {
   const apps = await readKeptApps(deps)
-  const known = knownProfiles(deps, apps)
+  const known = await knownProfiles(deps, apps)
   if (!known.has(profile)) throw unknownProfile(deps, profile)
   const app = await resolveApp(deps, profile, apps)
   const users = [...known].filter((name) => name !== profile && !ownsApp(apps, name))
@@ -99,7 +99,7 @@ export async function renameProfile(
   if (!PROFILE_NAME.test(to))
     throw refusal(`"${to.slice(0, 64)}" is no profile name`, 'Use 1 to 64 of a-z, 0-9, ".", "_" and "-".')
   const apps = await readKeptApps(deps)
-  if (!knownProfiles(deps, apps).has(from)) throw unknownProfile(deps, from)
+  if (!(await knownProfiles(deps, apps)).has(from)) throw unknownProfile(deps, from)
   const app = await resolveApp(deps, from, apps)
   const own = ownsApp(apps, from) ? apps[from] : null
   await checkName(deps, app, { from, to, own, apps })

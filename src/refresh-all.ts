@@ -39,7 +39,7 @@ export async function refreshAll(
   options: { force: boolean; waitUntil: (at: number) => Promise<void> },
 ): Promise<RefreshAllResult> {
   const apps = await readKeptApps(deps).catch(() => undefined)
-  const names = profileNames(deps, deps.config.profile, apps ?? {})
+  const names = await profileNames(deps, deps.config.profile, apps ?? {})
   const waiting = shuffled(names)
   const outcomes = new Map<string, ProfileOutcome>()
   let failures = 0

@@ -216,7 +216,7 @@ async function withoutRecord(
 async function profileStatuses(deps: Deps, own: string, status: Status): Promise<TokenStatus['profiles']> {
   // Credentials that cannot be opened hide no profile of the environment's app; whoever needs them reports it.
   const apps = await readKeptApps(deps).catch(() => null)
-  const names = profileNames(deps, own, apps ?? {})
+  const names = await profileNames(deps, own, apps ?? {})
   const rows: TokenStatus['profiles'] = []
   for (const [index, profile] of names.entries()) {
     const shown =
