@@ -190,8 +190,10 @@ try {
   logIn(many, STEADY, MANY)
   await benchBacklog(many)
 } finally {
-  for (const { sandbox, directory } of worlds) {
+  for (const { deps, sandbox, directory } of worlds) {
     await sandbox.close()
+    // The last call is recorded a turn later, and would bring the folder back.
+    deps.activity.flush()
     rmSync(directory, { recursive: true, force: true })
   }
 }
