@@ -74,6 +74,7 @@ const PARTS = [
     file: 'dist/base.js',
     entries: ['src/open-deps.ts', 'src/cli/run.ts', 'src/cli/token.ts', 'src/cli/status.ts'],
   },
+  { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/open-gateway.ts'] },
   { file: 'dist/more.js', entries: [] },
 ]
 

@@ -82,9 +82,10 @@ async function startOf(cli: Cli, words: [string, ...string[]]): Promise<Start> {
 }
 
 function runChild(child: ChildProcess, command: string, cli: Cli): Promise<number> {
-  const terminal = cli.stdin.isTTY === true
   cli.onSignal(SIGNALS, (signal) => {
-    if (!terminal || !FROM_TERMINAL.includes(signal)) child.kill(signal)
+    // Asked only now: to ask opens stdin, which is the child's.
+    const fromTerminal = FROM_TERMINAL.includes(signal) && cli.stdin.isTTY === true
+    if (!fromTerminal) child.kill(signal)
   })
   return new Promise((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
