@@ -104,8 +104,12 @@ async function stage(work) {
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true })
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
   cpSync(join(root, 'docs/icon.png'), join(folder, 'icon.png'))
-  const installed = await Promise.all(PLATFORMS.map((platform) => packagesFor(platform, work)))
-  for (const packages of installed) cpSync(packages, join(folder, 'node_modules'), { recursive: true })
+  // All have ended before one failure is told: what still runs would write into the folder that is removed then.
+  const installs = await Promise.allSettled(PLATFORMS.map((platform) => packagesFor(platform, work)))
+  for (const install of installs) {
+    if (install.status === 'rejected') throw install.reason
+    cpSync(install.value, join(folder, 'node_modules'), { recursive: true })
+  }
   const prebuilds = join(folder, 'node_modules/fs-native-extensions/prebuilds')
   for (const name of readdirSync(prebuilds)) {
     if (!PLATFORMS.includes(name)) rmSync(join(prebuilds, name), { recursive: true })
