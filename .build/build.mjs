@@ -27,10 +27,11 @@ const VENDORS = {
   'jsonc-parser': ["export * from 'jsonc-parser'"],
   'toml-patch': ["export * from '@decimalturn/toml-patch'"],
   uqr: ["export * from 'uqr'"],
+  pg: ["export { default } from 'pg'"],
 }
 const VENDOR_OF = [
   [/^(@modelcontextprotocol\/sdk\/.*|zod)$/, 'mcp'],
-  [/^(undici|open|jsonc-parser|uqr)$/, null],
+  [/^(undici|open|jsonc-parser|uqr|pg)$/, null],
   [/^@decimalturn\/toml-patch$/, 'toml-patch'],
 ]
 
@@ -54,7 +55,8 @@ const shared = {
   mainFields: ['module', 'main'],
   // Paths below the project alone get into the bundle, even where packages are linked from elsewhere.
   preserveSymlinks: true,
-  external: ['fs-native-extensions', '@napi-rs/keyring'],
+  // Of the two of pg, one is asked for on request alone, the other on Cloudflare alone.
+  external: ['fs-native-extensions', '@napi-rs/keyring', 'pg-native', 'pg-cloudflare'],
   define: {
     VERSION: JSON.stringify(version),
     'import.meta.dirname': '__dirname',
@@ -109,7 +111,7 @@ await Promise.all([
       outfile: `dist/vendor/${name}.js`,
       plugins: name === 'mcp' ? [leanSdk] : [],
       // As Node itself does it: the default import of a CommonJS file is all that it exports.
-      footer: name === 'open' ? { js: 'module.exports = module.exports.default;' } : {},
+      footer: name === 'open' || name === 'pg' ? { js: 'module.exports = module.exports.default;' } : {},
     }),
   ),
 ])

@@ -20,6 +20,14 @@ function licenceFiles(root, input, folder) {
   return found
 }
 
+/** Where there is no such file, the README may hold the text: from its last heading about the licence on. */
+function licenceInReadme(root, folder) {
+  const name = readdirSync(join(root, folder)).find((file) => /^readme/i.test(file))
+  const text = name ? readFileSync(join(root, folder, name), 'utf8') : ''
+  const [part] = /^#+ *licen[cs]e(?![\s\S]*^#+ *licen[cs]e)[\s\S]*/im.exec(text) ?? []
+  return part?.includes('Permission is hereby granted') ? [[`${name}, from "License" on`, part]] : []
+}
+
 /**
  * The text of THIRD-PARTY-LICENSES.txt for the inputs of a build that have bytes in its outputs.
  * Throws if a package among them comes without the text of its licence.
@@ -34,12 +42,13 @@ export function licencesOf(root, inputs) {
   }
   const sections = [...packages].map(([folder, files]) => {
     const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
-    if (files.size === 0) throw new Error(`${name} ${version} is bundled and comes without a licence text`)
     // By the place within the package: where the packages lie changes nothing.
-    const texts = [...files]
+    const found = [...files]
       .sort()
       .map((file) => [posix.relative(folder, file), readFileSync(join(root, file), 'utf8')])
-      .map(([file, text]) => `--- ${file}\n\n${text.replaceAll('\r\n', '\n').trim()}\n`)
+    if (found.length === 0) found.push(...licenceInReadme(root, folder))
+    if (found.length === 0) throw new Error(`${name} ${version} is bundled and comes without a licence text`)
+    const texts = found.map(([file, text]) => `--- ${file}\n\n${text.replaceAll('\r\n', '\n').trim()}\n`)
     return `${'='.repeat(80)}\n${name} ${version} (${license ?? 'see below'})\n\n${texts.join('\n')}`
   })
   const head = 'feishu-token-mcp contains these packages, whole or in part, each under its own licence.\n'

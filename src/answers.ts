@@ -123,6 +123,9 @@ export function refreshAnswer(deps: Deps, profile: string, result: RefreshResult
 }
 
 function refreshNextStep(deps: Deps, result: RefreshResult): string {
+  if (!result.persisted && deps.store.kind === 'postgres') {
+    return 'Nothing is needed: the new token is kept sealed on this machine, and goes into the database as soon as that answers.'
+  }
   if (!result.persisted) {
     return `Make room or mend the permissions of ${deps.config.tokenDir}: the new token is in memory only, and lost if this process ends; it is tried again every second.`
   }

@@ -6,6 +6,7 @@ import { AuthError } from './errors.ts'
 import { PROFILE_NAME } from './profile-name.ts'
 import { Secret } from './secret.ts'
 import { type Environment, isLoopbackUrl, SettingsReader } from './settings-reader.ts'
+import { goesInTheClear, parseAddress } from './store/postgres-address.ts'
 
 export type Brand = 'feishu' | 'lark'
 export type Language = 'en' | 'zh'
@@ -31,6 +32,8 @@ export type Config = {
   /** This process's own: the environment's app and the delivery targets belong to it. */
   profile: string
   tokenDir: string
+  /** The address of PostgreSQL; null: the token sets are in files. */
+  store: Secret | null
   keySource: KeySourceSetting
   key: Secret | null
   autoRefresh: boolean
@@ -135,14 +138,27 @@ function readMargin(reader: SettingsReader): number {
   return 300_000
 }
 
-/** Files are the one store so far; an address must not be taken for them in silence. */
-function checkStore(reader: SettingsReader): void {
+/** The address of the database that keeps the token sets; null: files do. */
+function readStore(reader: SettingsReader): Secret | null {
   const value = reader.text('FEISHU_TOKEN_STORE')
-  if (value === null || value === 'file') return
-  const why = /^postgres(ql)?:\/\//.test(value)
-    ? 'this version keeps tokens in files only'
-    : 'it must be file'
-  reader.problems.push(`FEISHU_TOKEN_STORE cannot be used: ${why}`)
+  if (value === null || value === 'file') return null
+  const url = parseAddress(value)
+  if (!url) {
+    // The value is not shown: it may hold a password.
+    reader.problems.push('FEISHU_TOKEN_STORE must be file, or postgres://USER:PASSWORD@HOST/DATABASE')
+    return null
+  }
+  if (reader.text('FEISHU_TOKEN_KEY_SOURCE')?.toLowerCase() === 'keychain') {
+    reader.problems.push(
+      'FEISHU_TOKEN_KEY_SOURCE must be file or env with PostgreSQL: a keychain shares its key with no other machine',
+    )
+  }
+  if (goesInTheClear(url)) {
+    reader.warnings.push(
+      'FEISHU_TOKEN_STORE connects to another machine without checked TLS: add sslmode=verify-full to it.',
+    )
+  }
+  return new Secret(value)
 }
 
 /** Splits a list of scopes at spaces and commas, drops doubles, and adds `offline_access` (no refresh without it). */
@@ -213,7 +229,6 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
   if (!PROFILE_NAME.test(profile)) {
     reader.problems.push('FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"')
   }
-  checkStore(reader)
   const config: Config = {
     brand: reader.oneOf('FEISHU_BRAND', ['feishu', 'lark'], 'feishu'),
     app: readApp(reader, home),
@@ -227,6 +242,7 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
     scopes: scopes ? splitScopes(scopes) : [...DEFAULT_SCOPES],
     profile,
     tokenDir: readTokenDir(reader, home),
+    store: readStore(reader),
     keySource: reader.oneOf('FEISHU_TOKEN_KEY_SOURCE', ['auto', 'keychain', 'file', 'env'], 'auto'),
     key: readKey(reader),
     autoRefresh: reader.boolean('FEISHU_AUTO_REFRESH', true),

@@ -7,6 +7,7 @@ import type { Holder } from './holder.ts'
 import type { Request } from './oauth/token-endpoint.ts'
 import type { TokenSet } from './oauth/token-set.ts'
 import type { RefreshResult } from './refresh.ts'
+import type { Secret } from './secret.ts'
 import type { ProfileId, TokenStore } from './store/token-store.ts'
 
 /** Writes one line to stderr. Nothing secret is ever given to it. */
@@ -16,6 +17,8 @@ export type Log = (level: LogLevel, message: string) => void
 export type Deps = {
   config: Config
   store: TokenStore
+  /** Another store than the one in use: in the database at an address, or (null) in files. */
+  openStore: (address: Secret | null) => Promise<TokenStore>
   request: Request
   /** The way to a host for the gateway. */
   upstream: (url: string) => Promise<Dispatcher>

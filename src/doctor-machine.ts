@@ -7,7 +7,7 @@ import { callbackPort } from './callback-port.ts'
 import { readCallbackTls } from './callback-tls.ts'
 import type { Deps } from './deps.ts'
 import { type Checks, type Finding, fail, pass, type Runtime, skip, warn, withApp } from './doctor-check.ts'
-import { AuthError } from './errors.ts'
+import { AuthError, type ErrorCode } from './errors.ts'
 import { ensureOwnDirectory, reserveFile, temporaryName } from './files.ts'
 import type { KeySource } from './store/envelope.ts'
 import type { LockHolder } from './store/lock.ts'
@@ -21,6 +21,13 @@ const HOUR_MS = 3_600_000
 /** Time to make a new certificate before a login fails. */
 const CERTIFICATE_WARN_MS = 14 * 24 * HOUR_MS
 const OTHERS = 0o077
+/** What keeps the store from being opened, but for its key, which has a check of its own. */
+const STORE_PROBLEMS: readonly ErrorCode[] = [
+  'store_unreadable',
+  'store_not_writable',
+  'config_invalid',
+  'tls_error',
+]
 
 /** `app` is the profile's app, or why there is none. */
 export function machineChecks(
@@ -57,7 +64,9 @@ async function store(deps: Deps, app: App | AuthError, exposed: string[]): Promi
     if (finding) return finding
   }
   const problem = app instanceof AuthError ? app : await openingProblem(deps, app)
-  if (problem?.code === 'store_unreadable') return fail(problem.message, problem.nextStep)
+  if (problem && STORE_PROBLEMS.includes(problem.code)) return fail(problem.message, problem.nextStep)
+  const outage = deps.store.outage()
+  if (outage) return fail(outage.message, outage.nextStep)
   const where = deps.store.kind === 'file' ? tokenDir : 'PostgreSQL'
   return pass(`${where} can be read and written`)
 }
@@ -124,7 +133,11 @@ async function key(deps: Deps, app: App | AuthError): Promise<Finding> {
   const source = deps.store.keySource(app.id)
   if (source === null)
     return skip(`There is no key before the first use (setting: ${deps.config.keySource}).`)
-  const hint = source === 'file' ? `\`${deps.command} key --move-to keychain\` keeps it more safely.` : null
+  // A shared store takes no key from a keychain.
+  const hint =
+    source === 'file' && deps.store.kind === 'file'
+      ? `\`${deps.command} key --move-to keychain\` keeps it more safely.`
+      : null
   return pass(KEY_PLACES[source], hint)
 }
 

@@ -75,7 +75,9 @@ async function bounded(check: () => Promise<Finding>): Promise<Finding> {
 function settings({ config }: Deps, profile: string): Finding {
   if (config.warnings.length > 0)
     return warn(config.warnings.join(' '), 'Correct them where the client sets them.')
-  return pass(`profile "${profile}", redirect URL ${config.redirectUri}, store in ${config.tokenDir}`)
+  return pass(
+    `profile "${profile}", redirect URL ${config.redirectUri}, store in ${config.store ? 'PostgreSQL' : config.tokenDir}`,
+  )
 }
 
 function versions({ version, node, platform, arch }: Runtime): Finding {

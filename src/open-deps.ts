@@ -8,10 +8,12 @@ import { type Config, readConfig } from './config.ts'
 import type { Delivery } from './delivery/deliver.ts'
 import type { Deps, Log } from './deps.ts'
 import type { HttpRequest } from './oauth/token-endpoint.ts'
+import type { Secret } from './secret.ts'
 import type { Environment } from './settings-reader.ts'
 import { createFileStore } from './store/file-store.ts'
 import { createKeys } from './store/key.ts'
 import { createKeychain, type KeychainOptions } from './store/keychain.ts'
+import type { TokenStore } from './store/token-store.ts'
 import type { Transport } from './transport.ts'
 
 /** What a process has: its environment, its clocks, its ways to people. */
@@ -30,7 +32,7 @@ export type Host = Pick<Deps, 'command' | 'closing'> & {
 }
 
 /** Reads the settings and puts the dependencies together. Throws `config_invalid`. */
-export function openDeps(host: Host): Deps {
+export async function openDeps(host: Host): Promise<Deps> {
   const config = readConfig(host.machine.environment, host.home, host.machine.platform)
   const clock = createClock(host.now, host.elapsed)
   const activity = createActivityLog(config.tokenDir, join(config.tokenDir, 'activity.jsonl'))
@@ -41,10 +43,16 @@ export function openDeps(host: Host): Deps {
     environmentKey: config.key,
     keychain: createKeychain(host.keychain),
   })
+  const openStore = async (address: Secret | null): Promise<TokenStore> => {
+    if (!address) return createFileStore({ directory: config.tokenDir, keys, now: clock.now })
+    const { openSharedStore } = await import('./open-shared-store.ts')
+    return openSharedStore(config, address, keys, clock.now)
+  }
   let deliveries: Delivery[] = []
   return {
     config,
-    store: createFileStore({ directory: config.tokenDir, keys, now: clock.now }),
+    store: await openStore(config.store),
+    openStore,
     request: recorded(transport.request, activity, clock),
     upstream: transport.upstream,
     activity,

@@ -129,7 +129,7 @@ async function checkName(
   if (config.app && config.profile === from) return
   const future = await resolveApp(deps, to, apps).catch(() => null)
   const same = future?.id.brand === app.id.brand && future.id.appId === app.id.appId
-  if (future && !same && store.profileNames(future.id).includes(to)) throw taken
+  if (future && !same && (await store.profileNames(future.id)).includes(to)) throw taken
   if (same || (own && !(config.app && config.profile === to))) return
   throw refusal(
     `As "${to}" it would use another app than ${app.id.appId}`,

@@ -91,7 +91,7 @@ async function refreshLocked(
 ): Promise<RefreshResult> {
   const record = await locked.read()
   const { tokenSet } = record
-  if (!tokenSet) throw notAuthorized(deps, app)
+  if (!tokenSet) throw await notAuthorized(deps, app)
   const moved = record.generation > call.seen.generation
   if (moved && deps.clock.remainingMs(record, app.key) > 0) {
     return answer(deps, app, 'refreshed_elsewhere', record)
@@ -152,16 +152,19 @@ async function fillInUser(
   const user = await fetchUser(deps, app, tokenSet.accessToken).catch(() => null)
   if (!user) return record
   const named = { ...record, tokenSet: { ...tokenSet, user } }
-  await locked.commit(named, record.generation)
-  return named
+  // Not worth more than the token: a lease may have run out meanwhile.
+  return locked.commit(named, record.generation).then(
+    () => named,
+    () => record,
+  )
 }
 
 const AUTHORIZE = 'Call start_authorization so that the person approves again.'
 
 /** There is no token set: what to do, and whether there is one of another app. */
-export function notAuthorized(deps: Deps, app: App): AuthError {
+export async function notAuthorized(deps: Deps, app: App): Promise<AuthError> {
   const { profile, appId } = app.id
-  const others = deps.store.otherApps(app.id)
+  const others = await deps.store.otherApps(app.id)
   const stored = others.length > 0 ? ` There is one of another app (${others.join(', ')}).` : ''
   const check = others.length > 0 ? 'Check FEISHU_APP_ID and FEISHU_BRAND, or call' : 'Call'
   return new AuthError('not_authorized', `Profile "${profile}" of app ${appId} has no token yet.${stored}`, {

@@ -10,7 +10,7 @@ import {
 } from './authorization-status.ts'
 import type { Delivery } from './delivery/deliver.ts'
 import type { Deps } from './deps.ts'
-import { AuthError } from './errors.ts'
+import { AuthError, type ErrorCode } from './errors.ts'
 import { pendingNextStep, statusNextStep } from './guidance.ts'
 import { canRefresh, missingScopes, nextStep, reauthorizeBy, type TokenRecord } from './oauth/token-set.ts'
 import type { KeySource } from './store/envelope.ts'
@@ -58,6 +58,8 @@ export type TokenStatus = AuthorizationFields & {
 /** Profiles beyond these are named only. */
 const MAX_PROFILE_STATUSES = 20
 const HOUR_MS = 3_600_000
+/** The last: the database cannot be reached, and this machine keeps no copy. */
+const UNREADABLE: readonly ErrorCode[] = ['store_unreadable', 'key_unavailable', 'store_not_writable']
 
 /** What is known of a profile's token. */
 export async function tokenStatus(
@@ -71,14 +73,18 @@ export async function tokenStatus(
     return withoutRecord(deps, options.profile, null, error)
   }
   if (options.waitSeconds > 0) await waitForEnd(deps, app, options.waitSeconds * 1000)
+  const glance = { ...deps, store: deps.store.glance() }
+  const profiles = listProfiles(glance, options.profile)
+  // Whoever needs them sees the error.
+  profiles.catch(() => undefined)
   let record: TokenRecord
   try {
-    record = await deps.store.read(app.id)
+    record = await glance.store.read(app.id)
   } catch (error) {
-    return withoutRecord(deps, options.profile, app, error)
+    return withoutRecord(glance, options.profile, app, error)
   }
   const verified = options.verify ? await verify(deps, app, record) : { result: null, problem: null }
-  return describe(deps, app, record, verified)
+  return describe(glance, app, record, verified, profiles)
 }
 
 /** `result` null: Feishu could not be asked. */
@@ -110,13 +116,17 @@ async function describe(
   app: App,
   record: TokenRecord,
   verified: { result: boolean | null; problem: string | null },
+  listed: ReturnType<typeof listProfiles>,
 ): Promise<TokenStatus> {
   const { tokenSet } = record
   const now = deps.clock.now()
   const status = statusOf(deps, app, record, verified.result)
-  const authorization = await readAuthorization(deps, app, record)
   const refreshEndsAt = tokenSet?.refreshToken ? tokenSet.refreshTokenExpiresAt : null
-  const warnings = await warningsOf(deps, app, record)
+  const [authorization, warnings, profiles] = await Promise.all([
+    readAuthorization(deps, app, record),
+    warningsOf(deps, app, record),
+    listed.then((all) => profileStatuses(deps, all, app.id.profile, status)),
+  ])
   if (verified.problem) warnings.push(verified.problem)
   return {
     status,
@@ -137,7 +147,7 @@ async function describe(
     ...authorizationFields(authorization),
     generation: record.generation,
     verified: verified.result,
-    profiles: await profileStatuses(deps, app.id.profile, status),
+    profiles,
     warnings,
     next_step: statusNextStep(deps, app, {
       status,
@@ -184,7 +194,7 @@ async function withoutRecord(
   error: unknown,
 ): Promise<TokenStatus> {
   if (!(error instanceof AuthError)) throw error
-  const unreadable = error.code === 'store_unreadable' || error.code === 'key_unavailable'
+  const unreadable = UNREADABLE.includes(error.code)
   if (!unreadable && error.code !== 'not_configured') throw error
   const status: Status = unreadable ? 'store_unreadable' : 'not_configured'
   const none: Authorization = { pending: null, told: { status: 'none', failure: null } }
@@ -207,27 +217,32 @@ async function withoutRecord(
     ...authorizationFields(authorization),
     generation: null,
     verified: null,
-    profiles: app ? await profileStatuses(deps, profile, status) : [],
+    profiles: app ? await profileStatuses(deps, await listProfiles(deps, profile), profile, status) : [],
     warnings: [error.message],
     next_step: waiting ? pendingNextStep(app, authorization) : error.nextStep,
   }
 }
 
-async function profileStatuses(deps: Deps, own: string, status: Status): Promise<TokenStatus['profiles']> {
+/** The names of all profiles, and the credentials that `setup` kept, which are needed to look at each. */
+async function listProfiles(deps: Deps, own: string): Promise<{ names: string[]; apps: KeptApps | null }> {
   // Credentials that cannot be opened hide no profile of the environment's app; whoever needs them reports it.
   const apps = await readKeptApps(deps).catch(() => null)
-  const names = await profileNames(deps, own, apps ?? {})
-  const rows: TokenStatus['profiles'] = []
-  for (const [index, profile] of names.entries()) {
-    const shown =
-      profile === own
-        ? status
-        : index < MAX_PROFILE_STATUSES
-          ? (await readStatus(deps, profile, apps)).status
-          : null
-    rows.push({ profile, status: shown })
-  }
-  return rows
+  return { names: await profileNames(deps, own, apps ?? {}), apps }
+}
+
+async function profileStatuses(
+  deps: Deps,
+  { names, apps }: { names: string[]; apps: KeptApps | null },
+  own: string,
+  status: Status,
+): Promise<TokenStatus['profiles']> {
+  return Promise.all(
+    names.map(async (profile, index) => {
+      if (profile === own) return { profile, status }
+      if (index >= MAX_PROFILE_STATUSES) return { profile, status: null }
+      return { profile, status: (await readStatus(deps, profile, apps)).status }
+    }),
+  )
 }
 
 /** A profile's status, and what was read for it; null where that could not be read. */

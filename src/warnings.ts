@@ -19,6 +19,9 @@ const CLOCK_SKEW_WARNING_MS = 300_000
 export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Promise<string[]> {
   const warnings = [...deps.config.warnings]
   const { tokenSet } = record
+  const outage = deps.store.outage()
+  if (outage)
+    warnings.push(`${outage.message} This is what this machine saw last; nothing is refreshed meanwhile.`)
   if (!tokenSet) return warnings
   const now = deps.clock.now()
   const remainingMs = deps.clock.remainingMs(record, app.key)
@@ -35,8 +38,9 @@ export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Pro
     )
   }
   if (deps.store.isUnsaved(app.id)) {
+    const where = deps.store.kind === 'file' ? 'in memory only' : 'on this machine only, sealed'
     warnings.push(
-      'The newest token is in memory only: the store cannot be written. It is tried again every second.',
+      `The newest token is ${where}: the store cannot be written. It is tried again every second.`,
     )
   }
   if (Math.abs(tokenSet.clockSkewMs ?? 0) > CLOCK_SKEW_WARNING_MS) {

@@ -23,7 +23,14 @@ const GROUND: Readonly<Record<string, Rule>> = {
   'settings-reader.ts': { imports: [] },
   'profile-name.ts': { imports: [] },
   'config.ts': {
-    imports: ['errors.ts', 'profile-name.ts', 'secret.ts', 'settings-reader.ts', 'delivery/targets.ts'],
+    imports: [
+      'errors.ts',
+      'profile-name.ts',
+      'secret.ts',
+      'settings-reader.ts',
+      'delivery/targets.ts',
+      'store/postgres-address.ts',
+    ],
     node: ['path'],
   },
   'clock.ts': { imports: ['oauth/token-set.ts'] },
@@ -47,7 +54,7 @@ const ROOMS: Readonly<Record<string, Rule>> = {
     imports: ['errors.ts', 'files.ts', 'secret.ts', 'oauth/token-set.ts'],
     types: ['config.ts'],
     node: ['child_process', 'crypto', 'fs', 'os', 'path'],
-    packages: ['fs-native-extensions'],
+    packages: ['fs-native-extensions', 'pg'],
   },
   'loopback/': { imports: ['errors.ts'], node: ['crypto', 'events', 'fs', 'http', 'https', 'net'] },
   'delivery/': {
@@ -101,7 +108,9 @@ const PROCESS: Readonly<Record<string, readonly string[]>> = {
   'activity.ts': ['pid'],
   'files.ts': ['geteuid', 'platform'],
   'store/lock.ts': ['arch', 'pid', 'platform'],
+  'store/leased-profile.ts': ['pid'],
   'store/locked-files.ts': ['pid'],
+  'store/postgres-store.ts': ['pid'],
 }
 
 /** The wall clock is handed in; only the composition root reads it. */

@@ -40,6 +40,7 @@ test('nothing set is enough', () => {
     scopes: ['auth:user.id:read', 'docx:document', 'offline_access'],
     profile: 'default',
     tokenDir: '/home/kim/.feishu-token-mcp',
+    store: null,
     keySource: 'auto',
     key: null,
     autoRefresh: true,
@@ -123,7 +124,8 @@ describe('a value that is not usable names its setting', () => {
     ['FEISHU_TOKEN_KEY', Buffer.alloc(33).toString('base64')],
     ['FEISHU_TOKEN_KEY', `${KEY.slice(0, -3)}*a=`],
     ['FEISHU_TOKEN_STORE', 'mysql://db'],
-    ['FEISHU_TOKEN_STORE', 'postgres://u:p@db/x'],
+    ['FEISHU_TOKEN_STORE', 'postgres://u:p@db'],
+    ['FEISHU_TOKEN_STORE', 'postgres://u:p@db:x/d'],
     ['FEISHU_REFRESH_MARGIN', '-1'],
     ['FEISHU_REFRESH_MARGIN', '1e2'],
     ['FEISHU_REFRESH_MARGIN', '300s'],
@@ -361,7 +363,7 @@ describe('whatever the environment holds', () => {
     const secrets = {
       FEISHU_APP_SECRET: 'canary-secret',
       FEISHU_TOKEN_KEY: 'canary-key',
-      FEISHU_TOKEN_STORE: 'oracle://canary@db',
+      FEISHU_TOKEN_STORE: 'oracle://canary:canary@db/x',
       HTTPS_PROXY: 'socks://canary:canary@proxy',
       APP_SECRET: 'canary',
     }
@@ -371,7 +373,7 @@ describe('whatever the environment holds', () => {
   const usable = {
     FEISHU_APP_ID: 'cli_a1',
     FEISHU_TOKEN_KEY: KEY,
-    FEISHU_TOKEN_STORE: 'file',
+    FEISHU_TOKEN_STORE: 'postgres://kim:canary@db/x',
     HTTPS_PROXY: 'http://c',
   }
 
@@ -380,5 +382,30 @@ describe('whatever the environment holds', () => {
     const startedAt = performance.now()
     expect(() => read(Object.fromEntries(names.map((name) => [name, long])))).toThrow(AuthError)
     expect(performance.now() - startedAt).toBeLessThan(2_000)
+  })
+})
+
+describe('the address of a database', () => {
+  test.each([
+    'postgres://kim:secret@db.example:5433/tokens?sslmode=verify-full',
+    'postgresql://db.example/tokens?sslmode=require',
+    'postgres://kim@/tokens?host=/run/postgresql',
+    'postgres://127.0.0.1/tokens',
+  ])('%s is kept as a secret, and nothing is said against it', (address) => {
+    const config = read({ FEISHU_TOKEN_STORE: address })
+    expect([config.store?.reveal(), config.warnings]).toEqual([address, []])
+  })
+
+  test.each([
+    'postgres://db.example/t',
+    'postgres://db.example/t?sslmode=disable',
+    'postgres://db.example/t?sslmode=no-verify',
+  ])('%s leads over a network without checked TLS, and that is said', (address) => {
+    expect(read({ FEISHU_TOKEN_STORE: address }).warnings.join()).toContain('sslmode=verify-full')
+  })
+
+  test('does not go with a keychain, which no other machine can ask', async () => {
+    const settings = { FEISHU_TOKEN_STORE: 'postgres://db/t', FEISHU_TOKEN_KEY_SOURCE: 'keychain' }
+    expect(await problemsOf(settings)).toContain('FEISHU_TOKEN_KEY_SOURCE must be file or env')
   })
 })

@@ -19,6 +19,7 @@ function counted(deps: Deps): { deps: Deps; counts: Counts } {
   const { store } = deps
   const watched: Deps['store'] = {
     ...store,
+    glance: () => watched,
     read: (id) => {
       counts.read.push(id.profile)
       return store.read(id)

@@ -24,7 +24,7 @@ export const deliver: Command = async ({ cli, deps, profile, options, operands }
   // Under the lock: an older token must not be written over a newer one.
   const deliveries = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const { tokenSet } = await locked.read()
-    if (!tokenSet) throw notAuthorized(deps, app)
+    if (!tokenSet) throw await notAuthorized(deps, app)
     return deliverCopies(deps.config, tokenSet, { now: deps.clock.now(), byHand: true, dryRun })
   })
   const lines = deliveries.map(({ target, status, detail, restart_hint }) => {

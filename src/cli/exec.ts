@@ -47,7 +47,7 @@ async function childEnvironment({
   }
   const stored = await deps.store.read(app.id)
   if (!stored.tokenSet)
-    cli.stderr(`${notAuthorized(deps, app).message} Its calls fail until somebody authorizes.\n`)
+    cli.stderr(`${(await notAuthorized(deps, app)).message} Its calls fail until somebody authorizes.\n`)
   const { openGateway } = await import('../open-gateway.ts')
   const gateway = await openGateway(deps, profile)
   const environment = {

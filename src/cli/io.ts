@@ -39,6 +39,8 @@ export type Options = {
   'dry-run'?: boolean
   'no-gateway'?: boolean
   'move-to'?: string
+  from?: string
+  to?: string
 }
 
 /** One call of a command. */

@@ -83,6 +83,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     options: ['move-to'],
     load: async () => (await import('./key.ts')).key,
   },
+  store: {
+    usage: 'store init | store copy --from file|postgres|URL --to file|postgres|URL',
+    does: 'prepare a PostgreSQL that several machines share; move profiles between stores',
+    options: ['from', 'to'],
+    load: async () => (await import('./store.ts')).store,
+  },
   doctor: {
     usage: 'doctor',
     does: 'check settings, store, network, app, port, token and targets, and say what to mend',
@@ -142,7 +148,7 @@ const BOOLEANS = [
   'dry-run',
   'no-gateway',
 ] as const
-const STRINGS = ['profile', 'scope', 'app-id', 'brand', 'move-to'] as const
+const STRINGS = ['profile', 'scope', 'app-id', 'brand', 'move-to', 'from', 'to'] as const
 const SHARED: (keyof Options)[] = ['profile', 'json', 'help', 'version']
 
 function parse(args: string[], command: string): { options: Options; operands: string[] } {

@@ -57,8 +57,9 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     throw lockedError(lock)
   }
 
-  return {
+  const store: TokenStore = {
     kind: 'file',
+    glance: () => store,
     async read(id) {
       const files = filesOf(id)
       return unsaved.get(files.path)?.record ?? files.readRecord()
@@ -67,6 +68,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     readPending: (id) => filesOf(id).readPending(),
     keySource: (id) => sealed.anyHeader(filesOf(id).path)?.key_source ?? null,
     isUnsaved: (id) => unsaved.has(filesOf(id).path),
+    outage: () => null,
     async withLock(id, deadlineMs, work) {
       const files = filesOf(id)
       const problem = unsaved.get(files.path)?.save()
@@ -83,12 +85,12 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
       }
     },
     holdAuthorization: (id) => tryLock(filesOf(id).holderLockPath, 0),
-    profileNames({ brand, appId }) {
+    async profileNames({ brand, appId }) {
       const prefix = `${brand}-${appId}-`
       const names = sealed.names().filter((name) => name.startsWith(prefix))
       return names.map((name) => name.slice(prefix.length, -'.json'.length)).sort()
     },
-    otherApps({ brand, appId, profile }) {
+    async otherApps({ brand, appId, profile }) {
       const suffix = `-${profile}.json`
       const apps = sealed.names().filter((name) => name.endsWith(suffix))
       // Feishu's app ids have no "-": what has a second one is another profile, whose name ends like this one's.
@@ -121,6 +123,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
       if (problem) throw problem
       return renameRecord(from, filesOf({ ...id, profile: name }), (path) => lock(path, deadlineMs))
     },
+    init: async () => null,
     async moveKey(to) {
       const { moveKey } = await import('./key-move.ts')
       return moveKey({ sealed, keys, lock: (path) => lock(path, MOVE_DEADLINE_MS) }, to)
@@ -132,4 +135,5 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
       }
     },
   }
+  return store
 }

@@ -239,9 +239,8 @@ export class LockedFiles implements LockedProfile {
   /** Keeps a record that cannot be opened under another name. */
   async #moveAside(): Promise<null> {
     const { path } = this.#files
-    const time = new Date(this.#now()).toISOString().replaceAll(/[:.]/g, '-')
     try {
-      renameSync(path, `${path}.corrupt-${time}`)
+      renameSync(path, this.#files.asidePath(this.#now()))
     } catch (error) {
       if (!isMissing(error)) throw notWritable(path, error)
     }

@@ -20,6 +20,20 @@ function isJournal(journal: Journal): boolean {
   return typeof tokenHash === 'string' && Number.isInteger(ambiguous) && ambiguous >= 0 && instants
 }
 
+/** Reads a journal. Throws `store_unreadable`; `where` is for the error's text. */
+export function parseJournal(text: string, where: string): Journal {
+  try {
+    const journal = JSON.parse(text) as Journal
+    if (isJournal(journal)) return journal
+  } catch {
+    // Damaged: told below.
+  }
+  throw new AuthError('store_unreadable', `${where} is damaged; it was left as it is.`, {
+    nextStep:
+      'Call start_authorization; or remove it if you are sure that no refresh was interrupted lately.',
+  })
+}
+
 /**
  * An older copy that somebody put back holds a refresh token that was spent since: it is never presented. The counter
  * does not fall with it.
@@ -130,17 +144,7 @@ export class ProfileFiles {
 
   readJournal(): Journal | null {
     const text = readText(this.intentPath)
-    if (text === null) return null
-    try {
-      const journal = JSON.parse(text) as Journal
-      if (isJournal(journal)) return journal
-    } catch {
-      // Damaged: told below.
-    }
-    throw new AuthError('store_unreadable', `${this.intentPath} is damaged; it was left as it is.`, {
-      nextStep:
-        'Call start_authorization; or remove this file if you are sure that no refresh was interrupted lately.',
-    })
+    return text === null ? null : parseJournal(text, this.intentPath)
   }
 
   async readPending(): Promise<Json | null> {
@@ -155,10 +159,7 @@ export class ProfileFiles {
    * @returns the generation that was taken over; 0: none
    */
   async cleanUp(): Promise<number> {
-    const written = [this.path, this.intentPath, this.pendingPath, this.nextPath]
-    for (const name of readdirSync(this.sealed.folder)) {
-      if (written.some((path) => isTemporaryNameOf(name, path))) removeFile(join(this.sealed.folder, name))
-    }
+    this.removeTemporaryFiles()
     let bytes: Buffer | null = null
     try {
       bytes = readOwnFile(this.nextPath, MAX_FILE_BYTES)
@@ -169,6 +170,19 @@ export class ProfileFiles {
     }
     // The rest of the reserved room is blank.
     return bytes === null ? 0 : this.#adopt(`${bytes.toString('utf8').trimEnd()}\n`)
+  }
+
+  /** Removes what a process that died while it wrote left behind. Only with the lock held. */
+  removeTemporaryFiles(): void {
+    const written = [this.path, this.intentPath, this.pendingPath, this.nextPath]
+    for (const name of readdirSync(this.sealed.folder)) {
+      if (written.some((path) => isTemporaryNameOf(name, path))) removeFile(join(this.sealed.folder, name))
+    }
+  }
+
+  /** Keeps a record that cannot be opened beside, under a name with the time. */
+  asidePath(now: number): string {
+    return `${this.path}.corrupt-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`
   }
 
   async #adopt(text: string): Promise<number> {

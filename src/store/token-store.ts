@@ -8,6 +8,7 @@
 //   memory, the lock stays ours, and it is tried again until it succeeds: nobody presents the spent token meanwhile.
 
 import type { Brand } from '../config.ts'
+import type { AuthError } from '../errors.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import type { Secret } from '../secret.ts'
 import type { KeySource } from './envelope.ts'
@@ -64,6 +65,9 @@ export type LockedProfile = {
   remove(): Promise<void>
 }
 
+/** What {@link TokenStore.init} made, and the key that the store is sealed with. */
+export type Initialized = { status: 'created' | 'migrated' | 'unchanged'; version: number; keyId: string }
+
 /** What became of a store whose key was moved. */
 export type KeyMove = {
   /** Where the keys were that are not in use any more. */
@@ -78,22 +82,26 @@ export type KeyMove = {
 
 export type TokenStore = {
   kind: 'file' | 'postgres'
+  /** The same store for one look around: where reading is dear, what was read is not read again. */
+  glance(): TokenStore
   /** The record, read without the lock; where there is none, null and the highest generation there ever was. */
   read(id: ProfileId): Promise<TokenRecord>
   readJournal(id: ProfileId): Promise<Journal | null>
   readPending(id: ProfileId): Promise<Json | null>
   /** What keeps the key of the profile's record, or would; null: not decided before the first use. */
   keySource(id: ProfileId): KeySource | null
-  /** Whether the newest record is in memory only. */
+  /** Whether the newest record is not in its place yet: in memory, or in a file of this machine. */
   isUnsaved(id: ProfileId): boolean
+  /** Why a shared store cannot be reached at the moment: then {@link read} tells what this machine saw last. */
+  outage(): AuthError | null
   /** @throws AuthError `store_locked` after `deadlineMs`, naming the holder */
   withLock<T>(id: ProfileId, deadlineMs: number, work: (profile: LockedProfile) => Promise<T>): Promise<T>
   /** Takes the lock of whoever waits for the answer to the pending authorization, if nobody holds it. */
   holdAuthorization(id: ProfileId): Promise<HeldLock | LockHolder | null>
   /** The names of the profiles of an app that have a record, in order. Reads names alone. */
-  profileNames(app: Omit<ProfileId, 'profile'>): string[]
+  profileNames(app: Omit<ProfileId, 'profile'>): Promise<string[]>
   /** Other apps that have a record under the same profile name, as `<brand>-<app id>`: the settings may be mixed up. */
-  otherApps(id: ProfileId): string[]
+  otherApps(id: ProfileId): Promise<string[]>
   /** The apps' credentials that `setup` kept. */
   readApps(): Promise<Json | null>
   updateApps(update: (apps: Json) => Json): Promise<void>
@@ -104,6 +112,8 @@ export type TokenStore = {
    * @throws AuthError `config_invalid` when there is a record of that name
    */
   rename(id: ProfileId, name: string, deadlineMs: number): Promise<number | null>
+  /** Makes what the store needs before its first use; safe to call again. Null: it needs nothing. */
+  init(): Promise<Initialized | null>
   /** Seals everything anew with a key that `to` keeps, then removes the old keys. */
   moveKey(to: KeySource): Promise<KeyMove>
   /** Last attempts to write what is in memory only. */

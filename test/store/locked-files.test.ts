@@ -55,27 +55,6 @@ describe('the intent', () => {
     })
   })
 
-  test('is about one token: another one was never presented', async () => {
-    await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
-      expect(await profile.presentations(refreshTokenOf(2))).toEqual(NEVER)
-    })
-  })
-
-  test('adds up over crashes', async () => {
-    for (let crash = 1; crash <= 3; crash += 1) {
-      disk = await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
-        return disk.crash()
-      })
-      await locked(async (profile) => {
-        expect((await profile.presentations(refreshTokenOf(1))).ambiguous).toBe(crash)
-      })
-    }
-  })
-
   test('of a crash before anything was sent counts nothing, and takes no room', async () => {
     disk = await locked(async (profile) => {
       await profile.prepare(refreshTokenOf(1))
@@ -140,18 +119,6 @@ describe('an answer that consumed nothing', () => {
     expect(disk.names()).toEqual([RECORD])
   })
 
-  test('of a request that was never sent takes back nothing that was counted before', async () => {
-    await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
-    })
-    await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      await profile.settle(null)
-      expect((await profile.presentations(refreshTokenOf(1))).ambiguous).toBe(1)
-    })
-  })
-
   test('after a lost one leaves the count and the time of the lost one', async () => {
     const lostAt = ISSUED_AT - 3_600_000
     await locked(async (profile) => {
@@ -168,34 +135,6 @@ describe('an answer that consumed nothing', () => {
       expect(await profile.presentations(refreshTokenOf(1))).toEqual({ ambiguous: 1, sentAt: lostAt })
     })
   })
-
-  test('that asks for a pause binds every process, without the lock', async () => {
-    await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
-      await profile.settle(ISSUED_AT + 60_000)
-    })
-    expect(await disk.open().readJournal(ID)).toMatchObject({
-      cooldownUntil: ISSUED_AT + 60_000,
-      ambiguous: 0,
-    })
-    await locked((profile) => profile.prepare(refreshTokenOf(1)))
-    expect(await disk.open().readJournal(ID)).toMatchObject({ cooldownUntil: null })
-  })
-
-  test('twice takes back once', async () => {
-    await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
-    })
-    await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
-      await profile.settle(null)
-      await profile.settle(null)
-      expect((await profile.presentations(refreshTokenOf(1))).ambiguous).toBe(1)
-    })
-  })
 })
 
 describe('a commit', () => {
@@ -208,29 +147,6 @@ describe('a commit', () => {
     expect(disk.names()).toEqual([RECORD])
     expect(await store.read(ID)).toEqual(makeRecord(2))
     expect(exposed(disk.directory)).toEqual([])
-  })
-
-  test('may follow another under the same lock', async () => {
-    await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      await profile.commit(makeRecord(2), 1)
-      await profile.commit(makeRecord(2), 2)
-      await profile.prepare(refreshTokenOf(2))
-      await profile.commit(makeRecord(3), 2)
-    })
-    expect(await store.read(ID)).toEqual(makeRecord(3))
-  })
-
-  test('on a record that has moved on is refused, and the newer one stays', async () => {
-    await locked((profile) => profile.commit(makeRecord(2), 1))
-    const error = await failureOf(() => locked((profile) => profile.commit(makeRecord(2), 1)))
-    expect(error).toMatchObject({ code: 'store_locked', recovery: 'wait' })
-    expect(await store.read(ID)).toEqual(makeRecord(2))
-  })
-
-  test('of no token set keeps the counter', async () => {
-    await locked((profile) => profile.commit({ generation: 2, tokenSet: null }, 1))
-    expect(await store.read(ID)).toEqual({ generation: 2, tokenSet: null })
   })
 
   test('on what became unreadable meanwhile keeps that aside: the new token was paid for', async () => {

@@ -11,7 +11,9 @@ import { type Config, readConfig } from '../../src/config.ts'
 import type { Deps } from '../../src/deps.ts'
 import type { HttpAnswer, Request } from '../../src/oauth/token-endpoint.ts'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
+import { openSharedStore } from '../../src/open-shared-store.ts'
 import { type RefreshResult, refreshToken } from '../../src/refresh.ts'
+import type { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/file-store.ts'
 import { createKeys } from '../../src/store/key.ts'
 import { createTransport } from '../../src/transport.ts'
@@ -74,10 +76,13 @@ export function openDeps(config: Config, senses: Partial<Senses> = {}): Deps {
     source: config.keySource,
     environmentKey: config.key,
   })
+  const openStore = (address: Secret | null) =>
+    address ? openSharedStore(config, address, keys, now) : createFileStore({ directory, keys, now })
   const send: Request = (request) => (around ? around(transport.request) : transport.request)(request)
   return {
     config,
-    store: createFileStore({ directory, keys, now }),
+    store: openStore(config.store),
+    openStore: async (address) => openStore(address),
     request: recorded(send, activity, clock),
     upstream: transport.upstream,
     activity,

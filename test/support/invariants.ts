@@ -29,7 +29,10 @@ export function presentationsByToken(ledger: readonly Presentation[]): Map<strin
 /** No token is presented after Feishu's last word on it, nor more than twice with an unknown outcome. */
 export function checkLedger(ledger: readonly Presentation[]): void {
   for (const [token, entries] of presentationsByToken(ledger)) {
-    const last = entries.findIndex((entry) => entry.answered && DEFINITIVE.includes(entry.code ?? 0))
+    // An answer that was held back was given after whatever was presented meanwhile.
+    const last = entries.findIndex(
+      ({ answered, code, fault }) => answered && fault !== 'hold' && DEFINITIVE.includes(code ?? 0),
+    )
     if (last !== -1 && last < entries.length - 1)
       broken(`token ${token.slice(0, 8)} was presented after it was refused`)
     const lost = entries.filter((entry) => LOSSES.includes(entry.fault ?? '') || !entry.answered)
