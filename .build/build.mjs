@@ -1,7 +1,7 @@
 // Bundles the program into dist/: main.js with all of our own code, and beside it one file for each package that is
 // loaded only when needed. CommonJS, because Node starts it faster than ES modules; dist/package.json says so.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -115,6 +115,9 @@ await Promise.all([
     }),
   ),
 ])
+
+// npm does so for whoever installs the package; a clone is run as it is built.
+chmodSync(join(root, 'dist', 'main.js'), 0o755)
 
 const licences = join(root, 'dist', 'THIRD-PARTY-LICENSES.txt')
 writeFileSync(licences, licencesOf(root, bundled))
