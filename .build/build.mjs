@@ -77,6 +77,8 @@ const PARTS = [
     entries: ['src/open-deps.ts', 'src/cli/run.ts', 'src/cli/token.ts', 'src/cli/status.ts'],
   },
   { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/open-gateway.ts'] },
+  // For people who read it.
+  { file: 'dist/chinese.js', entries: ['src/chinese/translation.ts'] },
   { file: 'dist/more.js', entries: [] },
 ]
 

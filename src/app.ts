@@ -71,7 +71,7 @@ export async function resolveApp(deps: Deps, profile: string, apps?: KeptApps): 
   throw new AuthError('not_configured', 'No Feishu app is configured: App ID and App Secret are missing.', {
     nextStep:
       `Run \`${deps.command} setup\` once, or set FEISHU_APP_ID and FEISHU_APP_SECRET in the "env" block of this ` +
-      'server\'s entry in the MCP client\'s config; both stand in the developer console, page "Credentials".',
+      "server's entry in the MCP client's config; both stand in the developer console, page Credentials & Basic Info (凭证与基础信息).",
   })
 }
 

@@ -30,9 +30,9 @@ const CONSOLE: Record<NonNullable<FeishuError['console']>, Text> = {
 const REASONS: Partial<Record<ErrorCode, string>> = {
   network_error: '无法连接飞书服务器，授权码未能兑换。',
   tls_error: '飞书服务器的 TLS 证书未通过验证。',
-  user_mismatch: '登录的账号与已保存的账号不同，原有令牌已保留。',
+  user_mismatch: '登录的账号与已保存的账号不同，原有凭证已保留。',
   unexpected_response: '飞书返回了无法识别的响应。',
-  store_not_writable: '令牌无法写入本机存储。',
+  store_not_writable: '凭证无法写入本机存储。',
 }
 
 /** The page of an authorization that has ended; `scopes` are those that it asked for. */

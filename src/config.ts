@@ -3,13 +3,13 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { type Machine, parseTargets, type Target } from './delivery/targets.ts'
 import { AuthError } from './errors.ts'
+import type { Language } from './language.ts'
 import { PROFILE_NAME } from './profile-name.ts'
 import { Secret } from './secret.ts'
 import { type Environment, isLoopbackUrl, SettingsReader } from './settings-reader.ts'
 import { goesInTheClear, parseAddress } from './store/postgres-address.ts'
 
 export type Brand = 'feishu' | 'lark'
-export type Language = 'en' | 'zh'
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
 export type KeySourceSetting = 'auto' | 'keychain' | 'file' | 'env'
 

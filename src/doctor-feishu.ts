@@ -96,7 +96,7 @@ async function credentials(deps: Deps, app: App | AuthError): Promise<Finding> {
 function registered(deps: Deps, app: App): Finding {
   return skip(
     `Feishu does not tell whether ${deps.config.redirectUri} is registered.`,
-    `Look for exactly this address, and for the switch "refresh user_access_token", at ${redirectSettingsUrl(app.endpoints.open, app.id.appId)}`,
+    `Look for exactly this address, and for the switch Refresh user_access_token (刷新 user_access_token), at ${redirectSettingsUrl(app.endpoints.open, app.id.appId)}`,
   )
 }
 

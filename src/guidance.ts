@@ -26,7 +26,7 @@ function pageErrorText(number: number, app: Console): string {
   const error = feishuError(number)
   if (!error) return String(number)
   const url = consoleUrl(error, app)
-  return `${number} ${error.cause.en}, ${uncapitalized(error.remedy.en)}${url ? ` at ${url} ` : ''}`.trimEnd()
+  return `${number}: ${error.cause.en}, ${uncapitalized(error.remedy.en)}${url ? `: ${url} ` : ''}`.trimEnd()
 }
 
 /** Why Feishu gives no refresh token, and where that is mended. */
@@ -34,8 +34,9 @@ export function noRefreshTokenText(app: App): string {
   const { open } = app.endpoints
   return (
     'Feishu gave no refresh token, so a person must authorize again when the access token ends; to be refreshed, ' +
-    `switch on "refresh user_access_token" at ${redirectSettingsUrl(open, app.id.appId)} , enable offline_access at ` +
-    `${scopeSettingsUrl(open, app.id.appId, ['offline_access'])} , publish a version, then call start_authorization.`
+    `switch on Refresh user_access_token (刷新 user_access_token) at ${redirectSettingsUrl(open, app.id.appId)} , ` +
+    `enable offline_access at ${scopeSettingsUrl(open, app.id.appId, ['offline_access'])} , publish a version ` +
+    '(版本管理与发布), then call start_authorization.'
   )
 }
 
@@ -43,7 +44,8 @@ export function noRefreshTokenText(app: App): string {
 export function missingScopesText(app: App, missing: readonly string[]): string {
   return (
     `Requested but not granted: ${missing.join(' ')}; enable them for user identity at ` +
-    `${scopeSettingsUrl(app.endpoints.open, app.id.appId, missing)} , publish a version, then call start_authorization.`
+    `${scopeSettingsUrl(app.endpoints.open, app.id.appId, missing)} , publish a version ` +
+    '(版本管理与发布), then call start_authorization.'
   )
 }
 

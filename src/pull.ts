@@ -27,6 +27,6 @@ export function revealAccessToken(record: TokenRecord): string {
   const accessToken = record.tokenSet?.accessToken?.reveal()
   if (accessToken !== undefined) return accessToken
   throw new AuthError('unexpected_response', 'Feishu gave no access token at the last refresh.', {
-    nextStep: 'Call refresh_token with force: true.',
+    nextStep: 'Call refresh_token with force true.',
   })
 }

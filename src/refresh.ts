@@ -166,9 +166,11 @@ export async function notAuthorized(deps: Deps, app: App): Promise<AuthError> {
   const { profile, appId } = app.id
   const others = await deps.store.otherApps(app.id)
   const stored = others.length > 0 ? ` There is one of another app (${others.join(', ')}).` : ''
-  const check = others.length > 0 ? 'Check FEISHU_APP_ID and FEISHU_BRAND, or call' : 'Call'
   return new AuthError('not_authorized', `Profile "${profile}" of app ${appId} has no token yet.${stored}`, {
-    nextStep: `${check} start_authorization (or run \`${deps.command} login\`).`,
+    nextStep:
+      others.length > 0
+        ? `Check FEISHU_APP_ID and FEISHU_BRAND, or call start_authorization (or run \`${deps.command} login\`).`
+        : `Call start_authorization (or run \`${deps.command} login\`).`,
   })
 }
 
@@ -178,8 +180,8 @@ export function cannotRefresh(tokenSet: TokenSet): AuthError {
   if (!refusal) {
     return new AuthError('no_refresh_token', 'Feishu gave no refresh token at the last authorization.', {
       nextStep:
-        'Enable offline_access for the app, turn on "refresh user_access_token" in its security settings, publish a ' +
-        'version, then call start_authorization.',
+        'Enable offline_access for the app, switch on Refresh user_access_token (刷新 user_access_token) in its Security ' +
+        'Settings (安全设置), publish a version (版本管理与发布), then call start_authorization.',
     })
   }
   const details = { nextStep: AUTHORIZE, feishuCode: refusal.feishuCode, logId: refusal.logId }

@@ -22,6 +22,7 @@ const GROUND: Readonly<Record<string, Rule>> = {
   'files.ts': { imports: ['errors.ts'], node: ['crypto', 'fs', 'path'] },
   'settings-reader.ts': { imports: [] },
   'profile-name.ts': { imports: [] },
+  'language.ts': { imports: [], types: ['settings-reader.ts'] },
   'config.ts': {
     imports: [
       'errors.ts',
@@ -31,6 +32,7 @@ const GROUND: Readonly<Record<string, Rule>> = {
       'delivery/targets.ts',
       'store/postgres-address.ts',
     ],
+    types: ['language.ts'],
     node: ['path'],
   },
   'clock.ts': { imports: ['oauth/token-set.ts'] },
@@ -67,6 +69,8 @@ const ROOMS: Readonly<Record<string, Rule>> = {
     types: ['undici'],
     node: ['crypto', 'events', 'http', 'net', 'stream', 'zlib'],
   },
+  // What is said in English elsewhere, in Chinese.
+  'chinese/': { imports: ['oauth/feishu-errors.ts'] },
   // The two thin rooms above the verbs, which only translate.
   'mcp/': {
     imports: ['verbs', 'ground'],
@@ -75,7 +79,7 @@ const ROOMS: Readonly<Record<string, Rule>> = {
     packages: ['@modelcontextprotocol/sdk', 'zod'],
   },
   'cli/': {
-    imports: ['verbs', 'ground', 'delivery/', 'oauth/'],
+    imports: ['verbs', 'ground', 'chinese/', 'delivery/', 'oauth/'],
     types: ['gateway/', 'store/'],
     node: ['child_process', 'fs', 'os', 'path', 'stream', 'string_decoder', 'util'],
     packages: ['@decimalturn/toml-patch', 'jsonc-parser', 'uqr'],

@@ -328,7 +328,7 @@ test('a login without a refresh token is kept, with what to mend', async () => {
   await visit(await world.sandbox.approve(await begin(world.deps)))
   const after = await status(world.deps)
   expect(after).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
-  expect(after.warnings.join()).toMatch(/refresh user_access_token.*offline_access.*publish a version/)
+  expect(after.warnings.join()).toMatch(/Refresh user_access_token.*offline_access.*publish a version/)
   expire(world)
   expect(await status(world.deps)).toMatchObject({ status: 'expired' })
 })

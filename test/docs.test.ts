@@ -8,7 +8,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import { parse as parseToml } from 'smol-toml'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Cli } from '../src/cli/io.ts'
+import type { Terminal } from '../src/cli/io.ts'
 import { runCli } from '../src/cli/run.ts'
 import { readConfig } from '../src/config.ts'
 import { parseTargets } from '../src/delivery/targets.ts'
@@ -106,26 +106,26 @@ describe('README', () => {
     expect(named.toSorted()).toEqual(PAGE_ERRORS.toSorted())
   })
 
-  test('every command is in the table as the help shows it', async () => {
-    let help = ''
-    const cli = {
-      command: 'feishu-token-mcp',
-      stdout: (text: string) => {
-        help += text
-      },
-    } as unknown as Cli
-    expect(await runCli(['--help'], cli)).toBe(0)
-    const commands = section(
-      'Commands:',
-      help.replace('Commands:', '# Commands:').replace(/^Options/m, '# Options'),
-    )
-    const usages = [...commands.matchAll(/^ {2}(\w.*)$/gm)].map(([, usage]) => usage)
-    expect(usages.length).toBeGreaterThan(7)
-    const named = rows(section('Commands')).map(([cell = '']) =>
-      cell.replaceAll('`', '').replaceAll('\\|', '|'),
-    )
-    expect(named.toSorted()).toEqual(usages.toSorted())
-  })
+  test.each([['README.md', 'Commands', 'en']])(
+    'every command is in the table of %s as the help shows it',
+    async (path, title, language) => {
+      let help = ''
+      const terminal = {
+        command: 'feishu-token-mcp',
+        environment: { FEISHU_LANG: language },
+        stdout: (text: string) => {
+          help += text
+        },
+      } as unknown as Terminal
+      expect(await runCli(['--help'], terminal)).toBe(0)
+      const usages = [...help.matchAll(/^ {2}(\w.*)$/gm)].map(([, usage]) => usage)
+      expect(usages.length).toBeGreaterThan(7)
+      const named = rows(section(title, readFileSync(path, 'utf8'))).map(([cell = '']) =>
+        cell.replaceAll('`', '').replaceAll('\\|', '|'),
+      )
+      expect(named.toSorted()).toEqual(usages.toSorted())
+    },
+  )
 
   test('every delivery target is of a form that the program takes', () => {
     const machine = { platform: 'linux', home: '/home/somebody', env: {} } as const

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 import type { Deps } from '../deps.ts'
 
-/** What a command may use of the process. */
-export type Cli = {
+/** The process as it is handed in. */
+export type Terminal = {
   version: string
   runtime: { node: string; platform: NodeJS.Platform; arch: string }
   /** How this program was started, for hints. */
@@ -17,6 +17,12 @@ export type Cli = {
   settle: (deps: Deps) => Promise<void>
   /** Instead of ending this process. */
   onSignal: (signals: readonly NodeJS.Signals[], act: (signal: NodeJS.Signals) => void) => void
+}
+
+/** What a command may use of the process. `stdout` is for programs; the other two are for people, in their language. */
+export type Cli = Terminal & {
+  /** Text for people that was asked for, on stdout. */
+  show: (text: string) => void
 }
 
 /** Options that every command takes, and those of single commands. */

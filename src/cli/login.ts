@@ -57,11 +57,11 @@ async function showCode({ cli, deps }: Invocation, started: StartResult): Promis
 function showLink(invocation: Invocation, started: StartResult): void {
   const { cli, deps } = invocation
   const answer = startAnswer(deps, started)
-  const opened = answer.browser_opened
-    ? 'The page was opened in the browser. If you do not see it, open'
-    : 'Open'
+  const ask = answer.browser_opened
+    ? 'The page was opened in the browser. If you do not see it, open this page and approve'
+    : 'Open this page and approve'
   const why = started.browserProblem ? ` (${started.browserProblem})` : ''
-  cli.stderr(`${opened} this page and approve${why}:\n\n${answer.authorization_url}\n\n`)
+  cli.stderr(`${ask}${why}:\n\n${answer.authorization_url}\n\n`)
   cli.stderr(
     expectsPaste(invocation)
       ? 'Then paste the address that the browser ended on:\n'

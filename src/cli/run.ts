@@ -3,7 +3,8 @@ import { errorAnswer, errorText, toAuthError } from '../answers.ts'
 import type { Deps } from '../deps.ts'
 import { AuthError, type Recovery } from '../errors.ts'
 import { PROFILE_NAME } from '../profile-name.ts'
-import { type Cli, type Command, forTerminal, type Options } from './io.ts'
+import { type Cli, type Command, forTerminal, type Options, type Terminal } from './io.ts'
+import { speaking } from './speech.ts'
 
 type Entry = {
   usage: string
@@ -167,7 +168,8 @@ function parse(args: string[], command: string): { options: Options; operands: s
 }
 
 /** Runs one command of the command line; resolves to the exit code. */
-export async function runCli(args: string[], cli: Cli): Promise<number> {
+export async function runCli(args: string[], terminal: Terminal): Promise<number> {
+  const { cli, said } = speaking(terminal)
   const end = args.indexOf('--')
   const json = args.slice(0, end === -1 ? args.length : end).includes('--json')
   try {
@@ -177,6 +179,8 @@ export async function runCli(args: string[], cli: Cli): Promise<number> {
     if (json) cli.stdout(`${JSON.stringify(errorAnswer(known), null, 2)}\n`)
     cli.stderr(`${forTerminal(errorText(known), cli.command, profileOf(args))}\n`)
     return exitCode(known)
+  } finally {
+    await said()
   }
 }
 
@@ -193,7 +197,7 @@ async function dispatch(args: string[], cli: Cli): Promise<number> {
     return 0
   }
   if (options.help || name === 'help') {
-    cli.stdout(help(cli.command))
+    cli.show(help(cli.command))
     return 0
   }
   const entry = name === undefined ? undefined : COMMANDS[name]

@@ -85,7 +85,7 @@ async function askForApp({ deps, options }: Invocation, dialogue: Dialogue): Pro
       )
   const endpoints = endpointsOf(brand, config)
   dialogue.say(
-    `Open ${endpoints.open}/app, create a custom app or choose yours: the page "Credentials" shows both values.\n`,
+    `Open ${endpoints.open}/app, create a custom app or choose yours: the page Credentials & Basic Info (凭证与基础信息) shows both values.\n`,
   )
   for (;;) {
     const appId = await dialogue.ask('App ID (cli_…): ')

@@ -102,10 +102,10 @@ export function keptText(profile: string): string {
 export function consoleSteps({ deps }: Invocation, { appId, endpoints }: NewApp): string[] {
   const { redirectUri, scopes } = deps.config
   return [
-    `Register the redirect URL ${redirectUri}\n` +
-      `   and switch on "refresh user_access_token": ${redirectSettingsUrl(endpoints.open, appId)}`,
-    `Enable the scopes for user identity: ${scopeSettingsUrl(endpoints.open, appId, scopes)}`,
-    `Create and publish a version: ${endpoints.open}/app/${appId}`,
+    `Register the redirect URL (重定向 URL) ${redirectUri}\n` +
+      `   and switch on Refresh user_access_token (刷新 user_access_token): ${redirectSettingsUrl(endpoints.open, appId)}`,
+    `Enable the scopes (权限管理) for user identity: ${scopeSettingsUrl(endpoints.open, appId, scopes)}`,
+    `Create and publish a version (版本管理与发布): ${endpoints.open}/app/${appId}`,
   ]
 }
 

@@ -17,7 +17,7 @@ export const status: Command = async ({ cli, deps, profile, options, operands })
   const answer = await tokenStatus(deps, { profile, verify: options.verify ?? false, waitSeconds: 0 })
   // The one text for people on stdout: it is what was asked for.
   if (options.json) print(cli, true, answer, '')
-  else cli.stdout(statusText(answer, cli.command, options.profile))
+  else cli.show(statusText(answer, cli.command, options.profile))
   return EXIT_CODES[answer.status]
 }
 

@@ -110,7 +110,7 @@ export async function choose<T extends string>(
     if (answer === '') return choices[0]
     const choice = choices.find((candidate) => candidate === answer)
     if (choice) return choice
-    dialogue.say(`Please answer ${choices.join(' or ')}.\n`)
+    dialogue.say(`Please answer ${choices.join(' / ')}.\n`)
   }
 }
 

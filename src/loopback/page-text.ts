@@ -23,7 +23,7 @@ export const LABELS: Record<
   account: { en: 'Account', zh: '账号' },
   unknownName: { en: 'name not known yet', zh: '暂未取得姓名' },
   profile: { en: 'Profile', zh: '配置名' },
-  accessTokenExpiresAt: { en: 'Token valid until', zh: '令牌有效期至' },
+  accessTokenExpiresAt: { en: 'Token valid until', zh: '访问凭证有效期至' },
   reauthorizeBy: { en: 'Renewable until', zh: '可续期至' },
 }
 
@@ -83,7 +83,7 @@ export const FACES: Record<Page['kind'], Face> = {
     },
     next: {
       en: 'Ask your assistant for the token status; it starts a new authorization if one is needed.',
-      zh: '请让助手查看令牌状态；如有需要，它会重新发起授权。',
+      zh: '请让助手查看凭证状态；如有需要，它会重新发起授权。',
     },
   },
   broken: {
@@ -96,7 +96,7 @@ export const FACES: Record<Page['kind'], Face> = {
     },
     next: {
       en: 'Ask your assistant for the token status and, if it is not valid, to authorize again.',
-      zh: '请让助手查看令牌状态；如果无效，请重新发起授权。',
+      zh: '请让助手查看凭证状态；如果无效，请重新发起授权。',
     },
   },
   ignored: { status: 400, ...NOT_A_LOGIN_PAGE },

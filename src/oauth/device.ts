@@ -87,7 +87,7 @@ export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoi
   const logId = answer.kind === 'answer' ? logIdOf(answer.headers) : null
   if (json.error === 'invalid_client') {
     throw new AuthError('invalid_client', 'Feishu does not accept App ID and App Secret.', {
-      nextStep: 'Copy both again from the developer console, page "Credentials".',
+      nextStep: 'Copy both again from the developer console, page Credentials & Basic Info (凭证与基础信息).',
       logId,
     })
   }

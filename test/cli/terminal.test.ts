@@ -63,7 +63,7 @@ test('a choice is asked for until it is one; nothing is the first, and no yes is
   const { input, said, dialogue } = open()
   input.write('x\nB\n\n\ny\nYES\nyo\n')
   expect(await choose(dialogue, 'Which?', ['a', 'b'])).toBe('b')
-  expect(said).toContain('Please answer a or b.\n')
+  expect(said).toContain('Please answer a / b.\n')
   expect(await choose(dialogue, 'Which?', ['a', 'b'])).toBe('a')
   expect(await confirm(dialogue, 'Sure?')).toBe(false)
   expect(await confirm(dialogue, 'Sure?')).toBe(true)

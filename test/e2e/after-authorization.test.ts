@@ -65,6 +65,6 @@ test('every number that Feishu may show instead is in the answer that holds the 
   const { appId } = stage.sandbox.app
   expect(data.next_step).toContain(`the redirect URL is ${stage.env.FEISHU_REDIRECT_URI} ,`)
   expect(data.next_step).toMatch(
-    new RegExp(`20029 [^;]*/app/${appId}/safe; 20027 [^;]*/app/${appId}/auth\\?q=[^;]*; 20043 `),
+    new RegExp(`20029: [^;]*/app/${appId}/safe; 20027: [^;]*/app/${appId}/auth\\?q=[^;]*; 20043: `),
   )
 })

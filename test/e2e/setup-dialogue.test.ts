@@ -150,6 +150,42 @@ test.skipIf(!HAS_TMUX)('an app that is there already stays unless the person wan
   expect(terminal.answer()).toMatchObject({ status: 'not_authorized', app_id: appId })
 })
 
+test.skipIf(!HAS_TMUX)('at a terminal of people who read Chinese, setup asks in Chinese', async () => {
+  const stage = await setStage({ env: { ...env, FEISHU_LANG: 'zh' }, knobs })
+  const { appId, appSecret } = stage.sandbox.app
+  installClients(stage)
+  const terminal = openSetup(stage)
+  await terminal.seen(/选择哪种方式？\[1\] /)
+  terminal.type('3')
+  await terminal.seen(/请输入 1 \/ 2。[\s\S]*选择哪种方式？\[1\] /)
+  terminal.type('1')
+  await terminal.seen(/\[feishu\] /)
+  terminal.type('')
+  await terminal.seen(/App ID（cli_…）：/)
+  terminal.type(appId)
+  await terminal.seen(/App Secret（输入时不显示）：/)
+  terminal.type(appSecret)
+  await terminal.seen(
+    /飞书已确认凭证正确。[\s\S]*1\. 在“安全设置”中登记重定向 URL：http[\s\S]*完成后请按回车键。/,
+  )
+  terminal.type('')
+  await terminal.seen(/将以上内容写入 Claude Code 的配置吗？\[y\/N\] /)
+  terminal.type('好')
+  await terminal.seen(/已写入。请在 Claude Code 中用 \/mcp 重新连接该服务[\s\S]*Cursor 的配置吗？\[y\/N\] /)
+  terminal.type('')
+  await terminal.seen(/Codex 的配置吗？\[y\/N\] /)
+  terminal.type('')
+  await terminal.seen(/请选择 browser、code 或 no：\[browser\] /)
+  terminal.type('')
+  const [, url] = await terminal.seen(/请打开此页面并批准[\s\S]*?\s(http\S+\/authorize\?\S+)\s/)
+  await approve(stage, url)
+  await terminal.seen(/ended with 0/)
+  expect(terminal.answer()).toMatchObject({ status: 'valid', app_id: appId, generation: 1 })
+  // No sentence of four English words or more.
+  const talk = terminal.transcript().replace(/ended with[\s\S]*/, '')
+  expect(talk).not.toMatch(/(?:\b[A-Za-z]+[ ,]+){3}[a-z]+/)
+})
+
 test('without a terminal and without credentials, setup asks nothing', async () => {
   const stage = await setStage({ env })
   const result = await run(stage, ['setup'], { input: '1\nfeishu\n' })

@@ -99,7 +99,9 @@ describe('the page of success', () => {
     expect(text).toContain('Token valid until 26 November 2026 at 21:35 UTC+05:30')
     expect(text).toContain('Renewable until 3 July 2027 at 12:00 UTC+05:30')
     expect(text).toContain('You can close this tab and go back to your assistant.')
-    expect(textOf(renderPage(SUCCEEDED, 'zh').html)).toContain('令牌有效期至 2026年11月26日 21:35 UTC+05:30')
+    expect(textOf(renderPage(SUCCEEDED, 'zh').html)).toContain(
+      '访问凭证有效期至 2026年11月26日 21:35 UTC+05:30',
+    )
   })
 
   test('gives each time the offset of its own date', () => {

@@ -44,7 +44,7 @@ describe.each(NUMBERS.map(([number]) => number))('the text of %d', (number) => {
 
   test('is there in both languages, cause and remedy, without a full stop of its own', () => {
     for (const text of [error?.cause, error?.remedy]) {
-      expect(text?.en).toMatch(/^[\x20-\x7e]+[^.\s]$/)
+      expect(text?.en).toMatch(/^[\x20-\x7e\p{Script=Han}]+[^.\s]$/u)
       expect(text?.zh).toMatch(/\p{Script=Han}/u)
       expect(text?.zh).not.toMatch(/[。.]$/)
     }
