@@ -106,26 +106,26 @@ describe('README', () => {
     expect(named.toSorted()).toEqual(PAGE_ERRORS.toSorted())
   })
 
-  test.each([['README.md', 'Commands', 'en']])(
-    'every command is in the table of %s as the help shows it',
-    async (path, title, language) => {
-      let help = ''
-      const terminal = {
-        command: 'feishu-token-mcp',
-        environment: { FEISHU_LANG: language },
-        stdout: (text: string) => {
-          help += text
-        },
-      } as unknown as Terminal
-      expect(await runCli(['--help'], terminal)).toBe(0)
-      const usages = [...help.matchAll(/^ {2}(\w.*)$/gm)].map(([, usage]) => usage)
-      expect(usages.length).toBeGreaterThan(7)
-      const named = rows(section(title, readFileSync(path, 'utf8'))).map(([cell = '']) =>
-        cell.replaceAll('`', '').replaceAll('\\|', '|'),
-      )
-      expect(named.toSorted()).toEqual(usages.toSorted())
-    },
-  )
+  test.each([
+    ['README.md', 'Commands', 'en'],
+    ['docs/README.zh-CN.md', '命令', 'zh'],
+  ])('every command is in the table of %s as the help shows it', async (path, title, language) => {
+    let help = ''
+    const terminal = {
+      command: 'feishu-token-mcp',
+      environment: { FEISHU_LANG: language },
+      stdout: (text: string) => {
+        help += text
+      },
+    } as unknown as Terminal
+    expect(await runCli(['--help'], terminal)).toBe(0)
+    const usages = [...help.matchAll(/^ {2}(\w.*)$/gm)].map(([, usage]) => usage)
+    expect(usages.length).toBeGreaterThan(7)
+    const named = rows(section(title, readFileSync(path, 'utf8'))).map(([cell = '']) =>
+      cell.replaceAll('`', '').replaceAll('\\|', '|'),
+    )
+    expect(named.toSorted()).toEqual(usages.toSorted())
+  })
 
   test('every delivery target is of a form that the program takes', () => {
     const machine = { platform: 'linux', home: '/home/somebody', env: {} } as const
@@ -147,6 +147,67 @@ describe('README', () => {
 
   test('the rule for assistants has ten lines', () => {
     expect(blocks(section('A rule for assistants'))[0]?.text.trim().split('\n')).toHaveLength(10)
+  })
+})
+
+describe('the Chinese README', () => {
+  const chinese = readFileSync('docs/README.zh-CN.md', 'utf8')
+  // The table of figures is written by the benchmark, into the English one alone.
+  const english = readme.replace(/<!-- figures: [\s\S]*?<!-- figures end -->\n*/g, '')
+  const withoutCode = (text: string) => text.replace(/^```[\s\S]*?^```/gm, '')
+  /** The text between one heading and the next, whatever their levels. */
+  const sections = (text: string) => withoutCode(text).split(/^#+ .*$/m)
+  const levels = (text: string) => withoutCode(text).match(/^#+(?= )/gm)
+
+  test('has the same sections', () => {
+    expect(levels(chinese)).toEqual(levels(english))
+  })
+
+  test('says as much in each section, line by line', () => {
+    const lines = (text: string) =>
+      sections(text.replace(/^<!--.*-->\n/gm, '')).map(
+        (part) => part.split('\n').filter((line) => line !== '').length,
+      )
+    expect(lines(chinese)).toEqual(lines(english))
+  })
+
+  test('has the same code; trees and rules, which are told in Chinese, line by line', () => {
+    const comparable = (text: string) =>
+      blocks(text).map(({ language, text }) => {
+        const prose = language === 'text' && /^src\/|^1\. /.test(text)
+        return prose ? text.split('\n').map((line) => /^[│├└─ ]*[\w./-]*/u.exec(line)?.[0]) : text
+      })
+    expect(comparable(chinese)).toEqual(comparable(english))
+  })
+
+  test('links to the same places', () => {
+    const targets = (text: string, folder: string) =>
+      [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) =>
+        /^(?:https:|#)/.test(link) ? link.replace(/#.*/, '#') : join(folder, link),
+      )
+    // Each leads to the other.
+    const [other, ...links] = targets(chinese, 'docs')
+    const [own, ...expected] = targets(english, '.')
+    expect([other, own]).toEqual(['README.md', 'docs/README.zh-CN.md'])
+    expect(links).toEqual(expected)
+  })
+
+  test('has the same tables: rows, names, codes and defaults', () => {
+    const comparable = (text: string) =>
+      sections(text).map((part) => rows(part).map((cells) => cells.map((cell) => quoted(cell).toSorted())))
+    expect(comparable(chinese)).toEqual(comparable(english))
+  })
+
+  test('names the same commands, settings and values in each section', () => {
+    const names = (text: string) => sections(text).map((part) => [...new Set(quoted(part))].toSorted())
+    expect(names(chinese)).toEqual(names(english))
+  })
+
+  test('leaves no sentence in English', () => {
+    const prose = sections(chinese)
+      .join('\n')
+      .replace(/`[^`\n]*`/g, '')
+    expect(prose.match(/(?:\b[A-Za-z]{2,}[ ,]+){3}[A-Za-z]{2,}/g)).toBeNull()
   })
 })
 
