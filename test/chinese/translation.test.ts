@@ -1,3 +1,4 @@
+import { renderUnicodeCompact } from 'uqr'
 import { describe, expect, test } from 'vitest'
 import { inChinese } from '../../src/chinese/translation.ts'
 
@@ -53,6 +54,10 @@ describe('is left as it is:', () => {
     ],
     ['a link', 'https://accounts.feishu.cn/open-apis/authen/v1/authorize?client_id=cli_a1&scope=a%20b'],
     ['JSON', '{\n  "mcpServers": {\n    "feishu-token": { "command": "node" }\n  }\n}\n'],
+    [
+      'a picture of a link',
+      renderUnicodeCompact('https://accounts.feishu.cn/oauth/v1/device/verify?user_code=A1B2-C3D4'),
+    ],
     ['nothing', ''],
     ['what is Chinese already', '状态：           有效\n'],
   ])('%s', (_, text) => {

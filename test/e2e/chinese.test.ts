@@ -1,10 +1,12 @@
 // Every command for people who read Chinese: by the setting, and by the locale.
 
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { englishIn } from '../support/english.ts'
-import { approve, type Run, run, type Stage, setStage, start } from '../support/program.ts'
+import { approve, PROGRAM, type Run, run, type Stage, setStage, start } from '../support/program.ts'
 import { openStore, storeIssued } from '../support/stored.ts'
 
 const LINK = /https?:\/\/\S+\/authorize\?\S+/
@@ -110,4 +112,22 @@ describe.each([
 test('the setting wins over the locale', async () => {
   const stage = await setStage({ env: { FEISHU_LANG: 'en', LC_ALL: 'zh_CN.UTF-8' } })
   expect((await run(stage, ['--help'])).stdout).toMatch(/^Usage: /)
+})
+
+test('the Chinese is loaded only when something is said in it', async () => {
+  const stage = await setStage()
+  await seed(stage)
+  const dist = join(stage.home, 'dist')
+  cpSync(dirname(PROGRAM), dist, { recursive: true, filter: (path) => !path.endsWith('chinese.js') })
+  symlinkSync(resolve('node_modules'), join(stage.home, 'node_modules'))
+  const exit = async (command: string, language: string) => {
+    const env = { ...stage.env, FEISHU_LANG: language }
+    const [code] = await once(spawn(process.execPath, [join(dist, 'main.js'), command], { env }), 'close')
+    return code
+  }
+  expect([await exit('token', 'zh'), await exit('status', 'en'), await exit('doctor', 'en')]).toEqual([
+    0, 0, 0,
+  ])
+  // It is this file that is missing.
+  expect(await exit('status', 'zh')).not.toBe(0)
 })
