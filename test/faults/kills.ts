@@ -17,8 +17,8 @@ import { type Scene, setScene, type Theatre, wasLost } from './scene.ts'
 
 export type Kills = { kills: number; unreadable: number; lost: number; slow: number }
 
-/** Runs that are left alone at first, to learn how long one takes on this machine. */
-const TRIAL_RUNS = 3
+/** Some are killed after their end. */
+const BEYOND = 1.1
 /** The next call after a kill works within this. */
 const NEXT_MS = 2_000
 /** Those of a run and of the one before. */
@@ -28,15 +28,22 @@ function wait(ms: number): Promise<void> {
   return new Promise((resume) => setTimeout(resume, ms))
 }
 
-/** A little longer than a run takes: some are killed after their end. */
-async function spanOf(run: () => Promise<unknown>): Promise<number> {
-  let longest = 0
-  for (let trial = 0; trial < TRIAL_RUNS; trial += 1) {
-    const startedAt = performance.now()
-    await run()
-    longest = Math.max(longest, performance.now() - startedAt)
+/** The moments at which runs are killed: spread over as long as a run takes here and now, and a little longer. */
+function createMoments(firstRunMs: number, random: () => number) {
+  let spanMs = firstRunMs * BEYOND
+  return {
+    next: (): number => random() * spanMs,
+    /** A run came to its end before it was killed: that is how long one takes by now. */
+    learn(tookMs: number): void {
+      spanMs = (spanMs + tookMs * BEYOND) / 2
+    },
   }
-  return longest * 1.1
+}
+
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  await run()
+  return performance.now() - startedAt
 }
 
 /** The app's own secret and the tokens of the last runs: all of thousands would take longer than the runs. */
@@ -64,16 +71,21 @@ export async function killRefreshes(
 ): Promise<Kills> {
   const scene = await setScene(theatre)
   const tally: Kills = { kills: 0, unreadable: 0, lost: 0, slow: 0 }
-  const spanMs = await spanOf(() => start(scene, refreshing(main, '--force')).end)
+  const unharmed = await timed(() => start(scene, refreshing(main, '--force')).end)
+  const moments = createMoments(unharmed, random)
   let highest = 1
   while (tally.kills < count) {
     await age(scene.open().store, scene.id)
     const victim = start(scene, refreshing(main))
+    const took = timed(() => victim.end)
     const witness = random() < 0.3 ? start(scene, refreshing(main)) : null
-    await wait(random() * spanMs)
+    await wait(moments.next())
     victim.kill('SIGKILL')
     const ended = [await victim.end, await witness?.end]
-    if (ended[0]?.signal !== 'SIGKILL') continue
+    if (ended[0]?.signal !== 'SIGKILL') {
+      moments.learn(await took)
+      continue
+    }
     tally.kills += 1
     const deps = scene.open()
     const stored = await deps.store.read(scene.id).catch(() => null)
@@ -108,17 +120,22 @@ export async function killLogins(
   const scene = await setAuthorizationScene(theatre)
   const tally: Kills = { kills: 0, unreadable: 0, lost: 0, slow: 0 }
   const logIn = (address: string) => start(scene, [process.execPath, main], { talk: paste(address) })
-  const spanMs = await spanOf(async () => logIn(await leavePending(scene)).end)
+  const address = await leavePending(scene)
+  const moments = createMoments(await timed(() => logIn(address).end), random)
   while (tally.kills < count) {
     const before = (await scene.open().store.read(scene.id)).generation
     const address = await leavePending(scene)
     const code = fingerprint(new URL(address).searchParams.get('code') ?? '')
     const victim = logIn(address)
-    await wait(random() * spanMs)
+    const took = timed(() => victim.end)
+    await wait(moments.next())
     victim.kill('SIGKILL')
     const ended = await victim.end
     checkText('an output', ended.stdout + ended.stderr, secretsOf(scene))
-    if (ended.signal !== 'SIGKILL') continue
+    if (ended.signal !== 'SIGKILL') {
+      moments.learn(await took)
+      continue
+    }
     tally.kills += 1
     const stored = await scene
       .open()
