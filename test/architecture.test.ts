@@ -114,7 +114,7 @@ const PROCESS: Readonly<Record<string, readonly string[]>> = {
   'store/lock.ts': ['arch', 'pid', 'platform'],
   'store/leased-profile.ts': ['pid'],
   'store/locked-files.ts': ['pid'],
-  'store/postgres-store.ts': ['pid'],
+  'store/machine-lease.ts': ['pid'],
 }
 
 /** The wall clock is handed in; only the composition root reads it. */

@@ -18,7 +18,7 @@ import type { LocalCopy, SealedRecord } from './local-copy.ts'
 import type { HeldLock } from './lock.ts'
 import { hashRefreshToken, lockedError } from './locked-files.ts'
 import type { Row, Rows } from './postgres-rows.ts'
-import { parseJournal } from './profile-files.ts'
+import { isNewer, journalOf, placeOf, type RowJournal } from './row-journal.ts'
 import { notWritable } from './sealed-files.ts'
 import type { Journal, Json, LockedProfile, Presentations, ProfileId } from './token-store.ts'
 
@@ -27,9 +27,6 @@ import type { Journal, Json, LockedProfile, Presentations, ProfileId } from './t
  * of 45 s has still some seconds to run.
  */
 const SEND_WITHIN_MS = 27_000
-
-/** A journal as it lies in a row: what it said before the attempt was counted stands beside. */
-export type RowJournal = Journal & { attempt: string; before: Presentations }
 
 /** What a lease is made of. */
 export type Lease = {
@@ -46,18 +43,6 @@ export type Lease = {
 
 /** Keeps trying to write a record; called when the database did not confirm it. */
 export type KeepTrying = (record: TokenRecord, save: () => Promise<AuthError | null>) => void
-
-/** The journal of a row; an attempt of which this machine knows that it consumed nothing is taken back. */
-export function journalOf(row: Row, local: LocalCopy): RowJournal | null {
-  if (row.journal === null) return null
-  const journal = parseJournal(row.journal, placeOf(local.files.id)) as RowJournal
-  return local.isUndone(journal.attempt) ? { ...journal, ...journal.before } : journal
-}
-
-/** How a row is called in an error's text. */
-export function placeOf({ brand, appId, profile }: ProfileId): string {
-  return `The row ${brand}-${appId}-${profile} in PostgreSQL`
-}
 
 export class LeasedProfile implements LockedProfile {
   readonly #lease: Lease
@@ -283,10 +268,4 @@ export class LeasedProfile implements LockedProfile {
     await this.#write({ record: null, journal: null, pending: null })
     this.#lease.local.drop()
   }
-}
-
-/** Issued later: a generation alone does not tell where a standby that lagged behind took over. */
-export function isNewer(known: TokenRecord, stored: TokenRecord): boolean {
-  if (!known.tokenSet || !stored.tokenSet) return known.tokenSet === null
-  return known.tokenSet.issuedAt >= stored.tokenSet.issuedAt
 }

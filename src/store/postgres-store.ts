@@ -2,20 +2,20 @@
 // machine the profile's kernel lock comes first, so that its processes wait here and not at the database, and so that
 // the lease of a process that died here is known to be over.
 
-import { createHash, randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
+import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { AuthError } from '../errors.ts'
 import { ensureOwnDirectory } from '../files.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import type { Secret } from '../secret.ts'
-import { isNewer, journalOf, LeasedProfile, placeOf } from './leased-profile.ts'
+import type { KeepTrying } from './leased-profile.ts'
 import { LocalCopy } from './local-copy.ts'
 import { acquireLock, type HeldLock, type LockHolder } from './lock.ts'
-import { lockedError } from './locked-files.ts'
+import { acquireLease, type Leased } from './machine-lease.ts'
 import { openDatabase } from './postgres-database.ts'
 import { openRows, type Row } from './postgres-rows.ts'
 import { initSchema } from './postgres-schema.ts'
+import { isNewer, journalOf, placeOf } from './row-journal.ts'
 import { notWritable, SealedFiles } from './sealed-files.ts'
 import type { SharedKeys } from './shared-key.ts'
 import type { ProfileId, TokenStore } from './token-store.ts'
@@ -25,10 +25,6 @@ const SAVE_AGAIN_MS = 1_000
 /** The last attempts before the process leaves; after that the rescue file has it. */
 const LAST_ATTEMPTS_MS = 2_000
 const LAST_ATTEMPT_PAUSE_MS = 200
-/** Another machine's lease is asked for this often: short to a person, and no burden from a few dozen machines. */
-const LEASE_POLL_MS = 60
-/** Leases that processes here left behind, remembered until one is taken over. */
-const MAX_LEFT = 4
 
 /** How a row is read without its lease. */
 type Look = (id: ProfileId) => Promise<Row>
@@ -64,7 +60,7 @@ export function createPostgresStore(options: {
     return known
   }
 
-  async function tryLock(path: string, deadlineMs: number): Promise<HeldLock | LockHolder | null> {
+  async function lock(path: string, deadlineMs: number): Promise<HeldLock | LockHolder | null> {
     try {
       for (const folder of [options.directory, dirname(directory), directory, sealed.folder])
         ensureOwnDirectory(folder)
@@ -74,41 +70,9 @@ export function createPostgresStore(options: {
     }
   }
 
-  /** Takes the kernel lock of this machine, then the lease among the machines, within the deadline. */
-  async function lease(
-    id: ProfileId,
-    deadlineMs: number,
-  ): Promise<{ profile: LeasedProfile; owner: string }> {
-    const giveUpAt = performance.now() + deadlineMs
-    const local = localOf(id)
-    const lock = await tryLock(local.files.lockPath, deadlineMs)
-    if (lock?.kind !== 'held') throw lockedError(lock)
-    try {
-      const owner = randomUUID()
-      const left = leasesOf(lock.left)
-      lock.describe({ leases: [owner, ...left].slice(0, MAX_LEFT) })
-      const holder = JSON.stringify({ pid: process.pid, host: hostname(), since: now() })
-      for (;;) {
-        const since = { wall: now(), monotonic: performance.now() }
-        const row = await rows.takeLease(id, owner, left, holder)
-        if (row) {
-          lock.describe({ leases: [owner] })
-          const profile = new LeasedProfile({ id, owner, rows, local, lock, since, now }, (record, save) =>
-            keep(id, record, save),
-          )
-          await profile.begin(row).catch(async (error) => {
-            await rows.giveLease(id, owner).catch(() => undefined)
-            throw error
-          })
-          return { profile, owner }
-        }
-        if (performance.now() >= giveUpAt) throw lockedError(holderOf(await rows.leaseHolder(id)))
-        await new Promise((resume) => setTimeout(resume, LEASE_POLL_MS * (0.5 + Math.random())))
-      }
-    } catch (error) {
-      lock.release()
-      throw error
-    }
+  function lease(id: ProfileId, deadlineMs: number): Promise<Leased> {
+    const keepTrying: KeepTrying = (record, save) => keep(id, record, save)
+    return acquireLease(id, { rows, local: localOf(id), now, lock, deadlineMs, keepTrying })
   }
 
   function keep(id: ProfileId, record: TokenRecord, save: () => Promise<AuthError | null>): void {
@@ -198,7 +162,7 @@ export function createPostgresStore(options: {
         await profile.end()
       }
     },
-    holdAuthorization: (id) => tryLock(localOf(id).files.holderLockPath, 0),
+    holdAuthorization: (id) => lock(localOf(id).files.holderLockPath, 0),
     profileNames: (app) =>
       orWhileAway(
         () => rows.names(app),
@@ -262,19 +226,4 @@ function isAway(error: unknown): boolean {
 function namesOf(sealed: SealedFiles, prefix: string): string[] {
   const names = sealed.names().filter((name) => name.startsWith(prefix))
   return names.map((name) => name.slice(prefix.length, -'.json'.length)).sort()
-}
-
-/** The leases that processes of this machine held last: their lock is free, so they are over. */
-function leasesOf(left: LockHolder | null): string[] {
-  const leases = left?.note.leases
-  return Array.isArray(leases) ? leases.filter((lease) => typeof lease === 'string') : []
-}
-
-function holderOf(text: string | null): LockHolder | null {
-  try {
-    const holder = JSON.parse(text ?? 'null') as LockHolder | null
-    return holder && { ...holder, kind: 'holder', note: {} }
-  } catch {
-    return null
-  }
 }

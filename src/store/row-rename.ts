@@ -2,14 +2,12 @@
 
 import { AuthError } from '../errors.ts'
 import { encodeRecord } from '../oauth/token-set.ts'
-import type { LeasedProfile } from './leased-profile.ts'
-import { placeOf } from './leased-profile.ts'
 import type { LocalCopy } from './local-copy.ts'
 import { lockedError } from './locked-files.ts'
+import type { Leased } from './machine-lease.ts'
 import type { Rows } from './postgres-rows.ts'
+import { placeOf } from './row-journal.ts'
 import type { ProfileId } from './token-store.ts'
-
-type Leased = { profile: LeasedProfile; owner: string }
 
 /** Takes both leases, in one order for everybody. Resolves to the record's generation; null: there is no record. */
 export async function renameRow(
