@@ -139,17 +139,28 @@ async function runCommand(args: string[]): Promise<number> {
   })
 }
 
-/** Waits until what was written is out: a pipe may still be taking it. */
+/** Waits until what was written is out, or has failed: a pipe may still be taking it, and failures are told late. */
 async function flushed(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve))
+  await new Promise((resolve) => setImmediate(resolve))
 }
 
-process.stdout.on('error', () => undefined)
 async function main(): Promise<void> {
   const args = process.argv.slice(2)
+  let lost: NodeJS.ErrnoException | null = null
+  process.stdout.on('error', (error) => {
+    lost = error
+  })
   const code = args.length === 0 ? await serveMcp() : await runCommand(args)
   await flushed(process.stdout)
-  process.exit(code)
+  process.exit(code === 0 && args.length > 0 && isLoss(lost) ? 1 : code)
+}
+
+/** A reader that has gone has what it wanted; a full disk has not. */
+function isLoss(error: NodeJS.ErrnoException | null): boolean {
+  if (!error || error.code === 'EPIPE') return false
+  createLog('error')('error', `the answer could not be written to stdout (${error.code})`)
+  return true
 }
 
 void main()

@@ -28,6 +28,8 @@ const NO_SENTENCE: readonly string[] = [
   '<present value>',
   '<access token>',
   '@@ new file, mode 0600 @@',
+  // In the log, which is English.
+  'the answer could not be written to stdout (…)',
   // Told to nobody: keys, names, and what can only be our own mistake.
   'feishu-token-mcp key id\0',
   'refresh token\0',

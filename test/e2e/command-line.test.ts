@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -7,6 +8,7 @@ import type { Fault } from '../feishu-sandbox/faults.ts'
 import {
   approve,
   type Environment,
+  PROGRAM,
   type Run,
   run,
   type Stage,
@@ -222,6 +224,18 @@ test('token prints a valid token and nothing else', async () => {
     profile: 'default',
   })
   expect(stage.sandbox.ledger).toHaveLength(1)
+})
+
+test.skipIf(!existsSync('/dev/full'))('a token that could not be written is not called done', async () => {
+  const stage = await setStage()
+  await seed(stage)
+  const stdio = ['ignore', openSync('/dev/full', 'w'), 'pipe'] as const
+  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, 'token'], {
+    env: stage.env,
+    stdio: [...stdio],
+  })
+  closeSync(stdio[1])
+  expect([status, String(stderr)]).toEqual([1, expect.stringContaining('ENOSPC')])
 })
 
 test('token gives a token that is due but alive when it cannot be refreshed, and none when it is dead', async () => {
