@@ -67,7 +67,7 @@ test('what was not granted is named with the console page that fills in exactly 
   expect(warning).toContain('Requested but not granted: im:message im:chat;')
   const [url = ''] = /http\S+/.exec(warning) ?? []
   expect(new URL(url).searchParams.get('q')).toBe('im:message,im:chat')
-  expect(warning).toMatch(/publish a version, then call start_authorization\.$/)
+  expect(warning).toMatch(/publish a version \(版本管理与发布\), then call start_authorization\.$/)
 })
 
 test('no refresh token: why, and the two places where that is mended', async () => {
