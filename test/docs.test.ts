@@ -189,7 +189,9 @@ describe('the Chinese README', () => {
     const [other, ...links] = targets(chinese, 'docs')
     const [own, ...expected] = targets(english, '.')
     expect([other, own]).toEqual(['README.md', 'docs/README.zh-CN.md'])
-    expect(links).toEqual(expected)
+    // A picture with words in it is another one.
+    expect(links.map((link) => link.replace('.zh-CN.svg', '.svg'))).toEqual(expected)
+    expect(links).toContain('docs/figures/flow.zh-CN.svg')
   })
 
   test('has the same tables: rows, names, codes and defaults', () => {
