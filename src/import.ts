@@ -13,6 +13,8 @@ import { Secret } from './secret.ts'
 const MAX_BYTES = 1_048_576
 /** What Feishu's documents name, for a file that does not say. */
 const ACCESS_TOKEN_MS = 7_200_000
+/** As for Feishu's own answers: no more than a day is believed. */
+const MAX_ACCESS_TOKEN_MS = 86_400_000
 const TOKEN = /^[\x21-\x7e]{1,16384}$/
 /** Below this a number is in seconds, above in milliseconds (both near the present). */
 const SECONDS_LIMIT = 100_000_000_000
@@ -86,14 +88,17 @@ function toTokenSet(path: string, now: number): TokenSet {
   const accessToken = token(json, 'access_token', path)
   const refreshToken = token(json, 'refresh_token', path)
   if (!accessToken && !refreshToken) throw malformed(path, 'holds neither access_token nor refresh_token')
-  const expiresAt = expiry(json, ['expires_at'], ['expires_in'], writtenAt) ?? writtenAt + ACCESS_TOKEN_MS
-  const scope = typeof json.scope === 'string' ? json.scope.split(/[\s,]+/) : []
+  const saidAt = expiry(json, ['expires_at'], ['expires_in'], writtenAt) ?? writtenAt + ACCESS_TOKEN_MS
+  // No access token lives that long: nothing is known but that a refresh settles it.
+  const expiresAt = saidAt - now > MAX_ACCESS_TOKEN_MS ? now : saidAt
+  const listed = Array.isArray(json.scope) ? json.scope.join(' ') : json.scope
+  const scope = typeof listed === 'string' ? listed.split(/[\s,]+/) : []
   const scopes = scope.filter((name) => /^[\w.:-]{1,128}$/.test(name))
   return {
     accessToken,
     accessTokenExpiresAt: expiresAt,
     // The file does not say when it was issued: what is left of it, or two hours.
-    accessTokenLifetimeMs: Math.min(Math.max(expiresAt - now, ACCESS_TOKEN_MS), 12 * ACCESS_TOKEN_MS),
+    accessTokenLifetimeMs: Math.min(Math.max(expiresAt - now, ACCESS_TOKEN_MS), MAX_ACCESS_TOKEN_MS),
     refreshToken,
     refreshTokenExpiresAt: expiry(
       json,

@@ -1,9 +1,11 @@
 // How instants and durations are told.
 
-/** An instant as RFC 3339 in UTC; null stays null. */
+/** The last instant that RFC 3339 can tell: its years have four digits. */
+const LAST_AT = Date.parse('9999-12-31T23:59:59.999Z')
+
+/** An instant as RFC 3339 in UTC; null stays null, and a nonsensical expiry is the nearest that can be told. */
 export function toTime(at: number | null): string | null {
-  // The largest date there is: a nonsensical expiry must not throw.
-  return at === null ? null : new Date(Math.min(at, 8.64e15)).toISOString()
+  return at === null ? null : new Date(Math.min(Math.max(at, 0), LAST_AT)).toISOString()
 }
 
 /** A duration in whole seconds, never negative; null stays null. */

@@ -91,7 +91,16 @@ describe('the end of the access token', () => {
     const tokenSet = await importFile({ ...GOOD, expires_at: expiresAt })
     const remainingMs = deps.clock.remainingMs({ generation: 1, tokenSet }, 'key')
     expect(nextStep(tokenSet, remainingMs, 300_000)).toBe(step)
+    if (expiresAt > NOW + 86_400_000) expect(tokenSet?.accessTokenExpiresAt).toBe(NOW)
   })
+})
+
+test.each([
+  ['spaces', 'docx:document offline_access'],
+  ['a comma', 'docx:document,offline_access'],
+  ['a list', ['docx:document', 'offline_access']],
+])('scopes are read from a file that parts them by %s', async (_, scope) => {
+  expect((await importFile({ ...GOOD, scope })).scopes).toEqual(['docx:document', 'offline_access'])
 })
 
 test.each(['refresh_token_expires_at', 'refresh_expires_at'])(
