@@ -2,6 +2,7 @@
 
 import type { App } from './app.ts'
 import type { Deps } from './deps.ts'
+import { describeError } from './errors.ts'
 import {
   decodePending,
   encodePending,
@@ -45,7 +46,7 @@ export async function conclude(deps: Deps, app: App, pending: PendingAuthorizati
       await locked.writePending(encodePending({ ...current, phase: 'ended' }))
     })
   } catch (error) {
-    deps.log('warn', `authorization: ${String(error)}`)
+    deps.log('warn', `authorization: ${describeError(error)}`)
   }
 }
 

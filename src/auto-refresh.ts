@@ -2,7 +2,7 @@
 
 import { resolveApp } from './app.ts'
 import type { Deps } from './deps.ts'
-import { AuthError } from './errors.ts'
+import { AuthError, describeError } from './errors.ts'
 import { canRefresh, type TokenRecord } from './oauth/token-set.ts'
 import { refreshToken } from './refresh.ts'
 
@@ -55,9 +55,9 @@ export function startAutoRefresh(deps: Deps, afterTick: () => Promise<void>): ()
       failures += 1
       const known = error instanceof AuthError
       if (!known || error.code !== 'not_configured')
-        deps.log('warn', `auto-refresh: ${known ? error.message : error}`)
+        deps.log('warn', `auto-refresh: ${known ? error.message : describeError(error)}`)
     }
-    await afterTick().catch((error) => deps.log('warn', `background: ${String(error)}`))
+    await afterTick().catch((error) => deps.log('warn', `background: ${describeError(error)}`))
     if (!stopped) timer = setTimeout(wake, sleepMs * (1 - Math.random() * JITTER)).unref()
   }
 

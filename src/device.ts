@@ -2,6 +2,7 @@
 
 import type { App } from './app.ts'
 import type { Deps } from './deps.ts'
+import { describeError } from './errors.ts'
 import type { AuthorizationAnswer } from './exchange.ts'
 import {
   type DeviceAuthorization,
@@ -42,7 +43,7 @@ export function pollDevice(
   let timer = setTimeout(next, intervalMs)
 
   function next(): void {
-    poll = ask().catch((error) => deps.log('warn', `device authorization: ${String(error)}`))
+    poll = ask().catch((error) => deps.log('warn', `device authorization: ${describeError(error)}`))
   }
 
   async function ask(): Promise<void> {

@@ -91,3 +91,20 @@ export class AuthError extends Error {
     this.logId = details.logId ?? null
   }
 }
+
+/** What a log may tell of an error. The text of one that nobody foresaw may hold anything: it is only named. */
+export function describeError(error: unknown): string {
+  if (error instanceof AuthError) return `${error.code}: ${error.message}`
+  const errno = (error as NodeJS.ErrnoException | null)?.code
+  const code = typeof errno === 'string' && /^[A-Z0-9_]+$/.test(errno) ? ` (${errno})` : ''
+  return error instanceof Error ? `${error.name}${code}` : typeof error
+}
+
+/** Where an error came from, without its text. */
+export function traceOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  return stack
+    .split('\n')
+    .filter((line) => /^ +at /.test(line))
+    .join('\n')
+}

@@ -3,7 +3,7 @@
 import type { App } from './app.ts'
 import { AGAIN, exchangeCode, toRecord, usableTokens } from './code-exchange.ts'
 import type { Deps } from './deps.ts'
-import { AuthError } from './errors.ts'
+import { AuthError, describeError } from './errors.ts'
 import type { AuthorizationResponse } from './oauth/authorization.ts'
 import { untrusted } from './oauth/feishu.ts'
 import {
@@ -50,7 +50,7 @@ export async function finishAuthorization(
     const exchanged: PendingAuthorization = { ...pending, phase: 'exchanged', tokens: encodeRecord(record) }
     // The code is spent: the tokens go on into force even if this note for another process cannot be written.
     await locked.writePending(encodePending(exchanged)).catch((error) => {
-      deps.log('warn', `authorization: ${String(error)}`)
+      deps.log('warn', `authorization: ${describeError(error)}`)
     })
     return await adoptTokens(deps, app, locked, exchanged)
   } catch (error) {

@@ -51,9 +51,21 @@ function refuse(path: string, why: string): never {
   })
 }
 
+/** Creates a directory and those above it. Node's own `recursive` never ends where a folder takes no new one (/proc). */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST' && statSync(path).isDirectory()) return
+    if (errnoOf(error) !== 'ENOENT' || statSync(dirname(path), { throwIfNoEntry: false })) throw error
+    makeDirectory(dirname(path))
+    mkdirSync(path, { mode: 0o700 })
+  }
+}
+
 /** Creates a directory for its owner alone, repairs loose modes, and refuses one that belongs to somebody else. */
 export function ensureOwnDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  makeDirectory(path)
   const stat = statSync(path)
   if (WINDOWS) return
   if (stat.uid !== process.geteuid?.()) {

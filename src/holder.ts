@@ -7,6 +7,7 @@ import { claimPort, namePortOwner } from './callback-port.ts'
 import { readCallbackTls } from './callback-tls.ts'
 import type { Deps } from './deps.ts'
 import { pollDevice } from './device.ts'
+import { describeError } from './errors.ts'
 import { type AuthorizationAnswer, finishAuthorization } from './exchange.ts'
 import { type Listener, listenForCallback } from './loopback/listener.ts'
 import type { Page } from './loopback/page.ts'
@@ -126,7 +127,7 @@ export class Holder {
       await this.stop()
       await expire(this.#deps, this.#app, this.#pending)
     } catch (error) {
-      this.#deps.log('warn', `authorization: ${String(error)}`)
+      this.#deps.log('warn', `authorization: ${describeError(error)}`)
     }
   }
 }
@@ -190,7 +191,7 @@ async function answerPage(
     })
     return { page: ending ? endPage(app, ending, pending.scopes) : { kind: 'already_used' }, over: true }
   } catch (error) {
-    deps.log('warn', `authorization: ${String(error)}`)
+    deps.log('warn', `authorization: ${describeError(error)}`)
     return { page: unstoredPage(error), over: false }
   }
 }

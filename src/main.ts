@@ -5,7 +5,7 @@ import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { LogLevel } from './config.ts'
 import type { Deps, Log } from './deps.ts'
-import { AuthError } from './errors.ts'
+import { AuthError, describeError, traceOf } from './errors.ts'
 
 declare const VERSION: string
 
@@ -45,12 +45,27 @@ function createLog(level: LogLevel): Log {
   }
 }
 
+/** The level before the settings are read, and where they cannot be used. */
+function wantedLevel(): LogLevel {
+  const wanted = environment.FEISHU_LOG_LEVEL?.trim().toLowerCase()
+  return LEVELS.find((level) => level === wanted) ?? 'info'
+}
+
+/** Node throws for a user whom the system does not know, as in a container, unless HOME is set. */
+function homeDirectory(): string {
+  try {
+    return homedir()
+  } catch {
+    return ''
+  }
+}
+
 /** Throws `config_invalid`. */
 async function openDeps(closing: AbortSignal): Promise<Deps> {
   const { openDeps } = await import('./open-deps.ts')
   return openDeps({
     machine: { platform: process.platform, environment },
-    home: homedir(),
+    home: homeDirectory(),
     keychain: {
       platform: process.platform,
       environment: process.env,
@@ -76,13 +91,15 @@ async function serveMcp(): Promise<number> {
     opening ??= openDeps(closing.signal)
     return opening
   }
-  const log = createLog('info')
+  const log = createLog(wantedLevel())
   let stopBackground: () => void = () => undefined
   const connection = await serveStdio(process.stdin, process.stdout, {
     version: VERSION,
     getDeps,
-    log: (error) =>
-      log('warn', error instanceof AuthError ? `${error.code}: ${error.message}` : String(error)),
+    log: (error) => {
+      log('warn', describeError(error))
+      if (!(error instanceof AuthError)) log('debug', traceOf(error))
+    },
     onInitialized: () => {
       const timer = setTimeout(async () => {
         const { startBackground } = await import('./background.ts')

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { AuthError, type ErrorCode, type Recovery } from '../src/errors.ts'
+import { AuthError, describeError, type ErrorCode, type Recovery, traceOf } from '../src/errors.ts'
 
 /** The contract's table, written down a second time. */
 const CONTRACT: Readonly<Record<Recovery, readonly ErrorCode[]>> = {
@@ -62,4 +62,16 @@ describe('an error', () => {
     expect([error.feishuCode, error.logId, error.cause]).toEqual([20064, 'l1', cause])
     expect(inspect(error)).toContain('20064')
   })
+})
+
+test('a log names an error that nobody foresaw, and where it came from, without its text', () => {
+  const known = new AuthError('store_locked', 'Another process holds the lock.', { nextStep: 'Wait.' })
+  expect(describeError(known)).toBe('store_locked: Another process holds the lock.')
+  const bug = Object.assign(new TypeError('hunter2\nhunter2'), { code: 'ERR_INVALID_URL' })
+  expect(describeError(bug)).toBe('TypeError (ERR_INVALID_URL)')
+  expect(describeError(Object.assign(new Error('hunter2'), { code: 'hunter2' }))).toBe('Error')
+  expect(describeError('hunter2')).toBe('string')
+  expect(traceOf(bug)).toMatch(/^ +at .*errors\.test\.ts/)
+  expect(traceOf(bug)).not.toContain('hunter2')
+  expect(traceOf(null)).toBe('')
 })

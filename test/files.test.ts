@@ -93,6 +93,7 @@ describe('our directory', () => {
 
   test('that is a file is an error', () => {
     expect(() => ensureOwnDirectory(plant('f', ''))).toThrow('EEXIST')
+    expect(() => ensureOwnDirectory(join(plant('g', ''), 'below'))).toThrow('ENOTDIR')
   })
 })
 

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { errorAnswer, errorText, toAuthError } from '../answers.ts'
 import type { Deps } from '../deps.ts'
-import { AuthError, type Recovery } from '../errors.ts'
+import { AuthError, type Recovery, traceOf } from '../errors.ts'
 import { PROFILE_NAME } from '../profile-name.ts'
 import { type Cli, type Command, forTerminal, type Options, type Terminal } from './io.ts'
 import { speaking } from './speech.ts'
@@ -178,6 +178,8 @@ export async function runCli(args: string[], terminal: Terminal): Promise<number
     const known = toAuthError(error)
     if (json) cli.stdout(`${JSON.stringify(errorAnswer(known), null, 2)}\n`)
     cli.stderr(`${forTerminal(errorText(known), cli.command, profileOf(args))}\n`)
+    const wantsTrace = cli.environment.FEISHU_LOG_LEVEL?.trim().toLowerCase() === 'debug'
+    if (known !== error && wantsTrace) cli.stderr(`${traceOf(error)}\n`)
     return exitCode(known)
   } finally {
     await said()
