@@ -5,6 +5,7 @@
 // two presentations of one token, counted over all processes and crashes (presentation.ts). On doubt nothing is deleted.
 
 import { type App, resolveApp } from './app.ts'
+import { DEFAULT_PROFILE } from './config.ts'
 import type { Delivery } from './delivery/deliver.ts'
 import type { Deps } from './deps.ts'
 import { AuthError } from './errors.ts'
@@ -166,11 +167,13 @@ export async function notAuthorized(deps: Deps, app: App): Promise<AuthError> {
   const { profile, appId } = app.id
   const others = await deps.store.otherApps(app.id)
   const stored = others.length > 0 ? ` There is one of another app (${others.join(', ')}).` : ''
+  // A terminal does not know which profile the client's config names.
+  const option = profile === DEFAULT_PROFILE ? '' : ` --profile ${profile}`
   return new AuthError('not_authorized', `Profile "${profile}" of app ${appId} has no token yet.${stored}`, {
     nextStep:
       others.length > 0
-        ? `Check FEISHU_APP_ID and FEISHU_BRAND, or call start_authorization (or run \`${deps.command} login\`).`
-        : `Call start_authorization (or run \`${deps.command} login\`).`,
+        ? `Check FEISHU_APP_ID and FEISHU_BRAND, or call start_authorization (or run \`${deps.command} login${option}\`).`
+        : `Call start_authorization (or run \`${deps.command} login${option}\`).`,
   })
 }
 

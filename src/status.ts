@@ -217,7 +217,7 @@ async function withoutRecord(
     ...authorizationFields(authorization),
     generation: null,
     verified: null,
-    profiles: app ? await profileStatuses(deps, await listProfiles(deps, profile), profile, status) : [],
+    profiles: await profileStatuses(deps, await listProfiles(deps, profile), profile, status),
     warnings: [error.message],
     next_step: waiting ? pendingNextStep(app, authorization) : error.nextStep,
   }

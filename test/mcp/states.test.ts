@@ -157,8 +157,6 @@ const ELSEWHERE = [
   'token_status.store=postgres',
   // A new token is another than the one that was delivered.
   'refresh_token.deliveries.status=unchanged',
-  // A profile is listed below an app, so there is one.
-  'token_status.profiles.status=not_configured',
   // Where Feishu names no end, 7,200 s are assumed.
   'refresh_token.access_token_expires_at=null',
   'refresh_token.access_token_expires_in=null',

@@ -126,6 +126,7 @@ test('with nothing configured each tool says what to set and where, and nothing 
   const { call } = await connectTo(world)
   const status = await call('token_status', { verify: true, wait_seconds: 1 })
   expect(status.data).toMatchObject({ status: 'not_configured', app_id: null, authorization_status: 'none' })
+  expect(status.data.profiles).toEqual([{ profile: 'default', status: 'not_configured' }])
   for (const name of ['start_authorization', 'refresh_token']) {
     const answer = await call(name)
     expect(answer.text).toMatch(/setup.*FEISHU_APP_ID.*FEISHU_APP_SECRET.*console.*code=not_configured/s)
