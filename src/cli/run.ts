@@ -202,8 +202,9 @@ async function dispatch(args: string[], cli: Cli): Promise<number> {
     cli.show(help(cli.command))
     return 0
   }
-  const entry = name === undefined ? undefined : COMMANDS[name]
-  if (!entry) throw usageError(cli.command, `There is no command ${JSON.stringify(name ?? '')}`)
+  if (name === undefined) throw usageError(cli.command, 'An option needs a command before it')
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (!entry) throw usageError(cli.command, `There is no command ${JSON.stringify(name)}`)
   const stray = Object.keys(options).find(
     (option) => ![...SHARED, ...entry.options].includes(option as keyof Options),
   )

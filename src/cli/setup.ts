@@ -50,9 +50,7 @@ async function keepGiven(invocation: Invocation): Promise<number> {
     [
       keptText(profile),
       ...[...steps, `Log in: ${cli.command} login`].map((step, index) => `${index + 1}. ${step}`),
-      '',
-      "The entry for your MCP client's config:",
-      '',
+      ...(options.json ? [''] : ['', "The entry for your MCP client's config:", '']),
     ].join('\n'),
   )
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
@@ -67,7 +65,13 @@ async function readGiven({ cli, deps, options }: Invocation): Promise<NewApp> {
   const brand = options.brand ?? config.brand
   if (!isBrand(brand)) throw badBrand(cli)
   const appId = options['app-id']
-  if (!appId || !isAppId(appId)) {
+  if (appId === undefined) {
+    throw usageError(
+      cli.command,
+      'setup asks on a terminal; without one, give --app-id ID --app-secret-stdin',
+    )
+  }
+  if (!isAppId(appId)) {
     throw usageError(cli.command, '--app-id must be an App ID such as cli_a1b2c3')
   }
   if (!options['app-secret-stdin']) {

@@ -63,7 +63,9 @@ function tokenJson(stage: Stage, content: unknown): string {
 test('what the command line does not know ends with 2, on stderr and, if wanted, as JSON', async () => {
   const stage = await setStage()
   const cases = [
+    [],
     ['nonsense'],
+    ['constructor'],
     ['status', 'more'],
     ['status', '--force'],
     ['status', '--nonsense'],
@@ -80,13 +82,14 @@ test('what the command line does not know ends with 2, on stderr and, if wanted,
   ]
   await Promise.all(
     cases.map(async (args) => {
-      const plain = await run(stage, args)
+      const plain = await run(stage, args.length === 0 ? ['--profile=work'] : args)
       expect([plain.code, plain.stdout], args.join(' ')).toEqual([2, ''])
       const result = await run(stage, ['--json', ...args])
       expect(result.code, args.join(' ')).toBe(2)
       expect(failure(result)).toMatchObject({ code: 'config_invalid', recovery: 'fix_config', log_id: null })
     }),
   )
+  expect((await run(stage, ['setup'])).stderr).toContain('asks on a terminal; without one, give --app-id')
   expect(stage.sandbox.requests).toEqual([])
 })
 
