@@ -42,6 +42,13 @@ export function startAutoRefresh(deps: Deps, afterTick: () => Promise<void>): ()
     return dueInMs(result.record, result.remainingMs, refreshMarginMs) ?? MAX_SLEEP_MS
   }
 
+  /** That nothing is configured is no news to anybody. */
+  function report(what: string, error: unknown): void {
+    const known = error instanceof AuthError
+    if (known && error.code === 'not_configured') return
+    deps.log('warn', `${what}: ${known ? error.message : describeError(error)}`)
+  }
+
   async function wake(): Promise<void> {
     let sleepMs = MAX_SLEEP_MS
     try {
@@ -53,11 +60,9 @@ export function startAutoRefresh(deps: Deps, afterTick: () => Promise<void>): ()
     } catch (error) {
       sleepMs = Math.min(MAX_SLEEP_MS * 2 ** failures, MAX_BACKOFF_MS)
       failures += 1
-      const known = error instanceof AuthError
-      if (!known || error.code !== 'not_configured')
-        deps.log('warn', `auto-refresh: ${known ? error.message : describeError(error)}`)
+      report('auto-refresh', error)
     }
-    await afterTick().catch((error) => deps.log('warn', `background: ${describeError(error)}`))
+    await afterTick().catch((error) => report('background', error))
     if (!stopped) timer = setTimeout(wake, sleepMs * (1 - Math.random() * JITTER)).unref()
   }
 
