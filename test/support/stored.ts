@@ -9,6 +9,9 @@ import { createKeys } from '../../src/store/key.ts'
 import type { ProfileId, TokenStore } from '../../src/store/token-store.ts'
 import type { TokenResponse } from '../feishu-sandbox/sandbox.ts'
 
+/** Longer than the lease in a database of a process that was killed. */
+const LOCK_MS = 60_000
+
 /** The file store of a folder, its key in a file, as a process of its own would open it. */
 export function openStore(directory: string): TokenStore {
   const keys = createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
@@ -55,7 +58,7 @@ export async function storeIssued(
   }
   const person = { openId: user.openId, name: user.name }
   const before = { ...BLANK, requestedScopes: scopes, user: person, authorizedAt: now }
-  return store.withLock(id, 10_000, async (locked) => {
+  return store.withLock(id, LOCK_MS, async (locked) => {
     const { generation } = await locked.read()
     const record = { generation: generation + 1, tokenSet: nextTokenSet(response, before, now) }
     await locked.commit(record, generation)
@@ -65,7 +68,7 @@ export async function storeIssued(
 
 /** Lets the stored access token have `remainingMs` left, by the store's own account; its generation stays. */
 export async function age(store: TokenStore, id: ProfileId, remainingMs = -1_000): Promise<TokenRecord> {
-  return store.withLock(id, 10_000, async (locked) => {
+  return store.withLock(id, LOCK_MS, async (locked) => {
     const { generation, tokenSet } = await locked.read()
     if (!tokenSet) throw new Error('nothing is stored')
     const record = { generation, tokenSet: { ...tokenSet, accessTokenExpiresAt: Date.now() + remainingMs } }
