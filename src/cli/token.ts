@@ -11,8 +11,10 @@ export const token: Command = async ({ cli, deps, profile, options, operands }) 
   if (problem)
     cli.stderr(`The token is due and was not refreshed; it is still valid. ${errorText(problem)}\n`)
   const access_token = revealAccessToken(record)
-  const access_token_expires_at = toTime(record.tokenSet?.accessTokenExpiresAt ?? null)
-  const document = { access_token, access_token_expires_at, profile }
-  cli.stdout(options.json ? `${JSON.stringify(document)}\n` : `${access_token}\n`)
+  const document = () => {
+    const access_token_expires_at = toTime(record.tokenSet?.accessTokenExpiresAt ?? null)
+    return JSON.stringify({ access_token, access_token_expires_at, profile })
+  }
+  cli.stdout(`${options.json ? document() : access_token}\n`)
   return 0
 }
