@@ -19,7 +19,7 @@ const VENDORS = {
     "export { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'",
     "export { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'",
     // By name, so that the rest of zod stays out.
-    "export { array, boolean, config, enum, number, strictObject, string } from 'zod'",
+    "export { array, boolean, enum, number, strictObject, string } from 'zod'",
   ],
   'mcp-spare': SPARE_LINES,
   undici: ["export * from 'undici'"],

@@ -1,15 +1,11 @@
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import * as z from 'zod'
 import { ICONS } from './icon.ts'
 import { registerRefreshToken } from './refresh-token.ts'
 import { registerStartAuthorization } from './start-authorization.ts'
 import { registerTokenStatus } from './token-status.ts'
 import type { ToolContext } from './tool-result.ts'
-
-// Compiling a parser takes longer than it saves on the few messages of a session.
-z.config({ jitless: true })
 
 const STATUS_URI = 'feishu-token://status'
 /** How soon a subscriber learns of a change, whichever process made it. */

@@ -70,6 +70,9 @@ const output = z.strictObject({
   next_step: nextStep,
 })
 
+/** Loaded with the first call and kept: importing again would copy all that it exports. */
+let verb: Promise<typeof import('../status.ts')> | null = null
+
 /** Registers `token_status` (DESIGN: the contract). */
 export function registerTokenStatus(server: McpServer, context: ToolContext): void {
   server.registerTool(
@@ -85,7 +88,8 @@ export function registerTokenStatus(server: McpServer, context: ToolContext): vo
     },
     (given) =>
       toResult(context, async (deps) => {
-        const { tokenStatus } = await import('../status.ts')
+        verb ??= import('../status.ts')
+        const { tokenStatus } = await verb
         return tokenStatus(deps, {
           profile: given.profile ?? deps.config.profile,
           verify: given.verify ?? false,

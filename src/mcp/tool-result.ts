@@ -8,12 +8,16 @@ export type ToolContext = {
   log: (error: unknown) => void
 }
 
+/** Loaded with the first call and kept: importing again would copy all that it exports. */
+let answers: Promise<typeof import('../answers.ts')> | null = null
+
 /** An answer as a tool's result. Clients hand the model the structured form or the text: each carries everything. */
 export async function toResult(
   { getDeps, log }: ToolContext,
   answer: (deps: Deps) => Promise<object>,
 ): Promise<CallToolResult> {
-  const { answerText, errorText, toAuthError } = await import('../answers.ts')
+  answers ??= import('../answers.ts')
+  const { answerText, errorText, toAuthError } = await answers
   try {
     const structuredContent = (await answer(await getDeps())) as Record<string, unknown>
     return { structuredContent, content: [{ type: 'text', text: answerText(structuredContent) }] }
