@@ -49,7 +49,7 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^npm ci && npm run (build|demo)$/, '.ci/run', 'npm run demo -- --auto'],
   [/^npm run demo -- --auto$/, '.ci/run', 'npm run demo -- --auto'],
   [/^npm run test:faults$/, '.ci/run', 'npm run test:faults'],
-  [/^npm run (test:soak|bench(:\w+)?)( -- [-\w]+)?$/, null, 'takes long'],
+  [/^npm run (test:soak|bench(:\w+)?)( -- [-\w]+( PATH)?)?$/, null, 'takes long'],
   [/^npm run docs$/, 'test/docs/samples.test.ts', './samples.ts'],
   [/^npx tsc$/, 'package.json', '"check": "tsc &&'],
   [/^npx vitest run --config \.vitest\.config\.ts test\/delivery test\/cli/, '.ci/run', 'npm test'],
