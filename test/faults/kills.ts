@@ -15,7 +15,10 @@ import { goOn, leavePending, paste, setAuthorizationScene } from './authorizatio
 import { refreshing, start } from './process.ts'
 import { type Scene, setScene, type Theatre, wasLost } from './scene.ts'
 
-export type Kills = { kills: number; unreadable: number; lost: number; slow: number }
+/** Lost grants count inside the window when the ledger proves it, outside when it does not. */
+export type Kills = { kills: number; unreadable: number; lost: number; lostOutside: number; slow: number }
+
+const NONE: Kills = { kills: 0, unreadable: 0, lost: 0, lostOutside: 0, slow: 0 }
 
 /** Some are killed after their end. */
 const BEYOND = 1.1
@@ -70,7 +73,7 @@ export async function killRefreshes(
   random: () => number,
 ): Promise<Kills> {
   const scene = await setScene(theatre)
-  const tally: Kills = { kills: 0, unreadable: 0, lost: 0, slow: 0 }
+  const tally = { ...NONE }
   const unharmed = await timed(() => start(scene, refreshing(main, '--force')).end)
   const moments = createMoments(unharmed, random)
   let highest = 1
@@ -101,8 +104,8 @@ export async function killRefreshes(
     checkScene(scene, generation, highest)
     highest = generation
     if (!(next instanceof AuthError)) continue
-    if (next.code !== 'refresh_uncertain' || !wasLost(scene, held)) throw next
-    tally.lost += 1
+    if (next.code !== 'refresh_uncertain') throw next
+    tally[wasLost(scene, held) ? 'lost' : 'lostOutside'] += 1
     highest += 1
     await storeIssued(deps.store, scene.id, scene.sandbox.issue(), scene.sandbox.user, Date.now())
   }
@@ -118,7 +121,7 @@ export async function killLogins(
   random: () => number,
 ): Promise<Kills> {
   const scene = await setAuthorizationScene(theatre)
-  const tally: Kills = { kills: 0, unreadable: 0, lost: 0, slow: 0 }
+  const tally = { ...NONE }
   const logIn = (address: string) => start(scene, [process.execPath, main], { talk: paste(address) })
   const address = await leavePending(scene)
   const moments = createMoments(await timed(() => logIn(address).end), random)
