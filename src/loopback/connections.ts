@@ -32,6 +32,11 @@ export function trackConnections(): Connections {
   const dropOver = (limit: number): void => {
     while (silent.length > 0 && silent.length + heard.length > limit) silent.shift()?.destroy()
   }
+  // An immediate runs after the sockets were read: on a machine that stood still, requests lie there unread.
+  const sweep = (): void => {
+    isSweepDue = false
+    dropOver(MAX_CONNECTIONS)
+  }
   // One function for all: a closure for each connection would weigh more than its request.
   function forget(this: Socket): void {
     remove(silent, this)
@@ -44,10 +49,7 @@ export function trackConnections(): Connections {
       dropOver(MAX_CONNECTIONS_IN_A_RUSH)
       if (isSweepDue || silent.length + heard.length <= MAX_CONNECTIONS) return
       isSweepDue = true
-      setTimeout(() => {
-        isSweepDue = false
-        dropOver(MAX_CONNECTIONS)
-      }, PATIENCE_MS).unref()
+      setTimeout(() => setImmediate(sweep), PATIENCE_MS).unref()
     },
     hear(socket) {
       // With TLS, the socket of the request is not the accepted one; both have the same peer.

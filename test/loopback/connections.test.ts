@@ -11,6 +11,13 @@ function acceptMany(connections: Connections, count: number): Socket[] {
   return sockets
 }
 
+/** The time of patience, and then a look at what the sockets have brought. */
+function passPatience(arrives: () => void = () => {}): void {
+  vi.advanceTimersByTime(100)
+  arrives()
+  vi.advanceTimersByTime(1)
+}
+
 function open(sockets: Socket[]): number[] {
   return sockets.flatMap((socket, index) => (socket.destroyed ? [] : [index]))
 }
@@ -18,7 +25,7 @@ function open(sockets: Socket[]): number[] {
 test('a rush is let in for a moment, then the 32 youngest stay', () => {
   const sockets = acceptMany(trackConnections(), 200)
   expect(open(sockets)).toHaveLength(200)
-  vi.advanceTimersByTime(100)
+  passPatience()
   expect(open(sockets)).toEqual(Array.from({ length: 32 }, (_, index) => 168 + index))
 })
 
@@ -32,11 +39,19 @@ test('a connection with a request stays, however old it is', () => {
   const [person] = acceptMany(connections, 1)
   expect(connections.hear(person as Socket)).toBe(true)
   acceptMany(connections, 1_000)
-  vi.advanceTimersByTime(100)
+  passPatience()
   connections.dropSilent()
   expect(person?.destroyed).toBe(false)
   connections.dropAll()
   expect(person?.destroyed).toBe(true)
+})
+
+test('a request that arrived while the process stood still is read before anybody is dropped', () => {
+  const connections = trackConnections()
+  const [person] = acceptMany(connections, 1)
+  const others = acceptMany(connections, 200)
+  passPatience(() => connections.hear(person as Socket))
+  expect([person?.destroyed, open(others).length]).toEqual([false, 31])
 })
 
 test('only the first request of a connection is heard, and none of a stranger', () => {
@@ -51,6 +66,6 @@ test('a connection that ends makes room', () => {
   const sockets = acceptMany(connections, 32)
   for (const socket of sockets) socket.emit('close')
   const younger = acceptMany(connections, 32)
-  vi.advanceTimersByTime(100)
+  passPatience()
   expect(open(younger)).toHaveLength(32)
 })

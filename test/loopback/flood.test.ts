@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { freePort } from '../support/port.ts'
 import { getSecurely, NO_OPENSSL, selfSigned } from './certificate.ts'
-import { freePort, hasIPv6, openListener, requestBytes, send } from './client.ts'
+import { hasIPv6, openListener, requestBytes, send } from './client.ts'
 import type { Measurement } from './listener-process.ts'
 
 const HOSTILE_REQUESTS = 10_000
@@ -81,9 +82,11 @@ async function attack(port: number, count: number): Promise<number> {
 async function sendReal(port: number): Promise<{ status: number; tookMs: number }> {
   const startedAt = performance.now()
   const bytes = requestBytes(port, '/callback?state=right')
-  let { status } = await send(port, bytes)
-  // A browser whose connection is reset before an answer asks once more.
-  if (Number.isNaN(status)) status = (await send(port, bytes)).status
+  const ask = () => send(port, bytes).catch(() => null)
+  const answer = await ask()
+  // A browser whose connection ends before an answer asks once more. Ours is late with its request now and then,
+  // because it shares a thread with the attack.
+  const { status } = (answer?.status ? answer : await ask()) ?? { status: 0 }
   return { status, tookMs: performance.now() - startedAt }
 }
 
@@ -162,7 +165,6 @@ describe('the person gets through', () => {
     const { port } = server.address() as { port: number }
     const sockets = Array.from({ length: 32 }, () => connect({ port, host: '127.0.0.1' }))
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
-    const real = await sendReal(port).catch(() => null)
-    expect(real?.status).not.toBe(200)
+    expect((await sendReal(port)).status).not.toBe(200)
   })
 })
