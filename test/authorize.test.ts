@@ -14,7 +14,7 @@ import type { Fault } from './feishu-sandbox/faults.ts'
 import type { SandboxOptions } from './feishu-sandbox/sandbox.ts'
 import { expire, force, makeDeps, seed, type World } from './support/deps.ts'
 import { failureOf } from './support/failure.ts'
-import { freePort } from './support/program.ts'
+import { freePort } from './support/port.ts'
 
 const DEADLINE_MS = 600_000
 

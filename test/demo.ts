@@ -3,7 +3,6 @@
 
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,6 +10,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import open from 'open'
 import { type Sandbox, startSandbox } from './feishu-sandbox/sandbox.ts'
+import { freePort } from './support/port.ts'
 
 const PROGRAM = resolve('dist/main.js')
 /** Two seconds more than FEISHU_REFRESH_MARGIN: the first token is due for a refresh as soon as a person has seen it. */
@@ -52,15 +52,6 @@ function hasDisplay(): boolean {
 function hasPerson(): boolean {
   if (options.auto || !process.stdin.isTTY || !process.stdout.isTTY) return false
   return options['no-browser'] || hasDisplay()
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Calls a tool as an assistant does. */

@@ -4,12 +4,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { type Sandbox, startSandbox } from '../feishu-sandbox/sandbox.ts'
+import { freePort } from '../support/port.ts'
 
 /** When the documents' person approves, and when the token of two hours is about to end. */
 const APPROVED_AT = Date.parse('2026-11-22T08:00:42Z')
@@ -45,15 +45,6 @@ function standStill(at: number): string {
     performance.now = () => 1_000
     process.hrtime.bigint = () => 1_000_000_000n`
   return `data:text/javascript,${encodeURIComponent(code)}`
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Real names in place of this run's addresses, and nothing that differs between runs. */

@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { startAuthorization } from '../../src/authorize.ts'
 import { stopHolders } from '../../src/holder.ts'
 import { Secret } from '../../src/secret.ts'
-import { freePort } from '../support/program.ts'
+import { freePort } from '../support/port.ts'
 import { type Scene, setScene, type Theatre } from './scene.ts'
 import type { Talk } from './strace.ts'
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, type TestContext
 import { type Listener, listenForCallback } from '../../src/loopback/listener.ts'
 import type { Page } from '../../src/loopback/page.ts'
 import { launchChromium, NO_CHROMIUM } from '../support/chromium.ts'
-import { freePort } from './client.ts'
+import { freePort } from '../support/port.ts'
 
 const SCREENSHOT_DIR = process.env.SCREENSHOT_DIR
 

@@ -1,9 +1,9 @@
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { type Listener, type ListenerOptions, listenForCallback } from '../../src/loopback/listener.ts'
 import type { Page } from '../../src/loopback/page.ts'
+import { freePort } from '../support/port.ts'
 
 export type Answer = { status: number; headers: Record<string, string>; body: string }
 
@@ -19,15 +19,6 @@ export async function holdPort(host: string, port: number): Promise<Server> {
 export async function closeServer(server: Server): Promise<void> {
   server.close()
   await once(server, 'close')
-}
-
-/** A port that is free, below those that the system gives to the clients of tests that run at the same time. */
-export async function freePort(): Promise<number> {
-  const port = randomInt(20_000, 30_000)
-  const server = await holdPort('127.0.0.1', port).catch(() => null)
-  if (server === null) return freePort()
-  await closeServer(server)
-  return port
 }
 
 export async function hasIPv6(): Promise<boolean> {

@@ -6,17 +6,9 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { AuthError } from '../../src/errors.ts'
 import { type Listener, type ListenerOptions, listenForCallback } from '../../src/loopback/listener.ts'
 import type { Page } from '../../src/loopback/page.ts'
+import { freePort } from '../support/port.ts'
 import { getSecurely, NO_OPENSSL, selfSigned } from './certificate.ts'
-import {
-  closeServer,
-  freePort,
-  hasIPv6,
-  holdPort,
-  openListener,
-  readAnswer,
-  requestBytes,
-  send,
-} from './client.ts'
+import { closeServer, hasIPv6, holdPort, openListener, readAnswer, requestBytes, send } from './client.ts'
 
 const NO_IPV6 = 'no IPv6 loopback here: enable it to run this test'
 

@@ -12,7 +12,7 @@ import { connect } from '../support/connection.ts'
 import type { Answer } from '../support/contract.ts'
 import { makeDeps, seed } from '../support/deps.ts'
 import { makeFolder } from '../support/folder.ts'
-import { freePort } from '../support/program.ts'
+import { freePort } from '../support/port.ts'
 import { createSeenValues, type Schema } from '../support/seen-values.ts'
 import { STATES, type Stage, type State } from './states.ts'
 

@@ -9,7 +9,7 @@ import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
 import { type Connection, connect, outputProblem } from '../support/connection.ts'
 import { readAnswer } from '../support/contract.ts'
 import { expire, makeDeps, seed, type World } from '../support/deps.ts'
-import { freePort } from '../support/program.ts'
+import { freePort } from '../support/port.ts'
 
 const MINUTE = 60_000
 

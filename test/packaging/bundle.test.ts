@@ -9,7 +9,7 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Answer, readAnswer } from '../support/contract.ts'
 import { makeFolder } from '../support/folder.ts'
-import { freePort } from '../support/program.ts'
+import { freePort } from '../support/port.ts'
 import { runOrSkip } from '../support/registry.ts'
 
 const TOOLS = ['start_authorization', 'token_status', 'refresh_token']

@@ -16,7 +16,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { freePort } from './program.ts'
+import { freePort } from './port.ts'
 
 const DEBIAN = '/usr/lib/postgresql'
 /** PostgreSQL does not run as root: then as the user that Debian's package makes for it. */

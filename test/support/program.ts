@@ -3,7 +3,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
@@ -17,6 +16,7 @@ import { onTestFinished } from 'vitest'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { type Answer, readAnswer } from './contract.ts'
 import { checkFiles, checkLedger, checkText } from './invariants.ts'
+import { freePort } from './port.ts'
 
 export const PROGRAM: string = resolve('dist/main.js')
 
@@ -31,16 +31,6 @@ export type Stage = {
   env: Environment
   /** All that the processes of this stage have written, for the canary scan. */
   outputs: string[]
-}
-
-/** A port that was free a moment ago on both loopback families. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 export async function setStage(options: SandboxOptions & { env?: Environment } = {}): Promise<Stage> {
@@ -254,6 +244,7 @@ export async function authorize(
   args: Record<string, unknown> = {},
 ): Promise<void> {
   const started = await server.call('start_authorization', { open_browser: false, ...args })
+  if (started.isError) throw new Error(started.text)
   await approve(stage, started.data.authorization_url)
   const wait = args.profile === undefined ? {} : { profile: args.profile }
   const status = await server.call('token_status', { wait_seconds: 20, ...wait })
