@@ -56,9 +56,12 @@ export const DEFAULT_PROFILE = 'default'
 /** An app id is part of file names; Feishu's are `cli_` and hexadecimal digits. */
 const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
 function readApp(reader: SettingsReader, home: string): EnvironmentApp | null {
+  const known = reader.problems.length
   const appId = reader.text('FEISHU_APP_ID')
   const text = reader.text('FEISHU_APP_SECRET')
   const file = reader.text('FEISHU_APP_SECRET_FILE')
+  // A setting that holds a bad value is not missing.
+  if (reader.problems.length > known) return null
   const secret = text ? new Secret(text) : file ? { file: expandHome(file, home) } : null
   if (!appId && !secret) return null
   if (!appId) reader.problems.push('FEISHU_APP_SECRET is set without FEISHU_APP_ID: set both')

@@ -6,15 +6,19 @@ import type { Secret } from './secret.ts'
 
 export type LogoutAnswer = { status: 'logged_out'; profile: string; revoked: boolean }
 
+/** What `--json` prints, and whether there was a token at all. */
+export type Logout = { answer: LogoutAnswer; hadToken: boolean }
+
 /** Revocation is a courtesy to Feishu: a few seconds are enough. */
 const REVOKE_MS = 5_000
 
 /** Revokes the token set at Feishu if possible, then deletes it; the generation counter stays. */
-export async function logout(deps: Deps, profile: string): Promise<LogoutAnswer> {
+export async function logout(deps: Deps, profile: string): Promise<Logout> {
   const app = await resolveApp(deps, profile)
   return deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const { generation, tokenSet } = await locked.read()
-    if (!tokenSet) return { status: 'logged_out', profile, revoked: false }
+    const ended = (revoked: boolean): LogoutAnswer => ({ status: 'logged_out', profile, revoked })
+    if (!tokenSet) return { answer: ended(false), hadToken: false }
     const token = tokenSet.refreshToken ?? tokenSet.accessToken
     const hint = tokenSet.refreshToken ? 'refresh_token' : 'access_token'
     const revoked = token !== null && (await revoke(deps, app, token, hint))
@@ -27,7 +31,7 @@ export async function logout(deps: Deps, profile: string): Promise<LogoutAnswer>
         },
       )
     }
-    return { status: 'logged_out', profile, revoked }
+    return { answer: ended(revoked), hadToken: true }
   })
 }
 

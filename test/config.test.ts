@@ -253,6 +253,7 @@ describe('a reference that the client did not replace', () => {
     async (value) => {
       const message = await problemsOf({ FEISHU_APP_ID: value, FEISHU_APP_SECRET: 'x' })
       expect(message).toContain('FEISHU_APP_ID holds a reference')
+      expect(message).not.toContain('set both')
     },
   )
 

@@ -116,6 +116,7 @@ export const COMMANDS: Table = {
   'No address came on stdin': '标准输入中没有地址',
   'Give the address that the browser ended on, on one line': '请在一行内给出浏览器最后停留的地址',
   'logged out, the token was {end}': '已退出登录，凭证{end}',
+  'no token was stored': '未存储任何凭证',
   'revoked at Feishu and deleted': '已在飞书撤销，并从本机删除',
   'deleted here (Feishu did not confirm a revocation)': '已从本机删除（飞书未确认撤销）',
   // status
@@ -134,6 +135,7 @@ export const COMMANDS: Table = {
   'still valid': '仍然有效',
   'refreshed elsewhere': '已由其他进程刷新',
   'valid until {time}': '有效期至 {time}',
+  'until {time}': '有效期至 {time}',
   'Feishu cannot be had now: {#n} profiles are left for the next run': '目前无法使用飞书：余下 {n} 个配置留待下次运行',
   'No profile is due': '没有需要刷新的配置',
   'exec needs a command: exec -- CMD …': 'exec 需要一个程序：exec -- 程序 …',

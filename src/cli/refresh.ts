@@ -18,7 +18,8 @@ export const refresh: Command = async (invocation) => {
 }
 
 function line(answer: RefreshAnswer): string {
-  const until = `valid until ${answer.access_token_expires_at}`
+  const time = answer.access_token_expires_at
+  const until = answer.status === 'still_valid' ? `until ${time}` : `valid until ${time}`
   return `${answer.profile}: ${answer.status.replaceAll('_', ' ')}, ${until}. ${answer.next_step}`
 }
 

@@ -157,6 +157,7 @@ test('with nobody logged in the commands end with 3, and logout has nothing to d
     0,
     { status: 'logged_out', profile: 'default', revoked: false },
   ])
+  expect((await run(stage, ['logout'])).stderr).toBe('default: no token was stored.\n')
 })
 
 test('status says the same as the tool, to people in their words, and exits by what it found', async () => {
