@@ -13,6 +13,7 @@ import {
   setScene,
   type Theatre,
 } from './scene.ts'
+import { straceProblem } from './strace.ts'
 import { buildVariant, WHOLE } from './variant.ts'
 
 let theatre: Theatre
@@ -108,6 +109,27 @@ test('with few file descriptors a refresh is whole, or nothing of it is spent', 
   console.log([...seen])
   expect(seen).toContain('refreshed')
   expect(seen.size).toBeGreaterThan(1)
+})
+
+describe.skipIf(straceProblem())('randomness', () => {
+  test.each([
+    [
+      'that fails is not replaced by anything weaker: nothing starts',
+      ['-e', 'inject=getrandom:error=EAGAIN'],
+      1,
+    ],
+    ['that is merely watched changes nothing: the control', [], 2],
+  ])('%s', async (_name, injection, generation) => {
+    const scene = await setScene(theatre)
+    const traced = ['strace', '-f', '-o', '/dev/null', '-e', 'trace=getrandom', ...injection]
+    const ended = await start(scene, [...traced, ...refreshing(WHOLE, '--force')]).end
+    checkOutputs(scene, ended)
+    expect(ended.code === 0).toBe(generation === 2)
+    expect(presentationsOf(scene)).toBe(generation - 1)
+    expect(await generationOf(scene)).toBe(generation)
+    await checkAftermath(scene, generation)
+    scene.close()
+  })
 })
 
 test.each(['a folder', '你好', '🦊', "it's", '$HOME', '%', 'x'.repeat(200)])(
