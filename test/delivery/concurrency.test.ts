@@ -58,6 +58,8 @@ async function race(
   deliver: (round: number) => Promise<unknown>,
 ): Promise<{ lost: number; config: Config }> {
   const path = putConfig(home)
+  // What an editor puts back is a token of ours then, and not somebody's own value, which would be left alone.
+  await deliver(-1)
   const child = await start(editor, path, how)
   for (let round = 0; round < ROUNDS; round++) {
     const edited = once(child, 'message')
