@@ -7,7 +7,7 @@ export default defineConfig({
     // Real processes, sockets and a slow machine: a test that waits for an event may take a while.
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // Most of the time is spent waiting for processes: two at a time, on two cores too.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Half of the time is spent waiting for processes.
+    maxWorkers: 2 * availableParallelism(),
   },
 })
