@@ -45,7 +45,7 @@ export function hashRefreshToken(key: Key, refreshToken: Secret): string {
  * highest generation there ever was.
  */
 export async function takeUp(files: ProfileFiles, lock: HeldLock): Promise<number> {
-  files.refuseForeign()
+  await files.refuseForeign()
   const generation = Math.max(generationOf(lock.left), await files.cleanUp())
   lock.describe({ generation })
   return generation

@@ -95,8 +95,8 @@ export class ProfileFiles {
   async readRecord(): Promise<TokenRecord> {
     // Read before the record: it is noted after the record is written, so a newer one never looks like an older copy.
     const highest = this.highestGeneration()
-    const opened = await this.sealed.open(this.path, this.binding('token-set')).catch((error) => {
-      this.refuseForeign()
+    const opened = await this.sealed.open(this.path, this.binding('token-set')).catch(async (error) => {
+      await this.refuseForeign()
       throw error
     })
     if (!opened) return { generation: highest, tokenSet: null }
@@ -113,7 +113,7 @@ export class ProfileFiles {
    * Throws where the record lies in its right place and is another profile's: with a "-" in an app id, or where the
    * file system does not tell "A" from "a", two profiles can come to one file name. It must not be set aside.
    */
-  refuseForeign(): void {
+  async refuseForeign(): Promise<void> {
     const { id } = this
     const other = this.#header()
     if (other?.kind !== 'token-set') return
@@ -121,11 +121,21 @@ export class ProfileFiles {
     const same = brand === id.brand && app_id === id.appId && profile === id.profile
     const theirs = `${brand}-${app_id}-${profile}.json`
     if (same || theirs.toLowerCase() !== basename(this.path).toLowerCase()) return
+    if (!(await this.#isWhole({ kind: other.kind, brand, app_id, profile }))) return
     throw new AuthError(
       'config_invalid',
       `Profile "${id.profile}" of app ${id.appId} would have the same file as profile "${profile}" of app ${app_id}; nothing was changed.`,
       { nextStep: 'Choose another name for this profile (FEISHU_PROFILE, --profile).' },
     )
+  }
+
+  /** Whether the record is what its header says, and no damage that looks like it; without its key it may be. */
+  async #isWhole(binding: Binding): Promise<boolean> {
+    try {
+      return (await this.sealed.open(this.path, binding)) !== null
+    } catch (error) {
+      return error instanceof AuthError && error.code === 'key_unavailable'
+    }
   }
 
   /** The header of the record; null: none that can be read, which is told by whoever needs the record. */

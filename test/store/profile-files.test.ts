@@ -60,6 +60,15 @@ describe('a record', () => {
     }
   })
 
+  test('in which one letter of the profile became a capital is damaged, and nobody else’s', async () => {
+    const store = await storeUpTo(disk, 1)
+    writeFileSync(disk.path, readFileSync(disk.path, 'utf8').replace('"default"', '"Default"'))
+    expect((await failureOf(() => store.read(ID))).code).toBe('store_unreadable')
+    await store.withLock(ID, LONG_MS, async (locked) => {
+      expect((await failureOf(() => locked.read())).code).toBe('store_unreadable')
+    })
+  })
+
   test('of another profile under this name is refused', async () => {
     const store = await storeUpTo(disk, 1)
     copyFileSync(disk.path, disk.path.replace('default', 'work'))
