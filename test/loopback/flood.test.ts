@@ -102,7 +102,8 @@ describe('the person gets through', () => {
     const real = await sendReal(port)
     expect(real.status).toBe(200)
     expect(real.tookMs).toBeLessThan(1_000)
-    expect(answered).toBeGreaterThan(0.99 * HOSTILE_REQUESTS)
+    // Those that come late with their bytes, from a thread that sends thousands, count as silent and are dropped.
+    expect(answered).toBeGreaterThan(0.9 * HOSTILE_REQUESTS)
     release()
     await expect
       .poll(async () => (await measure(child)).descriptors, { timeout: 5_000 })
