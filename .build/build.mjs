@@ -74,7 +74,13 @@ const PARTS = [
   // What those commands need that are called most.
   {
     file: 'dist/base.js',
-    entries: ['src/open-deps.ts', 'src/cli/run.ts', 'src/cli/token.ts', 'src/cli/status.ts'],
+    entries: [
+      'src/open-deps.ts',
+      'src/cli/run.ts',
+      'src/cli/output.ts',
+      'src/cli/token.ts',
+      'src/cli/status.ts',
+    ],
   },
   { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/open-gateway.ts'] },
   // For people who read it.

@@ -18,6 +18,8 @@ const SECRET_VARIABLES = [
   'USER_ACCESS_TOKEN',
   'FEISHU_USER_ACCESS_TOKEN',
 ]
+/** Its descriptor: `process.stdout` would open a stream. */
+const STDOUT = 1
 const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
 /** Background work begins this long after the handshake: some clients start a copy only to probe it. */
 const BACKGROUND_DELAY_MS = 5_000
@@ -137,13 +139,17 @@ async function settle(deps: Deps): Promise<void> {
 
 async function runCommand(args: string[]): Promise<number> {
   const { runCli } = await import('./cli/run.ts')
+  const { writeAtOnce } = await import('./cli/output.ts')
   const closing = new AbortController()
   return runCli(args, {
     version: VERSION,
     runtime: { node: process.versions.node, platform: process.platform, arch: process.arch },
     command: commandName(),
     environment,
-    stdout: (text) => void process.stdout.write(text),
+    stdout: (text) => {
+      const rest = output.stream ? text : writeAtOnce(STDOUT, text)
+      if (rest.length > 0) openOutput().write(rest)
+    },
     stderr: writeError,
     get stdin() {
       return process.stdin
@@ -156,6 +162,19 @@ async function runCommand(args: string[]): Promise<number> {
   })
 }
 
+/** stdout, once it was opened, and why something for it was lost. */
+const output: { stream: NodeJS.WriteStream | null; lost: NodeJS.ErrnoException | null } = {
+  stream: null,
+  lost: null,
+}
+
+function openOutput(): NodeJS.WriteStream {
+  output.stream ??= process.stdout.on('error', (error) => {
+    output.lost = error
+  })
+  return output.stream
+}
+
 /** Waits until what was written is out, or has failed: a pipe may still be taking it, and failures are told late. */
 async function flushed(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve))
@@ -164,13 +183,10 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2)
-  let lost: NodeJS.ErrnoException | null = null
-  process.stdout.on('error', (error) => {
-    lost = error
-  })
+  if (args.length === 0) openOutput()
   const code = args.length === 0 ? await serveMcp() : await runCommand(args)
-  await flushed(process.stdout)
-  process.exit(code === 0 && args.length > 0 && isLoss(lost) ? 1 : code)
+  if (output.stream) await flushed(output.stream)
+  process.exit(code === 0 && args.length > 0 && isLoss(output.lost) ? 1 : code)
 }
 
 /** A reader that has gone has what it wanted; a full disk has not. */

@@ -9,17 +9,27 @@ import { openStore, storeIssued } from '../support/stored.ts'
 
 const DIST = dirname(PROGRAM)
 
-/** An environment in which a process notes, when it ends, which files of modules it has loaded. */
-function watched(stage: Stage): { env: Record<string, string>; loaded: () => string[] } {
+type Watch = {
+  env: Record<string, string>
+  /** The files of modules, below `dist`. */
+  loaded: () => string[]
+  /** Node's own modules. */
+  builtins: () => string[]
+}
+
+/** An environment in which a process notes, when it ends, which modules it has loaded. */
+function watched(stage: Stage): Watch {
   const probe = join(stage.home, 'probe.cjs')
   const list = join(stage.home, 'loaded.json')
-  const note = 'JSON.stringify(Object.keys(require.cache))'
+  const note = 'JSON.stringify({ files: Object.keys(require.cache), builtins: process.moduleLoadList })'
   writeFileSync(probe, `process.on('exit', () => require('fs').writeFileSync(process.env.LOADED, ${note}))`)
+  const noted = () => JSON.parse(readFileSync(list, 'utf8')) as Record<'files' | 'builtins', string[]>
   return {
     env: { NODE_OPTIONS: `--require ${probe}`, LOADED: list },
+    builtins: () => noted().builtins,
     loaded: () =>
-      (JSON.parse(readFileSync(list, 'utf8')) as string[])
-        .filter((file) => file !== probe)
+      noted()
+        .files.filter((file) => file !== probe)
         .map((file) => relative(DIST, file))
         .sort(),
   }
@@ -35,19 +45,22 @@ async function seeded(): Promise<Stage> {
 
 test('token and status load nothing but our own code while the token is valid: no SDK, no zod, no undici', async () => {
   const stage = await seeded()
-  const { env, loaded } = watched(stage)
+  const { env, loaded, builtins } = watched(stage)
   for (const args of [['token'], ['status', '--json']]) {
     expect((await run(stage, args, { env })).code).toBe(0)
     expect(loaded()).toEqual(['base.js', 'main.js'])
+    // The price of a stream on a pipe.
+    expect(builtins()).not.toContain('NativeModule net')
   }
   expect(stage.sandbox.requests).toEqual([])
 })
 
 test('a refresh loads undici, so the watch sees what is loaded', async () => {
   const stage = await seeded()
-  const { env, loaded } = watched(stage)
+  const { env, loaded, builtins } = watched(stage)
   expect((await run(stage, ['refresh', '--force'], { env })).code).toBe(0)
   expect(loaded()).toContain('vendor/undici.js')
+  expect(builtins()).toContain('NativeModule net')
 })
 
 test('the server answers its client without a store, a key or undici', async () => {
