@@ -85,6 +85,7 @@ export const FEISHU: Table = {
   'The token could not be verified: {why}': '无法验证凭证：{why}',
   // Answers of Feishu's
   'Feishu answered {#code}: {cause} ("{said}")': '飞书返回 {code}：{cause}（“{said}”）',
+  'a number that is not known here': '本程序未收录的错误码',
   'Feishu answered {#code}: {cause}': '飞书返回 {code}：{cause}',
   'The token endpoint answered with a redirect (HTTP {#status}), which is never followed': '令牌端点返回了重定向（HTTP {status}），本程序不会跟随',
   'Check FEISHU_OPEN_URL, and whether a proxy or captive portal stands between; nothing was lost': '请检查 FEISHU_OPEN_URL，以及中间是否有代理或网络认证页面；未丢失任何内容',

@@ -94,13 +94,13 @@ function answerError({ status, json, headers, context }: AnswerFacts): AuthError
   const shape = json
     ? 'JSON without a token'
     : 'no JSON (a proxy, a captive portal or a wrong address may stand between)'
-  return new AuthError(
-    code,
-    `The token endpoint answered HTTP ${status} with ${shape}${said ? `: "${said}"` : ''}.`,
-    {
-      nextStep: 'Try again in a minute; if it stays so, check FEISHU_OPEN_URL and the network between.',
-      feishuCode: feishuCodeOf(json),
-      logId: logIdOf(headers),
-    },
-  )
+  const number = feishuCodeOf(json)
+  const message = number
+    ? `Feishu answered ${number}: a number that is not known here${said ? ` ("${said}")` : ''}.`
+    : `The token endpoint answered HTTP ${status} with ${shape}${said ? `: "${said}"` : ''}.`
+  return new AuthError(code, message, {
+    nextStep: 'Try again in a minute; if it stays so, check FEISHU_OPEN_URL and the network between.',
+    feishuCode: number,
+    logId: logIdOf(headers),
+  })
 }

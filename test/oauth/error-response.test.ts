@@ -98,6 +98,12 @@ describe('the text of an error', () => {
     expect(error.nextStep).toContain('https://open.feishu.cn/app/cli_a1/safe')
   })
 
+  test('names a number that nobody foresaw', () => {
+    const { error } = judge(400, { code: 20999, error_description: 'Something new.' })
+    expect(error).toMatchObject({ code: 'unexpected_response', feishuCode: 20999 })
+    expect(error.message).toBe('Feishu answered 20999: a number that is not known here ("Something new.").')
+  })
+
   test.each([
     { code: 20002, error_description: `${SECRET} is wrong` },
     { code: 20002, msg: `…${SECRET.slice(3, 15)}` },
