@@ -197,11 +197,18 @@ async function endWithAddress(deps: Deps, app: App, address: Secret): Promise<St
     const pending = await readPending(locked)
     if (pending?.phase !== 'waiting' || !isLive(pending, deps.clock.now()))
       throw nothingPending(pending, address)
+    if (pending.device) throw needsNoAddress()
     const response = readPastedAddress(address.reveal(), expectedOf(app, pending))
     return { pending, ending: await finishAuthorization(deps, app, locked, pending, response) }
   })
   await conclude(deps, app, pending)
   return reportEnd(app, pending, ending.outcome)
+}
+
+function needsNoAddress(): AuthError {
+  return new AuthError('state_mismatch', 'The pending authorization goes by a code and ends on no address.', {
+    nextStep: 'Call token_status with wait_seconds 45 to learn when the person has approved.',
+  })
 }
 
 /** Why a pasted address cannot be used: `last` is the authorization that was pending before, if any. */

@@ -31,6 +31,8 @@ export const FEISHU: Table = {
   'No authorization is waiting for this address': '没有授权在等待该地址',
   'This address does not belong to the pending authorization': '该地址不属于正在进行的授权',
   'Paste the whole address that the browser ended on after approving the link of the pending authorization (it begins with {address}?); the authorization is still waiting for it': '请粘贴批准后浏览器停留的完整地址（以 {address}? 开头）；授权仍在等待该地址',
+  'The pending authorization goes by a code and ends on no address': '正在进行的授权使用验证码，没有最终地址',
+  'Run `{command}` to learn when the person has approved': '请运行 `{command}` 查看是否已批准',
   'The person declined on the consent page': '用户在授权页面上拒绝了授权',
   'The person declined on the verification page': '用户在验证页面上拒绝了授权',
   'Nobody approved in time': '授权超时，无人批准',

@@ -21,6 +21,17 @@ test('a person approves on another device, with no redirect URL and no port', as
   expect((await server.call('refresh_token', { force: true })).data.status).toBe('refreshed')
 })
 
+test('an address is not what a code waits for, and the answer says so', async () => {
+  const stage = await setStage({ knobs })
+  const server = await startServer(stage)
+  await server.call('start_authorization', { method: 'device', open_browser: false })
+  const pasted = await server.call('start_authorization', {
+    callback_url: `http://localhost:${stage.port}/callback?code=c&state=s`,
+  })
+  expect(pasted.text).toMatch(/^FAILED: .* goes by a code .* Call token_status .*code=state_mismatch /)
+  expect((await server.call('token_status')).data.authorization_status).toBe('pending')
+})
+
 test('a denial and an expiry are told apart', async () => {
   const stage = await setStage({ knobs })
   const server = await startServer(stage)
