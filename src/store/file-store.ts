@@ -1,3 +1,4 @@
+import { AuthError } from '../errors.ts'
 import { ensureOwnDirectory, replaceFile } from '../files.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import type { Keys } from './key.ts'
@@ -20,6 +21,15 @@ const MOVE_DEADLINE_MS = 30_000
 
 /** A record that could not be written yet: in memory, with the lock still ours. */
 type Unsaved = { record: TokenRecord; save: Save }
+
+/** No authorization replaces the credentials that `setup` kept: what mends a record does not mend them. */
+function credentialsError(path: string, error: unknown): unknown {
+  if (!(error instanceof AuthError)) return error
+  const away = error.code === 'store_unreadable' ? `move ${path} away, ` : ''
+  const mend = `${away}set FEISHU_APP_ID and FEISHU_APP_SECRET, then call start_authorization.`
+  const nextStep = error.nextStep.replace(/call start_authorization: a new authorization keeps .*$/s, mend)
+  return new AuthError(error.code, error.message, { ...error, nextStep })
+}
 
 /** The store in files under one directory (DESIGN: files). `now` is the wall clock. */
 export function createFileStore(options: { directory: string; keys: Keys; now: () => number }): TokenStore {
@@ -100,7 +110,11 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
       return ids.filter((name) => name !== `${brand}-${appId}`)
     },
     async readApps() {
-      return (await sealed.open(sealed.appsPath, APPS))?.content ?? null
+      const { appsPath } = sealed
+      const opened = await sealed.open(appsPath, APPS).catch((error) => {
+        throw credentialsError(appsPath, error)
+      })
+      return opened?.content ?? null
     },
     async updateApps(update) {
       const { appsPath } = sealed
@@ -111,7 +125,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
         const key = await sealed.sealingKey(appsPath)
         replaceFile(appsPath, sealed.seal(key, APPS, 0, update(apps)))
       } catch (error) {
-        throw notWritable(appsPath, error)
+        throw credentialsError(appsPath, notWritable(appsPath, error))
       } finally {
         held.release()
       }

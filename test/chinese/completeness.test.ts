@@ -51,6 +51,7 @@ const PUT_TOGETHER: readonly string[] = [
   'user_info answered HTTP {#status} without a person: {cause}',
   'Feishu gave no code for a device: "{said}"',
   'Feishu offers no creation of apps here: "{said}"',
+  'Restore the file from a backup if there is one; otherwise move {path} away, set FEISHU_APP_ID and FEISHU_APP_SECRET',
 ]
 
 /** All texts of a source file; a value within one is a gap. What is added up is one text. */

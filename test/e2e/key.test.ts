@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../src/secret.ts'
@@ -7,6 +7,7 @@ import { createKeys } from '../../src/store/key.ts'
 import { crashAtEveryChange } from '../support/crash.ts'
 import { NO_SESSION, type Session, startSession } from '../support/keychain.ts'
 import {
+  authorize,
   type Environment,
   presentations,
   run,
@@ -280,3 +281,19 @@ describe.skipIf(NO_SESSION !== null)(
     })
   },
 )
+
+test('credentials whose key is lost name a way that leads to a login', async () => {
+  const stage = await setStage()
+  const env = { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '' }
+  const { appId, appSecret } = stage.sandbox.app
+  const setup = ['setup', '--app-id', appId, '--app-secret-stdin']
+  expect((await run(stage, setup, { env, input: `${appSecret}\n` })).code).toBe(0)
+  rmSync(join(stage.tokenDir, 'key'), { recursive: true })
+  for (const command of [['status'], ['login', '--no-browser'], ['token']]) {
+    const { stdout, stderr } = await run(stage, command, { env })
+    expect(stdout + stderr).toMatch(/or set FEISHU_APP_ID and FEISHU_APP_SECRET, then run `[^`]* login/)
+  }
+  const server = await startServer(stage)
+  await authorize(stage, server)
+  expect((await server.call('token_status')).data.status).toBe('valid')
+})

@@ -389,8 +389,12 @@ describe("the apps' credentials", () => {
     const store = disk.open()
     await store.updateApps(() => ({ default: {} }))
     writeFileSync(join(disk.directory, 'app.json'), 'garbage')
-    expect((await failureOf(() => store.readApps())).code).toBe('store_unreadable')
-    expect((await failureOf(() => store.updateApps(() => ({})))).code).toBe('store_unreadable')
+    for (const use of [() => store.readApps(), () => store.updateApps(() => ({}))]) {
+      const { code, nextStep } = await failureOf(use)
+      expect(code).toBe('store_unreadable')
+      expect(nextStep).toContain('otherwise move ')
+      expect(nextStep).toContain('app.json away, set FEISHU_APP_ID and FEISHU_APP_SECRET')
+    }
     expect(readFileSync(join(disk.directory, 'app.json'), 'utf8')).toBe('garbage')
   })
 
