@@ -60,10 +60,11 @@ function noPerson(
   code: number,
 ): AuthError {
   const known = feishuError(code)
+  const said = Number.isSafeInteger(code) && code !== 0 ? `${code} (HTTP ${status})` : `HTTP ${status}`
   const url = known && consoleUrl(known, { open: app.endpoints.open, appId: app.id.appId, scopes: [] })
   return new AuthError(
     'unexpected_response',
-    `user_info answered HTTP ${status} without a person${known ? `: ${known.cause.en}` : ''}.`,
+    `user_info answered ${said} without a person${known ? `: ${known.cause.en}` : ''}.`,
     {
       nextStep: known ? `${known.remedy.en}${url ? `: ${url}` : ''}.` : 'Try again in a minute.',
       feishuCode: Number.isSafeInteger(code) ? code : null,

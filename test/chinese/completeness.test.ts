@@ -48,7 +48,7 @@ const PUT_TOGETHER: readonly string[] = [
   'refreshed elsewhere',
   'Feishu refused the refresh token with {#code} at {time}',
   'Feishu refused the refresh token at {time}',
-  'user_info answered HTTP {#status} without a person: {cause}',
+  'user_info answered {answer} without a person: {cause}',
   'Feishu gave no code for a device: "{said}"',
   'Feishu offers no creation of apps here: "{said}"',
   'Restore the file from a backup if there is one; otherwise move {path} away, set FEISHU_APP_ID and FEISHU_APP_SECRET',

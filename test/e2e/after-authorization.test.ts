@@ -68,3 +68,19 @@ test('every number that Feishu may show instead is in the answer that holds the 
     new RegExp(`20029: [^;]*/app/${appId}/safe; 20027: [^;]*/app/${appId}/auth\\?q=[^;]*; 20043: `),
   )
 })
+
+test.each([
+  ['token', 'not authorized yet', 20999],
+  ['user_info', 'authorized before', 20050],
+] as const)(
+  'an authorization that fails at %s, %s, is told with the number of Feishu',
+  async (endpoint, before, code) => {
+    const stage = await setStage()
+    const server = await startServer(stage)
+    if (before === 'authorized before') await authorizeWith(stage, server)
+    stage.sandbox.faults.next({ kind: 'error', code, description: 'Something new.', endpoint })
+    const { status } = await authorizeWith(stage, server)
+    expect(status.authorization_status).toBe('failed')
+    expect(status.authorization_error).toContain(`${code}`)
+  },
+)
