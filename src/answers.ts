@@ -129,6 +129,9 @@ function refreshNextStep(deps: Deps, result: RefreshResult): string {
   if (!result.persisted) {
     return `Make room or mend the permissions of ${deps.config.tokenDir}: the new token is in memory only, and lost if this process ends; it is tried again every second.`
   }
+  if (result.deliveries.some(({ status }) => status !== 'delivered' && status !== 'unchanged')) {
+    return `Some copies were not written: mend what deliveries says of them, then run \`${deps.command} deliver\`.`
+  }
   const restart = result.deliveries.find(
     (delivery) => delivery.restart_required && delivery.status === 'delivered',
   )

@@ -73,6 +73,7 @@ export const DELIVERY: Table = {
   'Restart the Codex session': '请重新开始 Codex 会话',
   'Restart Gemini CLI': '请重启 Gemini CLI',
   'Cline reloads the server by itself': 'Cline 会自动重新加载该服务',
+  'Some copies were not written: mend what deliveries says of them': '部分副本未写入：请按 deliveries 中的说明处理',
   'Restart the server in the client that reads this file': '请在读取该文件的客户端中重启该服务',
   'Programs that read the file at each call see it at once, others at their next start': '每次调用都读取该文件的程序会立即生效，其他程序在下次启动时生效',
 }

@@ -56,6 +56,7 @@ test('a value that somebody changed by hand is left alone until deliver is calle
   const refreshed = await server.call('refresh_token', { force: true })
   expect(refreshed.data.status).toBe('refreshed')
   expect(refreshed.data.deliveries).toMatchObject([{ status: 'drift' }, {}, {}])
+  expect(refreshed.data.next_step).toMatch(/^Some copies were not written: .* run `[^`]* deliver`\.$/)
   expect(await readFile(dotenv, 'utf8')).toBe('FEISHU_TOKEN=by-hand\n')
 
   const dry = await run(stage, ['deliver', '--dry-run'])
