@@ -50,7 +50,9 @@ export class LeasedProfile implements LockedProfile {
   #key: Key | null = null
   #journal: RowJournal | null = null
   #reserved: ReservedFile | null = null
+  /** A record is still to be written. */
   #kept = false
+  #ended = false
 
   constructor(lease: Lease, keepTrying: KeepTrying) {
     this.#lease = lease
@@ -86,13 +88,17 @@ export class LeasedProfile implements LockedProfile {
 
   /** Gives the lease back, unless a record is still to be written. */
   async end(): Promise<void> {
-    const { id, owner, rows, lock } = this.#lease
     try {
       this.#reserved?.discard()
     } catch {
       // What is left of it is removed under the next lease.
     }
-    if (this.#kept) return
+    this.#ended = true
+    if (!this.#kept) await this.#giveBack()
+  }
+
+  async #giveBack(): Promise<void> {
+    const { id, owner, rows, lock } = this.#lease
     // Where it cannot be given back it runs out; on this machine the next holder knows that it is over.
     await rows.giveLease(id, owner).catch(() => undefined)
     lock.release()
@@ -207,7 +213,7 @@ export class LeasedProfile implements LockedProfile {
     this.#reserved?.leave()
     this.#reserved = null
     this.#kept = true
-    const { local, lock, id, owner, rows } = this.#lease
+    const { local } = this.#lease
     this.#keepTrying(record, async () => {
       const problem = await this.#store(next).then(
         () => null,
@@ -217,8 +223,8 @@ export class LeasedProfile implements LockedProfile {
       if (problem === null) local.keep(next.record)
       local.dropRescue()
       this.#conclude()
-      await rows.giveLease(id, owner).catch(() => undefined)
-      lock.release()
+      this.#kept = false
+      if (this.#ended) await this.#giveBack()
       return null
     })
     return false

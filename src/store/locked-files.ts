@@ -65,7 +65,9 @@ export class LockedFiles implements LockedProfile {
   /** The version of the record that was read under this lock. */
   #read: string | null = null
   #highest = 0
+  /** A record is still to be written. */
   #kept = false
+  #ended = false
 
   constructor(
     files: ProfileFiles,
@@ -91,6 +93,7 @@ export class LockedFiles implements LockedProfile {
       // What is left of it is removed under the next lock; this one must not be kept for it.
     }
     this.#reserved = null
+    this.#ended = true
     if (!this.#kept) this.#lock.release()
   }
 
@@ -212,7 +215,8 @@ export class LockedFiles implements LockedProfile {
       return notWritable(this.#files.path, error)
     }
     this.#conclude(record)
-    this.#lock.release()
+    this.#kept = false
+    if (this.#ended) this.#lock.release()
     return null
   }
 

@@ -194,6 +194,24 @@ describe('a record that cannot be written', () => {
     expect(await disk.open().read(ID)).toEqual(makeRecord(3))
   })
 
+  test('written in the middle of the work keeps the lock until that work is over', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const store = await storeUpTo(disk, 1)
+    await store.withLock(ID, LONG_MS, async (locked) => {
+      await locked.prepare(refreshTokenOf(1))
+      locked.markSent()
+      const mend = breakDisk()
+      expect(await locked.commit(makeRecord(2), 1)).toBe(false)
+      mend()
+      vi.advanceTimersByTime(1_000)
+      expect(store.isUnsaved(ID)).toBe(false)
+      const error = await failureOf(() => disk.open().withLock(ID, 0, async () => undefined))
+      expect(error.code).toBe('store_locked')
+    })
+    await disk.open().withLock(ID, 0, async (locked) => expect(await locked.read()).toEqual(makeRecord(2)))
+  })
+
   test('is written although its whole folder is gone', async () => {
     const { store } = await loseDisk()
     rmSync(join(disk.directory, 'store'))
