@@ -27,7 +27,8 @@ export async function expire(deps: Deps, app: App, pending: PendingAuthorization
   await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const current = await readPending(locked)
     if (current?.id !== pending.id || current.phase !== 'waiting') return
-    await locked.writePending(encodePending(withOutcome(current, expiredOutcome(current), 'ended')))
+    const outcome = { ...expiredOutcome(current), at: Math.min(current.deadlineAt, deps.clock.now()) }
+    await locked.writePending(encodePending(withOutcome(current, outcome, 'ended')))
   })
 }
 

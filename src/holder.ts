@@ -34,6 +34,8 @@ export class Holder {
   #port: HeldLock | null = null
   #watch: NodeJS.Timeout | null = null
   #decided = false
+  /** By the monotonic clock: a wall clock that is set back must not keep the port open. */
+  readonly #endsAt: number
   #stopped: Promise<void> | null = null
 
   constructor(deps: Deps, app: App, pending: PendingAuthorization, held: HeldLock) {
@@ -42,6 +44,8 @@ export class Holder {
     this.#app = app
     this.#pending = pending
     this.#held = held
+    const { deadlineAt, startedAt } = pending
+    this.#endsAt = deps.clock.elapsed() + deadlineAt - Math.max(startedAt, deps.clock.now())
   }
 
   async begin(): Promise<void> {
@@ -120,7 +124,7 @@ export class Holder {
     const stored = decodePending(await store.readPending(this.#app.id).catch(() => null))
     if (this.#decided) return
     if (stored && (stored.id !== this.id || stored.outcome)) return this.stop()
-    if (clock.now() < this.#pending.deadlineAt) return
+    if (clock.now() < this.#pending.deadlineAt && clock.elapsed() < this.#endsAt) return
     this.#decided = true
     try {
       // In this order: a new authorization that comes meanwhile needs the port, and holds the profile's lock.

@@ -131,6 +131,16 @@ test('a link that nobody opens expires, and its port is free by the time this is
   await expectFreePort(world)
 })
 
+test('a wall clock that is set back keeps neither link nor port beyond the deadline', async () => {
+  const world = await makeWorld()
+  await begin(world.deps)
+  world.jump(-86_400_000)
+  const waiting = status(startProcess(world), 5)
+  world.pass(DEADLINE_MS)
+  expect(await waiting).toMatchObject({ authorization_status: 'expired' })
+  await expectFreePort(world)
+})
+
 test('a link whose process died before the deadline expires all the same', async () => {
   const world = await makeWorld()
   await begin(world.deps)
