@@ -29,12 +29,30 @@ const INTERVAL_MS = 5_000
 /** RFC 8628 §3.5: a `slow_down` adds five seconds; Feishu's own client stops at a minute. */
 const SLOW_DOWN_MS = 5_000
 const MAX_INTERVAL_MS = 60_000
+/** What an answer asks for beyond these is a mistake: Feishu names five seconds and ten minutes. */
+const MIN_INTERVAL_MS = 1_000
+const MAX_LIFETIME_MS = 3_600_000
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' }
 
 function seconds(value: unknown, fallbackMs: number): number {
   const number = Number(value)
   return Number.isFinite(number) && number > 0 ? number * 1000 : fallbackMs
+}
+
+/** How long a code lives, from the seconds of an answer (RFC 8628 §3.2): an hour at most. */
+export function readLifetimeMs(value: unknown, fallbackMs: number): number {
+  return Math.min(seconds(value, fallbackMs), MAX_LIFETIME_MS)
+}
+
+/** The pause between polls, from the seconds of an answer (RFC 8628 §3.2): never so long that no timer can take it. */
+export function readIntervalMs(value: unknown): number {
+  return Math.min(Math.max(seconds(value, INTERVAL_MS), MIN_INTERVAL_MS), MAX_INTERVAL_MS)
+}
+
+/** The pause after a `slow_down`, and after an answer that says nothing (RFC 8628 §3.5). */
+export function slowerMs(intervalMs: number): number {
+  return Math.min(intervalMs + SLOW_DOWN_MS, MAX_INTERVAL_MS)
 }
 
 function parse(answer: HttpAnswer): Record<string, unknown> {
@@ -80,8 +98,8 @@ export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoi
       deviceCode: new Secret(deviceCode),
       userCode: untrusted(userCode)?.slice(0, 40) ?? '',
       verificationUrl,
-      lifetimeMs: seconds(json.expires_in, LIFETIME_MS),
-      intervalMs: seconds(json.interval, INTERVAL_MS),
+      lifetimeMs: readLifetimeMs(json.expires_in, LIFETIME_MS),
+      intervalMs: readIntervalMs(json.interval),
     }
   }
   const logId = answer.kind === 'answer' ? logIdOf(answer.headers) : null
@@ -129,7 +147,6 @@ export function processDevicePoll(
   intervalMs: number,
   context: AnswerContext,
 ): DevicePoll {
-  const slower = Math.min(intervalMs + SLOW_DOWN_MS, MAX_INTERVAL_MS)
   const result = processTokenAnswer(answer, context, null)
   if (result.kind === 'tokens') return result
   const error = answer.kind === 'answer' ? parse(answer).error : undefined
@@ -140,7 +157,7 @@ export function processDevicePoll(
   }
   // RFC 8628 §3.5: back off on time-outs too. A configuration error does not mend itself.
   if (error === 'slow_down' || result.kind !== 'error' || result.verdict === 'retry') {
-    return { kind: 'pending', intervalMs: slower }
+    return { kind: 'pending', intervalMs: slowerMs(intervalMs) }
   }
   return { kind: 'ended', error: result.error }
 }

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { AuthError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { type Json, logIdOf, parseObject } from './answer.ts'
+import { readIntervalMs, readLifetimeMs, slowerMs } from './device.ts'
 import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
 import type { ClientCredentials, HttpAnswer, HttpRequest, RequestOptions } from './token-endpoint.ts'
 
@@ -19,10 +20,6 @@ export type Registration = {
 
 /** For an answer that does not say: what Feishu's own SDK assumes. */
 const LIFETIME_MS = 600_000
-const INTERVAL_MS = 5_000
-/** RFC 8628 §3.5: a `slow_down` adds five seconds; as in the device grant, a minute is the most. */
-const SLOW_DOWN_MS = 5_000
-const MAX_INTERVAL_MS = 60_000
 /** An app id is part of file names. */
 const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
 
@@ -74,11 +71,6 @@ function withScopes(page: string, scopes: readonly string[]): string {
   return url.href
 }
 
-function seconds(value: unknown, fallbackMs: number): number {
-  const number = Number(value)
-  return Number.isFinite(number) && number > 0 ? number * 1000 : fallbackMs
-}
-
 function read(answer: HttpAnswer): Json {
   if (answer.kind === 'failure') throw answer.error
   return parseObject(answer.body) ?? {}
@@ -105,8 +97,8 @@ export function processRegistration(
     deviceCode: new Secret(deviceCode),
     userCode: untrusted(userCode)?.slice(0, 40) ?? '',
     verificationUrl: withScopes(page, scopes),
-    lifetimeMs: seconds(json.expires_in ?? json.expire_in, LIFETIME_MS),
-    intervalMs: seconds(json.interval, INTERVAL_MS),
+    lifetimeMs: readLifetimeMs(json.expires_in ?? json.expire_in, LIFETIME_MS),
+    intervalMs: readIntervalMs(json.interval),
   }
 }
 
@@ -123,10 +115,7 @@ export function processRegistrationPoll(
   intervalMs: number,
   endpoints: Endpoints,
 ): RegistrationPoll {
-  const slower = {
-    kind: 'pending',
-    intervalMs: Math.min(intervalMs + SLOW_DOWN_MS, MAX_INTERVAL_MS),
-  } as const
+  const slower = { kind: 'pending', intervalMs: slowerMs(intervalMs) } as const
   const json = answer.kind === 'answer' ? parseObject(answer.body) : null
   // RFC 8628 §3.5: back off on time-outs too.
   if (answer.kind === 'failure' || !json || answer.status >= 500) return slower
