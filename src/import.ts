@@ -128,7 +128,7 @@ export async function importTokens(
 ): Promise<TokenRecord> {
   const app = await resolveApp(deps, options.profile)
   const tokenSet = toTokenSet(options.path, deps.clock.now())
-  return deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+  const record = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const stored = await locked.read()
     if (stored.tokenSet && !options.force) {
       throw new AuthError(
@@ -142,5 +142,11 @@ export async function importTokens(
     const record = { generation: stored.generation + 1, tokenSet }
     await locked.commit(record, stored.generation)
     return record
+  })
+  // What is in memory alone ends with this process, and the person is about to delete the file.
+  await deps.store.flush()
+  if (!deps.store.isUnsaved(app.id)) return record
+  throw new AuthError('store_not_writable', `The token set of ${options.path} was not imported.`, {
+    nextStep: `Make room or mend the permissions of ${deps.config.tokenDir}, then import it again.`,
   })
 }

@@ -119,7 +119,15 @@ async function move(id: ProfileId, source: LockedProfile, target: LockedProfile)
       nextStep: 'Run the same command again when that store can be written.',
     })
   }
-  await source.commit({ generation: generation + 1, tokenSet: null }, generation)
+  if (!(await source.commit({ generation: generation + 1, tokenSet: null }, generation))) {
+    throw new AuthError(
+      'store_not_writable',
+      `"${id.profile}" is in its new store, and could not be removed from its old one.`,
+      {
+        nextStep: 'Run the same command again when that store can be written, and use neither before.',
+      },
+    )
+  }
   return next
 }
 

@@ -8,6 +8,7 @@ import type { Deps } from '../src/deps.ts'
 import { AuthError } from '../src/errors.ts'
 import { importTokens } from '../src/import.ts'
 import { nextStep, type TokenSet } from '../src/oauth/token-set.ts'
+import { breakDisk, committing } from './store/fixture.ts'
 import { openDeps } from './support/deps.ts'
 import { failureOf } from './support/failure.ts'
 import { makeFolder } from './support/folder.ts'
@@ -60,6 +61,19 @@ test('the file of the old script is taken over, and left where it is', async () 
   })
   expect(await deps.store.read(ID)).toEqual({ generation: 1, tokenSet })
   expect(readFileSync(join(folder, 'token.json'), 'utf8')).toBe(content)
+})
+
+test('a file whose tokens could not be written by the end is told, so that nobody deletes the file', async () => {
+  await importFile(GOOD)
+  let mend = (): void => {}
+  const store = committing(deps.store, () => {
+    mend = breakDisk(deps.config.tokenDir)
+  })
+  const again = { profile: 'default', path: put(GOOD), force: true }
+  const error = await failureOf(() => importTokens({ ...deps, store }, again))
+  expect([error.code, error.message]).toEqual(['store_not_writable', expect.stringContaining('not imported')])
+  mend()
+  await deps.store.flush()
 })
 
 describe('the end of the access token', () => {

@@ -30,6 +30,8 @@ export const DATABASE: Table = {
   'There is another token set of "{profile}" in the store that was to get it': '目标存储中已有“{profile}”的另一份凭证',
   'Log it out there first': '请先在那里退出登录',
   '"{profile}" could not be written to its new store': '“{profile}”未能写入新的存储',
+  '"{profile}" is in its new store, and could not be removed from its old one': '“{profile}”已写入新的存储，但未能从旧的存储中移除',
+  'Run the same command again when that store can be written, and use neither before': '请在该存储可以写入时重新运行同一命令，在此之前不要使用这两个存储',
   'Run the same command again when that store can be written': '请在该存储可以写入时重新运行同一命令',
   'it was not moved': '未迁移',
   'The row {row} in PostgreSQL': 'PostgreSQL 中的行 {row} ',

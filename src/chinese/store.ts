@@ -110,6 +110,8 @@ export const STORE: Table = {
   '{path} holds neither access_token nor refresh_token': '{path} 中既没有 access_token，也没有 refresh_token',
   'Give the token.json that the old script wrote: JSON with access_token, refresh_token and expires_at': '请提供旧脚本写入的 token.json：包含 access_token、refresh_token 和 expires_at 的 JSON',
   'Profile "{profile}" has a token set already; nothing was imported': '配置“{profile}”已有凭证；未导入任何内容',
+  'The token set of {path} was not imported': '{path} 中的凭证未导入',
+  'Make room or mend the permissions of {directory}, then import it again': '请腾出空间或修正 {directory} 的权限，然后重新导入',
   'Use --force to replace it, or another --profile': '请用 --force 替换，或使用另一个 --profile',
   'The token of "{profile}" could not be deleted from the disk': '无法从磁盘删除“{profile}”的凭证',
 }

@@ -20,6 +20,7 @@ import { temporaryName } from '../../src/files.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
 import { failureOf } from '../support/failure.ts'
 import {
+  breakDisk,
   type Disk,
   exposed,
   ID,
@@ -117,17 +118,6 @@ describe('the lock of a profile', () => {
   })
 })
 
-/** Takes the folder of the records away and puts a file in its place: nothing can be written, by root neither. */
-function breakDisk(): () => void {
-  const folder = join(disk.directory, 'store')
-  renameSync(folder, `${folder}.away`)
-  writeFileSync(folder, '')
-  return () => {
-    rmSync(folder)
-    renameSync(`${folder}.away`, folder)
-  }
-}
-
 describe('a record that cannot be written', () => {
   /** A store with generation 2 in memory alone, and how to mend its disk. */
   async function loseDisk(): Promise<{ store: TokenStore; mend: () => void }> {
@@ -138,7 +128,7 @@ describe('a record that cannot be written', () => {
     await store.withLock(ID, LONG_MS, async (locked) => {
       await locked.prepare(refreshTokenOf(1))
       locked.markSent()
-      mend = breakDisk()
+      mend = breakDisk(disk.directory)
       expect(await locked.commit(makeRecord(2), 1)).toBe(false)
     })
     return { store, mend }
@@ -201,7 +191,7 @@ describe('a record that cannot be written', () => {
     await store.withLock(ID, LONG_MS, async (locked) => {
       await locked.prepare(refreshTokenOf(1))
       locked.markSent()
-      const mend = breakDisk()
+      const mend = breakDisk(disk.directory)
       expect(await locked.commit(makeRecord(2), 1)).toBe(false)
       mend()
       vi.advanceTimersByTime(1_000)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import { Secret } from '../../src/secret.ts'
@@ -84,4 +84,29 @@ export function exposed(directory: string): string[] {
     const stat = statSync(path)
     return (stat.mode & 0o077) !== 0 || (stat.isFile() && readFileSync(path).includes('canary'))
   })
+}
+
+/** Takes the folder of the records away and puts a file in its place: nothing can be written, by root neither. */
+export function breakDisk(directory: string): () => void {
+  const folder = join(directory, 'store')
+  renameSync(folder, `${folder}.away`)
+  writeFileSync(folder, '')
+  return () => {
+    rmSync(folder)
+    renameSync(`${folder}.away`, folder)
+  }
+}
+
+/** The store, with `before` done ahead of each commit. */
+export function committing(store: TokenStore, before: () => void): TokenStore {
+  const withLock: TokenStore['withLock'] = (id, deadlineMs, work) =>
+    store.withLock(id, deadlineMs, (locked) => {
+      const commit = locked.commit.bind(locked)
+      locked.commit = (record, expected) => {
+        before()
+        return commit(record, expected)
+      }
+      return work(locked)
+    })
+  return { ...store, withLock }
 }
