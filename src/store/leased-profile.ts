@@ -221,7 +221,11 @@ export class LeasedProfile implements LockedProfile {
       )
       if (problem !== null && problem.code !== 'store_locked') return problem
       if (problem === null) local.keep(next.record)
-      local.dropRescue()
+      try {
+        local.dropRescue()
+      } catch {
+        // The row has what it holds; the next lease removes it.
+      }
       this.#conclude()
       this.#kept = false
       if (this.#ended) await this.#giveBack()

@@ -124,8 +124,13 @@ export class LocalCopy {
     }
   }
 
+  /** Throws `store_not_writable`. */
   dropRescue(): void {
-    removeFile(this.files.nextPath)
+    try {
+      removeFile(this.files.nextPath)
+    } catch (error) {
+      throw notWritable(this.files.nextPath, error)
+    }
   }
 
   drop(): void {

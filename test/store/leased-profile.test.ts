@@ -1,6 +1,6 @@
 // Leases and what this machine keeps, where the contract of all stores says nothing about them.
 
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { TokenStore } from '../../src/store/token-store.ts'
@@ -206,6 +206,44 @@ describe.skipIf(POSTGRES_MISSING !== null)('a lease', () => {
       })
       expect(await next.read(ID)).toEqual(makeRecord(2))
       expect(existsSync(`${path}.next`)).toBe(false)
+    })
+
+    test('a record that the database takes late ends the lease with the work, not before', async () => {
+      await store.withLock(ID, LONG_MS, async (profile) => {
+        await profile.prepare(refreshTokenOf(1))
+        profile.markSent()
+        await sql('alter table feishu_token_profiles rename to away')
+        expect(await profile.commit(makeRecord(2), 1)).toBe(false)
+        await sql('alter table away rename to feishu_token_profiles')
+        await store.flush()
+        expect(store.isUnsaved(ID)).toBe(false)
+        const error = await failureOf(() => elsewhere().withLock(ID, 0, async () => undefined))
+        expect(error.code).toBe('store_locked')
+      })
+      await elsewhere().withLock(ID, 0, async (profile) =>
+        expect(await profile.read()).toEqual(makeRecord(2)),
+      )
+    })
+
+    test('a rescue file that cannot be removed keeps no record from being taken for saved', async () => {
+      const folder = join(mine, 'postgres', readdirSync(join(mine, 'postgres'))[0] ?? '', 'store')
+      const rescue = join(folder, 'feishu-cli_a1-default.json.next')
+      await store.withLock(ID, LONG_MS, async (profile) => {
+        await profile.prepare(refreshTokenOf(1))
+        profile.markSent()
+        await sql('alter table feishu_token_profiles rename to away')
+        expect(await profile.commit(makeRecord(2), 1)).toBe(false)
+      })
+      rmSync(rescue)
+      mkdirSync(rescue)
+      await sql('alter table away rename to feishu_token_profiles')
+      await store.flush()
+      expect(store.isUnsaved(ID)).toBe(false)
+      expect(await elsewhere().read(ID)).toEqual(makeRecord(2))
+      const next = openPostgresStore(address, mine, () => now)
+      expect((await failureOf(() => next.withLock(ID, 0, async () => undefined))).code).toBe(
+        'store_not_writable',
+      )
     })
 
     test('a full or broken disk is noticed before the token is presented', async () => {
