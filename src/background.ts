@@ -21,8 +21,9 @@ export function createDeliverer(deps: Deps): () => Promise<void> {
     // Under the lock: an older token must not be written over a newer one.
     deliveredGeneration = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
       const { generation, tokenSet } = await locked.read()
-      if (tokenSet) await deps.deliver(app.id, tokenSet)
-      return generation
+      const deliveries = tokenSet ? await deps.deliver(app.id, tokenSet) : []
+      // Somebody was writing to the file, or the time was up: the next wake-up tries again.
+      return deliveries.some(({ status }) => status === 'failed') ? null : generation
     })
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { createDeliverer } from '../src/background.ts'
+import type { Delivery } from '../src/delivery/deliver.ts'
 import { force, makeDeps, seed } from './support/deps.ts'
 
 const env = { FEISHU_DELIVER_TO: 'dotenv:/nonexistent/.env#TOKEN' }
@@ -29,4 +30,21 @@ test('the background work delivers each generation once, whoever stored it', asy
   await force(world.sibling())
   await deliver()
   expect(new Set(delivered).size).toBe(2)
+})
+
+test('a generation that could not be delivered is tried again at the next wake-up', async () => {
+  const world = await makeDeps({ env })
+  const results: Delivery['status'][] = ['failed', 'failed', 'delivered']
+  let calls = 0
+  const deps = {
+    ...world.deps,
+    deliver: async (): Promise<Delivery[]> => {
+      const status = results[calls++] ?? 'unchanged'
+      return [{ target: 'dotenv', status, detail: '', restart_required: false, restart_hint: null }]
+    },
+  }
+  await seed(world)
+  const deliver = createDeliverer(deps)
+  for (let wake = 0; wake < 5; wake += 1) await deliver()
+  expect(calls).toBe(3)
 })
