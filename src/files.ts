@@ -184,12 +184,24 @@ export function removeFile(path: string): void {
   flushDirectory(dirname(path))
 }
 
-/** Renames a file within its directory, durably. Retries for a moment where something else holds the file open. */
-export async function renameFile(from: string, to: string): Promise<void> {
+/** Gives a file another name, in one step of the system. */
+export type Rename = (from: string, to: string) => void
+
+/**
+ * Renames a file within its directory, durably. Retries for a moment where something else holds the file open. False,
+ * and nothing is renamed, once `isWanted` says no.
+ */
+export async function renameFile(
+  from: string,
+  to: string,
+  options: { isWanted?: () => boolean; rename?: Rename } = {},
+): Promise<boolean> {
+  const { isWanted = () => true, rename = renameSync } = options
   const giveUpAt = performance.now() + RENAME_RETRY_MS
   for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 200)) {
+    if (!isWanted()) return false
     try {
-      renameSync(from, to)
+      rename(from, to)
       break
     } catch (error) {
       const busy = ['EPERM', 'EBUSY', 'EACCES'].includes(errnoOf(error) ?? '')
@@ -198,6 +210,7 @@ export async function renameFile(from: string, to: string): Promise<void> {
     }
   }
   flushDirectory(dirname(to))
+  return true
 }
 
 function createFile(path: string, data: Buffer): number {

@@ -6,13 +6,25 @@
 // file open without having truncated it, and writes after that look. Where a file system cannot exchange, the file is
 // read once more and renamed in the same turn of the event loop, which leaves some tens of microseconds.
 
-import { closeSync, constants, fstatSync, linkSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  statSync,
+} from 'node:fs'
 import { platform, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import {
   createFileOnce,
   errnoOf,
   isTemporaryNameOf,
+  type Rename,
   removeFile,
   renameFile,
   temporaryName,
@@ -150,21 +162,25 @@ export async function replaceSharedFile(
   path: string,
   base: Buffer,
   next: Buffer,
-  options: { exchange?: Exchange | null } = {},
+  options: { exchange?: Exchange | null; rename?: Rename } = {},
 ): Promise<boolean> {
   const exchange = options.exchange === undefined ? await loadExchange() : options.exchange
   const temporary = temporaryName(ourName(path))
+  const isBase = () => bytesNow(path)?.equals(base) ?? false
   createFileOnce(temporary, next)
   try {
     removeLeftovers(path)
     // From here to the exchange there is no await: nothing of ours comes between.
-    if (!bytesNow(path)?.equals(base)) {
+    if (!isBase()) {
       removeFile(temporary)
       return false
     }
     if (!tryExchange(exchange, temporary, path)) {
-      await renameFile(temporary, path)
-      return true
+      // Windows refuses while a program has the file open, which may be just about to save it: so it is read each time.
+      const { rename = renameSync } = options
+      const renamed = await renameFile(temporary, path, { isWanted: isBase, rename })
+      if (!renamed) removeFile(temporary)
+      return renamed
     }
   } catch (error) {
     removeFile(temporary)
@@ -188,8 +204,7 @@ export async function createSharedFile(path: string, data: Buffer): Promise<bool
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false
     // A file system without hard links.
-    await renameFile(temporary, path)
-    return true
+    return await renameFile(temporary, path, { isWanted: () => !existsSync(path) })
   } finally {
     removeFile(temporary)
   }

@@ -8,7 +8,7 @@ import {
   removeLeftovers,
   replaceSharedFile,
 } from '../../src/delivery/shared-file.ts'
-import { temporaryName } from '../../src/files.ts'
+import { type Rename, temporaryName } from '../../src/files.ts'
 import { makeHome } from './home.ts'
 
 const { swapSync } = native as unknown as { swapSync: Exchange }
@@ -94,6 +94,31 @@ test('where the file system cannot exchange, the file is renamed', async () => {
     expect(await replaceSharedFile(path, BASE, OURS, { exchange })).toBe(true)
     expect(contents()).toEqual({ f: 'ours' })
   }
+})
+
+test('an edit that is saved while the system refuses the rename is left as it is', async () => {
+  const { path, contents } = makeFile()
+  let renames = 0
+  const rename: Rename = (from, to) => {
+    renames += 1
+    if (renames > 1) return renameSync(from, to)
+    writeFileSync(path, 'theirs')
+    throw Object.assign(new Error('EBUSY: resource busy or locked'), { code: 'EBUSY' })
+  }
+  expect(await replaceSharedFile(path, BASE, OURS, { exchange: null, rename })).toBe(false)
+  expect(contents()).toEqual({ f: 'theirs' })
+})
+
+test('a file that is only read while the system refuses the rename is replaced after that', async () => {
+  const { path, contents } = makeFile()
+  let renames = 0
+  const rename: Rename = (from, to) => {
+    renames += 1
+    if (renames > 2) return renameSync(from, to)
+    throw Object.assign(new Error('EBUSY: resource busy or locked'), { code: 'EBUSY' })
+  }
+  expect(await replaceSharedFile(path, BASE, OURS, { exchange: null, rename })).toBe(true)
+  expect(contents()).toEqual({ f: 'ours' })
 })
 
 test('a file that was removed meanwhile is not created again', async () => {
