@@ -28,22 +28,33 @@ export async function requestDeviceCode(
   return processDeviceAuthorization(answer, app.endpoints)
 }
 
-/** Polls until the person has decided; `decide` gets the end and says whether it was taken. */
+/**
+ * Polls until the person has decided. `decide` gets the end and says whether it was taken; if not, it gets the same end
+ * again after a pause, because the tokens come only once.
+ */
 export function pollDevice(
   deps: Deps,
   app: App,
   pending: PendingAuthorization & { device: NonNullable<PendingAuthorization['device']> },
-  decide: (answer: AuthorizationAnswer) => void,
+  decide: (answer: AuthorizationAnswer) => Promise<boolean>,
 ): { close(): Promise<void> } {
   const { deviceCode } = pending.device
   const url = app.endpoints.token[deps.config.tokenEndpoint]
   let { intervalMs } = pending.device
   let closed = false
   let poll: Promise<void> = Promise.resolve()
-  let timer = setTimeout(next, intervalMs)
+  let timer = setTimeout(() => run(ask), intervalMs)
 
-  function next(): void {
-    poll = ask().catch((error) => deps.log('warn', `device authorization: ${describeError(error)}`))
+  function run(step: () => Promise<void>): void {
+    poll = step().catch((error) => deps.log('warn', `device authorization: ${describeError(error)}`))
+  }
+
+  function later(step: () => Promise<void>): void {
+    if (!closed) timer = setTimeout(() => run(step), intervalMs)
+  }
+
+  async function end(answer: AuthorizationAnswer): Promise<void> {
+    if (!(await decide(answer))) later(() => end(answer))
   }
 
   async function ask(): Promise<void> {
@@ -56,10 +67,10 @@ export function pollDevice(
       now: deps.clock.now(),
       secrets: [deviceCode, app.client.appSecret],
     })
-    if (result.kind === 'tokens') return decide(result)
-    if (result.kind === 'ended') return decide({ kind: 'failure', error: result.error })
+    if (result.kind === 'tokens') return end(result)
+    if (result.kind === 'ended') return end({ kind: 'failure', error: result.error })
     intervalMs = result.intervalMs
-    if (!closed) timer = setTimeout(next, intervalMs)
+    later(ask)
   }
 
   return {

@@ -53,7 +53,9 @@ export class Holder {
     this.#held.describe({})
     if (pending.device) {
       const { device } = pending
-      this.#waiting = pollDevice(this.#deps, this.#app, { ...pending, device }, (end) => void this.#take(end))
+      this.#waiting = pollDevice(this.#deps, this.#app, { ...pending, device }, async (end) => {
+        return (await this.#take(end)).over
+      })
     } else {
       const { redirectUri } = pending
       this.#waiting = await this.#listen().catch(async (error) => {
@@ -103,11 +105,11 @@ export class Holder {
 
   async #decide(query: URLSearchParams): Promise<Page> {
     const response = readAuthorizationResponse(query, expectedOf(this.#app, this.#pending))
-    return response ? this.#take(response) : { kind: 'ignored' }
+    return response ? (await this.#take(response)).page : { kind: 'ignored' }
   }
 
-  async #take(response: AuthorizationAnswer): Promise<Page> {
-    if (this.#decided) return { kind: 'already_used' }
+  async #take(response: AuthorizationAnswer): Promise<{ page: Page; over: boolean }> {
+    if (this.#decided) return { page: { kind: 'already_used' }, over: true }
     this.#decided = true
     const { page, over } = await seenThrough(
       this.#deps,
@@ -115,7 +117,7 @@ export class Holder {
     )
     if (over) void seenThrough(this.#deps, this.#end())
     else this.#decided = false
-    return page
+    return { page, over }
   }
 
   /** Another process may have ended it, or nobody has in time. */

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { resolveApp } from '../src/app.ts'
 import { type StartOptions, type StartResult, startAuthorization } from '../src/authorize.ts'
 import type { Deps } from '../src/deps.ts'
+import { AuthError } from '../src/errors.ts'
 import { stopHolders } from '../src/holder.ts'
 import { encodeRecord, type TokenRecord } from '../src/oauth/token-set.ts'
 import { Secret } from '../src/secret.ts'
@@ -513,4 +514,24 @@ test('an authorization succeeds where the stored token set cannot be opened, whi
   await visit(await world.sandbox.approve(await begin(world.deps)))
   expect(await status(world.deps)).toMatchObject({ status: 'valid', generation: 2 })
   expect(readdirSync(folder).filter((name) => name.includes('.corrupt-'))).toHaveLength(1)
+})
+
+test('tokens that a device code has brought wait for a store that is not free, and are not lost', async () => {
+  const world = await makeWorld({ knobs: { deviceIntervalMs: 1_000 } })
+  const { store } = world.deps
+  let refusals = 0
+  const withLock: typeof store.withLock = async (id, deadlineMs, work) => {
+    if (refusals > 0) {
+      refusals -= 1
+      throw new AuthError('store_locked', 'Somebody works on it.', { nextStep: 'Try again.' })
+    }
+    return store.withLock(id, deadlineMs, work)
+  }
+  const deps = { ...world.deps, store: { ...store, withLock } }
+  onTestFinished(() => stopHolders(deps))
+  const started = await start(deps, { method: 'device' })
+  await world.sandbox.approveDevice(started.pending?.device?.userCode ?? '')
+  refusals = 2
+  expect(await status(deps, 10)).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
+  expect(refusals).toBe(0)
 })
