@@ -199,7 +199,7 @@ export class ProfileFiles {
     let current: number
     try {
       const opened = await this.sealed.open(this.path, this.binding('token-set'))
-      current = opened?.header.generation ?? this.highestGeneration()
+      current = Math.max(opened?.header.generation ?? 0, this.highestGeneration())
     } catch {
       // The record in place cannot be opened now; perhaps it can later, and then this file is needed still.
       return 0

@@ -126,6 +126,16 @@ describe('an older copy that somebody puts back', () => {
 })
 
 describe('a record that a crash left written but not in place', () => {
+  test('is taken over an older copy that somebody has put back, too', async () => {
+    await storeUpTo(disk, 1)
+    const old = readFileSync(disk.path)
+    await storeUpTo(disk, 3)
+    const next = await nextRecord(4)
+    writeFileSync(disk.path, old)
+    writeFileSync(`${disk.path}.next`, next, { mode: 0o600 })
+    expect(await disk.open().withLock(ID, LONG_MS, (locked) => locked.read())).toEqual(makeRecord(4))
+  })
+
   test.each([0, 1, 20_000])('is taken over, with %d blanks behind it', async (blanks) => {
     await storeUpTo(disk, 1)
     const next = await nextRecord()
