@@ -141,6 +141,6 @@ test('what a killed delivery left is removed, once it is old, and nothing else',
   writeFileSync(temporaryName(join(home.path, '.feishu-token-mcp')), 'left')
   removeLeftovers(path)
   expect(readdirSync(home.path)).toHaveLength(4)
-  removeLeftovers(path, -1)
+  removeLeftovers(path, Number.NEGATIVE_INFINITY)
   expect(readdirSync(home.path).sort()).toEqual(['f', 'f.other.tmp', 'folder.tmp'])
 })
