@@ -132,8 +132,8 @@ const SHORT: Patch = {
 
 const HIGHEST = 'const highest = this.highestGeneration()\n    '
 const OPENED =
-  "const opened = await this.sealed.open(this.path, this.binding('token-set')).catch((error) => {\n" +
-  '      this.refuseForeign()\n      throw error\n    })\n    '
+  "const opened = await this.sealed.open(this.path, this.binding('token-set')).catch(async (error) => {\n" +
+  '      await this.refuseForeign()\n      throw error\n    })\n    '
 /** Once only: a look that goes on is not stopped again. */
 const STOP =
   "if (process.env.STOP_BETWEEN) { delete process.env.STOP_BETWEEN; process.kill(process.pid, 'SIGSTOP') }\n    "
