@@ -4,6 +4,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { setStage } from './support/program.ts'
+import { HAS_TMUX, openTerminal } from './support/terminal.ts'
 
 type Run = { code: number | null; stdout: string; stderr: string; left: string[] }
 
@@ -57,10 +59,25 @@ test('without a terminal it prints an entry for its sandbox, and leaves neither 
   const { stdout } = await runDemo()
   const entry = JSON.parse(/^\{[\s\S]*?^\}/m.exec(stdout)?.[0] ?? '').mcpServers['feishu-token-sandbox']
   expect(entry).toMatchObject({ command: 'node', args: [resolve('dist/main.js')] })
+  expect(stdout).toContain('This run ends now, and its sandbox with it')
   expect(stdout).toContain(`answers at ${entry.env.FEISHU_OPEN_URL};`)
   for (const url of [entry.env.FEISHU_OPEN_URL, entry.env.FEISHU_REDIRECT_URI]) {
     await expect(fetch(url)).rejects.toThrow()
   }
+})
+
+test.skipIf(!HAS_TMUX)('at a terminal without a display the sandbox stays up until Ctrl-C', async () => {
+  const stage = await setStage({ env: { TERM: 'xterm', LANG: 'C.UTF-8' } })
+  const demo = `env -u DISPLAY -u WAYLAND_DISPLAY "${process.execPath}" .build/run.mjs test/demo.ts`
+  const terminal = openTerminal(stage, demo)
+  const [, url] = await terminal.seen(/sandbox answers at (http:\S+);/)
+  await terminal.seen(/it approves by itself/)
+  await terminal.seen(/The sandbox stays up for it until you press Ctrl-C/)
+  expect((await fetch(String(url))).status).toBeGreaterThan(0)
+  terminal.press('C-c')
+  await terminal.seen(/ended with \d+/)
+  await expect(fetch(String(url))).rejects.toThrow()
+  expect(terminal.transcript()).not.toContain('This run ends now')
 })
 
 test('a demo that fails says so and ends with 1', async () => {

@@ -48,10 +48,14 @@ function hasDisplay(): boolean {
   return process.platform !== 'linux' || Boolean(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME)
 }
 
+/** Whether the sandbox stays up until Ctrl-C: somebody is at a terminal and did not ask for a run by itself. */
+function staysUp(): boolean {
+  return !options.auto && process.stdin.isTTY && process.stdout.isTTY
+}
+
 /** Whether a person is there to approve. */
 function hasPerson(): boolean {
-  if (options.auto || !process.stdin.isTTY || !process.stdout.isTTY) return false
-  return options['no-browser'] || hasDisplay()
+  return staysUp() && (options['no-browser'] || hasDisplay())
 }
 
 /** Calls a tool as an assistant does. */
@@ -81,7 +85,7 @@ function expectFact(facts: Facts, name: string, wanted: unknown): void {
 async function approve(sandbox: Sandbox, link: string): Promise<void> {
   say(`\nThe consent page of the sandbox:\n\n  ${link}\n`)
   if (!hasPerson()) {
-    say('Nobody is asked in this run: it approves by itself.\n')
+    say('Nobody is asked in this run: it approves by itself (`npm run demo -- --no-browser` asks you).\n')
     const page = await fetch(await sandbox.approve(link))
     if (page.status !== 200) throw new Error(`the callback page answered ${page.status}`)
     return
@@ -148,13 +152,15 @@ function showEntry(settings: Record<string, string>): void {
   heading('Try it with your own assistant')
   const entry = { command: 'node', args: [PROGRAM], env: settings }
   say(JSON.stringify({ mcpServers: { 'feishu-token-sandbox': entry } }, null, 2))
-  say('\nThis block goes into ~/.cursor/mcp.json (Cursor), claude_desktop_config.json (Claude Desktop) or')
-  say('.mcp.json (Claude Code). Then say: "Re-authorize Feishu."')
-  if (hasPerson()) {
+  if (staysUp()) {
+    say('\nThis block goes into ~/.cursor/mcp.json (Cursor), claude_desktop_config.json (Claude Desktop) or')
+    say('.mcp.json (Claude Code). Then say: "Re-authorize Feishu."')
     say('\nThe sandbox stays up for it until you press Ctrl-C; then it is gone, with all that it stored.')
   } else {
-    say('\nThis run ends now, and its sandbox with it. In a terminal, `npm run demo` keeps the sandbox up')
-    say('until Ctrl-C; add `-- --no-browser` where there is no display.')
+    say(
+      '\nThis run ends now, and its sandbox with it, so this block leads nowhere. In a terminal, `npm run demo`',
+    )
+    say('keeps the sandbox up until Ctrl-C, and such a block works.')
   }
 }
 
@@ -183,7 +189,7 @@ async function run(signal: AbortSignal): Promise<void> {
     await client.connect(new StdioClientTransport({ command: process.execPath, args: [PROGRAM], env }))
     await play(sandbox, caller(client))
     showEntry(settings)
-    if (hasPerson() && !signal.aborted) await once(signal, 'abort')
+    if (staysUp() && !signal.aborted) await once(signal, 'abort')
   } finally {
     await client.close()
     await sandbox.close()
