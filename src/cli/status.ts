@@ -28,6 +28,12 @@ function duration(seconds: number | null): string {
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} days`
 }
 
+/** Whether no authorization is worth a line: there was none, or a logout came after it. */
+function isPast({ authorization_status, status }: TokenStatus): boolean {
+  if (authorization_status === 'succeeded') return status === 'not_authorized'
+  return authorization_status === 'none'
+}
+
 /** The status for people. */
 export function statusText(answer: TokenStatus, command: string, profile: string | undefined): string {
   const who = answer.user_name ?? answer.user_open_id
@@ -47,7 +53,7 @@ export function statusText(answer: TokenStatus, command: string, profile: string
     ],
     ['log in again by', answer.reauthorize_by],
     ['scopes', answer.granted_scopes.join(' ') || null],
-    ['authorization', answer.authorization_status === 'none' ? null : answer.authorization_status],
+    ['authorization', isPast(answer) ? null : answer.authorization_status],
     ['why', answer.authorization_error],
     ['key in', answer.key_source],
     ['verified', answer.verified === null ? null : answer.verified ? 'yes' : 'no, Feishu refused it'],

@@ -378,6 +378,10 @@ test('logout revokes and forgets the tokens, and the generation goes on', async 
   const [link] = await login.written(LINK)
   await fetch(await stage.sandbox.approve(link, { user: eve }))
   expect(json(await login.end)).toMatchObject({ status: 'valid', generation: 3, user_name: 'Eve' })
+  // What the logout took back is no longer called a success.
+  expect((await run(stage, ['status'])).stdout).toContain('authorization:   succeeded')
+  await run(stage, ['logout'])
+  expect((await run(stage, ['status'])).stdout).not.toContain('authorization:')
 })
 
 test('logout forgets the tokens even if Feishu does not confirm', async () => {
