@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createPerson } from './feishu-sandbox/person.ts'
 import { setStage } from './support/program.ts'
-import { HAS_TMUX, openTerminal } from './support/terminal.ts'
+import { HAS_TMUX, openTerminal, type Terminal } from './support/terminal.ts'
 
 type Run = { code: number | null; stdout: string; stderr: string; left: string[] }
 
@@ -66,18 +67,34 @@ test('without a terminal it prints an entry for its sandbox, and leaves neither 
   }
 })
 
-test.skipIf(!HAS_TMUX)('at a terminal without a display the sandbox stays up until Ctrl-C', async () => {
-  const stage = await setStage({ env: { TERM: 'xterm', LANG: 'C.UTF-8' } })
-  const demo = `env -u DISPLAY -u WAYLAND_DISPLAY "${process.execPath}" .build/run.mjs test/demo.ts`
-  const terminal = openTerminal(stage, demo)
-  const [, url] = await terminal.seen(/sandbox answers at (http:\S+);/)
-  await terminal.seen(/it approves by itself/)
-  await terminal.seen(/The sandbox stays up for it until you press Ctrl-C/)
-  expect((await fetch(String(url))).status).toBeGreaterThan(0)
-  terminal.press('C-c')
-  await terminal.seen(/ended with \d+/)
-  await expect(fetch(String(url))).rejects.toThrow()
-  expect(terminal.transcript()).not.toContain('This run ends now')
+describe.skipIf(!HAS_TMUX)('at a terminal without a display', () => {
+  async function openDemo(...args: string[]): Promise<{ terminal: Terminal; url: string }> {
+    const stage = await setStage({ env: { TERM: 'xterm', LANG: 'C.UTF-8' } })
+    const demo = `"${process.execPath}" .build/run.mjs test/demo.ts ${args.join(' ')}`
+    const terminal = openTerminal(stage, `env -u DISPLAY -u WAYLAND_DISPLAY ${demo}`)
+    const [, url = ''] = await terminal.seen(/sandbox answers at (http:\S+);/)
+    return { terminal, url }
+  }
+
+  test('it approves by itself, ends, and says how it would stay', async () => {
+    const { terminal, url } = await openDemo()
+    await terminal.seen(/it approves by itself/)
+    await terminal.seen(/add `-- --no-browser` where there is no display/)
+    await terminal.seen(/ended with 0/)
+    await expect(fetch(url)).rejects.toThrow()
+  })
+
+  test('with --no-browser it waits for a person, and stays up until Ctrl-C', async () => {
+    const { terminal, url } = await openDemo('--no-browser')
+    const [, link = ''] = await terminal.seen(/^ *(http\S+\/authorize\?\S+)/m)
+    await createPerson(url).approve(link).then(fetch)
+    await terminal.seen(/The sandbox stays up for it until you press Ctrl-C/)
+    expect((await fetch(url)).status).toBeGreaterThan(0)
+    terminal.press('C-c')
+    await terminal.seen(/ended with \d+/)
+    await expect(fetch(url)).rejects.toThrow()
+    expect(terminal.transcript()).not.toContain('This run ends now')
+  })
 })
 
 test('a demo that fails says so and ends with 1', async () => {

@@ -48,14 +48,10 @@ function hasDisplay(): boolean {
   return process.platform !== 'linux' || Boolean(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME)
 }
 
-/** Whether the sandbox stays up until Ctrl-C: somebody is at a terminal and did not ask for a run by itself. */
-function staysUp(): boolean {
-  return !options.auto && process.stdin.isTTY && process.stdout.isTTY
-}
-
-/** Whether a person is there to approve. */
+/** Whether a person is there to approve, and to whom the sandbox is of use afterwards. */
 function hasPerson(): boolean {
-  return staysUp() && (options['no-browser'] || hasDisplay())
+  if (options.auto || !process.stdin.isTTY || !process.stdout.isTTY) return false
+  return options['no-browser'] || hasDisplay()
 }
 
 /** Calls a tool as an assistant does. */
@@ -152,7 +148,7 @@ function showEntry(settings: Record<string, string>): void {
   heading('Try it with your own assistant')
   const entry = { command: 'node', args: [PROGRAM], env: settings }
   say(JSON.stringify({ mcpServers: { 'feishu-token-sandbox': entry } }, null, 2))
-  if (staysUp()) {
+  if (hasPerson()) {
     say('\nThis block goes into ~/.cursor/mcp.json (Cursor), claude_desktop_config.json (Claude Desktop) or')
     say('.mcp.json (Claude Code). Then say: "Re-authorize Feishu."')
     say('\nThe sandbox stays up for it until you press Ctrl-C; then it is gone, with all that it stored.')
@@ -160,7 +156,7 @@ function showEntry(settings: Record<string, string>): void {
     say(
       '\nThis run ends now, and its sandbox with it, so this block leads nowhere. In a terminal, `npm run demo`',
     )
-    say('keeps the sandbox up until Ctrl-C, and such a block works.')
+    say('keeps the sandbox up until Ctrl-C; add `-- --no-browser` where there is no display.')
   }
 }
 
@@ -189,7 +185,7 @@ async function run(signal: AbortSignal): Promise<void> {
     await client.connect(new StdioClientTransport({ command: process.execPath, args: [PROGRAM], env }))
     await play(sandbox, caller(client))
     showEntry(settings)
-    if (staysUp() && !signal.aborted) await once(signal, 'abort')
+    if (hasPerson() && !signal.aborted) await once(signal, 'abort')
   } finally {
     await client.close()
     await sandbox.close()
