@@ -137,7 +137,7 @@ function* chunks(bytes: number): Generator<Buffer> {
 /** Runs this file again as one of the peers; it reports its origin and key. */
 async function startPeer(node: string, role: string, origin = ''): Promise<Peer> {
   const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env
-  const child = fork('.build/run.mjs', ['bench/gateway.ts', role, origin], { execPath: node, env })
+  const child = fork('scripts/run.mjs', ['bench/gateway.ts', role, origin], { execPath: node, env })
   const [message] = (await once(child, 'message')) as [{ origin: string; key: string }]
   const client = new UndiciAgent()
   const stop = () => {

@@ -2,8 +2,8 @@
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { refreshToken } from '../src/refresh.ts'
-import { tokenStatus } from '../src/status.ts'
+import { refreshToken } from '../src/refresh/refresh.ts'
+import { tokenStatus } from '../src/status/status.ts'
 import { seededRandom } from '../test/faults/process.ts'
 import { openTheatre, type Scene, setScene } from '../test/faults/scene.ts'
 import { htmlPage, rateLimited, redirectTo } from '../test/feishu-sandbox/fault-presets.ts'

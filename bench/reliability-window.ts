@@ -4,7 +4,7 @@ import diagnostics from 'node:diagnostics_channel'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { dirname, join } from 'node:path'
-import { refreshToken } from '../src/refresh.ts'
+import { refreshToken } from '../src/refresh/refresh.ts'
 import { openTheatre, setScene } from '../test/faults/scene.ts'
 
 export type Window = { rounds: number; ours: number[]; bare: number[] }

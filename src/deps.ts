@@ -1,14 +1,13 @@
 import type { Dispatcher } from 'undici'
-import type { ActivityLog } from './activity.ts'
-import type { Clock } from './clock.ts'
-import type { Config, LogLevel } from './config.ts'
+import type { Config, LogLevel } from './config/config.ts'
 import type { Delivery } from './delivery/deliver.ts'
-import type { Holder } from './holder.ts'
-import type { Request } from './oauth/token-endpoint.ts'
-import type { TokenSet } from './oauth/token-set.ts'
-import type { RefreshResult } from './refresh.ts'
+import type { ActivityLog } from './machine/activity.ts'
+import type { Clock } from './machine/clock.ts'
+import type { Request } from './oauth/http.ts'
+import type { TokenRecord, TokenSet } from './oauth/token-set.ts'
+import type { ProfileId } from './profile.ts'
 import type { Secret } from './secret.ts'
-import type { ProfileId, TokenStore } from './store/token-store.ts'
+import type { TokenStore } from './store/token-store.ts'
 
 /** Writes one line to stderr. Nothing secret is ever given to it. */
 export type Log = (level: LogLevel, message: string) => void
@@ -38,9 +37,21 @@ export type Deps = {
   /** Refreshes under way in this process, by profile: calls share them. */
   refreshes: Map<string, Promise<RefreshResult>>
   /** Authorizations whose answer this process waits for, by profile. */
-  holders: Map<string, Holder>
+  holders: Map<string, Waiting>
   /** Authorization responses under work in this process: their codes may be spent, so they are brought to an end. */
   exchanges: Set<Promise<unknown>>
   /** Aborted when the process is about to end: nobody waits for a person any longer. */
   closing: AbortSignal
+}
+
+/** A process that waits for the answer to a pending authorization. */
+export type Waiting = { readonly id: string; stop(): Promise<void> }
+
+export type RefreshResult = {
+  status: 'refreshed' | 'still_valid' | 'refreshed_elsewhere'
+  record: TokenRecord
+  remainingMs: number
+  /** False: the new token set is in memory only, so far. */
+  persisted: boolean
+  deliveries: Delivery[]
 }

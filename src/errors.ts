@@ -1,4 +1,5 @@
 /** What the caller does about an error (DESIGN: the contract, error codes). */
+
 export type Recovery = 'retry' | 'wait' | 'reauthorize' | 'fix_config'
 
 /** Stable: programs branch on these. RFC names where there is one. */
@@ -62,7 +63,7 @@ const RECOVERY: Readonly<Record<ErrorCode, Recovery>> = {
   challenge_required: 'fix_config',
 }
 
-export type AuthErrorDetails = {
+export type CodedErrorDetails = {
   /** One sentence that names the next tool, command or setting. */
   nextStep: string
   /** Feishu's number, where Feishu answered. */
@@ -74,16 +75,16 @@ export type AuthErrorDetails = {
 }
 
 /** The one error class. `message` is a sentence for a person; nothing secret is in it, nor in `cause`. */
-export class AuthError extends Error {
+export class CodedError extends Error {
   readonly code: ErrorCode
   readonly recovery: Recovery
   readonly nextStep: string
   readonly feishuCode: number | null
   readonly logId: string | null
 
-  constructor(code: ErrorCode, message: string, details: AuthErrorDetails) {
+  constructor(code: ErrorCode, message: string, details: CodedErrorDetails) {
     super(message, { cause: details.cause })
-    this.name = 'AuthError'
+    this.name = 'CodedError'
     this.code = code
     this.recovery = RECOVERY[code]
     this.nextStep = details.nextStep
@@ -94,7 +95,7 @@ export class AuthError extends Error {
 
 /** What a log may tell of an error. The text of one that nobody foresaw may hold anything: it is only named. */
 export function describeError(error: unknown): string {
-  if (error instanceof AuthError) return `${error.code}: ${error.message}`
+  if (error instanceof CodedError) return `${error.code}: ${error.message}`
   const errno = (error as NodeJS.ErrnoException | null)?.code
   const code = typeof errno === 'string' && /^[A-Z0-9_]+$/.test(errno) ? ` (${errno})` : ''
   return error instanceof Error ? `${error.name}${code}` : typeof error
@@ -107,4 +108,29 @@ export function traceOf(error: unknown): string {
     .split('\n')
     .filter((line) => /^ +at /.test(line))
     .join('\n')
+}
+
+/** The errno of a file system error, or null for any other error. */
+export function errnoOf(error: unknown): string | null {
+  const code = (error as NodeJS.ErrnoException | null)?.code
+  return typeof code === 'string' ? code : null
+}
+
+/** Any error as one of ours. What we did not foresee is named without its text, which may hold anything. */
+export function toCodedError(error: unknown): CodedError {
+  if (error instanceof CodedError) return error
+  const errno = errnoOf(error)
+  const path = (error as NodeJS.ErrnoException | null)?.path
+  if (errno && /^E[A-Z]+$/.test(errno)) {
+    const where = typeof path === 'string' ? path : 'A file'
+    return new CodedError('store_not_writable', `${where} cannot be used (${errno}).`, {
+      nextStep: 'Mend that, then try again; nothing was lost.',
+      cause: error,
+    })
+  }
+  const name = error instanceof Error ? error.name : typeof error
+  return new CodedError('unexpected_response', `feishu-token-mcp met an error of its own (${name}).`, {
+    nextStep: 'Try again; if it stays so, set FEISHU_LOG_LEVEL=debug and report what stands on stderr.',
+    cause: error,
+  })
 }

@@ -3,9 +3,10 @@
 
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
-import type { LogLevel } from './config.ts'
+import type { LogLevel } from './config/config.ts'
 import type { Deps, Log } from './deps.ts'
-import { AuthError, describeError, traceOf } from './errors.ts'
+import { CodedError, describeError, traceOf } from './errors.ts'
+import { settle } from './wiring/settle.ts'
 
 declare const VERSION: string
 
@@ -18,13 +19,17 @@ const SECRET_VARIABLES = [
   'USER_ACCESS_TOKEN',
   'FEISHU_USER_ACCESS_TOKEN',
 ]
+
 /** Its descriptor: `process.stdout` would open a stream. */
 const STDOUT = 1
+
 const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
+
 /** Background work begins this long after the handshake: some clients start a copy only to probe it. */
 const BACKGROUND_DELAY_MS = 5_000
 
 const environment: Readonly<Record<string, string | undefined>> = { ...process.env }
+
 for (const name of SECRET_VARIABLES) delete process.env[name]
 
 /** How this process was started, for hints that name a command. */
@@ -64,7 +69,7 @@ function homeDirectory(): string {
 
 /** Throws `config_invalid`. */
 async function openDeps(closing: AbortSignal): Promise<Deps> {
-  const { openDeps } = await import('./open-deps.ts')
+  const { openDeps } = await import('./wiring/open-deps.ts')
   return openDeps({
     machine: { platform: process.platform, environment },
     home: homeDirectory(),
@@ -100,11 +105,11 @@ async function serveMcp(): Promise<number> {
     getDeps,
     log: (error) => {
       log('warn', describeError(error))
-      if (!(error instanceof AuthError)) log('debug', traceOf(error))
+      if (!(error instanceof CodedError)) log('debug', traceOf(error))
     },
     onInitialized: () => {
       const timer = setTimeout(async () => {
-        const { startBackground } = await import('./background.ts')
+        const { startBackground } = await import('./wiring/background.ts')
         try {
           stopBackground = startBackground(await getDeps())
         } catch {
@@ -124,17 +129,6 @@ async function serveMcp(): Promise<number> {
   if (opening) await opening.then(settle, () => undefined)
   await connection.close()
   return 0
-}
-
-/** Ends what is under way: a refresh or a code that was sent is finished and kept, the listener's port is given back. */
-async function settle(deps: Deps): Promise<void> {
-  await Promise.allSettled(deps.refreshes.values())
-  if (deps.holders.size > 0 || deps.exchanges.size > 0) {
-    const { stopHolders } = await import('./holder.ts')
-    await stopHolders(deps)
-  }
-  await deps.store.flush()
-  deps.activity.flush()
 }
 
 async function runCommand(args: string[]): Promise<number> {

@@ -340,7 +340,7 @@ describe('the guard bites', () => {
     ['status.ts', 'const now = new Date()', 'reads the wall clock'],
     ['status.ts', 'console.log(tokenSet)', 'uses console'],
     ['status.ts', 'class StatusError extends Error {}', 'has an error class of its own'],
-    ['status.ts', 'class StatusError extends AuthError {}', 'has an error class of its own'],
+    ['status.ts', 'class StatusError extends CodedError {}', 'has an error class of its own'],
     ['status.ts', 'export default function status() {}', 'has a default export'],
     ['status.ts', 'export { status as default }', 'has a default export'],
     ['status.ts', "export * from './refresh.ts'", 're-exports'],
@@ -357,7 +357,7 @@ describe('the guard bites', () => {
   })
 
   test.each<[string, string]>([
-    ['oauth/pkce.ts', "import { createHash } from 'node:crypto'\nimport { AuthError } from '../errors.ts'"],
+    ['oauth/pkce.ts', "import { createHash } from 'node:crypto'\nimport { CodedError } from '../errors.ts'"],
     [
       'store/envelope.ts',
       "import type { Brand } from '../config.ts'\nimport { type Brand as B } from '../config.ts'",

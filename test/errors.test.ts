@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { AuthError, describeError, type ErrorCode, type Recovery, traceOf } from '../src/errors.ts'
+import { CodedError, describeError, type ErrorCode, type Recovery, traceOf } from '../src/errors.ts'
 
 /** The contract's table, written down a second time. */
 const CONTRACT: Readonly<Record<Recovery, readonly ErrorCode[]>> = {
@@ -40,20 +40,20 @@ const CONTRACT: Readonly<Record<Recovery, readonly ErrorCode[]>> = {
 
 describe.each(Object.entries(CONTRACT))('the recovery %s', (recovery, codes) => {
   test.each(codes)('belongs to %s', (code) => {
-    expect(new AuthError(code, 'It failed.', { nextStep: 'Mend it.' }).recovery).toBe(recovery)
+    expect(new CodedError(code, 'It failed.', { nextStep: 'Mend it.' }).recovery).toBe(recovery)
   })
 })
 
 describe('an error', () => {
   test('without an answer of Feishu says so with null', () => {
-    const error = new AuthError('network_error', 'It failed.', { nextStep: 'Mend it.' })
-    expect(error).toMatchObject({ name: 'AuthError', message: 'It failed.', nextStep: 'Mend it.' })
+    const error = new CodedError('network_error', 'It failed.', { nextStep: 'Mend it.' })
+    expect(error).toMatchObject({ name: 'CodedError', message: 'It failed.', nextStep: 'Mend it.' })
     expect([error.feishuCode, error.logId, error.cause]).toEqual([null, null, undefined])
   })
 
   test('keeps the number and log id of an answer, and its evidence', () => {
     const cause = new Error('why')
-    const error = new AuthError('invalid_grant', 'No.', {
+    const error = new CodedError('invalid_grant', 'No.', {
       nextStep: '.',
       feishuCode: 20064,
       logId: 'l1',
@@ -65,7 +65,7 @@ describe('an error', () => {
 })
 
 test('a log names an error that nobody foresaw, and where it came from, without its text', () => {
-  const known = new AuthError('store_locked', 'Another process holds the lock.', { nextStep: 'Wait.' })
+  const known = new CodedError('store_locked', 'Another process holds the lock.', { nextStep: 'Wait.' })
   expect(describeError(known)).toBe('store_locked: Another process holds the lock.')
   const bug = Object.assign(new TypeError('hunter2\nhunter2'), { code: 'ERR_INVALID_URL' })
   expect(describeError(bug)).toBe('TypeError (ERR_INVALID_URL)')

@@ -1,4 +1,4 @@
-import type { Table } from './translation.ts'
+import type { Table } from './table.ts'
 
 /** What the commands say of themselves. */
 // biome-ignore format: a table, one row a line

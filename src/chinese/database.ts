@@ -1,4 +1,4 @@
-import type { Table } from './translation.ts'
+import type { Table } from './table.ts'
 
 /** The store that several machines share, and the way into it. */
 // biome-ignore format: a table, one row a line

@@ -1,4 +1,4 @@
-import type { Table } from './translation.ts'
+import type { Table } from './table.ts'
 
 /** What became of each delivery target. */
 // biome-ignore format: a table, one row a line

@@ -1,4 +1,4 @@
-import type { Table } from './translation.ts'
+import type { Table } from './table.ts'
 
 /** The authorization, the refresh, and what Feishu or the network answers. */
 // biome-ignore format: a table, one row a line

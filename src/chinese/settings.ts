@@ -1,4 +1,4 @@
-import type { Table } from './translation.ts'
+import type { Table } from './table.ts'
 
 /** What is wrong with a setting, a scope or a target. */
 // biome-ignore format: a table, one row a line

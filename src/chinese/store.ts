@@ -1,4 +1,4 @@
-import type { Table } from './translation.ts'
+import type { Table } from './table.ts'
 
 /** The store, its files, its key and its lock; profiles, imports and the move of a key. */
 // biome-ignore format: a table, one row a line

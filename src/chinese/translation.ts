@@ -10,10 +10,8 @@ import { DELIVERY } from './delivery.ts'
 import { FEISHU } from './feishu.ts'
 import { SETTINGS } from './settings.ts'
 import { STORE } from './store.ts'
+import type { Table } from './table.ts'
 import { WORDS } from './words.ts'
-
-/** English without its full stop → Chinese. A `{hole}` stands for a value, a `{#hole}` for a number. */
-export type Table = Readonly<Record<string, string>>
 
 type Entry = {
   english: string
@@ -35,17 +33,22 @@ const MARKS: Readonly<Record<string, string>> = {
   '?': '？',
   '!': '！',
 }
+
 /** Twice the longest line of ours, which has several links; the time for a line grows with its square. */
 const LONGEST = 6_000
+
 /** What a value may not reach over when a sentence begins with it. */
 const WITHIN_SENTENCE = '(?:(?![.;:?] ).)+?'
+
 /** What must follow for a sentence or clause to be over, by how it ends; a value may hold commas and brackets. */
 const ENDS = {
   text: '(?=[.,;:?!)]+(?: |$)| \\(|$)',
   mark: '(?=[.,;:]? |[.,;:]?$)',
   hole: '(?=[.;](?: |$)|$)',
 }
+
 const HAN = '[\\p{Script=Han}，。；：？！（）“”]'
+
 const NEEDLESS_BLANK = new RegExp(
   `(?<=${HAN}) +(?=[\\p{Script=Han}（“])|(?<=[，。；：？！）”]) +(?=\\S)`,
   'gu',

@@ -1,4 +1,4 @@
-import type { Table } from './translation.ts'
+import type { Table } from './table.ts'
 
 /** What stands alone in a column: labels, and the values that we give ourselves. */
 // biome-ignore format: a table, one row a line

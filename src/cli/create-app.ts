@@ -1,7 +1,8 @@
 // `setup --create-app`: Feishu creates the app for a person who opens a link, then the person logs in with a second one.
 
+import { awaitRegistration, beginRegistration, keepApp } from '../app/setup.ts'
+import type { NewApp } from '../oauth/credentials.ts'
 import type { Registration } from '../oauth/registration.ts'
-import { awaitRegistration, beginRegistration, keepApp, type NewApp } from '../setup.ts'
 import type { Invocation } from './io.ts'
 import { login } from './login.ts'
 

@@ -1,11 +1,12 @@
-import { resolveApp } from '../app.ts'
-import { deliverCopies } from '../deliver.ts'
+import { resolveApp } from '../app/app.ts'
 import type { Delivery } from '../delivery/deliver.ts'
-import { AuthError } from '../errors.ts'
-import { pullRecord } from '../pull.ts'
-import { LOCK_MS, notAuthorized } from '../refresh.ts'
+import { CodedError } from '../errors.ts'
+import { deliverCopies } from '../hand-over/deliver.ts'
+import { pullRecord } from '../hand-over/pull.ts'
+import { notAuthorized } from '../refresh/refresh.ts'
+import { LOCK_MS } from '../store/token-store.ts'
 import { type Command, print } from './io.ts'
-import { expectOperands } from './run.ts'
+import { expectOperands } from './usage.ts'
 
 const DONE: readonly Delivery['status'][] = ['delivered', 'unchanged']
 
@@ -13,7 +14,7 @@ const DONE: readonly Delivery['status'][] = ['delivered', 'unchanged']
 export const deliver: Command = async ({ cli, deps, profile, options, operands }) => {
   expectOperands(cli, operands, [])
   if (profile !== deps.config.profile) {
-    throw new AuthError('config_invalid', `FEISHU_DELIVER_TO belongs to profile "${deps.config.profile}".`, {
+    throw new CodedError('config_invalid', `FEISHU_DELIVER_TO belongs to profile "${deps.config.profile}".`, {
       nextStep: `Set FEISHU_PROFILE=${profile} beside the targets that are meant for it.`,
     })
   }

@@ -1,8 +1,8 @@
-import { type Diagnosis, diagnose, diagnoseSettings } from '../doctor.ts'
-import type { Check, Runtime } from '../doctor-check.ts'
-import type { AuthError } from '../errors.ts'
+import type { Check, Runtime } from '../doctor/check.ts'
+import { type Diagnosis, diagnose, diagnoseSettings } from '../doctor/doctor.ts'
+import type { CodedError } from '../errors.ts'
 import { type Cli, type Command, forTerminal, type Options, print } from './io.ts'
-import { expectOperands } from './run.ts'
+import { expectOperands } from './usage.ts'
 
 const FAILED = 1
 const NOT_CONFIGURED = 2
@@ -14,7 +14,7 @@ export const doctor: Command = async ({ cli, deps, profile, options, operands })
 }
 
 /** The same where the settings cannot be used. */
-export async function doctorOfSettings(cli: Cli, options: Options, problem: AuthError): Promise<number> {
+export async function doctorOfSettings(cli: Cli, options: Options, problem: CodedError): Promise<number> {
   return show(cli, options, await diagnoseSettings(problem, runtimeOf(cli)))
 }
 

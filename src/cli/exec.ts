@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
-import { type App, resolveApp } from '../app.ts'
+import { type App, resolveApp } from '../app/app.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { notAuthorized } from '../refresh.ts'
+import { notAuthorized } from '../refresh/refresh.ts'
 import type { Cli, Command, Invocation } from './io.ts'
-import { usageError } from './run.ts'
+import { usageError } from './usage.ts'
 import type { Start } from './windows-command.ts'
 
 /** What a shell answers for a command that is not there, and for one that cannot be run. */
@@ -41,14 +41,14 @@ async function childEnvironment({
   const { FEISHU_TOKEN_KEY: _, ...inherited } = cli.environment
   const shared = { ...inherited, ...missingCredentials(app, inherited) }
   if (options['no-gateway']) {
-    const { pullRecord, revealAccessToken } = await import('../pull.ts')
+    const { pullRecord, revealAccessToken } = await import('../hand-over/pull.ts')
     const accessToken = revealAccessToken((await pullRecord(deps, profile)).record)
     return { environment: { ...shared, ...credential(accessToken) }, gateway: null }
   }
   const stored = await deps.store.read(app.id)
   if (!stored.tokenSet)
     cli.stderr(`${(await notAuthorized(deps, app)).message} Its calls fail until somebody authorizes.\n`)
-  const { openGateway } = await import('../open-gateway.ts')
+  const { openGateway } = await import('../hand-over/gateway.ts')
   const gateway = await openGateway(deps, profile)
   const environment = {
     ...shared,

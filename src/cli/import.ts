@@ -1,9 +1,10 @@
-import { importTokens } from '../import.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
-import { type TokenStatus, tokenStatus } from '../status.ts'
+import { importTokens } from '../profiles/import.ts'
+import type { TokenStatus } from '../status/fields.ts'
+import { tokenStatus } from '../status/status.ts'
 import { type Command, print } from './io.ts'
-import { expectOperands } from './run.ts'
 import { statusText } from './status.ts'
+import { expectOperands } from './usage.ts'
 
 /** Takes over the token.json of the old script. */
 export const importCommand: Command = async ({ cli, deps, profile, options, operands }) => {

@@ -1,7 +1,7 @@
-import { moveKey } from '../key-move.ts'
+import { moveKey } from '../profiles/key-move.ts'
 import type { KeySource } from '../store/envelope.ts'
 import { type Command, print } from './io.ts'
-import { expectOperands, usageError } from './run.ts'
+import { expectOperands, usageError } from './usage.ts'
 
 const PLACES: Readonly<Record<KeySource, string>> = {
   keychain: "the operating system's keychain",

@@ -1,14 +1,14 @@
-import { startAnswer } from '../answers.ts'
-import { authorizationEnd } from '../authorization-status.ts'
-import { type StartOptions, type StartResult, startAuthorization } from '../authorize.ts'
-import { splitScopes } from '../config.ts'
-import { AuthError } from '../errors.ts'
+import { startAnswer } from '../authorize/answer.ts'
+import { type StartOptions, type StartResult, startAuthorization } from '../authorize/authorize.ts'
+import { authorizationEnd } from '../authorize/pending.ts'
+import { splitScopes } from '../config/config.ts'
+import { CodedError } from '../errors.ts'
 import { Secret } from '../secret.ts'
-import { tokenStatus } from '../status.ts'
+import { tokenStatus } from '../status/status.ts'
 import { type Command, forTerminal, type Invocation, print, readLine } from './io.ts'
-import { expectOperands } from './run.ts'
 import { statusText } from './status.ts'
 import { createDialogue } from './terminal.ts'
+import { expectOperands } from './usage.ts'
 
 /** Authorizes and waits for the end. */
 export const login: Command = async (invocation) => {
@@ -79,7 +79,7 @@ async function waitForEnd(invocation: Invocation, { start, started, interrupted 
   const event = await Promise.race([end.then(() => 'ended' as const), interrupted, ...pasted])
   if (event === 'interrupted') await leave(invocation, start, started)
   const { failure } = await end
-  if (failure) throw new AuthError(failure.code, failure.message, failure)
+  if (failure) throw new CodedError(failure.code, failure.message, failure)
 }
 
 /** Ends the authorization with the address on stdin. At a terminal, one that does not fit is asked for again. */
@@ -102,7 +102,7 @@ async function isTaken(invocation: Invocation, start: StartOptions, address: str
     await endWithAddress(invocation, start, address)
     return true
   } catch (error) {
-    if (!(error instanceof AuthError) || error.code !== 'state_mismatch') throw error
+    if (!(error instanceof CodedError) || error.code !== 'state_mismatch') throw error
     const { cli, options } = invocation
     cli.stderr(`${forTerminal(`${error.message} ${error.nextStep}`, cli.command, options.profile)}\n`)
     return false
@@ -112,7 +112,7 @@ async function isTaken(invocation: Invocation, start: StartOptions, address: str
 /** Ctrl-C ends the authorization that this command began; one that it joined belongs to somebody else. */
 async function leave({ cli, deps }: Invocation, start: StartOptions, started: StartResult): Promise<void> {
   if (started.joined) {
-    throw new AuthError('authorization_expired', 'Stopped waiting; the authorization is still pending.', {
+    throw new CodedError('authorization_expired', 'Stopped waiting; the authorization is still pending.', {
       nextStep: `Run \`${cli.command} status\` to see how it ends.`,
     })
   }
@@ -125,7 +125,7 @@ async function endWithAddress(
   address: string | null,
 ): Promise<void> {
   if (!address) {
-    throw new AuthError('config_invalid', 'No address came on stdin.', {
+    throw new CodedError('config_invalid', 'No address came on stdin.', {
       nextStep: 'Give the address that the browser ended on, on one line.',
     })
   }

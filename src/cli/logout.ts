@@ -1,6 +1,6 @@
-import { type LogoutAnswer, logout } from '../logout.ts'
+import { type LogoutAnswer, logout } from '../profiles/logout.ts'
 import { type Command, print } from './io.ts'
-import { expectOperands } from './run.ts'
+import { expectOperands } from './usage.ts'
 
 /** Revokes the token at Feishu and deletes it here. */
 export const logoutCommand: Command = async ({ cli, deps, profile, options, operands }) => {

@@ -1,6 +1,6 @@
-import { listProfiles, type ProfileRow, removeProfile, renameProfile } from '../profiles.ts'
+import { listProfiles, type ProfileRow, removeProfile, renameProfile } from '../profiles/profiles.ts'
 import { type Command, type Invocation, print } from './io.ts'
-import { expectOperands, usageError } from './run.ts'
+import { expectOperands, usageError } from './usage.ts'
 
 /** Lists, removes and renames profiles. */
 export const profile: Command = async (invocation) => {

@@ -1,8 +1,9 @@
-import { errorAnswer, errorText, type RefreshAnswer, refreshAnswer } from '../answers.ts'
-import { refreshToken } from '../refresh.ts'
-import { type ProfileOutcome, refreshAll } from '../refresh-all.ts'
+import { errorAnswer, errorText } from '../answers.ts'
+import { type RefreshAnswer, refreshAnswer } from '../refresh/answer.ts'
+import { refreshToken } from '../refresh/refresh.ts'
+import { type ProfileOutcome, refreshAll } from '../refresh/refresh-all.ts'
 import { type Command, type Invocation, print } from './io.ts'
-import { exitCode, expectOperands } from './run.ts'
+import { exitCode, expectOperands } from './usage.ts'
 
 /** Refreshes the token if it is due; with `--all` every profile that is due. */
 export const refresh: Command = async (invocation) => {

@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util'
-import { errorAnswer, errorText, toAuthError } from '../answers.ts'
+import { errorAnswer, errorText } from '../answers.ts'
 import type { Deps } from '../deps.ts'
-import { AuthError, type Recovery, traceOf } from '../errors.ts'
-import { PROFILE_NAME } from '../profile-name.ts'
+import { CodedError, toCodedError, traceOf } from '../errors.ts'
+import { PROFILE_NAME } from '../profile.ts'
 import { type Cli, type Command, forTerminal, type Options, type Terminal } from './io.ts'
 import { speaking } from './speech.ts'
+import { exitCode, usageError } from './usage.ts'
 
 type Entry = {
   usage: string
@@ -12,7 +13,7 @@ type Entry = {
   options: (keyof Options)[]
   load: () => Promise<Command>
   /** What runs where the settings cannot be used; without it they are an error. */
-  loadWithoutSettings?: () => Promise<(cli: Cli, options: Options, problem: AuthError) => Promise<number>>
+  loadWithoutSettings?: () => Promise<(cli: Cli, options: Options, problem: CodedError) => Promise<number>>
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
@@ -99,17 +100,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
 }
 
-/** A failed command exits by its recovery; a denial and an expired link have a number of their own. */
-const EXIT_CODES: Readonly<Record<Recovery, number>> = { retry: 1, wait: 1, fix_config: 2, reauthorize: 3 }
-const EXIT_UNANSWERED = 4
-
-/** The exit code of a failed command. */
-export function exitCode(error: AuthError): number {
-  if (error.code === 'access_denied' || error.code === 'authorization_expired') return EXIT_UNANSWERED
-  return EXIT_CODES[error.recovery]
-}
-
-function help(command: string): string {
+export function help(command: string): string {
   const rows = Object.values(COMMANDS).map(({ usage, does }) => `  ${usage}\n      ${does}`)
   return [
     `Usage: ${command} [COMMAND] [--profile NAME] [--json]`,
@@ -129,11 +120,6 @@ function help(command: string): string {
   ].join('\n')
 }
 
-/** The error of a command line that cannot be used. */
-export function usageError(command: string, message: string): AuthError {
-  return new AuthError('config_invalid', `${message}.`, { nextStep: `See \`${command} --help\`.` })
-}
-
 const BOOLEANS = [
   'json',
   'help',
@@ -149,7 +135,9 @@ const BOOLEANS = [
   'dry-run',
   'no-gateway',
 ] as const
+
 const STRINGS = ['profile', 'scope', 'app-id', 'brand', 'move-to', 'from', 'to'] as const
+
 const SHARED: (keyof Options)[] = ['profile', 'json', 'help', 'version']
 
 function parse(args: string[], command: string): { options: Options; operands: string[] } {
@@ -175,7 +163,7 @@ export async function runCli(args: string[], terminal: Terminal): Promise<number
   try {
     return await dispatch(args, cli)
   } catch (error) {
-    const known = toAuthError(error)
+    const known = toCodedError(error)
     if (json) cli.stdout(`${JSON.stringify(errorAnswer(known), null, 2)}\n`)
     cli.stderr(`${forTerminal(errorText(known), cli.command, profileOf(args))}\n`)
     const wantsTrace = cli.environment.FEISHU_LOG_LEVEL?.trim().toLowerCase() === 'debug'
@@ -216,7 +204,7 @@ async function dispatch(args: string[], cli: Cli): Promise<number> {
   try {
     deps = await cli.openDeps()
   } catch (error) {
-    if (!entry.loadWithoutSettings || !(error instanceof AuthError)) throw error
+    if (!entry.loadWithoutSettings || !(error instanceof CodedError)) throw error
     return (await entry.loadWithoutSettings())(cli, options, error)
   }
   const command = await entry.load()
@@ -225,11 +213,4 @@ async function dispatch(args: string[], cli: Cli): Promise<number> {
   } finally {
     await cli.settle(deps)
   }
-}
-
-/** Refuses operands where a command takes none. */
-export function expectOperands(cli: Cli, operands: string[], names: string[]): void {
-  if (operands.length === names.length) return
-  const wanted = names.length === 0 ? 'takes no operand' : `takes ${names.join(' ')}`
-  throw usageError(cli.command, `This command ${wanted}`)
 }

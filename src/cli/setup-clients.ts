@@ -2,12 +2,12 @@
 
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { DEFAULT_PROFILE } from '../config.ts'
+import { formatInsertion, type ServerEntry } from '../delivery/add-entry.ts'
+import { type Client, findClients, planEntry, writeEntry } from '../delivery/client-config.ts'
 import type { Machine } from '../delivery/targets.ts'
-import { formatInsertion, type ServerEntry } from './client-entry.ts'
-import { type Client, findClients, planEntry, writeEntry } from './client-files.ts'
+import { DEFAULT_PROFILE } from '../profile.ts'
 import type { Invocation } from './io.ts'
-import { clientEntry } from './setup.ts'
+import { clientEntry } from './setup-steps.ts'
 import { confirm, type Dialogue } from './terminal.ts'
 
 /** Settings of this shell that the server needs too; what is secret stays out of clients' configs. */

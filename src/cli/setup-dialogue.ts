@@ -1,17 +1,18 @@
 // `setup` on a terminal: from nothing to a working token, one question after the other.
 
-import { resolveApp } from '../app.ts'
+import { resolveApp } from '../app/app.ts'
+import { checkCredentials, keepApp } from '../app/setup.ts'
 import type { Deps } from '../deps.ts'
-import { AuthError, type ErrorCode } from '../errors.ts'
+import { CodedError, type ErrorCode } from '../errors.ts'
+import type { NewApp } from '../oauth/credentials.ts'
 import { endpointsOf } from '../oauth/feishu.ts'
 import { Secret } from '../secret.ts'
-import { checkCredentials, keepApp, type NewApp } from '../setup.ts'
-import { tokenStatus } from '../status.ts'
+import { tokenStatus } from '../status/status.ts'
 import { createApp, loginByCode } from './create-app.ts'
 import { type Invocation, print } from './io.ts'
 import { login } from './login.ts'
-import { consoleSteps, isAppId, isBrand, keptText, refuseEnvironmentApp } from './setup.ts'
 import { offerClients } from './setup-clients.ts'
+import { consoleSteps, isAppId, isBrand, keptText, refuseEnvironmentApp } from './setup-steps.ts'
 import { statusText } from './status.ts'
 import { choose, confirm, type Dialogue } from './terminal.ts'
 
@@ -50,7 +51,7 @@ async function chooseApp(invocation: Invocation, dialogue: Dialogue): Promise<'c
       await createApp(invocation)
       return 'created'
     } catch (error) {
-      if (!(error instanceof AuthError) || !CONSOLE_INSTEAD.includes(error.code)) throw error
+      if (!(error instanceof CodedError) || !CONSOLE_INSTEAD.includes(error.code)) throw error
       dialogue.say(`\n${error.message} ${error.nextStep}\n\n`)
     }
   }
@@ -64,7 +65,7 @@ async function chooseApp(invocation: Invocation, dialogue: Dialogue): Promise<'c
 /** Whether the profile has an app already, and the person wants no other. */
 async function keepsPresentApp({ deps, profile }: Invocation, dialogue: Dialogue): Promise<boolean> {
   const present = await resolveApp(deps, profile).catch((error: unknown) => {
-    if (error instanceof AuthError && error.code === 'not_configured') return null
+    if (error instanceof CodedError && error.code === 'not_configured') return null
     throw error
   })
   if (!present) return false
@@ -108,7 +109,7 @@ async function isAccepted(deps: Deps, dialogue: Dialogue, app: NewApp): Promise<
     )
     return true
   } catch (error) {
-    if (!(error instanceof AuthError) || error.code !== 'invalid_client') throw error
+    if (!(error instanceof CodedError) || error.code !== 'invalid_client') throw error
     dialogue.say(`${error.message} ${error.nextStep}\n`)
     return false
   }

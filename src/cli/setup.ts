@@ -1,15 +1,13 @@
-import type { Brand } from '../config.ts'
-import { DEFAULT_PROFILE } from '../config.ts'
-import { AuthError } from '../errors.ts'
-import { endpointsOf, redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
+import { checkCredentials, keepApp } from '../app/setup.ts'
+import type { CodedError } from '../errors.ts'
+import type { NewApp } from '../oauth/credentials.ts'
+import { endpointsOf } from '../oauth/feishu.ts'
 import { Secret } from '../secret.ts'
-import { checkCredentials, keepApp, type NewApp } from '../setup.ts'
-import { tokenStatus } from '../status.ts'
+import { tokenStatus } from '../status/status.ts'
 import { createApp, loginByCode } from './create-app.ts'
 import { type Cli, type Command, type Invocation, print, readLine } from './io.ts'
-import { expectOperands, usageError } from './run.ts'
-
-const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
+import { clientEntry, consoleSteps, isAppId, isBrand, keptText, refuseEnvironmentApp } from './setup-steps.ts'
+import { expectOperands, usageError } from './usage.ts'
 
 /** Has an app's credentials given, created or asked for, and keeps them. */
 export const setup: Command = async (invocation) => {
@@ -28,14 +26,6 @@ export const setup: Command = async (invocation) => {
   refuseEnvironmentApp(invocation)
   await createApp(invocation)
   return loginByCode(invocation)
-}
-
-/** What is kept would not be used: the environment wins. */
-export function refuseEnvironmentApp({ cli, deps, profile }: Invocation): void {
-  if (!deps.config.app || profile !== deps.config.profile) return
-  throw new AuthError('config_invalid', 'FEISHU_APP_ID is set, and it wins over what setup keeps.', {
-    nextStep: `Unset FEISHU_APP_ID and FEISHU_APP_SECRET, then run \`${cli.command} setup\` again.`,
-  })
 }
 
 /** Keeps the credentials that the command line gives. */
@@ -82,39 +72,6 @@ async function readGiven({ cli, deps, options }: Invocation): Promise<NewApp> {
   return { brand, appId, appSecret: new Secret(secret), endpoints: endpointsOf(brand, config) }
 }
 
-function badBrand(cli: Cli): AuthError {
+function badBrand(cli: Cli): CodedError {
   return usageError(cli.command, '--brand must be feishu or lark')
-}
-
-/** Whether a text names a brand. */
-export function isBrand(text: string): text is Brand {
-  return text === 'feishu' || text === 'lark'
-}
-
-/** Whether a text can be an app id, which is part of file names. */
-export function isAppId(text: string): boolean {
-  return APP_ID.test(text)
-}
-
-/** Says for which profile an app was kept. */
-export function keptText(profile: string): string {
-  const others = profile === DEFAULT_PROFILE ? ' (and for profiles without an app of their own)' : ''
-  return `Kept for profile "${profile}"${others}.`
-}
-
-/** What a person does in the developer console, with the page for each step. */
-export function consoleSteps({ deps }: Invocation, { appId, endpoints }: NewApp): string[] {
-  const { redirectUri, scopes } = deps.config
-  return [
-    `Register the redirect URL (重定向 URL) ${redirectUri}\n` +
-      `   and switch on Refresh user_access_token (刷新 user_access_token): ${redirectSettingsUrl(endpoints.open, appId)}`,
-    `Enable the scopes (权限管理) for user identity: ${scopeSettingsUrl(endpoints.open, appId, scopes)}`,
-    `Create and publish a version (版本管理与发布): ${endpoints.open}/app/${appId}`,
-  ]
-}
-
-/** The command as this process was started, as a client's config writes it. */
-export function clientEntry(command: string): { command: string; args: string[] } {
-  const [program, ...args] = (command.match(/"[^"]*"|\S+/g) ?? []).map((part) => part.replaceAll('"', ''))
-  return { command: program ?? command, args }
 }

@@ -1,4 +1,4 @@
-import { languageOf } from '../language.ts'
+import { languageOf } from '../config/language.ts'
 import type { Cli, Terminal } from './io.ts'
 
 /**

@@ -1,6 +1,7 @@
-import { type Status, type TokenStatus, tokenStatus } from '../status.ts'
+import type { Status, TokenStatus } from '../status/fields.ts'
+import { tokenStatus } from '../status/status.ts'
 import { type Command, forTerminal, print } from './io.ts'
-import { expectOperands } from './run.ts'
+import { expectOperands } from './usage.ts'
 
 const EXIT_CODES: Readonly<Record<Status, number>> = {
   valid: 0,

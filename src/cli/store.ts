@@ -1,7 +1,7 @@
-import { AuthError } from '../errors.ts'
-import { copyProfiles, openNamedStore } from '../store-copy.ts'
+import { CodedError } from '../errors.ts'
+import { copyProfiles, openNamedStore } from '../profiles/store-copy.ts'
 import { type Command, type Invocation, print } from './io.ts'
-import { expectOperands, usageError } from './run.ts'
+import { expectOperands, usageError } from './usage.ts'
 
 /** Prepares a shared store, or moves profiles between stores. */
 export const store: Command = async (invocation) => {
@@ -18,7 +18,7 @@ export const store: Command = async (invocation) => {
 async function init({ cli, deps, options }: Invocation): Promise<number> {
   const made = await deps.store.init()
   if (!made) {
-    throw new AuthError('config_invalid', 'The store is in files, which need no preparation.', {
+    throw new CodedError('config_invalid', 'The store is in files, which need no preparation.', {
       nextStep: 'Set FEISHU_TOKEN_STORE to postgres://… first.',
     })
   }

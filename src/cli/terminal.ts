@@ -2,7 +2,7 @@
 
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 
 /** A conversation with a person. An answer that never comes throws. */
 export type Dialogue = {
@@ -31,8 +31,8 @@ function edited(line: string): string {
   return kept.join('')
 }
 
-function stopped(): AuthError {
-  return new AuthError('config_invalid', 'The questions were not answered to the end.', {
+function stopped(): CodedError {
+  return new CodedError('config_invalid', 'The questions were not answered to the end.', {
     nextStep: 'Run setup again; what was kept so far stays.',
   })
 }

@@ -1,8 +1,7 @@
-import { errorText } from '../answers.ts'
-import { pullRecord, revealAccessToken } from '../pull.ts'
-import { toTime } from '../times.ts'
+import { errorText, toTime } from '../answers.ts'
+import { pullRecord, revealAccessToken } from '../hand-over/pull.ts'
 import type { Command } from './io.ts'
-import { expectOperands } from './run.ts'
+import { expectOperands } from './usage.ts'
 
 /** Prints a valid access token and nothing else. The one place that shows a token. */
 export const token: Command = async ({ cli, deps, profile, options, operands }) => {

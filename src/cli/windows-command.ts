@@ -1,7 +1,7 @@
 // Windows starts programs, not scripts: `npx` is npx.cmd there, and cmd.exe must run it.
 
 import { win32 } from 'node:path'
-import { usageError } from './run.ts'
+import { usageError } from './usage.ts'
 
 /** How a command is started. */
 export type Start = { file: string; args: string[]; verbatim: boolean }

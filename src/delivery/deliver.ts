@@ -3,8 +3,8 @@
 import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { AuthError } from '../errors.ts'
-import { ensureOwnDirectory, errnoOf, isMissing } from '../files.ts'
+import { CodedError, errnoOf } from '../errors.ts'
+import { ensureOwnDirectory, isMissing } from '../machine/files.ts'
 import { formatCreation, formatDiff } from './diff.ts'
 import { warnOfGit } from './git-exposure.ts'
 import { backUp, fingerprint, recall, remember } from './memory.ts'
@@ -62,7 +62,7 @@ function outcome(status: Outcome['status'], detail: string): Outcome {
 }
 
 function describe(error: unknown): string {
-  if (error instanceof AuthError) return error.message
+  if (error instanceof CodedError) return error.message
   const errno = errnoOf(error)
   const { message } = error as Error
   // Errors without a number are ours or a defect; neither quotes a file's contents.

@@ -1,7 +1,6 @@
 // A diff for people that shows where a file changes and no secret: not the token, not what else stands on its line.
 
-import type { Span } from './edit.ts'
-import { lineAt } from './edit.ts'
+import { lineAt, type Span } from './edit.ts'
 
 /** How much of a line before the value is looked at: minified configs are one line of megabytes. */
 const MAX_LEAD = 200

@@ -4,9 +4,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { ensureOwnDirectory, readOwnFile, removeFile, replaceFile } from '../files.ts'
-import type { Edit } from './edit.ts'
-import { applyEdit } from './edit.ts'
+import { ensureOwnDirectory, readOwnFile, removeFile, replaceFile } from '../machine/files.ts'
+import { applyEdit, type Edit } from './edit.ts'
 
 /** Clients write older copies of their configs back: so many of our tokens (two days' worth) are known again. */
 const REMEMBERED = 24

@@ -20,15 +20,15 @@ import {
 } from 'node:fs'
 import { platform, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
+import { errnoOf } from '../errors.ts'
 import {
   createFileOnce,
-  errnoOf,
   isTemporaryNameOf,
   type Rename,
   removeFile,
   renameFile,
   temporaryName,
-} from '../files.ts'
+} from '../machine/files.ts'
 
 /** A regular file of ours as it was when it was read. */
 export type SharedFile = { bytes: Buffer; mode: number; links: number }

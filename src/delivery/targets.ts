@@ -1,7 +1,7 @@
 // FEISHU_DELIVER_TO → where each token copy goes. All that is known about each client lies here as data.
 
 import { posix, win32 } from 'node:path'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 
 /** What the paths depend on; `env` holds APPDATA, LOCALAPPDATA, XDG_CONFIG_HOME, CLAUDE_CONFIG_DIR, CODEX_HOME. */
 export type Machine = {
@@ -183,7 +183,7 @@ function quote(text: string): string {
 /**
  * Parses `FEISHU_DELIVER_TO`.
  *
- * @throws AuthError `config_invalid` that names each bad target and the forms allowed
+ * @throws CodedError `config_invalid` that names each bad target and the forms allowed
  */
 export function parseTargets(setting: string, machine: Machine): Target[] {
   const folders = locateFolders(machine)
@@ -200,7 +200,7 @@ export function parseTargets(setting: string, machine: Machine): Target[] {
   }
   if (bad.length === 0) return targets
   const what = bad.length === 1 ? 'a target' : 'targets'
-  throw new AuthError(
+  throw new CodedError(
     'config_invalid',
     `FEISHU_DELIVER_TO: ${bad.join(', ')} is not ${what} of a known form.`,
     {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 
-/** What the gateway itself answers, in Feishu's shape. `reason` is a stable word, or an AuthError's code. */
+/** What the gateway itself answers, in Feishu's shape. `reason` is a stable word, or an CodedError's code. */
 export type Fault = {
   status: number
   reason: string
@@ -42,7 +42,7 @@ export function sendFault(res: ServerResponse, fault: Fault, close = false): voi
 
 /** Why there is no access token: 401 when a person must act, 503 when it passes by itself. */
 export function tokenFault(error: unknown): Fault {
-  if (!(error instanceof AuthError)) {
+  if (!(error instanceof CodedError)) {
     return {
       status: 503,
       reason: 'internal_error',

@@ -1,6 +1,8 @@
 /** Which requests can be the person's browser following Feishu's redirect, and which cannot. */
+
 import type { IncomingMessage } from 'node:http'
-import type { Page } from './page.ts'
+import { portOf } from '../machine/address.ts'
+import type { Page } from './page-text.ts'
 
 /** A code and a state are a few hundred bytes; sign-on pages in between add some. */
 const MAX_URL_CHARACTERS = 8 * 1024
@@ -40,12 +42,6 @@ function isSubresource(headers: IncomingMessage['headers']): boolean {
 export function queryOf(request: IncomingMessage): URLSearchParams {
   const url = request.url ?? ''
   return new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
-}
-
-/** The port of an http or https address, spelled out or not. */
-export function portOf(url: URL): number {
-  if (url.port !== '') return Number(url.port)
-  return url.protocol === 'https:' ? 443 : 80
 }
 
 function isOurHost(request: IncomingMessage, redirectUri: URL): boolean {

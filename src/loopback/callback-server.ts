@@ -1,4 +1,5 @@
 /** The HTTP server behind the redirect URI: one connection, one request, one page. */
+
 import {
   createServer as createHttpServer,
   type IncomingMessage,
@@ -10,8 +11,9 @@ import type { Server, Socket } from 'node:net'
 import { queryOf, refuse } from './admission.ts'
 import type { Tls } from './certificate.ts'
 import type { Connections } from './connections.ts'
-import { type Page, pageLanguage, renderPage } from './page.ts'
+import { pageLanguage, renderPage } from './page.ts'
 import { CONTENT_SECURITY_POLICY } from './page-style.ts'
+import type { Page } from './page-text.ts'
 
 /** Node's own default, fixed here: our URL and the cookies that every program on localhost has set. */
 const MAX_HEADER_BYTES = 16 * 1024

@@ -1,7 +1,8 @@
 /** Whether a certificate and its key can serve the redirect URI: what is wrong is told before a person gets a link. */
+
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 
 /** In PEM; intermediate certificates may follow the first. */
 export type Tls = { cert: Buffer; key: Buffer }
@@ -11,7 +12,7 @@ export type Tls = { cert: Buffer; key: Buffer }
  *
  * @param host null: a proxy stands before the listener, and it alone sees the certificate
  * @returns when it ends
- * @throws AuthError `config_invalid`, with the setting to mend
+ * @throws CodedError `config_invalid`, with the setting to mend
  */
 export function checkCertificate(tls: Tls, host: string | null, now: number): number {
   const certificate = readCertificate(tls.cert)
@@ -81,6 +82,6 @@ function dayOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10)
 }
 
-function unusable(message: string, nextStep: string): AuthError {
-  return new AuthError('config_invalid', `${message}.`, { nextStep: `${nextStep}.` })
+function unusable(message: string, nextStep: string): CodedError {
+  return new CodedError('config_invalid', `${message}.`, { nextStep: `${nextStep}.` })
 }

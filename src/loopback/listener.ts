@@ -3,14 +3,15 @@
  * Any page in the person's browser and any local program can reach it, so it decides nothing: it hands on the query of
  * what can only be a top-level navigation to the redirect URI and shows the page it is given.
  */
+
 import { once } from 'node:events'
 import type { Server } from 'node:net'
-import { AuthError } from '../errors.ts'
-import { portOf } from './admission.ts'
+import { CodedError } from '../errors.ts'
+import { portOf } from '../machine/address.ts'
 import { type CallbackServerOptions, createCallbackServer } from './callback-server.ts'
 import type { Tls } from './certificate.ts'
 import { type Connections, trackConnections } from './connections.ts'
-import type { Page } from './page.ts'
+import type { Page } from './page-text.ts'
 
 export type ListenerOptions = {
   redirectUri: string
@@ -71,7 +72,7 @@ function loopbackAddresses(host: string): string[] {
   if (host === 'localhost') return ['127.0.0.1', '::1']
   if (host === '127.0.0.1') return ['127.0.0.1']
   if (host === '::1' || host === '[::1]') return ['::1']
-  throw new AuthError('config_invalid', `The callback listener opens on loopback only, not on "${host}".`, {
+  throw new CodedError('config_invalid', `The callback listener opens on loopback only, not on "${host}".`, {
     nextStep: 'Set FEISHU_CALLBACK_LISTEN to 127.0.0.1:PORT and let the proxy or tunnel forward to it.',
   })
 }
@@ -80,7 +81,7 @@ function createServer(options: CallbackServerOptions, connections: Connections):
   try {
     return createCallbackServer(options, connections)
   } catch (cause) {
-    throw new AuthError(
+    throw new CodedError(
       'config_invalid',
       'The certificate or its key cannot be used by the callback listener.',
       {
@@ -104,13 +105,13 @@ function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
 }
 
-function portError(cause: unknown, address: string, port: number, isListenSet: boolean): AuthError {
+function portError(cause: unknown, address: string, port: number, isListenSet: boolean): CodedError {
   const code = errorCode(cause)
   const problem = code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${code})`
   const elsewhere = isListenSet
     ? 'set FEISHU_CALLBACK_LISTEN to a free port and point the proxy there'
     : 'register a redirect URL with another port in the Feishu console and set FEISHU_REDIRECT_URI to it'
-  return new AuthError('callback_port_in_use', `Port ${port} on ${address} ${problem}.`, {
+  return new CodedError('callback_port_in_use', `Port ${port} on ${address} ${problem}.`, {
     nextStep: `Stop the program that holds port ${port}, or ${elsewhere}; then call start_authorization again.`,
     cause,
   })

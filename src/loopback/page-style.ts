@@ -1,4 +1,5 @@
 /** How the pages look: the mark, the glyphs, the stylesheet and the policy that admits exactly that stylesheet. */
+
 import { createHash } from 'node:crypto'
 
 const MARK_SHAPES =

@@ -1,5 +1,5 @@
 /** What the pages say, in both languages. */
-import type { Page } from './page.ts'
+
 import type { GLYPHS } from './page-style.ts'
 
 export type Text = { en: string; zh: string }
@@ -116,3 +116,21 @@ export const FACES: Record<Page['kind'], Face> = {
   },
   forbidden: { status: 403, ...NOT_A_LOGIN_PAGE },
 }
+
+/** A page of Feishu's where the person goes on. */
+export type Action = { label: Text; url: string }
+
+export type Page =
+  | {
+      kind: 'succeeded'
+      userName: string | null
+      profile: string
+      accessTokenExpiresAt: number
+      /** Null: it cannot be renewed. */
+      reauthorizeBy: number | null
+      /** What is less than was asked for. */
+      notes: { text: Text; action: Action }[]
+    }
+  | { kind: 'failed'; reason: Text; nextStep: Text; action: Action | null; code: string }
+  | { kind: 'denied' | 'already_used' | 'broken' }
+  | { kind: 'ignored' | 'not_found' | 'method_not_allowed' | 'misdirected' | 'forbidden' }

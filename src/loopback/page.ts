@@ -1,26 +1,9 @@
 /** What a person reads after the browser comes back: one page per outcome, fixed text, nothing from the query. */
+
 import { FAVICON_URL, GLYPHS, MARK, STYLESHEET } from './page-style.ts'
-import { FACES, LABELS, type Text } from './page-text.ts'
+import { type Action, FACES, LABELS, type Page, type Text } from './page-text.ts'
 
 type Language = 'zh' | 'en'
-
-/** A page of Feishu's where the person goes on. */
-export type Action = { label: Text; url: string }
-
-export type Page =
-  | {
-      kind: 'succeeded'
-      userName: string | null
-      profile: string
-      accessTokenExpiresAt: number
-      /** Null: it cannot be renewed. */
-      reauthorizeBy: number | null
-      /** What is less than was asked for. */
-      notes: { text: Text; action: Action }[]
-    }
-  | { kind: 'failed'; reason: Text; nextStep: Text; action: Action | null; code: string }
-  | { kind: 'denied' | 'already_used' | 'broken' }
-  | { kind: 'ignored' | 'not_found' | 'method_not_allowed' | 'misdirected' | 'forbidden' }
 
 /** Long enough for every real name, short enough that a hostile one cannot fill the page. */
 const MAX_NAME_CHARACTERS = 64

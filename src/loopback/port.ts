@@ -1,6 +1,7 @@
 /** Whether the listener could open its port, and which process holds a port. */
+
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 import { type ListenerOptions, listenForCallback } from './listener.ts'
 
 /** A process that listens on a port. */
@@ -9,14 +10,14 @@ type PortHolder = { pid: number; program: string }
 /** Opens the port that the listener would open, and closes it at once; resolves to why it could not, else null. */
 export async function inspectPort(
   options: Pick<ListenerOptions, 'redirectUri' | 'listen'>,
-): Promise<AuthError | null> {
+): Promise<CodedError | null> {
   try {
     const refuse = async () => ({ kind: 'ignored' }) as const
     const listener = await listenForCallback({ ...options, tls: null, language: null, onResponse: refuse })
     await listener.close()
     return null
   } catch (error) {
-    if (!(error instanceof AuthError)) throw error
+    if (!(error instanceof CodedError)) throw error
     return error
   }
 }

@@ -2,7 +2,7 @@
 
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import * as z from 'zod'
-import { PROFILE_NAME } from '../profile-name.ts'
+import { PROFILE_NAME } from '../profile.ts'
 
 /** The annotations of a tool that asks Feishu and changes what is stored, without destroying anything. */
 export const CHANGES_STATE: ToolAnnotations = {

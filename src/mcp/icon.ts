@@ -1,4 +1,4 @@
-// Written by .build/icon.mjs from docs/icon.svg.
+// Written by scripts/icon.mjs from docs/icon.svg.
 
 import type { Icon } from '@modelcontextprotocol/sdk/types.js'
 

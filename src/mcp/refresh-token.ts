@@ -41,8 +41,8 @@ export function registerRefreshToken(server: McpServer, context: ToolContext): v
     },
     (given) =>
       toResult(context, async (deps) => {
-        const { refreshAnswer } = await import('../answers.ts')
-        const { refreshToken } = await import('../refresh.ts')
+        const { refreshAnswer } = await import('../refresh/answer.ts')
+        const { refreshToken } = await import('../refresh/refresh.ts')
         const profile = given.profile ?? deps.config.profile
         return refreshAnswer(
           deps,

@@ -71,13 +71,14 @@ function registerStatusResource(server: McpServer, { getDeps }: ToolContext): vo
     mimeType: 'application/json',
   }
   const read = async () => {
-    const { tokenStatus } = await import('../status.ts')
+    const { tokenStatus } = await import('../status/status.ts')
     const deps = await getDeps()
     return tokenStatus(deps, { profile: deps.config.profile, verify: false, waitSeconds: 0 })
   }
   server.registerResource('status', STATUS_URI, metadata, async () => {
-    const { errorAnswer, toAuthError } = await import('../answers.ts')
-    const json = await read().catch((error) => errorAnswer(toAuthError(error)))
+    const { errorAnswer } = await import('../answers.ts')
+    const { toCodedError } = await import('../errors.ts')
+    const json = await read().catch((error) => errorAnswer(toCodedError(error)))
     return {
       contents: [{ uri: STATUS_URI, mimeType: metadata.mimeType, text: JSON.stringify(json, null, 2) }],
     }

@@ -72,9 +72,9 @@ export function registerStartAuthorization(server: McpServer, context: ToolConte
       toResult(context, async (deps) => {
         const [{ startAnswer }, { authorizationEnd }, { startAuthorization }, { Secret }] = await Promise.all(
           [
-            import('../answers.ts'),
-            import('../authorization-status.ts'),
-            import('../authorize.ts'),
+            import('../authorize/answer.ts'),
+            import('../authorize/pending.ts'),
+            import('../authorize/authorize.ts'),
             import('../secret.ts'),
           ],
         )

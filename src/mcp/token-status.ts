@@ -71,7 +71,7 @@ const output = z.strictObject({
 })
 
 /** Loaded with the first call and kept: importing again would copy all that it exports. */
-let verb: Promise<typeof import('../status.ts')> | null = null
+let verb: Promise<typeof import('../status/status.ts')> | null = null
 
 /** Registers `token_status` (DESIGN: the contract). */
 export function registerTokenStatus(server: McpServer, context: ToolContext): void {
@@ -88,7 +88,7 @@ export function registerTokenStatus(server: McpServer, context: ToolContext): vo
     },
     (given) =>
       toResult(context, async (deps) => {
-        verb ??= import('../status.ts')
+        verb ??= import('../status/status.ts')
         const { tokenStatus } = await verb
         return tokenStatus(deps, {
           profile: given.profile ?? deps.config.profile,

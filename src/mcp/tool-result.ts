@@ -17,12 +17,12 @@ export async function toResult(
   answer: (deps: Deps) => Promise<object>,
 ): Promise<CallToolResult> {
   answers ??= import('../answers.ts')
-  const { answerText, errorText, toAuthError } = await answers
+  const [{ answerText, errorText }, { toCodedError }] = await Promise.all([answers, import('../errors.ts')])
   try {
     const structuredContent = (await answer(await getDeps())) as Record<string, unknown>
     return { structuredContent, content: [{ type: 'text', text: answerText(structuredContent) }] }
   } catch (error) {
     log(error)
-    return { isError: true, content: [{ type: 'text', text: errorText(toAuthError(error)) }] }
+    return { isError: true, content: [{ type: 'text', text: errorText(toCodedError(error)) }] }
   }
 }

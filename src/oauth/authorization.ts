@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 
 /** Builds the address that the person opens (RFC 6749 §4.1.1, RFC 7636 §4.3). It holds no secret. */
 export function authorizationUrl(request: {
@@ -66,7 +66,7 @@ export function readAuthorizationResponse(
 /**
  * Reads the address that a person's browser ended on, with the checks that a request to the listener gets.
  *
- * @throws AuthError `state_mismatch` when it is not the answer to the pending authorization
+ * @throws CodedError `state_mismatch` when it is not the answer to the pending authorization
  */
 export function readPastedAddress(
   address: string,
@@ -78,7 +78,7 @@ export function readPastedAddress(
   const samePlace = url !== null && url.origin === redirect.origin && url.pathname === redirect.pathname
   const response = samePlace ? readAuthorizationResponse(url.searchParams, expected) : null
   if (response) return response
-  throw new AuthError('state_mismatch', 'This address does not belong to the pending authorization.', {
+  throw new CodedError('state_mismatch', 'This address does not belong to the pending authorization.', {
     nextStep:
       'Paste the whole address that the browser ended on after approving the link of the pending authorization ' +
       `(it begins with ${redirect.origin}${redirect.pathname}?); the authorization is still waiting for it.`,

@@ -1,18 +1,12 @@
 // The device grant (RFC 8628), as Feishu's own command line uses it; Feishu's public documentation does not describe it.
 
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { logIdOf } from './answer.ts'
 import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
-import {
-  type AnswerContext,
-  type ClientCredentials,
-  type HttpAnswer,
-  type HttpRequest,
-  processTokenAnswer,
-  type RequestOptions,
-  type TokenAnswer,
-} from './token-endpoint.ts'
+import type { ClientCredentials, HttpAnswer, HttpRequest, RequestOptions } from './http.ts'
+import type { AnswerContext, TokenAnswer } from './token-answer.ts'
+import { processTokenAnswer } from './token-endpoint.ts'
 
 export type DeviceAuthorization = {
   deviceCode: Secret
@@ -86,7 +80,7 @@ export function deviceAuthorizationRequest(
 /**
  * Reads the device authorization response (RFC 8628 §3.2).
  *
- * @throws AuthError why there is none
+ * @throws CodedError why there is none
  */
 export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoints): DeviceAuthorization {
   const json = parse(answer)
@@ -104,7 +98,7 @@ export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoi
   }
   const logId = answer.kind === 'answer' ? logIdOf(answer.headers) : null
   if (json.error === 'invalid_client') {
-    throw new AuthError('invalid_client', 'Feishu does not accept App ID and App Secret.', {
+    throw new CodedError('invalid_client', 'Feishu does not accept App ID and App Secret.', {
       nextStep: 'Copy both again from the developer console, page Credentials & Basic Info (凭证与基础信息).',
       logId,
     })
@@ -114,7 +108,7 @@ export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoi
     json.error === 'invalid_scope' || json.error === 'unauthorized_client'
       ? json.error
       : 'unexpected_response'
-  throw new AuthError(code, `Feishu gave no code for a device${said ? `: "${said}"` : ''}.`, {
+  throw new CodedError(code, `Feishu gave no code for a device${said ? `: "${said}"` : ''}.`, {
     nextStep: 'Check the scopes, or use method "browser".',
     logId,
   })
@@ -139,7 +133,7 @@ export function deviceGrantRequest(
 export type DevicePoll =
   | { kind: 'pending'; intervalMs: number }
   | Extract<TokenAnswer, { kind: 'tokens' }>
-  | { kind: 'ended'; error: AuthError }
+  | { kind: 'ended'; error: CodedError }
 
 /** Reads the answer to a poll (RFC 8628 §3.5). What is neither an end nor a token is waited out. */
 export function processDevicePoll(
@@ -162,14 +156,14 @@ export function processDevicePoll(
   return { kind: 'ended', error: result.error }
 }
 
-function denied(): AuthError {
-  return new AuthError('access_denied', 'The person declined on the verification page.', {
+function denied(): CodedError {
+  return new CodedError('access_denied', 'The person declined on the verification page.', {
     nextStep: 'Call start_authorization again when the person wants to approve.',
   })
 }
 
-function expired(): AuthError {
-  return new AuthError(
+function expired(): CodedError {
+  return new CodedError(
     'authorization_expired',
     'The code was not used in time, or a newer one has replaced it.',
     {

@@ -1,10 +1,10 @@
 // What an answer of the token endpoint means that brings no tokens.
 
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 import { feishuCodeOf, type Json, logIdOf, retryAfterMs } from './answer.ts'
 import { trustedUrl, untrusted, withoutSecrets } from './feishu.ts'
 import { consoleUrl, type FeishuError, feishuError } from './feishu-errors.ts'
-import type { AnswerContext, TokenAnswer } from './token-endpoint.ts'
+import type { AnswerContext, TokenAnswer } from './token-answer.ts'
 
 /** Judges an answer without tokens (RFC 6749 §5.2): by Feishu's number, then by `error`, then by the HTTP status. */
 export function processErrorResponse(
@@ -45,8 +45,8 @@ type AnswerFacts = {
   context: AnswerContext
 }
 
-function redirected(status: number): AuthError {
-  return new AuthError(
+function redirected(status: number): CodedError {
+  return new CodedError(
     'unexpected_response',
     `The token endpoint answered with a redirect (HTTP ${status}), which is never followed.`,
     {
@@ -56,7 +56,7 @@ function redirected(status: number): AuthError {
   )
 }
 
-function knownError(known: FeishuError, { context, json, headers }: AnswerFacts): AuthError {
+function knownError(known: FeishuError, { context, json, headers }: AnswerFacts): CodedError {
   const { endpoints, appId, scopes } = context
   const code = feishuCodeOf(json)
   const secrets = context.secrets.map((secret) => secret.reveal())
@@ -64,7 +64,7 @@ function knownError(known: FeishuError, { context, json, headers }: AnswerFacts)
   const challenge = known.code === 'challenge_required' ? trustedUrl(json?.challenge_url, endpoints) : null
   const safe = challenge !== null && withoutSecrets(challenge, secrets) === challenge
   const where = safe ? challenge : consoleUrl(known, { open: endpoints.open, appId, scopes })
-  return new AuthError(
+  return new CodedError(
     known.code,
     `Feishu answered ${code}: ${known.cause.en}${said ? ` ("${said}")` : ''}.`,
     {
@@ -83,7 +83,7 @@ const RFC_CODES = [
   'temporarily_unavailable',
 ] as const
 
-function answerError({ status, json, headers, context }: AnswerFacts): AuthError {
+function answerError({ status, json, headers, context }: AnswerFacts): CodedError {
   const secrets = context.secrets.map((secret) => secret.reveal())
   const name = RFC_CODES.find((candidate) => candidate === json?.error)
   const code =
@@ -98,7 +98,7 @@ function answerError({ status, json, headers, context }: AnswerFacts): AuthError
   const message = number
     ? `Feishu answered ${number}: a number that is not known here${said ? ` ("${said}")` : ''}.`
     : `The token endpoint answered HTTP ${status} with ${shape}${said ? `: "${said}"` : ''}.`
-  return new AuthError(code, message, {
+  return new CodedError(code, message, {
     nextStep: 'Try again in a minute; if it stays so, check FEISHU_OPEN_URL and the network between.',
     feishuCode: number,
     logId: logIdOf(headers),

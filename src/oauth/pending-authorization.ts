@@ -4,7 +4,7 @@ import { Secret } from '../secret.ts'
 
 export type AuthorizationMethod = 'browser' | 'device'
 
-/** Why an authorization brought no token: what an AuthError says, as plain data. */
+/** Why an authorization brought no token: what an CodedError says, as plain data. */
 export type Failure = {
   code: ErrorCode
   message: string
@@ -126,4 +126,10 @@ export function decodePending(json: Record<string, unknown> | null): PendingAuth
     codeVerifier: new Secret(json.codeVerifier),
     device: device && { ...device, deviceCode: new Secret(device.deviceCode) },
   }
+}
+
+/** The pending authorization as it lies in the store, and what there is to tell. */
+export type Authorization = {
+  pending: PendingAuthorization | null
+  told: { status: AuthorizationStatus; failure: Failure | null }
 }

@@ -2,12 +2,12 @@
 // and command line ship this flow (a device flow in the manner of RFC 8628); its public documentation does not.
 
 import { gzipSync } from 'node:zlib'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { type Json, logIdOf, parseObject } from './answer.ts'
 import { readIntervalMs, readLifetimeMs, slowerMs } from './device.ts'
 import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
-import type { ClientCredentials, HttpAnswer, HttpRequest, RequestOptions } from './token-endpoint.ts'
+import type { ClientCredentials, HttpAnswer, HttpRequest, RequestOptions } from './http.ts'
 
 export type Registration = {
   deviceCode: Secret
@@ -79,7 +79,7 @@ function read(answer: HttpAnswer): Json {
 /**
  * Reads the answer to the begin request.
  *
- * @throws AuthError why there is no link
+ * @throws CodedError why there is no link
  */
 export function processRegistration(
   answer: HttpAnswer,
@@ -107,7 +107,7 @@ export type RegistrationPoll =
   | { kind: 'app'; brand: 'feishu' | 'lark'; client: ClientCredentials }
   /** The person belongs to Lark: its accounts host hands the app over. */
   | { kind: 'lark' }
-  | { kind: 'ended'; error: AuthError }
+  | { kind: 'ended'; error: CodedError }
 
 /** Reads the answer to a poll. `endpoints` are those that were asked. What is no end and no app is waited out. */
 export function processRegistrationPoll(
@@ -139,24 +139,24 @@ function consolePath({ open }: Endpoints): string {
   return `Create the app in the developer console instead (${open}/app), and give setup its App ID and App Secret.`
 }
 
-function refused(answer: HttpAnswer, json: Json, endpoints: Endpoints): AuthError {
+function refused(answer: HttpAnswer, json: Json, endpoints: Endpoints): CodedError {
   const said = untrusted(json.error_description ?? json.error ?? json.msg)
   const code = typeof json.error === 'string' ? 'unauthorized_client' : 'unexpected_response'
-  return new AuthError(code, `Feishu offers no creation of apps here${said ? `: "${said}"` : ''}.`, {
+  return new CodedError(code, `Feishu offers no creation of apps here${said ? `: "${said}"` : ''}.`, {
     nextStep: consolePath(endpoints),
     logId: answer.kind === 'answer' ? logIdOf(answer.headers) : null,
   })
 }
 
-function denied(endpoints: Endpoints): AuthError {
-  return new AuthError('access_denied', 'The person declined to have an app created.', {
+function denied(endpoints: Endpoints): CodedError {
+  return new CodedError('access_denied', 'The person declined to have an app created.', {
     nextStep: consolePath(endpoints),
   })
 }
 
 /** The link was not used in time. */
-export function registrationExpired(endpoints: Endpoints): AuthError {
-  return new AuthError('authorization_expired', 'The link to create the app was not used in time.', {
+export function registrationExpired(endpoints: Endpoints): CodedError {
+  return new CodedError('authorization_expired', 'The link to create the app was not used in time.', {
     nextStep: `Run setup again for a new link. ${consolePath(endpoints)}`,
   })
 }

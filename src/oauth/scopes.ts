@@ -1,7 +1,7 @@
 // Checks on scope names before a browser opens: Feishu answers a wrong name with an error page that nobody else sees.
 // Source of the names: the API reference of open.feishu.cn ("docs", "im-v1 message") and the console's permission list.
 
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 
 /** The largest list Feishu takes in one request (page "obtain OAuth code", 2026-08); Lark's page still says 50. */
 const MAX_SCOPES = 200
@@ -62,11 +62,11 @@ const KNOWN = new Set([
  * Refuses scopes that are sure to end on an error page of Feishu's.
  *
  * @returns the well-formed names that are not known here; they are asked for all the same
- * @throws AuthError `invalid_scope` (malformed, too many, held by apps only) or `scope_unknown` (with the right name)
+ * @throws CodedError `invalid_scope` (malformed, too many, held by apps only) or `scope_unknown` (with the right name)
  */
 export function checkScopes(scopes: readonly string[]): string[] {
   if (scopes.length > MAX_SCOPES) {
-    throw new AuthError(
+    throw new CodedError(
       'invalid_scope',
       `${scopes.length} scopes are too many: Feishu takes ${MAX_SCOPES}.`,
       {
@@ -82,18 +82,18 @@ function checkScope(scope: string): void {
   const shown = JSON.stringify(scope.slice(0, 80).replace(/[^\x20-\x7e]/g, '?'))
   const right = MISTAKEN[scope]
   if (right !== undefined) {
-    throw new AuthError('scope_unknown', `The scope ${shown} does not exist: did you mean ${right}?`, {
+    throw new CodedError('scope_unknown', `The scope ${shown} does not exist: did you mean ${right}?`, {
       nextStep: `Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
     })
   }
   const instead = APP_ONLY[scope]
   if (instead !== undefined) {
-    throw new AuthError('invalid_scope', `The scope ${shown} is held by apps only, never by a person.`, {
+    throw new CodedError('invalid_scope', `The scope ${shown} is held by apps only, never by a person.`, {
       nextStep: `Use ${instead} instead.`,
     })
   }
   if (SHORT_NAMES.includes(scope) || (SCOPE.test(scope) && scope.length <= 128)) return
-  throw new AuthError(
+  throw new CodedError(
     'invalid_scope',
     `${shown} is not a scope name (they look like docx:document:readonly).`,
     {

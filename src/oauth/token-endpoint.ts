@@ -1,38 +1,11 @@
 // The token endpoint: what is sent, and what kind of answer came (RFC 6749 §4.1.3, §5, §6, in Feishu's dialect).
 
-import type { AuthError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
 import { logIdOf, parseObject } from './answer.ts'
 import { processErrorResponse } from './error-response.ts'
-import type { Endpoints } from './feishu.ts'
-import type { Verdict } from './feishu-errors.ts'
-import { readTokenResponse, type TokenResponse } from './token-response.ts'
-
-/** A request as the transport takes it. */
-export type HttpRequest = {
-  method: 'GET' | 'POST'
-  url: string
-  headers: Record<string, string>
-  body: string | null
-  /** Overall time limit, from the call to the last byte. */
-  deadlineMs: number
-  /** Called just before the first byte goes out; if it throws, nothing is sent. */
-  onSend?: () => void
-  /** Whose request it is, for the record of calls. */
-  account: { key: string; forced: boolean }
-}
-
-/** What came back: a whole answer, or why there is none, and whether the bytes of a request with a body had gone out. */
-export type HttpAnswer =
-  | { kind: 'answer'; status: number; headers: Record<string, string>; body: Buffer }
-  | { kind: 'failure'; sent: boolean; partialBody: Buffer; error: AuthError }
-
-/** The request function. It never throws, follows no redirect and repeats nothing. */
-export type Request = (request: HttpRequest) => Promise<HttpAnswer>
-
-export type ClientCredentials = { appId: string; appSecret: Secret }
-
-export type RequestOptions = Pick<HttpRequest, 'deadlineMs' | 'onSend' | 'account'>
+import type { ClientCredentials, HttpAnswer, HttpRequest, RequestOptions } from './http.ts'
+import type { AnswerContext, TokenAnswer } from './token-answer.ts'
+import { readTokenResponse } from './token-response.ts'
 
 function tokenRequest(
   url: string,
@@ -79,24 +52,6 @@ export function refreshTokenGrantRequest(
 ): HttpRequest {
   const parameters = { grant_type: 'refresh_token', refresh_token: refreshToken.reveal() }
   return tokenRequest(url, client, parameters, options)
-}
-
-export type TokenAnswer =
-  | { kind: 'tokens'; response: TokenResponse; logId: string | null }
-  | { kind: 'error'; verdict: Verdict; error: AuthError; retryAfterMs: number | null }
-  /** Sent, and no whole and valid answer: the refresh token may or may not be spent. */
-  | { kind: 'ambiguous'; error: AuthError }
-  /** Nothing was sent. */
-  | { kind: 'unsent'; error: AuthError }
-
-/** What the texts of an error need to know of the app. */
-export type AnswerContext = {
-  endpoints: Endpoints
-  appId: string
-  scopes: readonly string[]
-  now: number
-  /** Must not appear in a text of Feishu's that is shown. */
-  secrets: readonly Secret[]
 }
 
 /**

@@ -2,7 +2,7 @@
 // authenticated. A file has exactly one valid spelling: what does not read back byte for byte was touched by somebody.
 
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 
 export type KeySource = 'keychain' | 'file' | 'env'
 
@@ -62,8 +62,8 @@ export function seal(header: Header, content: unknown, key: Buffer): string {
   return `${bound.slice(0, -1)},"sealed":"${sealed.toString('base64')}"}\n`
 }
 
-function unreadable(path: string, why: string): AuthError {
-  return new AuthError('store_unreadable', `${path} ${why}; it was left as it is.`, {
+function unreadable(path: string, why: string): CodedError {
+  return new CodedError('store_unreadable', `${path} ${why}; it was left as it is.`, {
     nextStep:
       'Restore the file from a backup if there is one; otherwise call start_authorization: ' +
       'a new authorization keeps this file aside and writes a new one.',
@@ -105,7 +105,7 @@ export function readEnvelope(text: string, path: string): Envelope {
   }
   const version = json.version
   if (typeof version === 'number' && version > VERSION) {
-    throw new AuthError('store_unreadable', `${path} was written by a newer version of feishu-token-mcp.`, {
+    throw new CodedError('store_unreadable', `${path} was written by a newer version of feishu-token-mcp.`, {
       nextStep: 'Update feishu-token-mcp; the file was left as it is.',
     })
   }
@@ -125,7 +125,7 @@ export function readHeader(text: string, path: string): Header {
  * Opens what {@link seal} made.
  *
  * @param path where it lies, for the error's text
- * @throws AuthError `store_unreadable` when it is damaged, of another version, or not what `binding` says
+ * @throws CodedError `store_unreadable` when it is damaged, of another version, or not what `binding` says
  */
 export function open(
   text: string,

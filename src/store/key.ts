@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 import {
   createFileOnce,
   ensureOwnDirectory,
@@ -12,7 +12,7 @@ import {
   isMissing,
   readOwnFile,
   removeFile,
-} from '../files.ts'
+} from '../machine/files.ts'
 import type { Secret } from '../secret.ts'
 import { type KeySource, keyIdOf } from './envelope.ts'
 import type { Keychain } from './keychain.ts'
@@ -176,17 +176,17 @@ function firstKeyFile(directory: string): Key {
   return key
 }
 
-function noKey(source: KeySource): AuthError {
+function noKey(source: KeySource): CodedError {
   return source === 'env'
-    ? new AuthError('key_unavailable', 'The key is to come from FEISHU_TOKEN_KEY, which is not set.', {
+    ? new CodedError('key_unavailable', 'The key is to come from FEISHU_TOKEN_KEY, which is not set.', {
         nextStep: 'Set FEISHU_TOKEN_KEY to 32 bytes in base64; `openssl rand -base64 32` makes them.',
       })
-    : new AuthError('key_unavailable', 'This process can reach no keychain.', {
+    : new CodedError('key_unavailable', 'This process can reach no keychain.', {
         nextStep: 'Set FEISHU_TOKEN_KEY_SOURCE to file or env.',
       })
 }
 
-function keyUnavailable({ key_source, key_id }: NamedKey, directory: string, wrong: boolean): AuthError {
+function keyUnavailable({ key_source, key_id }: NamedKey, directory: string, wrong: boolean): CodedError {
   const what = wrong ? 'is not the one that the store was sealed with' : 'is missing'
   const [where, mend] = {
     env: ['The key in FEISHU_TOKEN_KEY', 'Set FEISHU_TOKEN_KEY to the key that the store was sealed with'],
@@ -196,7 +196,7 @@ function keyUnavailable({ key_source, key_id }: NamedKey, directory: string, wro
       'Start feishu-token-mcp in the login session whose keychain holds it',
     ],
   }[key_source]
-  return new AuthError('key_unavailable', `${where} ${what}; nothing was changed.`, {
+  return new CodedError('key_unavailable', `${where} ${what}; nothing was changed.`, {
     nextStep: `${mend}, or call start_authorization: a new authorization keeps the old file aside.`,
   })
 }

@@ -2,7 +2,7 @@
 // nothing but keys of 32 bytes. It may be locked, absent or hung, and none of that means that nobody is logged in.
 
 import { existsSync } from 'node:fs'
-import { AuthError } from '../errors.ts'
+import { CodedError } from '../errors.ts'
 
 /** What the child process is asked. */
 export type KeychainQuestion = {
@@ -129,7 +129,7 @@ const SILENT = /did not receive a reply|timed? ?out/i
 const NO_KEYRING = /no result found/i
 const LOCKED = /locked|unlock|dismissed|interaction|not allowed|denied|cancell?ed/i
 
-function explain({ stage, text }: Extract<KeychainAnswer, { kind: 'failure' }>): AuthError {
+function explain({ stage, text }: Extract<KeychainAnswer, { kind: 'failure' }>): CodedError {
   const said = text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, MAX_TEXT_CHARACTERS)
   if (stage === 'load') return absent('its native part (@napi-rs/keyring) could not be loaded')
   if (SILENT.test(text)) return slow(null)
@@ -138,25 +138,25 @@ function explain({ stage, text }: Extract<KeychainAnswer, { kind: 'failure' }>):
   return LOCKED.test(text) ? locked() : failed(said)
 }
 
-function unavailable(message: string, nextStep: string): AuthError {
-  return new AuthError('key_unavailable', `${message}; nothing was changed.`, { nextStep })
+function unavailable(message: string, nextStep: string): CodedError {
+  return new CodedError('key_unavailable', `${message}; nothing was changed.`, { nextStep })
 }
 
-function locked(): AuthError {
+function locked(): CodedError {
   return unavailable(
     'The keychain is locked, and nobody unlocked it',
     'Unlock the keychain (its prompt, or its program: Keychain Access, Passwords and Keys), then try again.',
   )
 }
 
-function absent(why: string): AuthError {
+function absent(why: string): CodedError {
   return unavailable(
     `No keychain can be reached here: ${why}`,
     'Start feishu-token-mcp within the login session that has the keychain, with DBUS_SESSION_BUS_ADDRESS on Linux (for Codex add it to env_vars), then try again; a new store can do without: FEISHU_TOKEN_KEY_SOURCE=file.',
   )
 }
 
-function slow(limitMs: number | null): AuthError {
+function slow(limitMs: number | null): CodedError {
   const howLong = limitMs === null ? 'in time' : `within ${limitMs / 1000} s`
   return unavailable(
     `The keychain did not answer ${howLong}`,
@@ -164,7 +164,7 @@ function slow(limitMs: number | null): AuthError {
   )
 }
 
-function failed(why: string): AuthError {
+function failed(why: string): CodedError {
   return unavailable(
     `The keychain failed: ${why}`,
     'Look at the keychain in its own program, then try again.',

@@ -4,8 +4,8 @@
 
 import { closeSync, constants, readSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { AuthError } from '../errors.ts'
-import { isMissing, openOwnFile } from '../files.ts'
+import { CodedError } from '../errors.ts'
+import { isMissing, openOwnFile } from '../machine/files.ts'
 
 /** What the last holder wrote into the lock file, for those who wait and those who follow. */
 export type LockHolder = {
@@ -39,7 +39,7 @@ async function loadNative(): Promise<Native> {
     return await native
   } catch (cause) {
     const platform = `${process.platform} ${process.arch}`
-    throw new AuthError(
+    throw new CodedError(
       'store_not_writable',
       'The native file lock (fs-native-extensions) cannot be loaded.',
       {

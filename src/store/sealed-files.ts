@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { AuthError } from '../errors.ts'
-import { errnoOf, fileVersion, isMissing, isTemporaryNameOf, readOwnFile, removeFile } from '../files.ts'
+import { CodedError, errnoOf } from '../errors.ts'
+import { fileVersion, isMissing, isTemporaryNameOf, readOwnFile, removeFile } from '../machine/files.ts'
 import { type Binding, type Header, openEnvelope, readEnvelope, readHeader, seal } from './envelope.ts'
 import type { Key, Keys } from './key.ts'
 import type { Json } from './token-store.ts'
@@ -13,9 +13,9 @@ export const MAX_FILE_BYTES = 1_048_576
 export const APPS: Binding = { kind: 'apps', brand: '', app_id: '', profile: '' }
 
 /** An error of a write, with the path, the errno and what to do. */
-export function notWritable(path: string, error: unknown): AuthError {
-  if (error instanceof AuthError) return error
-  return new AuthError(
+export function notWritable(path: string, error: unknown): CodedError {
+  if (error instanceof CodedError) return error
+  return new CodedError(
     'store_not_writable',
     `${path} cannot be written (${errnoOf(error) ?? 'unknown error'}).`,
     {
@@ -30,8 +30,8 @@ export function readText(path: string): string | null {
   try {
     return readOwnFile(path, MAX_FILE_BYTES)?.toString('utf8') ?? null
   } catch (error) {
-    if (error instanceof AuthError) throw error
-    throw new AuthError(
+    if (error instanceof CodedError) throw error
+    throw new CodedError(
       'store_unreadable',
       `${path} cannot be read (${errnoOf(error) ?? 'unknown error'}).`,
       {

@@ -7,16 +7,14 @@
 // - {@link LockedProfile.commit} compares the generation and swaps. If the record cannot be written, it stays in
 //   memory, the lock stays ours, and it is tried again until it succeeds: nobody presents the spent token meanwhile.
 
-import type { Brand } from '../config.ts'
-import type { AuthError } from '../errors.ts'
+import type { CodedError } from '../errors.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
+import type { ProfileId } from '../profile.ts'
 import type { Secret } from '../secret.ts'
 import type { KeySource } from './envelope.ts'
 import type { HeldLock, LockHolder } from './lock.ts'
 
 export type Json = Record<string, unknown>
-
-export type ProfileId = { brand: Brand; appId: string; profile: string }
 
 /** Presentations of one refresh token whose outcome nobody knows. */
 export type Presentations = {
@@ -93,8 +91,8 @@ export type TokenStore = {
   /** Whether the newest record is not in its place yet: in memory, or in a file of this machine. */
   isUnsaved(id: ProfileId): boolean
   /** Why a shared store cannot be reached at the moment: then {@link read} tells what this machine saw last. */
-  outage(): AuthError | null
-  /** @throws AuthError `store_locked` after `deadlineMs`, naming the holder */
+  outage(): CodedError | null
+  /** @throws CodedError `store_locked` after `deadlineMs`, naming the holder */
   withLock<T>(id: ProfileId, deadlineMs: number, work: (profile: LockedProfile) => Promise<T>): Promise<T>
   /** Takes the lock of whoever waits for the answer to the pending authorization, if nobody holds it. */
   holdAuthorization(id: ProfileId): Promise<HeldLock | LockHolder | null>
@@ -109,7 +107,7 @@ export type TokenStore = {
    * Gives a record another name, and all that belongs to it but a pending authorization. Resolves to its generation;
    * null: there is no record. What a crash interrupts, the same call completes.
    *
-   * @throws AuthError `config_invalid` when there is a record of that name
+   * @throws CodedError `config_invalid` when there is a record of that name
    */
   rename(id: ProfileId, name: string, deadlineMs: number): Promise<number | null>
   /** Makes what the store needs before its first use; safe to call again. Null: it needs nothing. */
@@ -119,3 +117,6 @@ export type TokenStore = {
   /** Last attempts to write what is in memory only. */
   flush(): Promise<void>
 }
+
+/** Waiting calls included; longer than any healthy refresh of another process, short enough to answer in time. */
+export const LOCK_MS = 10_000

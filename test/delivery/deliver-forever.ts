@@ -1,4 +1,5 @@
 // Delivers one token after the other to one file until it is killed. Usage: FILE MEMORY-DIR
+
 import { deliverToken } from '../../src/delivery/deliver.ts'
 import { parseTargets } from '../../src/delivery/targets.ts'
 import { makeToken } from './token.ts'

@@ -10,7 +10,7 @@ import {
   deliverToken,
 } from '../../src/delivery/deliver.ts'
 import { type Machine, parseTargets } from '../../src/delivery/targets.ts'
-import type { AuthError } from '../../src/errors.ts'
+import type { CodedError } from '../../src/errors.ts'
 import { NOW } from './token.ts'
 
 /** Every kind of target, from what the program answers to one that it does not know. */
@@ -18,7 +18,7 @@ export function knownKinds(): string[] {
   try {
     parseTargets('nobody:knows', { platform: 'linux', home: '/home/x', env: {} })
   } catch (error) {
-    const { nextStep } = error as AuthError
+    const { nextStep } = error as CodedError
     return [...nextStep.matchAll(/([a-z-]+):[A-Z]/g)].map(([, kind = '']) => kind)
   }
   throw new Error('a target that nobody knows was taken')

@@ -8,7 +8,7 @@ import {
   removeLeftovers,
   replaceSharedFile,
 } from '../../src/delivery/shared-file.ts'
-import { type Rename, temporaryName } from '../../src/files.ts'
+import { type Rename, temporaryName } from '../../src/machine/files.ts'
 import { makeHome } from './home.ts'
 
 const { swapSync } = native as unknown as { swapSync: Exchange }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Machine, parseTargets } from '../../src/delivery/targets.ts'
-import { AuthError } from '../../src/errors.ts'
+import { CodedError } from '../../src/errors.ts'
 
 const LINUX: Machine = { platform: 'linux', home: '/home/ada', env: {} }
 const MAC: Machine = { platform: 'darwin', home: '/Users/ada', env: {} }
@@ -117,7 +117,7 @@ test.each([
   'cursor:lark,vscod:lark',
   'token-json:/a/t.json,toekn-json:/b',
 ])('%j is no target', (text) => {
-  expect(() => parseTargets(text, LINUX)).toThrow(AuthError)
+  expect(() => parseTargets(text, LINUX)).toThrow(CodedError)
 })
 
 test('the error names each bad target and the forms allowed', () => {
@@ -129,7 +129,7 @@ test('the error names each bad target and the forms allowed', () => {
     }
   })()
   expect(error).toMatchObject({ code: 'config_invalid', recovery: 'fix_config' })
-  const { message, nextStep } = error as AuthError
+  const { message, nextStep } = error as CodedError
   expect(message).toContain('"dotenv:/a#"')
   expect(message).not.toContain('cursor:ok')
   expect(message.length).toBeLessThan(300)

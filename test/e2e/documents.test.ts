@@ -24,8 +24,8 @@ import {
 const COMMANDS = [...new Set(DOCUMENTS.flatMap((path) => [...shellLines(path), ...inlineCommands(path)]))]
 
 const HERE = {
-  oneTest: /^npx vitest run --config \.vitest\.config\.ts test\/[\w./-]+\.test\.ts( -t '\w+')?$/,
-  sandbox: /^node \.build\/run\.mjs test\/feishu-sandbox\/serve\.ts /,
+  oneTest: /^npx vitest run test\/[\w./-]+\.test\.ts( -t '\w+')?$/,
+  sandbox: /^node scripts\/run\.mjs test\/feishu-sandbox\/serve\.ts /,
   setup: /^printf .* \| node dist\/main\.js setup /,
   openssl: /^openssl /,
   pull: /\$\(feishu-token-mcp token\)/,
@@ -52,14 +52,14 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^npm run (test:soak|bench(:\w+)?)( -- [-\w]+( PATH)?)?$/, null, 'takes long'],
   [/^npm run docs$/, 'test/docs/samples.test.ts', './samples.ts'],
   [/^npx tsc$/, 'package.json', '"check": "tsc &&'],
-  [/^npx vitest run --config \.vitest\.config\.ts test\/delivery test\/cli/, '.ci/run', 'npm test'],
-  [/^node \.build\/icon\.mjs$/, 'test/packaging/icon.test.ts', '.build/icon.mjs'],
-  [/^npm run mcpb$/, 'test/packaging/bundle.test.ts', '.build/mcpb.mjs'],
+  [/^npx vitest run test\/delivery test\/cli/, '.ci/run', 'npm test'],
+  [/^node scripts\/icon\.mjs$/, 'test/packaging/icon.test.ts', 'scripts/icon.mjs'],
+  [/^npm run mcpb$/, 'test/packaging/bundle.test.ts', 'scripts/mcpb.mjs'],
   [/^npm pack --dry-run$/, 'test/packaging/install.test.ts', "'pack'"],
   [/^node .*main\.js setup$/, 'test/e2e/setup-dialogue.test.ts', "['setup']"],
   [/^node .*main\.js setup --create-app$/, 'test/e2e/setup-create-app.test.ts', "'--create-app'"],
   [/^node .*main\.js login$/, 'test/e2e/command-line.test.ts', "'login'"],
-  [/^node \/path\/to\/feishu-token-mcp\/dist\/main\.js$/, 'test/docs.test.ts', 'mcp.json.example'],
+  [/^node \/path\/to\/feishu-token-mcp\/dist\/main\.js$/, 'test/docs/docs.test.ts', 'mcp.json.example'],
 ]
 
 function commands(kind: keyof typeof HERE): string[] {

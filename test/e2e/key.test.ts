@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../src/secret.ts'
-import { createFileStore } from '../../src/store/file-store.ts'
+import { createFileStore } from '../../src/store/files/file-store.ts'
 import { createKeys } from '../../src/store/key.ts'
 import { crashAtEveryChange } from '../support/crash.ts'
 import { NO_SESSION, type Session, startSession } from '../support/keychain.ts'

@@ -104,7 +104,7 @@ const CASES: Case[] = [
     name: 'asking Feishu who logged in',
     proof: stranger,
     without: {
-      file: 'src/exchange.ts',
+      file: 'src/authorize/finish.ts',
       from: 'if (mismatch) return endWith(deps, locked, pending, mismatch)',
       to: 'if (!deps) return endWith(deps, locked, pending, mismatch)',
     },
@@ -113,7 +113,7 @@ const CASES: Case[] = [
     name: 'not following redirects',
     proof: redirect,
     without: {
-      file: 'src/transport.ts',
+      file: 'src/machine/transport.ts',
       from: 'const whole = decoded(',
       to: 'if (headers.location) return request({ ...options, url: headers.location })\n      const whole = decoded(',
     },
@@ -123,7 +123,7 @@ const CASES: Case[] = [
     proof: certificate,
     problem: certificateProblem(),
     without: {
-      file: 'src/transport.ts',
+      file: 'src/machine/transport.ts',
       from: 'bodyTimeout: 0, connect: { timeout: 30_000 } }',
       to: 'bodyTimeout: 0, connect: { timeout: 30_000, rejectUnauthorized: false } }',
     },

@@ -1,8 +1,8 @@
 // An authorization whose process is gone, ended by the address that the browser ended on.
 
 import type { ChildProcess } from 'node:child_process'
-import { startAuthorization } from '../../src/authorize.ts'
-import { stopHolders } from '../../src/holder.ts'
+import { startAuthorization } from '../../src/authorize/authorize.ts'
+import { stopHolders } from '../../src/authorize/holder.ts'
 import { Secret } from '../../src/secret.ts'
 import { freePort } from '../support/port.ts'
 import { type Scene, setScene, type Theatre } from './scene.ts'

@@ -2,8 +2,8 @@
 
 import { FACES } from '../../src/loopback/page-text.ts'
 import { decodePending } from '../../src/oauth/pending-authorization.ts'
-import { refreshToken } from '../../src/refresh.ts'
-import { tokenStatus } from '../../src/status.ts'
+import { refreshToken } from '../../src/refresh/refresh.ts'
+import { tokenStatus } from '../../src/status/status.ts'
 import { fingerprint } from '../feishu-sandbox/ledger.ts'
 import { checkFiles, checkNoLeftovers, checkNoProcess, checkText } from '../support/invariants.ts'
 import { answerOf, approveAtListener, goOn, setAuthorizationScene, type Visit } from './authorization.ts'

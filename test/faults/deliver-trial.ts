@@ -2,8 +2,8 @@
 
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { deliverCopies } from '../../src/deliver.ts'
-import { refreshToken } from '../../src/refresh.ts'
+import { deliverCopies } from '../../src/hand-over/deliver.ts'
+import { refreshToken } from '../../src/refresh/refresh.ts'
 import { checkOutputs, type Scene, setScene } from './scene.ts'
 import type { SetTrial, Trial } from './sweep.ts'
 

@@ -72,7 +72,7 @@ describe.skipIf(untraced)('a disk that', () => {
   test('is not waited for without the attempts: the control', async () => {
     const hasty = await buildVariant('attempts-to-rename', [
       {
-        file: 'src/files.ts',
+        file: 'src/machine/files.ts',
         from: 'if (!busy || performance.now() + pauseMs > giveUpAt) throw error',
         to: 'if (busy || performance.now() + pauseMs > giveUpAt) throw error',
       },
@@ -145,7 +145,7 @@ describe.skipIf(problem)('a small disk', () => {
   test('does not take it when no room is reserved: the control', async () => {
     const without = await buildVariant('reserving-room', [
       {
-        file: 'src/store/locked-files.ts',
+        file: 'src/store/files/locked-files.ts',
         from: 'this.#reserved ??= reserveFile(this.#files.nextPath, this.#files.path, RESERVED_BYTES)',
         to: 'if (!reserveFile) throw new Error(String(RESERVED_BYTES))',
       },

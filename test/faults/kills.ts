@@ -1,7 +1,7 @@
 // Kills at random moments, over and over, on one store: nothing unreadable, nothing lost but what the ledger explains.
 
-import { AuthError } from '../../src/errors.ts'
-import { refreshToken } from '../../src/refresh.ts'
+import { CodedError } from '../../src/errors.ts'
+import { refreshToken } from '../../src/refresh/refresh.ts'
 import { fingerprint } from '../feishu-sandbox/ledger.ts'
 import {
   checkFiles,
@@ -103,7 +103,7 @@ export async function killRefreshes(
     const generation = (await scene.open().store.read(scene.id)).generation
     checkScene(scene, generation, highest)
     highest = generation
-    if (!(next instanceof AuthError)) continue
+    if (!(next instanceof CodedError)) continue
     if (next.code !== 'refresh_uncertain') throw next
     tally[wasLost(scene, held) ? 'lost' : 'lostOutside'] += 1
     highest += 1

@@ -69,7 +69,7 @@ const rescue: Proof = async (team, main) => {
   return next.code === 0 ? null : next.stdout
 }
 
-const ROWS = 'src/store/postgres-rows.ts'
+const ROWS = 'src/store/postgres/rows.ts'
 const PROTECTIONS: [name: string, proof: Proof, without: Patch][] = [
   [
     'the lease keeps two machines from presenting one token',
@@ -85,7 +85,7 @@ const PROTECTIONS: [name: string, proof: Proof, without: Patch][] = [
     'the rescue file keeps an answer while the database is away',
     rescue,
     {
-      file: 'src/store/leased-profile.ts',
+      file: 'src/store/postgres/leased-profile.ts',
       from: '[await local.readRescue(), await local.read()]',
       to: '[]',
     },

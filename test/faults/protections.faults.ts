@@ -125,7 +125,7 @@ const openMask: Proof = async (scene, main) => {
 }
 
 const SHORT: Patch = {
-  file: 'src/presentation.ts',
+  file: 'src/refresh/presentation.ts',
   from: 'const ATTEMPT_MS = 15_000',
   to: 'const ATTEMPT_MS = 1_500',
 }
@@ -139,7 +139,7 @@ const STOP =
   "if (process.env.STOP_BETWEEN) { delete process.env.STOP_BETWEEN; process.kill(process.pid, 'SIGSTOP') }\n    "
 
 const STOP_BETWEEN: Patch = {
-  file: 'src/store/profile-files.ts',
+  file: 'src/store/files/profile-files.ts',
   from: `${HIGHEST}${OPENED}if`,
   to: `${HIGHEST}${STOP}${OPENED}if`,
 }
@@ -165,7 +165,7 @@ const CASES: Case[] = [
     name: 'reading again under the lock',
     proof: herd,
     without: {
-      file: 'src/refresh.ts',
+      file: 'src/refresh/refresh.ts',
       from: 'const record = await locked.read()\n  const { tokenSet } = record',
       to: 'const record = call.seen\n  const { tokenSet } = record',
     },
@@ -174,7 +174,7 @@ const CASES: Case[] = [
     name: 'counting a presentation before its first byte',
     proof: threeCrashes,
     without: {
-      file: 'src/presentation.ts',
+      file: 'src/refresh/presentation.ts',
       from: 'onSend: () => locked.markSent()',
       to: 'onSend: () => undefined',
     },
@@ -183,7 +183,7 @@ const CASES: Case[] = [
     name: 'storing before judging',
     proof: nonsense,
     without: {
-      file: 'src/presentation.ts',
+      file: 'src/refresh/presentation.ts',
       from: 'await locked.commit(kept, record.generation)\n',
       to: 'if (response.problem === null) await locked.commit(kept, record.generation)\n',
     },
@@ -193,7 +193,7 @@ const CASES: Case[] = [
     proof: order,
     traced: true,
     without: {
-      file: 'src/files.ts',
+      file: 'src/machine/files.ts',
       from: 'ftruncateSync(fd, data.length)\n      fsyncSync(fd)',
       to: 'ftruncateSync(fd, data.length)',
     },
@@ -203,7 +203,7 @@ const CASES: Case[] = [
     proof: killedWrites,
     traced: true,
     without: {
-      file: 'src/store/locked-files.ts',
+      file: 'src/store/files/locked-files.ts',
       from: 'if (this.#reserved) await this.#reserved.commit(bytes, compare)',
       to: "if (this.#reserved) (await import('node:fs')).writeFileSync(path, bytes)",
     },
@@ -213,7 +213,7 @@ const CASES: Case[] = [
     proof: killedWrites,
     traced: true,
     without: {
-      file: 'src/store/profile-files.ts',
+      file: 'src/store/files/profile-files.ts',
       from: 'return bytes === null ? 0 : this.#adopt(',
       to: 'if (bytes) removeFile(this.nextPath)\n    return bytes !== undefined ? 0 : this.#adopt(',
     },
@@ -222,7 +222,7 @@ const CASES: Case[] = [
     name: 'noting the highest generation',
     proof: olderCopy,
     without: {
-      file: 'src/store/profile-files.ts',
+      file: 'src/store/files/profile-files.ts',
       from: 'record.generation < highest ? withoutSpentToken(record, highest) : record',
       to: 'record.generation < highest ? record : record',
     },
@@ -233,7 +233,7 @@ const CASES: Case[] = [
     linux: true,
     both: STOP_BETWEEN,
     without: {
-      file: 'src/store/profile-files.ts',
+      file: 'src/store/files/profile-files.ts',
       from: `${HIGHEST}${STOP}${OPENED}`,
       to: `${OPENED}${STOP}${HIGHEST}`,
     },
@@ -243,7 +243,7 @@ const CASES: Case[] = [
     proof: stopped,
     both: SHORT,
     without: {
-      file: 'src/transport.ts',
+      file: 'src/machine/transport.ts',
       from: 'wait(ms, () => wait(0, () => setImmediate(expire)))',
       to: 'timer = setTimeout(expire, ms)',
     },
@@ -252,7 +252,7 @@ const CASES: Case[] = [
     name: 'modes from the first instant',
     proof: openMask,
     without: {
-      file: 'src/files.ts',
+      file: 'src/machine/files.ts',
       from: 'constants.O_EXCL | NO_FOLLOW, 0o600)',
       to: 'constants.O_EXCL | NO_FOLLOW, 0o666)',
     },

@@ -1,6 +1,6 @@
 // A refresh by the command line, and what must hold of it whatever goes wrong.
 
-import { AuthError } from '../../src/errors.ts'
+import { CodedError } from '../../src/errors.ts'
 import { checkAftermath, checkOutputs, presentationsOf, setScene, type Theatre } from './scene.ts'
 import type { Strike, Trial } from './sweep.ts'
 
@@ -23,10 +23,10 @@ function checkAnswer(stdout: string, { fault, struck }: Strike): void {
 
 /** A process that died may have taken an answer with it, one that could not read its socket too; else none is lost. */
 function checkNext(next: unknown, lost: boolean, mayLose: boolean): void {
-  if (!lost && next instanceof AuthError) throw next
+  if (!lost && next instanceof CodedError) throw next
   if (!lost) return
   if (!mayLose) throw new Error('an answer that had arrived was lost')
-  if (!(next instanceof AuthError) || next.code !== 'refresh_uncertain') throw next
+  if (!(next instanceof CodedError) || next.code !== 'refresh_uncertain') throw next
   if (!/^The refresh of 20\S+Z was interrupted and its answer lost/.test(next.message)) throw next
 }
 

@@ -4,11 +4,12 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Deps } from '../../src/deps.ts'
-import { AuthError } from '../../src/errors.ts'
-import { LOCK_MS, type RefreshResult, refreshToken } from '../../src/refresh.ts'
+import type { Deps, RefreshResult } from '../../src/deps.ts'
+import { CodedError } from '../../src/errors.ts'
+import type { ProfileId } from '../../src/profile.ts'
+import { refreshToken } from '../../src/refresh/refresh.ts'
 import { keyIdOf } from '../../src/store/envelope.ts'
-import type { ProfileId } from '../../src/store/token-store.ts'
+import { LOCK_MS } from '../../src/store/token-store.ts'
 import { fingerprint } from '../feishu-sandbox/ledger.ts'
 import { type Sandbox, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { configOf, openDeps } from '../support/deps.ts'
@@ -129,7 +130,7 @@ export function wasLost({ sandbox }: Scene, refreshToken: string): boolean {
 
 export type Aftermath = {
   /** What the next process makes of it. */
-  next: RefreshResult | AuthError
+  next: RefreshResult | CodedError
   /** Feishu had rotated, and the answer did not become durable. */
   lost: boolean
 }
@@ -143,7 +144,7 @@ export async function checkAftermath(scene: Scene, generation: number): Promise<
   const held = stored.tokenSet?.refreshToken?.reveal() ?? ''
   const startedAt = performance.now()
   const result = await refreshToken(next, { profile: 'default', force: true }).catch((error) => {
-    if (error instanceof AuthError) return error
+    if (error instanceof CodedError) return error
     throw error
   })
   if (performance.now() - startedAt > LOCK_MS) throw new Error('the next call waited for somebody')
@@ -151,7 +152,7 @@ export async function checkAftermath(scene: Scene, generation: number): Promise<
   checkFiles(scene.folder, scene.secrets())
   checkNoLeftovers(scene.folder)
   // Asked last: what a dead process had sent may be read after its end, and what it had flushed is taken over.
-  return { next: result, lost: result instanceof AuthError && wasLost(scene, held) }
+  return { next: result, lost: result instanceof CodedError && wasLost(scene, held) }
 }
 
 /** No secret in what a run has written. */

@@ -12,7 +12,7 @@ export const REFRESH_SWEEP: Sweep = {
   setTrial: setRefreshTrial,
   control: {
     without: {
-      file: 'src/store/locked-files.ts',
+      file: 'src/store/files/locked-files.ts',
       from: 'if (this.#reserved) await this.#reserved.commit(bytes, compare)',
       to: "if (this.#reserved) (await import('node:fs')).writeFileSync(path, bytes)",
     },
@@ -25,7 +25,7 @@ export const AUTHORIZE_SWEEP: Sweep = {
   setTrial: setAuthorizeTrial,
   control: {
     without: {
-      file: 'src/exchange.ts',
+      file: 'src/authorize/finish.ts',
       from: 'await locked.writePending(encodePending(exchanged)).catch(',
       to: 'await Promise.resolve(exchanged).catch(',
     },

@@ -44,11 +44,11 @@ function removeAbandoned(): void {
 async function bundle(name: string, patches: readonly Patch[]): Promise<string> {
   removeAbandoned()
   const folder = join(VARIANTS, String(process.pid), name)
-  for (const part of ['src', '.build', 'package.json']) {
+  for (const part of ['src', 'scripts', 'package.json']) {
     cpSync(join(ROOT, part), join(folder, part), { recursive: true })
   }
   for (const patch of patches) applyPatch(folder, patch)
-  const build = spawn(process.execPath, [join(folder, '.build', 'build.mjs')], { stdio: 'inherit' })
+  const build = spawn(process.execPath, [join(folder, 'scripts', 'build.mjs')], { stdio: 'inherit' })
   const [code] = await once(build, 'close')
   if (code !== 0) throw new Error(`the variant ${name} cannot be built`)
   return join(folder, 'dist', 'main.js')

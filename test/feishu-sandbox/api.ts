@@ -1,8 +1,7 @@
 import type { SandboxApp, SandboxUser } from './directory.ts'
 import { issueTenantToken } from './issue.ts'
 import type { AccessToken } from './state.ts'
-import type { Answer, Call } from './wire.ts'
-import { apiError, json } from './wire.ts'
+import { type Answer, apiError, type Call, json } from './wire.ts'
 
 export const USER_INFO_PATH = '/open-apis/authen/v1/user_info'
 export const TENANT_TOKEN_PATH = '/open-apis/auth/v3/tenant_access_token/internal'

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { authorizationUrl, exchangeCode, get, obtainCode } from './client.ts'
 import { PageError } from './person.ts'
-import type { Sandbox } from './sandbox.ts'
-import { startSandbox } from './sandbox.ts'
+import { type Sandbox, startSandbox } from './sandbox.ts'
 
 let sandbox: Sandbox
 

@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import type { SandboxApp } from './directory.ts'
-import { isAvailable } from './directory.ts'
+import { isAvailable, type SandboxApp } from './directory.ts'
 import { consentHeading, consentPage, errorPage, scopeLines } from './pages.ts'
 import { isUserScope } from './scopes.ts'
-import type { Authorization, AuthorizationCode, State } from './state.ts'
-import { authorize, grantKey, keepSecret, nextId } from './state.ts'
-import type { Answer, Call } from './wire.ts'
-import { redirect } from './wire.ts'
+import {
+  type Authorization,
+  type AuthorizationCode,
+  authorize,
+  grantKey,
+  keepSecret,
+  nextId,
+  type State,
+} from './state.ts'
+import { type Answer, type Call, redirect } from './wire.ts'
 
 export const AUTHORIZE_PATH = '/open-apis/authen/v1/authorize'
 

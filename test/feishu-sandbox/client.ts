@@ -1,7 +1,7 @@
 // The plainest client there is, for the sandbox's own tests: it shows every byte and hides no mistake.
+
 import { createHash, randomBytes } from 'node:crypto'
-import type { HttpResult } from './http-client.ts'
-import { exchange } from './http-client.ts'
+import { exchange, type HttpResult } from './http-client.ts'
 import type { Sandbox } from './sandbox.ts'
 import type { Endpoint } from './state.ts'
 

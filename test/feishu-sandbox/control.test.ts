@@ -5,8 +5,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { exchange } from './http-client.ts'
-import type { RemoteSandbox } from './remote.ts'
-import { connectSandbox } from './remote.ts'
+import { connectSandbox, type RemoteSandbox } from './remote.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -16,7 +15,7 @@ let sandbox: RemoteSandbox
 async function startProgram(): Promise<{ url: string; appId: string; appSecret: string }> {
   child = spawn(
     process.execPath,
-    ['.build/run.mjs', 'test/feishu-sandbox/serve.ts', '--redirect-url', 'http://127.0.0.1:7777/cb'],
+    ['scripts/run.mjs', 'test/feishu-sandbox/serve.ts', '--redirect-url', 'http://127.0.0.1:7777/cb'],
     { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] },
   )
   if (!child.stdout) throw new Error('no stdout')

@@ -4,8 +4,7 @@ import type { Fault, FaultQueue } from './faults.ts'
 import type { Knobs } from './knobs.ts'
 import type { Revocation } from './revoke.ts'
 import type { IssueOptions, SandboxState } from './sandbox.ts'
-import type { State } from './state.ts'
-import { now } from './state.ts'
+import { now, type State } from './state.ts'
 
 export const CONTROL_PREFIX = '/_sandbox/'
 

@@ -2,8 +2,7 @@ import type { PendingDevice } from './device.ts'
 import { isAvailable } from './directory.ts'
 import { consentHeading, consentPage, donePage, errorPage, userCodePage } from './pages.ts'
 import { createRegisteredApp } from './registration.ts'
-import type { State } from './state.ts'
-import { authorize } from './state.ts'
+import { authorize, type State } from './state.ts'
 import type { Answer, Call } from './wire.ts'
 
 function findByUserCode(state: State, userCode: string): PendingDevice | undefined {

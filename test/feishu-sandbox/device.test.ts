@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Fields, Reply } from './client.ts'
-import { authorizationUrl, post, refresh, token, userInfo } from './client.ts'
-import type { Sandbox } from './sandbox.ts'
-import { startSandbox } from './sandbox.ts'
+import { authorizationUrl, type Fields, post, type Reply, refresh, token, userInfo } from './client.ts'
+import { type Sandbox, startSandbox } from './sandbox.ts'
 
 let sandbox: Sandbox
 

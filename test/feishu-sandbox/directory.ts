@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { DEFAULT_SCOPES } from './scopes.ts'
-import type { Brand, State } from './state.ts'
-import { keepSecret } from './state.ts'
+import { type Brand, keepSecret, type State } from './state.ts'
 
 export type SandboxApp = {
   /** `cli_…`; letters, digits and underscore only. */

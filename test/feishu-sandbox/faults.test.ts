@@ -4,8 +4,7 @@ import { refresh, userInfo } from './client.ts'
 import { challenge, emptyAnswer, htmlPage, plainNotFound, rateLimited, redirectTo } from './fault-presets.ts'
 import type { Fault } from './faults.ts'
 import { TOKEN_ERRORS } from './feishu-codes.ts'
-import type { Sandbox, TokenResponse } from './sandbox.ts'
-import { startSandbox } from './sandbox.ts'
+import { type Sandbox, startSandbox, type TokenResponse } from './sandbox.ts'
 
 let sandbox: Sandbox
 let tokens: TokenResponse

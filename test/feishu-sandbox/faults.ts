@@ -1,4 +1,5 @@
 /** Which requests a fault waits for; `token` where nothing is said. */
+
 export type FaultTarget =
   | 'token'
   | 'user_info'

@@ -1,4 +1,5 @@
 /** Feishu's numbers with HTTP status, OAuth `error` string and English text. */
+
 type TokenError = { status: number; error: string; description: string }
 
 function refusal(error: string, description: string, status = 400): TokenError {

@@ -1,5 +1,4 @@
-import type { State } from './state.ts'
-import { now } from './state.ts'
+import { now, type State } from './state.ts'
 
 /** What has become of a secret; asking spends nothing. */
 export type Inspection = {

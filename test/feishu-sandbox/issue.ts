@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import type { SandboxApp } from './directory.ts'
-import type { AccessToken, Authorization, Endpoint, RefreshToken, State } from './state.ts'
-import { grantKey, keepSecret, nextId, now } from './state.ts'
+import {
+  type AccessToken,
+  type Authorization,
+  type Endpoint,
+  grantKey,
+  keepSecret,
+  nextId,
+  now,
+  type RefreshToken,
+  type State,
+} from './state.ts'
 
 // The header that real tokens begin with; 600 random bytes bring a token to the 1 to 2 KB of real ones.
 const JWT_HEADER = Buffer.from(

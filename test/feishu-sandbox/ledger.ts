@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Endpoint } from './state.ts'
-import { keepSecret } from './state.ts'
+import { type Endpoint, keepSecret } from './state.ts'
 import type { Call } from './wire.ts'
 
 export const TOKEN_V2_PATH = '/open-apis/authen/v2/oauth/token'

@@ -6,8 +6,7 @@ import { TLSSocket } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import type { Fault, MetFault } from './faults.ts'
 import { API_ERRORS, TOKEN_ERRORS } from './feishu-codes.ts'
-import type { Answer, Call } from './wire.ts'
-import { apiError, json, tokenError } from './wire.ts'
+import { type Answer, apiError, type Call, json, tokenError } from './wire.ts'
 
 /** How faults come about: `process` takes effect and gives the true answer, `response` carries what is left of it. */
 export type Exchange = {

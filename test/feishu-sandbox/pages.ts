@@ -1,8 +1,7 @@
 import type { SandboxApp, SandboxUser } from './directory.ts'
 import { PAGE_ERRORS } from './feishu-codes.ts'
 import { CATALOGUE } from './scopes.ts'
-import type { Answer } from './wire.ts'
-import { html } from './wire.ts'
+import { type Answer, html } from './wire.ts'
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #1f2329; --dim: #646a73; --line: #dee0e3; --card: #fff; --ground: #f2f3f5; --blue: #3370ff }

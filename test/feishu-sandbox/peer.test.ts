@@ -1,7 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Sandbox } from './sandbox.ts'
-import { startSandbox } from './sandbox.ts'
+import { type Sandbox, startSandbox } from './sandbox.ts'
 
 const insecure = { [oauth.allowInsecureRequests]: true }
 const redirectUri = 'http://localhost:9000/callback'

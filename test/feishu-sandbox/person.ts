@@ -1,7 +1,6 @@
 import { DEVICE_VERIFY_PATH } from './device.ts'
 import type { SandboxUser } from './directory.ts'
-import type { HttpResult } from './http-client.ts'
-import { exchange } from './http-client.ts'
+import { exchange, type HttpResult } from './http-client.ts'
 
 /** The authorize page showed an error instead of the consent. */
 export class PageError extends Error {

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { findPollError, startDevice } from './device.ts'
-import type { SandboxApp } from './directory.ts'
-import { addApp } from './directory.ts'
+import { addApp, type SandboxApp } from './directory.ts'
 import type { State } from './state.ts'
-import type { Answer, Call } from './wire.ts'
-import { json, oauthError } from './wire.ts'
+import { type Answer, type Call, json, oauthError } from './wire.ts'
 
 export const REGISTRATION_PATH = '/oauth/v1/app/registration'
 export const LAUNCHER_PATH = '/page/launcher'

@@ -1,7 +1,5 @@
-import type { State } from './state.ts'
-import { now } from './state.ts'
-import type { Answer, Call } from './wire.ts'
-import { json, oauthError } from './wire.ts'
+import { now, type State } from './state.ts'
+import { type Answer, type Call, json, oauthError } from './wire.ts'
 
 export const REVOKE_PATH = '/oauth/v1/revoke'
 

@@ -1,4 +1,5 @@
 /** What the emulated platform knows of a scope: its titles, and whether a person can grant it. */
+
 export type ScopeEntry = { title: string; titleEn: string; identity: 'user' | 'tenant' }
 
 function user(title: string, titleEn: string): ScopeEntry {

@@ -1,5 +1,6 @@
-// The sandbox as a program: node .build/run.mjs test/feishu-sandbox/serve.ts [--port N] [--brand lark]
+// The sandbox as a program: node scripts/run.mjs test/feishu-sandbox/serve.ts [--port N] [--brand lark]
 // [--redirect-url URL]… [--auto-approve]. Prints one JSON line and runs until SIGTERM, SIGINT or the end of a piped stdin.
+
 import { fstatSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { startSandbox } from './sandbox.ts'

@@ -1,8 +1,7 @@
 import type { AuthorizationRequest } from './authorize.ts'
 import type { PendingDevice } from './device.ts'
 import type { SandboxApp, SandboxUser } from './directory.ts'
-import type { Knobs } from './knobs.ts'
-import { defaultKnobs } from './knobs.ts'
+import { defaultKnobs, type Knobs } from './knobs.ts'
 import type { Presentation, RequestRecord } from './ledger.ts'
 
 export type Brand = 'feishu' | 'lark'

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { exchangeCode, obtainCode, pkce, post, refresh, token, userInfo } from './client.ts'
 import { fingerprint } from './ledger.ts'
-import type { Sandbox } from './sandbox.ts'
-import { startSandbox } from './sandbox.ts'
+import { type Sandbox, startSandbox } from './sandbox.ts'
 
 const V2 = '/open-apis/authen/v2/oauth/token'
 

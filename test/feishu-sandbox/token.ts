@@ -2,11 +2,9 @@ import { createHash } from 'node:crypto'
 import { pollDevice } from './device.ts'
 import { isAvailable } from './directory.ts'
 import { grantedScopes, issueTenantToken, issueTokens } from './issue.ts'
-import type { Presentation } from './ledger.ts'
-import { DEVICE_GRANT, endpointOf } from './ledger.ts'
+import { DEVICE_GRANT, endpointOf, type Presentation } from './ledger.ts'
 import type { Authorization, AuthorizationCode, RefreshToken, State } from './state.ts'
-import type { Answer, Call } from './wire.ts'
-import { json, tokenError } from './wire.ts'
+import { type Answer, type Call, json, tokenError } from './wire.ts'
 
 type Fields = Record<string, string>
 

@@ -5,8 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { checkToken } from './api.ts'
 import { send } from './misbehave.ts'
-import type { Call } from './wire.ts'
-import { json, notFound } from './wire.ts'
+import { type Call, json, notFound } from './wire.ts'
 
 /** Addresses without a counterpart at Feishu, for programs that pass requests on: download, upload, echo. */
 export const TRANSFER_PREFIX = '/open-apis/sandbox/'

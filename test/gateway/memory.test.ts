@@ -59,7 +59,7 @@ async function transfer(req: IncomingMessage, res: ServerResponse): Promise<void
 
 test('200 MB each way, with and without a declared length, leave the memory as it was', async () => {
   const upstream = await startUpstream(transfer)
-  const child = fork('.build/run.mjs', ['test/gateway/gateway-process.ts', upstream.origin])
+  const child = fork('scripts/run.mjs', ['test/gateway/gateway-process.ts', upstream.origin])
   onTestFinished(() => void child.kill())
   const [gateway] = (await once(child, 'message')) as [Gateway]
   const peak = async (): Promise<number> => {

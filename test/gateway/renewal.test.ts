@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { AuthError } from '../../src/errors.ts'
+import { CodedError } from '../../src/errors.ts'
 import type { AccessToken } from '../../src/gateway/renewal.ts'
 import { bearing, call, gate, reasonOf, startGatewayTo, startUpstream } from './fixture.ts'
 
@@ -135,7 +135,7 @@ test('a body too large to keep is not sent again: the token is renewed and the p
 
 test('a renewal that fails is told as the error it is, and tried again by the next request', async () => {
   const nextStep = 'Call start_authorization.'
-  const error = new AuthError('invalid_grant', 'The refresh token was revoked.', {
+  const error = new CodedError('invalid_grant', 'The refresh token was revoked.', {
     nextStep,
     feishuCode: 20064,
     logId: 'L',
@@ -164,12 +164,12 @@ test('no access token: 401 when a person must act, 503 when it passes by itself,
   const upstream = await startUpstream((_req, res) => res.end())
   const cases = [
     [
-      new AuthError('not_authorized', 'Nobody has authorized.', { nextStep: 'Authorize.' }),
+      new CodedError('not_authorized', 'Nobody has authorized.', { nextStep: 'Authorize.' }),
       401,
       'not_authorized',
     ],
-    [new AuthError('store_locked', 'Busy.', { nextStep: 'Wait.' }), 503, 'store_locked'],
-    [new AuthError('network_error', 'No network.', { nextStep: 'Look.' }), 503, 'network_error'],
+    [new CodedError('store_locked', 'Busy.', { nextStep: 'Wait.' }), 503, 'store_locked'],
+    [new CodedError('network_error', 'No network.', { nextStep: 'Look.' }), 503, 'network_error'],
     [new Error('secret-token-9 in a stranger’s text'), 503, 'internal_error'],
   ] as const
   for (const [error, status, reason] of cases) {

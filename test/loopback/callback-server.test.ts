@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import type { Page } from '../../src/loopback/page.ts'
+import type { Page } from '../../src/loopback/page-text.ts'
 import { type Answer, openListener, requestBytes, send } from './client.ts'
 
 function expectSafeHeaders({ headers, body }: Answer): void {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, type TestContext, test } from 'vitest'
 import { type Listener, listenForCallback } from '../../src/loopback/listener.ts'
-import type { Page } from '../../src/loopback/page.ts'
+import type { Page } from '../../src/loopback/page-text.ts'
 import { launchChromium, NO_CHROMIUM } from '../support/chromium.ts'
 import { freePort } from '../support/port.ts'
 

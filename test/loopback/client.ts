@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { type Listener, type ListenerOptions, listenForCallback } from '../../src/loopback/listener.ts'
-import type { Page } from '../../src/loopback/page.ts'
+import type { Page } from '../../src/loopback/page-text.ts'
 import { freePort } from '../support/port.ts'
 
 export type Answer = { status: number; headers: Record<string, string>; body: string }

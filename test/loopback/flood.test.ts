@@ -18,7 +18,7 @@ async function loopbackHosts(): Promise<string[]> {
 }
 
 async function startListener(port: number): Promise<ChildProcess> {
-  const child = fork('.build/run.mjs', ['test/loopback/listener-process.ts', String(port)])
+  const child = fork('scripts/run.mjs', ['test/loopback/listener-process.ts', String(port)])
   onTestFinished(() => void child.kill('SIGKILL'))
   await once(child, 'message')
   return child

@@ -1,4 +1,5 @@
 /** A listener in a process of its own, so that its memory, its descriptors and its end can be seen. */
+
 import { readdirSync } from 'node:fs'
 import { listenForCallback } from '../../src/loopback/listener.ts'
 

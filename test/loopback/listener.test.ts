@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { AuthError } from '../../src/errors.ts'
+import { CodedError } from '../../src/errors.ts'
 import { type Listener, type ListenerOptions, listenForCallback } from '../../src/loopback/listener.ts'
-import type { Page } from '../../src/loopback/page.ts'
+import type { Page } from '../../src/loopback/page-text.ts'
 import { freePort } from '../support/port.ts'
 import { getSecurely, NO_OPENSSL, selfSigned } from './certificate.ts'
 import { closeServer, hasIPv6, holdPort, openListener, readAnswer, requestBytes, send } from './client.ts'
@@ -25,12 +25,12 @@ async function open(redirectUri: string, options: Partial<ListenerOptions> = {})
   return listener
 }
 
-async function refusal(opening: Promise<Listener>): Promise<AuthError> {
+async function refusal(opening: Promise<Listener>): Promise<CodedError> {
   const error = await opening.then(
     () => null,
     (reason: unknown) => reason,
   )
-  if (error instanceof AuthError) return error
+  if (error instanceof CodedError) return error
   throw new Error('the listener opened')
 }
 
@@ -172,7 +172,7 @@ test('without IPv6 the listener holds IPv4 alone', async (ctx) => {
   const port = await freePort()
   const child = spawn(
     'unshare',
-    [...inside, process.execPath, '.build/run.mjs', 'test/loopback/listener-process.ts', String(port)],
+    [...inside, process.execPath, 'scripts/run.mjs', 'test/loopback/listener-process.ts', String(port)],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
   )
   onTestFinished(() => void child.kill('SIGKILL'))
@@ -247,7 +247,7 @@ describe('close', () => {
 
   test('leaves nothing that keeps the process alive', async () => {
     const port = await freePort()
-    const child: ChildProcess = fork('.build/run.mjs', ['test/loopback/listener-process.ts', String(port)])
+    const child: ChildProcess = fork('scripts/run.mjs', ['test/loopback/listener-process.ts', String(port)])
     onTestFinished(() => void child.kill('SIGKILL'))
     await once(child, 'message')
     expect((await send(port, requestBytes(port, '/callback'))).status).toBe(400)

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Page, pageLanguage, renderPage } from '../../src/loopback/page.ts'
+import { pageLanguage, renderPage } from '../../src/loopback/page.ts'
+import type { Page } from '../../src/loopback/page-text.ts'
 
 const SUCCEEDED = {
   kind: 'succeeded',

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { expect, onTestFinished, test } from 'vitest'
+import { stopHolders } from '../../src/authorize/holder.ts'
 import type { Deps } from '../../src/deps.ts'
-import { stopHolders } from '../../src/holder.ts'
 import { ICONS } from '../../src/mcp/icon.ts'
 import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
 import { type Connection, connect, outputProblem } from '../support/connection.ts'
@@ -141,7 +141,7 @@ test('settings that cannot be used fail every tool, with all that is wrong', asy
   const bug = await call('token_status')
   expect(bug.isError).toBe(true)
   expect(bug.text).not.toContain('hunter2')
-  const { readConfig } = await import('../../src/config.ts')
+  const { readConfig } = await import('../../src/config/config.ts')
   const env = { FEISHU_REFRESH_MARGIN: 'soon', FEISHU_BRAND: 'sms' }
   const broken = await connect(() => readConfig(env, '/home/nobody', 'linux') as never)
   for (const name of ['start_authorization', 'token_status', 'refresh_token']) {

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../src/errors.ts'
 import { processErrorResponse } from '../../src/oauth/error-response.ts'
 import { endpointsOf } from '../../src/oauth/feishu.ts'
 import type { Verdict } from '../../src/oauth/feishu-errors.ts'
-import type { AnswerContext } from '../../src/oauth/token-endpoint.ts'
+import type { AnswerContext } from '../../src/oauth/token-answer.ts'
 import { Secret } from '../../src/secret.ts'
 
 const SECRET = 'app-secret-canary-4711'

@@ -1,5 +1,6 @@
 import { OAuth2Server } from 'oauth2-mock-server'
 import { expect, onTestFinished, test } from 'vitest'
+import { createTransport } from '../../src/machine/transport.ts'
 import { authorizationUrl, readAuthorizationResponse } from '../../src/oauth/authorization.ts'
 import { endpointsOf } from '../../src/oauth/feishu.ts'
 import { calculateCodeChallenge, createCodeVerifier, createState } from '../../src/oauth/pkce.ts'
@@ -9,7 +10,6 @@ import {
   refreshTokenGrantRequest,
 } from '../../src/oauth/token-endpoint.ts'
 import { Secret } from '../../src/secret.ts'
-import { createTransport } from '../../src/transport.ts'
 
 const client = { appId: 'cli_peer', appSecret: new Secret('peer secret') }
 const options = { deadlineMs: 5_000, account: { key: 'feishu-cli_peer-default', forced: false } }

@@ -1,12 +1,12 @@
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { endpointsOf } from '../../src/oauth/feishu.ts'
+import type { HttpAnswer } from '../../src/oauth/http.ts'
 import {
   beginRegistrationRequest,
   processRegistration,
   processRegistrationPoll,
 } from '../../src/oauth/registration.ts'
-import type { HttpAnswer } from '../../src/oauth/token-endpoint.ts'
 import { failureOf } from '../support/failure.ts'
 
 const HOSTS = { accountsUrl: null, openUrl: null }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_SCOPES } from '../../src/config.ts'
-import { AuthError } from '../../src/errors.ts'
+import { DEFAULT_SCOPES } from '../../src/config/config.ts'
+import { CodedError } from '../../src/errors.ts'
 import { checkScopes } from '../../src/oauth/scopes.ts'
 import { failureOf } from '../support/failure.ts'
 
@@ -79,7 +79,7 @@ test('any list is checked or refused', () => {
       try {
         expect(scopes).toEqual(expect.arrayContaining(checkScopes(scopes)))
       } catch (error) {
-        if (!(error instanceof AuthError)) throw error
+        if (!(error instanceof CodedError)) throw error
         expect(error.recovery).toBe('fix_config')
       }
     }),

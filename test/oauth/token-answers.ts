@@ -1,12 +1,9 @@
 // Answers of the token endpoint, and what is read from them.
 
 import { endpointsOf } from '../../src/oauth/feishu.ts'
-import {
-  type AnswerContext,
-  type HttpAnswer,
-  processTokenAnswer,
-  type TokenAnswer,
-} from '../../src/oauth/token-endpoint.ts'
+import type { HttpAnswer } from '../../src/oauth/http.ts'
+import type { AnswerContext, TokenAnswer } from '../../src/oauth/token-answer.ts'
+import { processTokenAnswer } from '../../src/oauth/token-endpoint.ts'
 import type { TokenResponse } from '../../src/oauth/token-response.ts'
 import { Secret } from '../../src/secret.ts'
 import { ISSUED_AT } from '../support/token-set.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { AuthError } from '../../src/errors.ts'
-import type { HttpAnswer } from '../../src/oauth/token-endpoint.ts'
+import { CodedError } from '../../src/errors.ts'
+import type { HttpAnswer } from '../../src/oauth/http.ts'
 import { processTokenAnswer } from '../../src/oauth/token-endpoint.ts'
 import { nextTokenSet } from '../../src/oauth/token-response.ts'
 import { ISSUED_AT, makeTokenSet } from '../support/token-set.ts'
@@ -66,7 +66,7 @@ describe('a new refresh token is kept', () => {
   })
 
   test('from what had arrived when the connection broke', () => {
-    const error = new AuthError('network_error', 'It broke.', { nextStep: '.' })
+    const error = new CodedError('network_error', 'It broke.', { nextStep: '.' })
     const partialBody = Buffer.from(JSON.stringify(GOOD).slice(0, -20))
     const cut: HttpAnswer = { kind: 'failure', sent: true, partialBody, error }
     expect(tokensOf(processTokenAnswer(cut, CONTEXT, SENT)).refreshToken?.reveal()).toBe(GOOD.refresh_token)

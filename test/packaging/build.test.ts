@@ -11,7 +11,7 @@ import { makeFolder } from '../support/folder.ts'
 function copyProject(name: string): string {
   const folder = join(makeFolder(), name)
   mkdirSync(folder, { recursive: true })
-  for (const part of ['.build', 'src', 'package.json', 'tsconfig.json']) {
+  for (const part of ['scripts', 'src', 'package.json', 'tsconfig.json']) {
     cpSync(part, join(folder, part), { recursive: true })
   }
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
@@ -19,7 +19,7 @@ function copyProject(name: string): string {
 }
 
 async function build(folder: string): Promise<Map<string, string>> {
-  await promisify(execFile)(process.execPath, ['.build/build.mjs'], { cwd: folder })
+  await promisify(execFile)(process.execPath, ['scripts/build.mjs'], { cwd: folder })
   const files = readdirSync(join(folder, 'dist'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))

@@ -79,7 +79,7 @@ test('the bundle carries every platform, asks for the secret as a secret, and ru
   const work = makeFolder()
   const mcpbPath = join(work, 'feishu-token-mcp.mcpb')
   // The packer validates: it ends with an error if the manifest is not right.
-  const told = await runOrSkip(context, process.execPath, ['.build/mcpb.mjs', mcpbPath])
+  const told = await runOrSkip(context, process.execPath, ['scripts/mcpb.mjs', mcpbPath])
   expect(told).toContain('Manifest schema validation passes!')
   const folder = join(work, 'unpacked')
   expect(await unpackExtension({ mcpbPath, outputDir: folder, silent: true })).toBe(true)

@@ -41,10 +41,10 @@ test('the script draws the icon in every size that is asked for', async (context
     context.skip(`no Chromium at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM_PATH`)
   }
   const folder = makeFolder()
-  for (const part of ['.build/icon.mjs', 'docs/icon.svg']) cpSync(part, join(folder, part))
+  for (const part of ['scripts/icon.mjs', 'docs/icon.svg']) cpSync(part, join(folder, part))
   mkdirSync(join(folder, 'src/mcp'), { recursive: true })
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
-  await promisify(execFile)(process.execPath, ['.build/icon.mjs'], { cwd: folder })
+  await promisify(execFile)(process.execPath, ['scripts/icon.mjs'], { cwd: folder })
   expect(pngSize(readFileSync(join(folder, 'docs/icon.png')))).toEqual([512, 512])
   const source = readFileSync(join(folder, 'src/mcp/icon.ts'), 'utf8')
   expect(source).toContain(ICONS[0]?.src)

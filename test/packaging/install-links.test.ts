@@ -18,7 +18,7 @@ function addresses(start: string): string[] {
 }
 
 test('they are what the script writes', async () => {
-  await promisify(execFile)(process.execPath, ['.build/install-links.mjs', '--check'])
+  await promisify(execFile)(process.execPath, ['scripts/install-links.mjs', '--check'])
 })
 
 test.each(['https://cursor.com/install-mcp?', 'cursor://anysphere.cursor-deeplink/mcp/install?'])(

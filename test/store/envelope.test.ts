@@ -1,7 +1,7 @@
 import { createCipheriv, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AuthError } from '../../src/errors.ts'
+import { CodedError } from '../../src/errors.ts'
 import { type Binding, type Header, keyIdOf, open, readHeader, seal } from '../../src/store/envelope.ts'
 import { failureOf } from '../support/failure.ts'
 
@@ -26,7 +26,7 @@ function isOpened(text: string): boolean {
     open(text, binding, key, PATH)
     return true
   } catch (error) {
-    if (error instanceof AuthError && ['store_unreadable', 'key_unavailable'].includes(error.code))
+    if (error instanceof CodedError && ['store_unreadable', 'key_unavailable'].includes(error.code))
       return false
     throw error
   }

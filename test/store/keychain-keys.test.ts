@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { AuthError } from '../../src/errors.ts'
+import { CodedError } from '../../src/errors.ts'
 import type { KeySource } from '../../src/store/envelope.ts'
 import { createKeys, type Keys } from '../../src/store/key.ts'
 import type { Keychain } from '../../src/store/keychain.ts'
@@ -31,7 +31,7 @@ class MemoryKeychain implements Keychain {
   #ask(): void {
     this.questions += 1
     if (this.locked)
-      throw new AuthError('key_unavailable', 'The keychain is locked.', { nextStep: 'Unlock it.' })
+      throw new CodedError('key_unavailable', 'The keychain is locked.', { nextStep: 'Unlock it.' })
   }
 
   async read(name: string): Promise<string | null> {

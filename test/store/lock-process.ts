@@ -1,4 +1,5 @@
 // Takes a lock, says so, and holds it until it is told to let go or dies. Usage: PATH DEADLINE-MS
+
 import { acquireLock } from '../../src/store/lock.ts'
 
 const [path = '', deadlineMs = '0'] = process.argv.slice(2)

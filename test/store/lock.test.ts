@@ -35,7 +35,7 @@ async function busy(deadlineMs = 0): Promise<LockHolder | null> {
 async function startHolder(
   deadlineMs = LONG_MS,
 ): Promise<{ child: ChildProcess; said: Record<string, unknown> }> {
-  const child = fork('.build/run.mjs', ['test/store/lock-process.ts', path, String(deadlineMs)])
+  const child = fork('scripts/run.mjs', ['test/store/lock-process.ts', path, String(deadlineMs)])
   onTestFinished(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGKILL')

@@ -1,4 +1,5 @@
 /** English words in a row, but for what stands in quotes, in code and in addresses. */
+
 export function englishIn(text: string): string | null {
   const plain = text
     .replace(/`[^`]*`|"[^"\n]*"|“[^”]*”|https?:\/\/\S+/g, '')

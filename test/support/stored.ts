@@ -3,10 +3,11 @@
 import { join } from 'node:path'
 import { nextTokenSet } from '../../src/oauth/token-response.ts'
 import type { TokenRecord, TokenSet } from '../../src/oauth/token-set.ts'
+import type { ProfileId } from '../../src/profile.ts'
 import { Secret } from '../../src/secret.ts'
-import { createFileStore } from '../../src/store/file-store.ts'
+import { createFileStore } from '../../src/store/files/file-store.ts'
 import { createKeys } from '../../src/store/key.ts'
-import type { ProfileId, TokenStore } from '../../src/store/token-store.ts'
+import type { TokenStore } from '../../src/store/token-store.ts'
 import type { TokenResponse } from '../feishu-sandbox/sandbox.ts'
 
 /** Longer than the lease in a database of a process that was killed. */

@@ -1,0 +1,138 @@
+// Bundles the program into dist/: main.js with all of our own code, and beside it one file for each package that is
+// loaded only when needed. CommonJS, because Node starts it faster than ES modules; dist/package.json says so.
+
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { leanSdk, SPARE_LINES } from './lean-sdk.mjs'
+import { licencesOf } from './licenses.mjs'
+import { buildParts } from './parts.mjs'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+/** File → what it holds. The SDK and zod share one: schemas of the one are used by the other. */
+const VENDORS = {
+  mcp: [
+    "export { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'",
+    "export { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'",
+    "export { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'",
+    // By name, so that the rest of zod stays out.
+    "export { array, boolean, enum, number, strictObject, string } from 'zod'",
+  ],
+  'mcp-spare': SPARE_LINES,
+  undici: ["export * from 'undici'"],
+  open: ["export { default } from 'open'"],
+  'jsonc-parser': ["export * from 'jsonc-parser'"],
+  'toml-patch': ["export * from '@decimalturn/toml-patch'"],
+  uqr: ["export * from 'uqr'"],
+  pg: ["export { default } from 'pg'"],
+}
+const VENDOR_OF = [
+  [/^(@modelcontextprotocol\/sdk\/.*|zod)$/, 'mcp'],
+  [/^(undici|open|jsonc-parser|uqr|pg)$/, null],
+  [/^@decimalturn\/toml-patch$/, 'toml-patch'],
+]
+
+const vendored = {
+  name: 'vendored',
+  setup({ onResolve }) {
+    for (const [filter, name] of VENDOR_OF) {
+      onResolve({ filter }, ({ path }) => ({ path: `./vendor/${name ?? path}.js`, external: true }))
+    }
+  },
+}
+
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  minify: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20.18',
+  // jsonc-parser's CommonJS form asks for files at run time that a bundle does not have.
+  mainFields: ['module', 'main'],
+  // Paths below the project alone get into the bundle, even where packages are linked from elsewhere.
+  preserveSymlinks: true,
+  // Of the two of pg, one is asked for on request alone, the other on Cloudflare alone.
+  external: ['fs-native-extensions', '@napi-rs/keyring', 'pg-native', 'pg-cloudflare'],
+  define: {
+    VERSION: JSON.stringify(version),
+    'import.meta.dirname': '__dirname',
+    'import.meta.url': 'importMetaUrl',
+  },
+  logLevel: 'warning',
+  metafile: true,
+}
+
+/** The files of the program. Each holds what its entries need and no earlier file holds; the last holds the rest. */
+const PARTS = [
+  { file: 'dist/main.js', entries: ['src/main.ts', 'src/errors.ts', 'src/profile.ts'] },
+  // What the server needs until the first call of a tool.
+  { file: 'dist/server.js', entries: ['src/mcp/stdio.ts'] },
+  // What those commands need that are called most.
+  {
+    file: 'dist/base.js',
+    entries: [
+      'src/wiring/open-deps.ts',
+      'src/cli/run.ts',
+      'src/cli/output.ts',
+      'src/cli/token.ts',
+      'src/cli/status.ts',
+    ],
+  },
+  { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/hand-over/gateway.ts'] },
+  // For people who read it.
+  { file: 'dist/chinese.js', entries: ['src/chinese/translation.ts'] },
+  { file: 'dist/more.js', entries: [] },
+]
+
+const outputs = []
+/** What has left bytes in an output; the rest was shaken off. */
+const bundled = new Set()
+function note({ metafile }) {
+  for (const [file, { inputs }] of Object.entries(metafile.outputs)) {
+    outputs.push(join(root, file))
+    for (const [input, { bytesInOutput }] of Object.entries(inputs)) if (bytesInOutput > 0) bundled.add(input)
+  }
+}
+
+/** Node computes this for ES modules; it costs a little, so only files that may ask for it have it. */
+const banner = { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" }
+
+async function bundle(options) {
+  note(await build({ ...shared, banner, ...options }))
+}
+
+mkdirSync(join(root, 'dist'), { recursive: true })
+const manifest = join(root, 'dist', 'package.json')
+writeFileSync(manifest, '{ "type": "commonjs" }\n')
+await Promise.all([
+  bundle({ entryPoints: ['src/store/keychain-child.ts'], outdir: 'dist' }),
+  buildParts({ ...shared, plugins: [vendored] }, 'src/main.ts', PARTS).then((results) =>
+    results.forEach(note),
+  ),
+  ...Object.entries(VENDORS).map(([name, lines]) =>
+    bundle({
+      stdin: { contents: lines.join('\n'), resolveDir: root },
+      outfile: `dist/vendor/${name}.js`,
+      plugins: name === 'mcp' ? [leanSdk] : [],
+      // As Node itself does it: the default import of a CommonJS file is all that it exports.
+      footer: name === 'open' || name === 'pg' ? { js: 'module.exports = module.exports.default;' } : {},
+    }),
+  ),
+])
+
+// npm does so for whoever installs the package; a clone is run as it is built.
+chmodSync(join(root, 'dist', 'main.js'), 0o755)
+
+const licences = join(root, 'dist', 'THIRD-PARTY-LICENSES.txt')
+writeFileSync(licences, licencesOf(root, bundled))
+
+// What an earlier build has left goes only now: there is no moment without a program.
+const made = new Set([manifest, licences, ...outputs])
+for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true })) {
+  const file = join(entry.parentPath, entry.name)
+  if (entry.isFile() && !made.has(file)) rmSync(file)
+}

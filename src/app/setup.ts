@@ -1,0 +1,95 @@
+import type { Deps } from '../deps.ts'
+import { CodedError } from '../errors.ts'
+import { logIdOf } from '../oauth/answer.ts'
+import { CHECK_MS, type NewApp, probes, verdictOf } from '../oauth/credentials.ts'
+import { endpointsOf } from '../oauth/feishu.ts'
+import {
+  beginRegistrationRequest,
+  pollRegistrationRequest,
+  processRegistration,
+  processRegistrationPoll,
+  type Registration,
+  registrationExpired,
+} from '../oauth/registration.ts'
+
+/**
+ * Asks Feishu whether credentials are right.
+ *
+ * @returns true when they are, null when Feishu gave no clear answer
+ * @throws CodedError `invalid_client`, or why Feishu could not be asked
+ */
+export async function checkCredentials(deps: Deps, app: NewApp): Promise<true | null> {
+  for (const probe of probes(app)) {
+    const answer = await deps.request(probe)
+    if (answer.kind === 'failure') throw answer.error
+    const verdict = verdictOf(answer)
+    if (verdict === true) return true
+    if (verdict === false) {
+      throw new CodedError(
+        'invalid_client',
+        `Feishu does not accept the App Secret of ${app.appId}; nothing was kept.`,
+        {
+          nextStep: `Copy App ID and App Secret again from ${app.endpoints.open}/app/${app.appId}/baseinfo.`,
+          logId: logIdOf(answer.headers),
+        },
+      )
+    }
+  }
+  return null
+}
+
+/** Keeps the credentials of a profile's app, sealed. */
+export async function keepApp(deps: Deps, profile: string, app: NewApp): Promise<void> {
+  const kept = { app_id: app.appId, app_secret: app.appSecret.reveal(), brand: app.brand }
+  await deps.store.updateApps((apps) => ({ ...apps, [profile]: kept }))
+}
+
+/** Whose requests these are, while there is no app yet. */
+const REGISTRATION = { deadlineMs: CHECK_MS, account: { key: 'setup', forced: false } }
+
+/**
+ * Asks Feishu for a link with which a person has an app created, with the scopes of the settings.
+ *
+ * @throws CodedError why there is none; its next step is the developer console
+ */
+export async function beginRegistration(deps: Deps): Promise<Registration> {
+  const endpoints = endpointsOf('feishu', deps.config)
+  const answer = await deps.request(beginRegistrationRequest(endpoints, REGISTRATION))
+  return processRegistration(answer, endpoints, deps.config.scopes)
+}
+
+/** Waits in real time. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resume) => setTimeout(resume, ms))
+}
+
+/**
+ * Waits until the person has had the app created.
+ *
+ * @throws CodedError `access_denied`, `authorization_expired`, or what Feishu refused
+ */
+export async function awaitRegistration(
+  deps: Deps,
+  registration: Registration,
+  wait: (ms: number) => Promise<void> = pause,
+): Promise<NewApp> {
+  const giveUpAt = deps.clock.elapsed() + registration.lifetimeMs
+  let endpoints = endpointsOf('feishu', deps.config)
+  let { intervalMs } = registration
+  for (;;) {
+    await wait(intervalMs)
+    // What is asked for after the end is answered too: a person may approve at the last moment.
+    const late = deps.clock.elapsed() > giveUpAt
+    const answer = await deps.request(
+      pollRegistrationRequest(endpoints, registration.deviceCode, REGISTRATION),
+    )
+    const result = processRegistrationPoll(answer, intervalMs, endpoints)
+    if (result.kind === 'app') {
+      return { brand: result.brand, ...result.client, endpoints: endpointsOf(result.brand, deps.config) }
+    }
+    if (result.kind === 'ended') throw result.error
+    if (late) throw registrationExpired(endpoints)
+    if (result.kind === 'lark') endpoints = endpointsOf('lark', deps.config)
+    else intervalMs = result.intervalMs
+  }
+}

@@ -1,0 +1,229 @@
+// The authorization: begin it, join it, take it over, cancel it, end it with a pasted address. What is pending lies sealed
+// beside the token set, so that any process can go on with it: clients end their servers seconds after the link was shown.
+// Whoever waits for the answer holds the profile's holder lock; the kernel frees it when that process is gone.
+
+import { type App, resolveApp } from '../app/app.ts'
+import { withOfflineAccess } from '../config/config.ts'
+import type { Deps } from '../deps.ts'
+import { CodedError } from '../errors.ts'
+import { pastedState, readPastedAddress } from '../oauth/authorization.ts'
+import {
+  type AuthorizationMethod,
+  authorizationId,
+  encodePending,
+  type Failure,
+  isLive,
+  type Outcome,
+  type PendingAuthorization,
+  withOutcome,
+} from '../oauth/pending-authorization.ts'
+import { checkScopes } from '../oauth/scopes.ts'
+import type { Secret } from '../secret.ts'
+import type { HeldLock } from '../store/lock.ts'
+import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
+import { conclude, readPending } from './end.ts'
+import { adoptTokens, finishAuthorization } from './finish.ts'
+import { expectedOf, holdAuthorization, seenThrough } from './holder.ts'
+import { newAuthorization, type Wish } from './new-authorization.ts'
+
+/** A listener that is closing lets the last answer out for a second. */
+const ENDING_MS = 1_500
+const ENDING_PAUSE_MS = 20
+
+export type StartOptions = {
+  profile: string
+  /** Null: those of the settings. */
+  scopes: string[] | null
+  method: AuthorizationMethod
+  /** Null: as the settings say, and only for a new authorization. */
+  openBrowser: boolean | null
+  callbackUrl: Secret | null
+  cancel: boolean
+}
+
+export type StartResult = {
+  status: 'pending' | 'succeeded' | 'cancelled'
+  app: App
+  /** Null: nothing was pending. */
+  pending: PendingAuthorization | null
+  joined: boolean
+  browserOpened: boolean
+  /** Why no browser was opened, in words for a person; null: one was, or none was wanted. */
+  browserProblem: string | null
+  unknownScopes: string[]
+}
+
+/** Begins an authorization or joins the pending one; with `callbackUrl` ends it, with `cancel` cancels it. */
+export async function startAuthorization(deps: Deps, options: StartOptions): Promise<StartResult> {
+  const app = await resolveApp(deps, options.profile)
+  if (options.cancel) return cancelAuthorization(deps, app)
+  if (options.callbackUrl) return seenThrough(deps, endWithAddress(deps, app, options.callbackUrl))
+  const scopes = withOfflineAccess(options.scopes ?? deps.config.scopes)
+  const unknownScopes = checkScopes(scopes)
+  const { pending, joined } = await deps.store.withLock(app.id, LOCK_MS, (locked) =>
+    beginOrJoin(deps, app, locked, { scopes, method: options.method }),
+  )
+  if (pending.outcome) {
+    await conclude(deps, app, pending)
+    return reportEnd(app, pending, pending.outcome)
+  }
+  const wanted = options.openBrowser ?? !joined
+  const browserProblem =
+    wanted && deps.config.openBrowser ? await deps.openBrowser(pending.authorizationUrl) : undefined
+  return {
+    status: 'pending',
+    app,
+    pending,
+    joined,
+    browserOpened: browserProblem === null,
+    browserProblem: browserProblem ?? null,
+    unknownScopes: joined ? [] : unknownScopes,
+  }
+}
+
+async function beginOrJoin(
+  deps: Deps,
+  app: App,
+  locked: LockedProfile,
+  wish: Wish,
+): Promise<{ pending: PendingAuthorization; joined: boolean }> {
+  const pending = await readPending(locked)
+  if (!pending || !isLive(pending, deps.clock.now())) return begin(deps, app, locked, wish)
+  if (deps.holders.get(app.key)?.id === pending.id) return { pending, joined: true }
+  const held = await deps.store.holdAuthorization(app.id)
+  if (held?.kind !== 'held') return { pending, joined: true }
+  // Its process is gone: go on in its place.
+  return takeOver(deps, app, locked, wish, pending, held)
+}
+
+async function takeOver(
+  deps: Deps,
+  app: App,
+  locked: LockedProfile,
+  wish: Wish,
+  pending: PendingAuthorization,
+  held: HeldLock,
+): Promise<{ pending: PendingAuthorization; joined: boolean }> {
+  if (pending.phase === 'waiting') {
+    await holdAuthorization(deps, app, pending, held, async () => undefined)
+    return { pending, joined: true }
+  }
+  held.release()
+  const storedId = (await locked.read().catch(() => null))?.tokenSet?.authorizationId
+  if (pending.phase === 'exchanged' && storedId !== pending.id) {
+    const ending = await adoptTokens(deps, app, locked, pending)
+    return { pending: withOutcome(pending, ending.outcome, 'closing'), joined: true }
+  }
+  // The code may be spent, and its answer is lost: only a new authorization helps.
+  return begin(deps, app, locked, wish)
+}
+
+async function begin(
+  deps: Deps,
+  app: App,
+  locked: LockedProfile,
+  wish: Wish,
+): Promise<{ pending: PendingAuthorization; joined: false }> {
+  const pending = await newAuthorization(deps, app, wish)
+  const held = await holderLock(deps, app)
+  await holdAuthorization(deps, app, pending, held, () => locked.writePending(encodePending(pending)))
+  return { pending, joined: false }
+}
+
+/** The holder lock; the process whose authorization is just ending gives it back within a second. */
+async function holderLock(deps: Deps, app: App): Promise<HeldLock> {
+  const giveUpAt = deps.clock.elapsed() + ENDING_MS
+  for (;;) {
+    const held = await deps.store.holdAuthorization(app.id)
+    if (held?.kind === 'held') return held
+    if (deps.clock.elapsed() > giveUpAt) {
+      throw new CodedError(
+        'store_locked',
+        `The last authorization of profile "${app.id.profile}" is just ending.`,
+        {
+          nextStep: 'Call start_authorization again in a few seconds.',
+        },
+      )
+    }
+    await new Promise((resume) => setTimeout(resume, ENDING_PAUSE_MS))
+  }
+}
+
+async function cancelAuthorization(deps: Deps, app: App): Promise<StartResult> {
+  const cancelled = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+    const pending = await readPending(locked)
+    if (!pending || !isLive(pending, deps.clock.now())) return null
+    const outcome: Outcome = { status: 'cancelled', at: deps.clock.now(), failure: CANCELLED }
+    await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing')))
+    return pending
+  })
+  if (cancelled) await conclude(deps, app, cancelled)
+  return ended('cancelled', app, cancelled)
+}
+
+const CANCELLED: Failure = {
+  code: 'authorization_expired',
+  message: 'The authorization was cancelled.',
+  nextStep: 'Call start_authorization when the person wants to authorize.',
+  feishuCode: null,
+  logId: null,
+}
+
+/** The end of an authorization that this call brought about, for the caller. */
+function reportEnd(app: App, pending: PendingAuthorization, { failure }: Outcome): StartResult {
+  if (failure) throw new CodedError(failure.code, failure.message, failure)
+  return ended('succeeded', app, pending)
+}
+
+function ended(
+  status: 'cancelled' | 'succeeded',
+  app: App,
+  pending: PendingAuthorization | null,
+): StartResult {
+  return {
+    status,
+    app,
+    pending,
+    joined: false,
+    browserOpened: false,
+    browserProblem: null,
+    unknownScopes: [],
+  }
+}
+
+async function endWithAddress(deps: Deps, app: App, address: Secret): Promise<StartResult> {
+  const { pending, ending } = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+    const pending = await readPending(locked)
+    if (pending?.phase !== 'waiting' || !isLive(pending, deps.clock.now()))
+      throw nothingPending(pending, address)
+    if (pending.device) throw needsNoAddress()
+    const response = readPastedAddress(address.reveal(), expectedOf(app, pending))
+    return { pending, ending: await finishAuthorization(deps, app, locked, pending, response) }
+  })
+  await conclude(deps, app, pending)
+  return reportEnd(app, pending, ending.outcome)
+}
+
+function needsNoAddress(): CodedError {
+  return new CodedError(
+    'state_mismatch',
+    'The pending authorization goes by a code and ends on no address.',
+    {
+      nextStep: 'Call token_status with wait_seconds 45 to learn when the person has approved.',
+    },
+  )
+}
+
+/** Why a pasted address cannot be used: `last` is the authorization that was pending before, if any. */
+function nothingPending(last: PendingAuthorization | null, address: Secret): CodedError {
+  if (last?.outcome?.status === 'succeeded' && last.id === authorizationId(pastedState(address.reveal()))) {
+    return new CodedError('state_mismatch', 'This address has been used: its authorization has succeeded.', {
+      nextStep: 'Nothing more is needed: call token_status to see the token.',
+    })
+  }
+  const nextStep = 'Call start_authorization for a new link, and paste the address that it ends on.'
+  const expired = last?.outcome?.status === 'expired' || (last?.phase === 'waiting' && !last.outcome)
+  return expired
+    ? new CodedError('authorization_expired', 'The authorization of this address has expired.', { nextStep })
+    : new CodedError('state_mismatch', 'No authorization is waiting for this address.', { nextStep })
+}

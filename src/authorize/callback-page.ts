@@ -1,0 +1,113 @@
+// What the person reads after answering Feishu, in the terms of the callback listener.
+
+import type { App } from '../app/app.ts'
+import { CodedError, type ErrorCode } from '../errors.ts'
+import type { Page } from '../loopback/page-text.ts'
+import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
+import { consoleUrl, type FeishuError, feishuError, type Text } from '../oauth/feishu-errors.ts'
+import type { Failure } from '../oauth/pending-authorization.ts'
+import { canRefresh, missingScopes, reauthorizeBy, type TokenSet } from '../oauth/token-set.ts'
+import type { Ending } from './finish.ts'
+
+const START_AGAIN: Text = {
+  en: 'Ask your assistant to start the authorization again.',
+  zh: '请让助手重新发起授权。',
+}
+const THEN_START_AGAIN: Text = {
+  en: 'Then ask your assistant to start the authorization again.',
+  zh: '然后让助手重新发起授权。',
+}
+/** More names than this say less; the link holds all of them. */
+const SHOWN_SCOPES = 8
+
+const CONSOLE: Record<NonNullable<FeishuError['console']>, Text> = {
+  safe: { en: 'Go to the console: Security settings', zh: '前往开发者后台：安全设置' },
+  auth: { en: 'Go to the console: Permissions & scopes', zh: '前往开发者后台：权限管理' },
+  app: { en: 'Go to the console: your app', zh: '前往开发者后台：应用页面' },
+}
+
+/** What can go wrong here without a number of Feishu's. */
+const REASONS: Partial<Record<ErrorCode, string>> = {
+  network_error: '无法连接飞书服务器，授权码未能兑换。',
+  tls_error: '飞书服务器的 TLS 证书未通过验证。',
+  user_mismatch: '登录的账号与已保存的账号不同，原有凭证已保留。',
+  unexpected_response: '飞书返回了无法识别的响应。',
+  store_not_writable: '凭证无法写入本机存储。',
+}
+
+/** The page of an authorization that has ended; `scopes` are those that it asked for. */
+export function endPage(app: App, { outcome, tokenSet }: Ending, scopes: readonly string[]): Page {
+  if (tokenSet) {
+    return {
+      kind: 'succeeded',
+      userName: tokenSet.user?.name ?? null,
+      profile: app.id.profile,
+      accessTokenExpiresAt: tokenSet.accessTokenExpiresAt,
+      reauthorizeBy: canRefresh(tokenSet) ? reauthorizeBy(tokenSet) : null,
+      notes: notesOn(app, tokenSet),
+    }
+  }
+  if (outcome.status === 'denied' || !outcome.failure) return { kind: 'denied' }
+  return failedPage(app, outcome.failure, scopes)
+}
+
+/** The page when nothing could be stored, and so nothing has ended. */
+export function unstoredPage(error: unknown): Page {
+  const known = error instanceof CodedError ? error : null
+  return {
+    kind: 'failed',
+    code: known?.code ?? 'unexpected_response',
+    reason: { en: known?.message ?? 'The authorization could not be stored.', zh: '授权未能保存到本机。' },
+    nextStep: { en: 'Reload this page in a moment.', zh: '请稍后刷新此页面。' },
+    action: null,
+  }
+}
+
+/** What is less than the person asked for. */
+function notesOn({ id, endpoints }: App, tokenSet: TokenSet): Extract<Page, { kind: 'succeeded' }>['notes'] {
+  const missing = missingScopes(tokenSet)
+  const notes: Extract<Page, { kind: 'succeeded' }>['notes'] = []
+  if (!tokenSet.refreshToken) {
+    notes.push({
+      text: {
+        en: `Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token", enable offline_access and publish a version. ${THEN_START_AGAIN.en}`,
+        zh: `飞书没有签发 refresh_token，令牌到期后需要重新登录。请打开“刷新 user_access_token”开关，开通 offline_access 并发布版本，${THEN_START_AGAIN.zh}`,
+      },
+      action: { label: CONSOLE.safe, url: redirectSettingsUrl(endpoints.open, id.appId) },
+    })
+  }
+  if (missing.length > 0) {
+    const names = missing.slice(0, SHOWN_SCOPES).join(' ') + (missing.length > SHOWN_SCOPES ? ' …' : '')
+    notes.push({
+      text: {
+        en: `Not granted: ${names}. Enable this for user identity and publish a version. ${THEN_START_AGAIN.en}`,
+        zh: `未授予的权限：${names}。请为用户身份开通并发布版本，${THEN_START_AGAIN.zh}`,
+      },
+      action: { label: CONSOLE.auth, url: scopeSettingsUrl(endpoints.open, id.appId, missing) },
+    })
+  }
+  return notes
+}
+
+function failedPage(app: App, { code, message, feishuCode }: Failure, scopes: readonly string[]): Page {
+  const known = feishuCode === null ? null : feishuError(feishuCode)
+  const shown = feishuCode === null ? code : `${code} ${feishuCode}`
+  if (!known) {
+    const reason = { en: message, zh: REASONS[code] ?? message }
+    return { kind: 'failed', reason, nextStep: START_AGAIN, action: null, code: shown }
+  }
+  const { cause, remedy } = known
+  const url = consoleUrl(known, { open: app.endpoints.open, appId: app.id.appId, scopes })
+  // Some remedies are a new authorization themselves.
+  const isAgain = /authoriz/i.test(remedy.en)
+  return {
+    kind: 'failed',
+    reason: { en: `Feishu: ${cause.en}.`, zh: `飞书返回：${cause.zh}。` },
+    nextStep: {
+      en: isAgain ? `${remedy.en}.` : `${remedy.en}. ${THEN_START_AGAIN.en}`,
+      zh: isAgain ? `${remedy.zh}。` : `${remedy.zh}，${THEN_START_AGAIN.zh}`,
+    },
+    action: known.console && url ? { label: CONSOLE[known.console], url } : null,
+    code: shown,
+  }
+}

@@ -1,0 +1,84 @@
+// The device grant: no redirect URL, for machines that no browser reaches. The holder polls; anybody may show the code.
+
+import type { App } from '../app/app.ts'
+import type { Deps } from '../deps.ts'
+import { describeError } from '../errors.ts'
+import {
+  type DeviceAuthorization,
+  deviceAuthorizationRequest,
+  deviceGrantRequest,
+  processDeviceAuthorization,
+  processDevicePoll,
+} from '../oauth/device.ts'
+import type { PendingAuthorization } from '../oauth/pending-authorization.ts'
+import type { AuthorizationAnswer } from './finish.ts'
+
+/** One small request to Feishu's own host. */
+const REQUEST_MS = 8_000
+
+/** Asks Feishu for a code that the person types on another device. */
+export async function requestDeviceCode(
+  deps: Deps,
+  app: App,
+  scopes: readonly string[],
+): Promise<DeviceAuthorization> {
+  const account = { key: app.key, forced: false }
+  const options = { deadlineMs: REQUEST_MS, account }
+  const answer = await deps.request(deviceAuthorizationRequest(app.endpoints, app.client, scopes, options))
+  return processDeviceAuthorization(answer, app.endpoints)
+}
+
+/**
+ * Polls until the person has decided. `decide` gets the end and says whether it was taken; if not, it gets the same end
+ * again after a pause, because the tokens come only once.
+ */
+export function pollDevice(
+  deps: Deps,
+  app: App,
+  pending: PendingAuthorization & { device: NonNullable<PendingAuthorization['device']> },
+  decide: (answer: AuthorizationAnswer) => Promise<boolean>,
+): { close(): Promise<void> } {
+  const { deviceCode } = pending.device
+  const url = app.endpoints.token[deps.config.tokenEndpoint]
+  let { intervalMs } = pending.device
+  let closed = false
+  let poll: Promise<void> = Promise.resolve()
+  let timer = setTimeout(() => run(ask), intervalMs)
+
+  function run(step: () => Promise<void>): void {
+    poll = step().catch((error) => deps.log('warn', `device authorization: ${describeError(error)}`))
+  }
+
+  function later(step: () => Promise<void>): void {
+    if (!closed) timer = setTimeout(() => run(step), intervalMs)
+  }
+
+  async function end(answer: AuthorizationAnswer): Promise<void> {
+    if (!(await decide(answer))) later(() => end(answer))
+  }
+
+  async function ask(): Promise<void> {
+    const options = { deadlineMs: REQUEST_MS, account: { key: app.key, forced: false } }
+    const answer = await deps.request(deviceGrantRequest(url, app.client, deviceCode, options))
+    const result = processDevicePoll(answer, intervalMs, {
+      endpoints: app.endpoints,
+      appId: app.id.appId,
+      scopes: pending.scopes,
+      now: deps.clock.now(),
+      secrets: [deviceCode, app.client.appSecret],
+    })
+    if (result.kind === 'tokens') return end(result)
+    if (result.kind === 'ended') return end({ kind: 'failure', error: result.error })
+    intervalMs = result.intervalMs
+    later(ask)
+  }
+
+  return {
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      // A poll under way may bring the tokens, which come only once.
+      await poll
+    },
+  }
+}

@@ -1,0 +1,202 @@
+// Waiting for the answer to a pending authorization: the listener, the deadline, and an end that comes from elsewhere.
+
+import type { App } from '../app/app.ts'
+import type { Deps, Waiting } from '../deps.ts'
+import { describeError } from '../errors.ts'
+import { type Listener, listenForCallback } from '../loopback/listener.ts'
+import type { Page } from '../loopback/page-text.ts'
+import { readAuthorizationResponse } from '../oauth/authorization.ts'
+import { decodePending, type PendingAuthorization } from '../oauth/pending-authorization.ts'
+import type { HeldLock } from '../store/lock.ts'
+import { LOCK_MS } from '../store/token-store.ts'
+import { claimPort, namePortOwner, readCallbackTls } from './callback.ts'
+import { endPage, unstoredPage } from './callback-page.ts'
+import { pollDevice } from './device-poll.ts'
+import { conclude, expire, readPending } from './end.ts'
+import { type AuthorizationAnswer, finishAuthorization } from './finish.ts'
+
+/** How often a waiting process looks whether another one ended the authorization. */
+const WATCH_MS = 200
+/** A process that ends waits so long for codes that it has sent: longer than an exchange may take. */
+const LAST_EXCHANGE_MS = 10_000
+
+/** A process that waits for the answer to a pending authorization. */
+class Holder implements Waiting {
+  readonly id: string
+  readonly #deps: Deps
+  readonly #app: App
+  readonly #pending: PendingAuthorization
+  readonly #held: HeldLock
+  /** The listener, or the polling of the device grant. */
+  #waiting: { close(): Promise<void> } | null = null
+  /** Names us to other profiles that want the port. */
+  #port: HeldLock | null = null
+  #watch: NodeJS.Timeout | null = null
+  #decided = false
+  /** By the monotonic clock: a wall clock that is set back must not keep the port open. */
+  readonly #endsAt: number
+  #stopped: Promise<void> | null = null
+
+  constructor(deps: Deps, app: App, pending: PendingAuthorization, held: HeldLock) {
+    this.id = pending.id
+    this.#deps = deps
+    this.#app = app
+    this.#pending = pending
+    this.#held = held
+    const { deadlineAt, startedAt } = pending
+    this.#endsAt = deps.clock.elapsed() + deadlineAt - Math.max(startedAt, deps.clock.now())
+  }
+
+  async begin(): Promise<void> {
+    const pending = this.#pending
+    this.#held.describe({})
+    if (pending.device) {
+      const { device } = pending
+      this.#waiting = pollDevice(this.#deps, this.#app, { ...pending, device }, async (end) => {
+        return (await this.#take(end)).over
+      })
+    } else {
+      const { redirectUri } = pending
+      this.#waiting = await this.#listen().catch(async (error) => {
+        throw await namePortOwner(this.#deps, error, redirectUri)
+      })
+      this.#port = await claimPort(this.#deps, this.#app, redirectUri)
+    }
+  }
+
+  #listen(): Promise<Listener> {
+    const { config, clock } = this.#deps
+    return listenForCallback({
+      redirectUri: this.#pending.redirectUri,
+      listen: config.callbackListen,
+      tls: readCallbackTls(config, clock.now()),
+      language: config.language,
+      onResponse: (query) => this.#decide(query),
+    })
+  }
+
+  watch(): void {
+    this.#watch = setInterval(() => void this.#look(), WATCH_MS)
+    this.#deps.holders.set(this.#app.key, this)
+  }
+
+  /** Closes the listener and gives the holder lock back. What is pending stays pending. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#watch) clearInterval(this.#watch)
+    // Before the port is free: whoever opens it next puts its own name there.
+    this.#port?.release()
+    await this.#waiting?.close()
+    this.#held.release()
+    const { holders } = this.#deps
+    if (holders.get(this.#app.key) === this) holders.delete(this.#app.key)
+  }
+
+  async #end(): Promise<void> {
+    // The page is handed over first: closing waits for those that are on their way.
+    await new Promise((resume) => setImmediate(resume))
+    await conclude(this.#deps, this.#app, this.#pending)
+  }
+
+  async #decide(query: URLSearchParams): Promise<Page> {
+    const response = readAuthorizationResponse(query, expectedOf(this.#app, this.#pending))
+    return response ? (await this.#take(response)).page : { kind: 'ignored' }
+  }
+
+  async #take(response: AuthorizationAnswer): Promise<{ page: Page; over: boolean }> {
+    if (this.#decided) return { page: { kind: 'already_used' }, over: true }
+    this.#decided = true
+    const { page, over } = await seenThrough(
+      this.#deps,
+      answerPage(this.#deps, this.#app, this.#pending, response),
+    )
+    if (over) void seenThrough(this.#deps, this.#end())
+    else this.#decided = false
+    return { page, over }
+  }
+
+  /** Another process may have ended it, or nobody has in time. */
+  async #look(): Promise<void> {
+    const { store, clock } = this.#deps
+    const stored = decodePending(await store.readPending(this.#app.id).catch(() => null))
+    if (this.#decided) return
+    if (stored && (stored.id !== this.id || stored.outcome)) return this.stop()
+    if (clock.now() < this.#pending.deadlineAt && clock.elapsed() < this.#endsAt) return
+    this.#decided = true
+    try {
+      // In this order: a new authorization that comes meanwhile needs the port, and holds the profile's lock.
+      await this.stop()
+      await expire(this.#deps, this.#app, this.#pending)
+    } catch (error) {
+      this.#deps.log('warn', `authorization: ${describeError(error)}`)
+    }
+  }
+}
+
+/** Begins to wait. `afterListening` runs with the port held, before anybody is told the link. */
+export async function holdAuthorization(
+  deps: Deps,
+  app: App,
+  pending: PendingAuthorization,
+  held: HeldLock,
+  afterListening: () => Promise<void>,
+): Promise<void> {
+  const holder = new Holder(deps, app, pending, held)
+  try {
+    await holder.begin()
+    await afterListening()
+  } catch (error) {
+    await holder.stop()
+    throw error
+  }
+  holder.watch()
+}
+
+/** Work on an authorization response: the code may be spent, so a process that ends waits for it. */
+export function seenThrough<T>(deps: Deps, work: Promise<T>): Promise<T> {
+  const settled = work.catch(() => undefined).finally(() => deps.exchanges.delete(settled))
+  deps.exchanges.add(settled)
+  return work
+}
+
+/**
+ * Stops waiting, when the process ends: what is pending stays for another process to take over. An exchange that is
+ * under way comes to its end first, with the listener open for the page that tells of it.
+ */
+export async function stopHolders(deps: Deps): Promise<void> {
+  const tooLate = new Promise((resume) => setTimeout(resume, LAST_EXCHANGE_MS).unref())
+  await Promise.race([Promise.all(deps.exchanges), tooLate])
+  await Promise.all([...deps.holders.values()].map((holder) => holder.stop()))
+  await Promise.race([Promise.all(deps.exchanges), tooLate])
+}
+
+/** What the answer to a pending authorization must bear. */
+export function expectedOf(
+  app: App,
+  pending: PendingAuthorization,
+): { state: string; issuer: string; redirectUri: string } {
+  return { state: pending.state.reveal(), issuer: app.endpoints.accounts, redirectUri: pending.redirectUri }
+}
+
+async function answerPage(
+  deps: Deps,
+  app: App,
+  pending: PendingAuthorization,
+  response: AuthorizationAnswer,
+): Promise<{ page: Page; over: boolean }> {
+  try {
+    const ending = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+      const current = await readPending(locked)
+      if (current?.id !== pending.id || current.phase !== 'waiting') return null
+      return finishAuthorization(deps, app, locked, current, response)
+    })
+    return { page: ending ? endPage(app, ending, pending.scopes) : { kind: 'already_used' }, over: true }
+  } catch (error) {
+    deps.log('warn', `authorization: ${describeError(error)}`)
+    return { page: unstoredPage(error), over: false }
+  }
+}

@@ -1,0 +1,270 @@
+// The settings: environment → Config, or one error that lists every problem and its mend. Pure: reads no file.
+
+import { isAbsolute, join, resolve } from 'node:path'
+import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'
+import { CodedError } from '../errors.ts'
+import { isLoopbackUrl } from '../machine/address.ts'
+import { APP_ID, type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
+import { Secret } from '../secret.ts'
+import { goesInTheClear, parseAddress } from '../store/postgres/address.ts'
+import type { Language } from './language.ts'
+import { type Environment, SettingsReader } from './settings-reader.ts'
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
+
+export type KeySourceSetting = 'auto' | 'keychain' | 'file' | 'env'
+
+/** The app's credentials as given by the environment; `secretFile` is read when the secret is first needed. */
+export type EnvironmentApp = { appId: string; secret: Secret | { file: string } }
+
+export type Config = {
+  brand: Brand
+  /** `FEISHU_APP_ID` with its secret: wins over what `setup` kept. */
+  app: EnvironmentApp | null
+  /** `APP_ID` and `APP_SECRET`, as other Feishu programs name them: used after what `setup` kept. */
+  fallbackApp: EnvironmentApp | null
+  accountsUrl: string | null
+  openUrl: string | null
+  tokenEndpoint: 'v2' | 'v3'
+  redirectUri: string
+  callbackListen: { host: string; port: number } | null
+  tlsFiles: { cert: string; key: string } | null
+  scopes: string[]
+  /** This process's own: the environment's app and the delivery targets belong to it. */
+  profile: string
+  tokenDir: string
+  /** The address of PostgreSQL; null: the token sets are in files. */
+  store: Secret | null
+  keySource: KeySourceSetting
+  key: Secret | null
+  autoRefresh: boolean
+  refreshMarginMs: number
+  /** Where copies of the access token go (`FEISHU_DELIVER_TO`). */
+  deliverTo: Target[]
+  openBrowser: boolean
+  language: Language | null
+  logLevel: LogLevel
+  httpsProxy: Secret | null
+  noProxy: string | null
+  /** What is allowed but unwise, for people to know. */
+  warnings: string[]
+}
+
+export const DEFAULT_REDIRECT_URI = 'http://localhost:9000/callback'
+
+export const DEFAULT_SCOPES: readonly string[] = ['auth:user.id:read', 'docx:document', 'offline_access']
+
+function readApp(reader: SettingsReader, home: string): EnvironmentApp | null {
+  const known = reader.problems.length
+  const appId = reader.text('FEISHU_APP_ID')
+  const text = reader.text('FEISHU_APP_SECRET')
+  const file = reader.text('FEISHU_APP_SECRET_FILE')
+  // A setting that holds a bad value is not missing.
+  if (reader.problems.length > known) return null
+  const secret = text ? new Secret(text) : file ? { file: expandHome(file, home) } : null
+  if (!appId && !secret) return null
+  if (!appId) reader.problems.push('FEISHU_APP_SECRET is set without FEISHU_APP_ID: set both')
+  if (!secret) {
+    reader.problems.push(
+      'FEISHU_APP_ID is set without FEISHU_APP_SECRET (or FEISHU_APP_SECRET_FILE): set both',
+    )
+  }
+  if (appId && !APP_ID.test(appId)) {
+    reader.problems.push('FEISHU_APP_ID must be the App ID of your Feishu app, such as cli_a1b2c3d4e5f6')
+    return null
+  }
+  return appId && secret ? { appId, secret } : null
+}
+
+/** Other programs use these names too: only a pair that is surely Feishu's is taken. */
+function readFallbackApp(reader: SettingsReader): EnvironmentApp | null {
+  const appId = reader.foreignText('APP_ID')
+  const secret = reader.foreignText('APP_SECRET')
+  if (!appId?.startsWith('cli_') || !APP_ID.test(appId) || !secret) return null
+  return { appId, secret: new Secret(secret) }
+}
+
+function readListen(reader: SettingsReader): { host: string; port: number } | null {
+  const value = reader.text('FEISHU_CALLBACK_LISTEN')
+  if (!value) return null
+  const url = URL.canParse(`http://${value}`) ? new URL(`http://${value}`) : null
+  const port = Number(/:(\d{1,5})$/.exec(value)?.[1] ?? 0)
+  // The port alone: a path, a user name or anything else in front of it shows in the address.
+  const plain =
+    url && port > 0 && [`http://${url.hostname}:${port}/`, `http://${url.hostname}/`].includes(url.href)
+  if (!plain || !isLoopbackUrl(url)) {
+    reader.problems.push('FEISHU_CALLBACK_LISTEN must be a loopback host and port, such as 127.0.0.1:9000')
+    return null
+  }
+  return { host: url.hostname, port }
+}
+
+function checkRedirect(reader: SettingsReader, url: URL, listens: boolean, hasTls: boolean): void {
+  if (url.port === '0')
+    reader.problems.push('FEISHU_REDIRECT_URI must name the port that is registered, not 0')
+  if (url.protocol === 'http:') {
+    if (hasTls) reader.problems.push('FEISHU_TLS_CERT_FILE is set, so FEISHU_REDIRECT_URI must be https')
+    return
+  }
+  if (listens || (hasTls && isLoopbackUrl(url))) return
+  reader.problems.push(
+    'FEISHU_REDIRECT_URI is https: set FEISHU_CALLBACK_LISTEN (a proxy or tunnel ends TLS), ' +
+      'or, for a loopback address, FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE',
+  )
+}
+
+function readTls(reader: SettingsReader, home: string): { cert: string; key: string } | null {
+  const cert = reader.text('FEISHU_TLS_CERT_FILE')
+  const key = reader.text('FEISHU_TLS_KEY_FILE')
+  if (cert && key) return { cert: expandHome(cert, home), key: expandHome(key, home) }
+  if (cert || key) reader.problems.push('FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE: set both')
+  return null
+}
+
+function readKey(reader: SettingsReader): Secret | null {
+  const value = reader.text('FEISHU_TOKEN_KEY')
+  if (!value) return null
+  const bytes = Buffer.from(value, 'base64')
+  if (bytes.length !== 32 || !/^[A-Za-z0-9+/_-]{43}=?$/.test(value)) {
+    reader.problems.push('FEISHU_TOKEN_KEY must be 32 bytes in base64; `openssl rand -base64 32` makes one')
+    return null
+  }
+  return new Secret(value)
+}
+
+function readMargin(reader: SettingsReader): number {
+  const value = reader.text('FEISHU_REFRESH_MARGIN') ?? '300'
+  const seconds = Number(value)
+  if (/^\d+$/.test(value) && seconds <= 3600) return seconds * 1000
+  reader.problems.push('FEISHU_REFRESH_MARGIN must be a whole number of seconds from 0 to 3600')
+  return 300_000
+}
+
+/** The address of the database that keeps the token sets; null: files do. */
+function readStore(reader: SettingsReader): Secret | null {
+  const value = reader.text('FEISHU_TOKEN_STORE')
+  if (value === null || value === 'file') return null
+  const url = parseAddress(value)
+  if (!url) {
+    // The value is not shown: it may hold a password.
+    reader.problems.push('FEISHU_TOKEN_STORE must be file, or postgres://USER:PASSWORD@HOST/DATABASE')
+    return null
+  }
+  if (reader.text('FEISHU_TOKEN_KEY_SOURCE')?.toLowerCase() === 'keychain') {
+    reader.problems.push(
+      'FEISHU_TOKEN_KEY_SOURCE must be file or env with PostgreSQL: a keychain shares its key with no other machine',
+    )
+  }
+  if (goesInTheClear(url)) {
+    reader.warnings.push(
+      'FEISHU_TOKEN_STORE connects to another machine without checked TLS: add sslmode=verify-full to it.',
+    )
+  }
+  return new Secret(value)
+}
+
+/** Splits a list of scopes at spaces and commas, drops doubles, and adds `offline_access` (no refresh without it). */
+
+export function splitScopes(text: string): string[] {
+  return withOfflineAccess(text.split(/[\s,，]+/).filter((scope) => scope !== ''))
+}
+
+/** The scopes without doubles, `offline_access` among them. */
+export function withOfflineAccess(scopes: readonly string[]): string[] {
+  return [...new Set([...scopes, 'offline_access'])]
+}
+
+const TLS_OFF =
+  'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token. ' +
+  'Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority.'
+
+function readProxy(reader: SettingsReader): Secret | null {
+  const value = reader.text('HTTPS_PROXY') ?? reader.text('https_proxy')
+  if (!value) return null
+  if (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return new Secret(value)
+  reader.problems.push('HTTPS_PROXY must be an address such as http://proxy.example:8080')
+  return null
+}
+
+function readTargets(reader: SettingsReader, machine: Machine): Target[] {
+  const setting = reader.text('FEISHU_DELIVER_TO')
+  if (setting === null) return []
+  try {
+    return parseTargets(setting, machine)
+  } catch (error) {
+    reader.problems.push((error as CodedError).message.replace(/\.$/, ''))
+    return []
+  }
+}
+
+function expandHome(path: string, home: string): string {
+  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path
+}
+
+function readTokenDir(reader: SettingsReader, home: string): string {
+  const value = reader.text('FEISHU_TOKEN_DIR') ?? '~/.feishu-token-mcp'
+  if (value.startsWith('~') && !isAbsolute(home)) {
+    reader.problems.push('FEISHU_TOKEN_DIR must be an absolute path: there is no home directory')
+    return ''
+  }
+  const path = expandHome(value, home)
+  if (!isAbsolute(path)) {
+    reader.warnings.push(
+      'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute.',
+    )
+  }
+  return resolve(path)
+}
+
+/**
+ * Reads the settings (DESIGN: the contract, settings).
+ *
+ * @throws CodedError `config_invalid`, listing every problem
+ */
+export function readConfig(env: Environment, home: string, platform: NodeJS.Platform): Config {
+  const reader = new SettingsReader(env)
+  const redirect = reader.url('FEISHU_REDIRECT_URI', DEFAULT_REDIRECT_URI)
+  const callbackListen = readListen(reader)
+  const tlsFiles = readTls(reader, home)
+  if (redirect) checkRedirect(reader, redirect, callbackListen !== null, tlsFiles !== null)
+  const scopes = reader.text('FEISHU_SCOPES')
+  const profile = reader.text('FEISHU_PROFILE') ?? DEFAULT_PROFILE
+  if (!PROFILE_NAME.test(profile)) {
+    reader.problems.push('FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"')
+  }
+  const config: Config = {
+    brand: reader.oneOf('FEISHU_BRAND', ['feishu', 'lark'], 'feishu'),
+    app: readApp(reader, home),
+    fallbackApp: readFallbackApp(reader),
+    accountsUrl: reader.origin('FEISHU_ACCOUNTS_URL'),
+    openUrl: reader.origin('FEISHU_TOKEN_GATEWAY') ?? reader.origin('FEISHU_OPEN_URL'),
+    tokenEndpoint: reader.oneOf('FEISHU_TOKEN_ENDPOINT', ['v2', 'v3'], 'v2'),
+    redirectUri: reader.text('FEISHU_REDIRECT_URI') ?? DEFAULT_REDIRECT_URI,
+    callbackListen,
+    tlsFiles,
+    scopes: scopes ? splitScopes(scopes) : [...DEFAULT_SCOPES],
+    profile,
+    tokenDir: readTokenDir(reader, home),
+    store: readStore(reader),
+    keySource: reader.oneOf('FEISHU_TOKEN_KEY_SOURCE', ['auto', 'keychain', 'file', 'env'], 'auto'),
+    key: readKey(reader),
+    autoRefresh: reader.boolean('FEISHU_AUTO_REFRESH', true),
+    refreshMarginMs: readMargin(reader),
+    deliverTo: readTargets(reader, { platform, home, env }),
+    openBrowser: reader.boolean('FEISHU_OPEN_BROWSER', true),
+    language: reader.text('FEISHU_LANG') ? reader.oneOf<Language>('FEISHU_LANG', ['en', 'zh'], 'en') : null,
+    logLevel: reader.oneOf('FEISHU_LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info'),
+    httpsProxy: readProxy(reader),
+    noProxy: reader.text('NO_PROXY') ?? reader.text('no_proxy'),
+    warnings: reader.warnings,
+  }
+  if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') reader.warnings.push(TLS_OFF)
+  if (reader.problems.length > 0) throw invalidSettings([...new Set(reader.problems)])
+  return config
+}
+
+function invalidSettings(problems: string[]): CodedError {
+  return new CodedError('config_invalid', `The settings are not usable: ${problems.join('; ')}.`, {
+    nextStep: 'Correct them in the "env" block of the MCP client (or in the shell) and restart the server.',
+  })
+}

@@ -1,0 +1,82 @@
+// One setting after the other, from text to value. Knows no single setting.
+
+import { isLoopbackUrl } from '../machine/address.ts'
+
+/** `${VAR}`, `$VAR`: a reference that the client did not replace. */
+const UNRESOLVED = /^\$\{?[A-Za-z_][\w:.-]*\}?$/
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Collects what is wrong with the settings, so that all of it is told at once. */
+export class SettingsReader {
+  readonly problems: string[] = []
+  /** What is allowed but unwise. */
+  readonly warnings: string[] = []
+  readonly #env: Environment
+
+  constructor(env: Environment) {
+    this.#env = env
+  }
+
+  /** The setting's text, or null where it is unset, empty, or an unresolved `${…}` of a client. */
+  text(name: string): string | null {
+    const value = this.#env[name]?.trim()
+    if (!value) return null
+    if (UNRESOLVED.test(value)) {
+      // The value is not shown: it may be a secret that happens to look like a reference.
+      this.problems.push(
+        `${name} holds a reference (\${…}) that the client did not replace: write the value itself, or remove it`,
+      )
+      return null
+    }
+    return value
+  }
+
+  /** The text of a variable that other programs use too: what is wrong with it is nobody's problem here. */
+  foreignText(name: string): string | null {
+    const value = this.#env[name]?.trim()
+    return value && !UNRESOLVED.test(value) ? value : null
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T {
+    const value = this.text(name)?.toLowerCase()
+    if (value === undefined) return fallback
+    const match = allowed.find((candidate) => candidate === value)
+    if (match === undefined) this.problems.push(`${name} must be one of ${allowed.join(', ')}`)
+    return match ?? fallback
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    const value = this.text(name)?.toLowerCase()
+    if (value === undefined) return fallback
+    if (['true', '1', 'yes', 'on'].includes(value)) return true
+    if (!['false', '0', 'no', 'off'].includes(value)) this.problems.push(`${name} must be true or false`)
+    return false
+  }
+
+  url(name: string, fallback: string | null): URL | null {
+    const value = this.text(name) ?? fallback
+    if (value === null) return null
+    const url = URL.canParse(value) ? new URL(value) : null
+    if (!url || !['http:', 'https:'].includes(url.protocol) || url.username || url.password || url.hash) {
+      this.problems.push(`${name} must be an http or https address without a user name or fragment`)
+      return null
+    }
+    if (url.protocol === 'http:' && !isLoopbackUrl(url)) {
+      this.problems.push(`${name} must be https: plain http is for localhost alone`)
+      return null
+    }
+    return url
+  }
+
+  /** An origin, as text without a slash at its end. */
+  origin(name: string): string | null {
+    const url = this.url(name, null)
+    if (!url) return null
+    if (url.search || url.pathname !== '/') {
+      this.problems.push(`${name} must be an origin, such as https://open.feishu.cn, without a path`)
+      return null
+    }
+    return url.origin
+  }
+}

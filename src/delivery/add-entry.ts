@@ -1,0 +1,185 @@
+// Our server's entry in the text of a client's config: text → text, and nothing but the entry is added.
+
+import { isDeepStrictEqual } from 'node:util'
+import type { Node } from 'jsonc-parser'
+import { applyEdit, type Span } from './edit.ts'
+import type { Target } from './targets.ts'
+
+/** How a client starts this server. */
+export type ServerEntry = {
+  type?: 'stdio'
+  command: string
+  args: string[]
+  env?: Record<string, string>
+  /** Codex alone: variables handed on from its own environment. */
+  env_vars?: string[]
+  /** Codex alone. */
+  startup_timeout_sec?: number
+}
+
+export type Insertion =
+  | { kind: 'insert'; text: string; inserted: string }
+  | { kind: 'present' }
+  | { kind: 'refused'; why: string }
+
+type Data = Record<string, unknown>
+
+function isTable(value: unknown): value is Data {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function refuse(why: string): Insertion {
+  return { kind: 'refused', why }
+}
+
+const UNCONFIRMED = refuse('the entry could not be added beside what is there')
+
+function endOfLine(text: string): string {
+  return text.includes('\r\n') ? '\r\n' : '\n'
+}
+
+/** What a text lets us do: `null` go on; its servers lie under `topKey`. */
+function judge(data: unknown, topKey: string, name: string): Insertion | null {
+  if (!isTable(data)) return refuse('it is not an object')
+  const servers = Object.hasOwn(data, topKey) ? data[topKey] : {}
+  if (!isTable(servers)) return refuse(`"${topKey}" is not an object`)
+  return Object.hasOwn(servers, name) ? { kind: 'present' } : null
+}
+
+/** Whether the new text says what the old one said, and our entry beside it. */
+function isConfirmed(
+  before: unknown,
+  after: unknown,
+  place: { topKey: string; name: string; entry: ServerEntry },
+): boolean {
+  const { topKey, name, entry } = place
+  const data = before as Data
+  const servers = { ...(data[topKey] as Data | undefined), [name]: entry }
+  return isDeepStrictEqual(plain(after), plain({ ...data, [topKey]: servers }))
+}
+
+/** Parsers make objects without a prototype, dates and big numbers; only what they hold counts. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? `${inner}n` : inner)))
+}
+
+async function insertJson(
+  text: string,
+  topKey: string,
+  name: string,
+  entry: ServerEntry,
+): Promise<Insertion> {
+  const jsonc = await import('jsonc-parser')
+  const read = (from: string) => {
+    const errors: unknown[] = []
+    const tree = jsonc.parseTree(from, errors as never[], { allowTrailingComma: true })
+    return errors.length > 0 || !tree ? null : tree
+  }
+  const tree = read(text)
+  if (!tree) return refuse('it is not valid JSON')
+  const keys = (tree.children ?? []).map((property) => property.children?.[0]?.value)
+  if (keys.filter((key) => key === topKey).length > 1) return refuse(`"${topKey}" occurs more than once`)
+  const before: unknown = jsonc.getNodeValue(tree)
+  const verdict = judge(before, topKey, name)
+  if (verdict) return verdict
+  const servers = jsonc.findNodeAtLocation(tree, [topKey])
+  const { spans, block } = servers
+    ? propertySpans(text, servers, name, entry)
+    : propertySpans(text, tree, topKey, { [name]: entry })
+  const after = applyEdit(text, spans)
+  const again = read(after)
+  if (!again || !isConfirmed(before, jsonc.getNodeValue(again), { topKey, name, entry })) return UNCONFIRMED
+  return { kind: 'insert', text: after, inserted: block }
+}
+
+/** A property behind the last one of an object, in the style of the text; comments stay where they are. */
+function propertySpans(
+  text: string,
+  object: Node,
+  key: string,
+  value: unknown,
+): { spans: Span[]; block: string } {
+  const insert = (at: number, added: string): Span => ({ start: at, end: at, text: added, secret: false })
+  const indentAt = (at: number) => /^[ \t]*/.exec(text.slice(text.lastIndexOf('\n', at - 1) + 1))?.[0] ?? ''
+  const first = object.offset + 1
+  const close = object.offset + object.length - 1
+  const inner = text.slice(first, close)
+  const at = first + inner.trimEnd().length
+  const last = object.children?.at(-1)
+  const lastEnd = last ? last.offset + last.length : 0
+  const comma = last && !hasComma(text.slice(lastEnd, close)) ? [insert(lastEnd, ',')] : []
+  if (last && !inner.includes('\n')) {
+    const block = `${JSON.stringify(key)}:${JSON.stringify(value)}`
+    return { spans: [...comma, insert(at, block)], block }
+  }
+  const eol = endOfLine(text)
+  const unit = /^([ \t]+)\S/m.exec(text)?.[1] ?? '  '
+  const closing = indentAt(close)
+  const own = last ? indentAt(last.offset) : closing + unit
+  const lines = `${JSON.stringify(key)}: ${JSON.stringify(value, null, unit)}`.split('\n')
+  const block = lines.map((line) => `${eol}${own}${line}`).join('')
+  const end = inner.includes('\n') ? '' : `${eol}${closing}`
+  return { spans: [...comma, insert(at, block + end)], block }
+}
+
+/** Whether a comma stands between an object's last property and its end; comments may hold commas too. */
+function hasComma(rest: string): boolean {
+  return rest.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '').includes(',')
+}
+
+function tomlTable(topKey: string, name: string, entry: ServerEntry): string[] {
+  const key = /^[A-Za-z0-9_-]+$/.test(name) ? name : JSON.stringify(name)
+  const { env, ...rest } = entry
+  const line = ([field, value]: [string, unknown]) =>
+    // TOML reads JSON's strings, numbers and arrays of strings.
+    `${field} = ${JSON.stringify(value).replaceAll('","', '", "')}`
+  const main = [`[${topKey}.${key}]`, ...Object.entries(rest).map(line)]
+  return env ? [...main, '', `[${topKey}.${key}.env]`, ...Object.entries(env).map(line)] : main
+}
+
+async function insertToml(
+  text: string,
+  topKey: string,
+  name: string,
+  entry: ServerEntry,
+): Promise<Insertion> {
+  const { parse } = await import('@decimalturn/toml-patch')
+  const read = (from: string): unknown => {
+    try {
+      return parse(from)
+    } catch {
+      // The parser's message quotes the line, which may hold a secret.
+      return null
+    }
+  }
+  const before = read(text)
+  if (before === null) return refuse('it is not valid TOML')
+  const verdict = judge(before, topKey, name)
+  if (verdict) return verdict
+  const eol = endOfLine(text)
+  const gap = text === '' ? '' : /\n$/.test(text) ? eol : eol + eol
+  const after = `${text}${gap}${tomlTable(topKey, name, entry).join(eol)}${eol}`
+  if (!isConfirmed(before, read(after), { topKey, name, entry })) return UNCONFIRMED
+  return { kind: 'insert', text: after, inserted: after.slice(text.length) }
+}
+
+/** Adds the entry to a config's text (without byte order mark); a text that has one of that name is left alone. */
+export async function insertEntry(text: string, target: Target, entry: ServerEntry): Promise<Insertion> {
+  const { format, topKeys, entry: name } = target
+  const topKey = topKeys[0] ?? ''
+  if (format === 'toml') return insertToml(text, topKey, name, entry)
+  if (text.trim() !== '') return insertJson(text, topKey, name, entry)
+  const whole = `${JSON.stringify({ [topKey]: { [name]: entry } }, null, 2)}\n`
+  return { kind: 'insert', text: whole, inserted: whole }
+}
+
+/** The diff for a person: the lines that are added. No other text of the file is shown, for it may hold secrets. */
+export function formatInsertion(path: string, inserted: string, isNew: boolean): string {
+  const lines = inserted
+    .replace(/^(?:\r?\n)+/, '')
+    .trimEnd()
+    .split(/\r?\n/)
+  return [isNew ? '--- /dev/null' : `--- ${path}`, `+++ ${path}`, ...lines.map((line) => `+${line}`)].join(
+    '\n',
+  )
+}

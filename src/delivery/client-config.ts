@@ -1,0 +1,131 @@
+// The MCP clients of this machine and their config files: found, and written only when a person has said yes.
+
+import { existsSync, realpathSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { isMissing } from '../machine/files.ts'
+import { type Insertion, insertEntry, type ServerEntry } from './add-entry.ts'
+import { backUp } from './memory.ts'
+import { createSharedFile, readSharedFile, replaceSharedFile } from './shared-file.ts'
+import { type Machine, parseTargets, type Target } from './targets.ts'
+
+export type Client = { label: string; target: Target; entry: ServerEntry }
+
+/** Where an entry would go; `path` has its symbolic links followed. */
+export type Plan = { path: string; isNew: boolean; insertion: Insertion }
+
+const LABELS: Readonly<Record<string, string>> = {
+  'claude-code': 'Claude Code',
+  'claude-desktop': 'Claude Desktop',
+  cursor: 'Cursor',
+  windsurf: 'Windsurf',
+  vscode: 'VS Code',
+  codex: 'Codex',
+  gemini: 'Gemini CLI',
+  cline: 'Cline',
+}
+/** Clients that want the transport named. */
+const TYPED = ['claude-code', 'vscode']
+/** Codex hands on no other variables: the keychain and the browser need these. */
+const SESSION_VARIABLES = ['DBUS_SESSION_BUS_ADDRESS', 'XDG_RUNTIME_DIR', 'DISPLAY', 'WAYLAND_DISPLAY']
+/** The first start by npx downloads the package; Codex gives up on a start after ten seconds. */
+const NPX_STARTUP_SEC = 30
+/** Clients rewrite their files while they run; a fifth clash in a row is no chance any more. */
+const ATTEMPTS = 4
+const BYTE_ORDER_MARK = '\ufeff'
+
+function entryFor(kind: string, base: ServerEntry, machine: Machine): ServerEntry {
+  if (kind !== 'codex') return TYPED.includes(kind) ? { type: 'stdio', ...base } : base
+  const session = machine.platform === 'linux' ? { env_vars: SESSION_VARIABLES } : {}
+  const startup = base.args.includes('feishu-token-mcp') ? { startup_timeout_sec: NPX_STARTUP_SEC } : {}
+  return { ...base, ...session, ...startup }
+}
+
+/** The file to write: one that exists, else one whose own folder exists; null: this client is not on the machine. */
+function locate({ paths }: Target, { home }: Machine): string | null {
+  const own = (path: string) => dirname(path) !== home && existsSync(dirname(path))
+  return paths.find((path) => existsSync(path)) ?? paths.find(own) ?? null
+}
+
+/** The clients of this machine, with the entry that each of them gets under `name`. */
+export function findClients(machine: Machine, name: string, base: ServerEntry): Client[] {
+  return Object.entries(LABELS).flatMap(([kind, label]) => {
+    const [target] = parseTargets(`${kind}:${name}`, machine)
+    const path = target && locate(target, machine)
+    if (!target || !path) return []
+    return [{ label, target: { ...target, paths: [path] }, entry: entryFor(kind, base, machine) }]
+  })
+}
+
+type Read = { path: string; bytes: Buffer | null } | { path: string; why: string }
+
+function read(target: Target): Read {
+  const [given = ''] = target.paths
+  try {
+    const path = realpathSync(given)
+    // A file that cannot be opened says so in the system's words.
+    const file = statSync(path).isFile() ? readSharedFile(path) : { detail: 'it is not a regular file' }
+    return 'detail' in file ? { path, why: file.detail } : { path, bytes: file.bytes }
+  } catch (error) {
+    if (isMissing(error)) return { path: given, bytes: null }
+    return { path: given, why: (error as Error).message }
+  }
+}
+
+function decode(bytes: Buffer): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+type Prepared = Plan & { bytes: Buffer | null; mark: string; before: string }
+
+async function prepare({ target, entry }: Client): Promise<Prepared> {
+  const file = read(target)
+  const refused = (why: string): Prepared => ({
+    path: file.path,
+    isNew: false,
+    bytes: null,
+    mark: '',
+    before: '',
+    insertion: { kind: 'refused', why },
+  })
+  if ('why' in file) return refused(file.why)
+  const text = file.bytes ? decode(file.bytes) : ''
+  if (text === null) return refused('it is not UTF-8')
+  const mark = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
+  const before = text.slice(mark.length)
+  const insertion = await insertEntry(before, target, entry)
+  return { path: file.path, isNew: file.bytes === null, insertion, bytes: file.bytes, mark, before }
+}
+
+/** What writing a client's entry would do. Writes nothing. */
+export async function planEntry(client: Client): Promise<Plan> {
+  const { path, isNew, insertion } = await prepare(client)
+  return { path, isNew, insertion }
+}
+
+/**
+ * Writes a client's entry: atomically, with a backup in our own folder, and starting from the file as it is now.
+ * Resolves to why it was not written; null: it was.
+ */
+export async function writeEntry(
+  client: Client,
+  options: { memoryDir: string; now: number },
+): Promise<string | null> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const { path, insertion, bytes, mark, before } = await prepare(client)
+    if (insertion.kind === 'present') return null
+    if (insertion.kind === 'refused') return insertion.why
+    const next = Buffer.from(mark + insertion.text)
+    if (bytes === null) {
+      if (await createSharedFile(path, next)) return null
+      continue
+    }
+    const edit = { place: client.target.entry, value: '', spans: [], inArgv: false }
+    backUp(options.memoryDir, { path, text: before, edit }, { now: options.now, secrets: [] })
+    if (await replaceSharedFile(path, bytes, next)) return null
+  }
+  return 'another program wrote it at each attempt'
+}

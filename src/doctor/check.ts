@@ -1,0 +1,70 @@
+// What a check of doctor's says, and in which words it is said that one passed or failed.
+
+import type { App } from '../app/app.ts'
+import { CodedError } from '../errors.ts'
+
+/** One check as `doctor --json` prints it. */
+export type Check = {
+  name: CheckName
+  status: 'pass' | 'warn' | 'fail' | 'skip'
+  message: string
+  hint: string | null
+}
+
+/** In the order in which they are shown: what depends on another comes after it. */
+export const CHECK_NAMES = [
+  'settings',
+  'versions',
+  'store',
+  'key',
+  'lock',
+  'clock',
+  'accounts_host',
+  'open_host',
+  'app',
+  'redirect_port',
+  'redirect_registered',
+  'token',
+  'scopes',
+  'targets',
+  'copies',
+] as const
+export type CheckName = (typeof CHECK_NAMES)[number]
+
+/** What a check found. */
+export type Finding = Omit<Check, 'name'>
+export type Checks = Partial<Record<CheckName, () => Promise<Finding>>>
+
+/** What this program runs on. */
+export type Runtime = { version: string; node: string; platform: NodeJS.Platform; arch: string }
+
+export function pass(message: string, hint: string | null = null): Finding {
+  return { status: 'pass', message, hint }
+}
+
+export function warn(message: string, hint: string | null): Finding {
+  return { status: 'warn', message, hint }
+}
+
+export function fail(message: string, hint: string | null): Finding {
+  return { status: 'fail', message, hint }
+}
+
+export function skip(message: string, hint: string | null = null): Finding {
+  return { status: 'skip', message, hint }
+}
+
+/** A check that needs the app; without one it is skipped. */
+export function withApp(
+  app: App | CodedError,
+  check: (app: App) => Promise<Finding>,
+): () => Promise<Finding> {
+  return async () => {
+    if (!(app instanceof CodedError)) return check(app)
+    return skip(
+      app.code === 'not_configured'
+        ? 'Not checked: no app is configured.'
+        : "Not checked: the app's credentials cannot be read.",
+    )
+  }
+}

@@ -1,0 +1,89 @@
+// Looks at everything that must be right for a token to be there when it is needed, and says what to mend. The checks
+// run side by side, each with its own time; none spends a token or changes what is stored.
+
+import { resolveApp } from '../app/app.ts'
+import type { Deps } from '../deps.ts'
+import { CodedError, toCodedError } from '../errors.ts'
+import {
+  CHECK_NAMES,
+  type Check,
+  type Checks,
+  type Finding,
+  fail,
+  pass,
+  type Runtime,
+  skip,
+  warn,
+} from './check.ts'
+import { feishuChecks } from './feishu.ts'
+import { exposedPaths, machineChecks } from './machine.ts'
+
+export type Diagnosis = { checks: Check[]; configured: boolean }
+
+/** Longer than any answer that is still of use; a person waits for the slowest of them. */
+const CHECK_MS = 8_000
+/** The first Node that this program runs on (package.json, engines). */
+const OLDEST_NODE = [20, 18, 1]
+
+/** Runs all checks of a profile. */
+export async function diagnose(deps: Deps, profile: string, runtime: Runtime): Promise<Diagnosis> {
+  const exposed = exposedPaths(deps, runtime)
+  const app = await resolveApp(deps, profile).catch(toCodedError)
+  const checks: Checks = {
+    settings: async () => settings(deps, profile),
+    versions: async () => versions(runtime),
+    ...machineChecks(deps, app, { profile, exposed }),
+    ...feishuChecks(deps, app, profile),
+  }
+  const configured = !(app instanceof CodedError && app.code === 'not_configured')
+  return { checks: await runAll(checks), configured }
+}
+
+/** What can be said when the settings cannot be used. */
+export async function diagnoseSettings(problem: CodedError, runtime: Runtime): Promise<Diagnosis> {
+  const checks: Checks = {
+    settings: async () => fail(problem.message, problem.nextStep),
+    versions: async () => versions(runtime),
+  }
+  return { checks: await runAll(checks), configured: true }
+}
+
+function runAll(checks: Checks): Promise<Check[]> {
+  const unchecked = async () => skip('Not checked: the settings cannot be used.')
+  return Promise.all(
+    CHECK_NAMES.map(async (name) => ({ name, ...(await bounded(checks[name] ?? unchecked)) })),
+  )
+}
+
+async function bounded(check: () => Promise<Finding>): Promise<Finding> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Finding>((resolve) => {
+    const finding = fail(`There was no result within ${CHECK_MS / 1000} s.`, 'Run doctor again.')
+    timer = setTimeout(() => resolve(finding), CHECK_MS)
+  })
+  try {
+    return await Promise.race([check(), late])
+  } catch (error) {
+    const { message, nextStep } = toCodedError(error)
+    return fail(message, nextStep)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function settings({ config }: Deps, profile: string): Finding {
+  if (config.warnings.length > 0)
+    return warn(config.warnings.join(' '), 'Correct them where the client sets them.')
+  return pass(
+    `profile "${profile}", redirect URL ${config.redirectUri}, store in ${config.store ? 'PostgreSQL' : config.tokenDir}`,
+  )
+}
+
+function versions({ version, node, platform, arch }: Runtime): Finding {
+  const message = `feishu-token-mcp ${version}, Node ${node}, ${platform} ${arch}`
+  const [major = 0, minor = 0, patch = 0] = node.split('.').map(Number)
+  const [oldMajor = 0, oldMinor = 0, oldPatch = 0] = OLDEST_NODE
+  const old =
+    major < oldMajor || (major === oldMajor && (minor < oldMinor || (minor === oldMinor && patch < oldPatch)))
+  return old ? fail(message, `Install Node ${OLDEST_NODE.join('.')} or newer.`) : pass(message)
+}

@@ -1,0 +1,151 @@
+// A bounded record of the calls to Feishu: what was asked, how it ended, how long it took. Never what was sent.
+
+import { closeSync, constants, fstatSync, writeSync } from 'node:fs'
+import { logIdOf } from '../oauth/answer.ts'
+import type { HttpAnswer, Request } from '../oauth/http.ts'
+import { ensureOwnDirectory, fileVersion, openOwnFile, readOwnFile, replaceFile } from './files.ts'
+
+export type Call = {
+  at: string
+  /** Brand, app and profile. */
+  account: string
+  endpoint: string
+  /** `ok`, `error` (Feishu answered with a code), `http <status>`, or our own error code. */
+  outcome: string
+  code: number | null
+  log_id: string | null
+  duration_ms: number
+  pid: number
+  /** A refresh that was asked for although it was not due. */
+  forced: boolean
+}
+
+export type ActivityLog = {
+  /** Writes what is still to be written: before the process ends. */
+  flush(): void
+  record(call: Call): void
+  /** The calls of an account that began after `since`, oldest first. */
+  callsSince(account: string, since: number): Call[]
+}
+
+/** Some two thousand calls, of which at least half are kept: days of ordinary use, many minutes of the fastest pace. */
+const MAX_BYTES = 524_288
+/** Not of our making: it is not read, and the next call begins anew. */
+const LARGEST_BYTES = 4 * MAX_BYTES
+
+function parseCall(line: string): Call[] {
+  try {
+    const call = JSON.parse(line) as Call | null
+    return typeof call?.account === 'string' ? [call] : []
+  } catch {
+    // A line torn by a crash counts for nothing.
+    return []
+  }
+}
+
+function newestHalf(bytes: Buffer | null): string {
+  const text = bytes?.toString('utf8') ?? ''
+  return text.slice(text.indexOf('\n', text.length - MAX_BYTES / 2) + 1)
+}
+
+/** Opens the record at `path`; nothing is created before the first call. */
+export function createActivityLog(directory: string, path: string): ActivityLog {
+  let last: { version: string | null; calls: Call[] } = { version: null, calls: [] }
+
+  /** Reading and parsing a full record takes longer than all the rest of `token_status`: once for each change. */
+  function calls(): Call[] {
+    const version = fileVersion(path)
+    if (version === null || version !== last.version) {
+      const text = readOwnFile(path, LARGEST_BYTES)?.toString('utf8') ?? ''
+      last = { version, calls: text.split('\n').filter(Boolean).flatMap(parseCall) }
+    }
+    return last.calls
+  }
+
+  function append(line: string): void {
+    ensureOwnDirectory(directory)
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT
+    const fd = openOwnFile(path, flags, { inPlace: true })
+    let size: number
+    try {
+      writeSync(fd, line)
+      size = fstatSync(fd).size
+    } finally {
+      closeSync(fd)
+    }
+    if (size > LARGEST_BYTES) replaceFile(path, line)
+    else if (size > MAX_BYTES) replaceFile(path, newestHalf(readOwnFile(path, LARGEST_BYTES)))
+  }
+
+  let waiting: Call[] = []
+
+  function flush(): void {
+    const lines = waiting.map((call) => `${JSON.stringify(call)}\n`).join('')
+    waiting = []
+    try {
+      if (lines !== '') append(lines)
+    } catch {
+      // The record is a help for people; no call fails for its sake.
+    }
+  }
+
+  return {
+    flush,
+    record(call) {
+      // Not at once: an answer may hold a token that is to be stored first.
+      if (waiting.length === 0) setImmediate(flush)
+      waiting.push(call)
+    },
+    callsSince(account, since) {
+      flush()
+      try {
+        return calls().filter((call) => call.account === account && Date.parse(call.at) > since)
+      } catch {
+        return []
+      }
+    },
+  }
+}
+
+function outcomeOf(answer: HttpAnswer): Pick<Call, 'outcome' | 'code' | 'log_id'> {
+  if (answer.kind === 'failure') return { outcome: answer.error.code, code: null, log_id: null }
+  const json = parseJson(answer.body)
+  const value = Number(json?.code ?? Number.NaN)
+  const code = Number.isSafeInteger(value) ? value : null
+  // A revocation is answered with nothing; whatever else is no JSON does not come from Feishu.
+  const plausible = json !== null || answer.body.length === 0
+  const ok = answer.status === 200 && plausible && (code ?? 0) === 0
+  const outcome = ok ? 'ok' : code ? 'error' : `http ${answer.status}`
+  return { outcome, code, log_id: logIdOf(answer.headers) }
+}
+
+function parseJson(body: Buffer): { code?: unknown } | null {
+  try {
+    return JSON.parse(body.toString('utf8')) as { code?: unknown } | null
+  } catch {
+    return null
+  }
+}
+
+/** The request function, with each call recorded. */
+export function recorded(
+  request: Request,
+  activity: ActivityLog,
+  clock: { now(): number; elapsed(): number },
+): Request {
+  return async (options) => {
+    const at = new Date(clock.now()).toISOString()
+    const startedAt = clock.elapsed()
+    const answer = await request(options)
+    activity.record({
+      at,
+      account: options.account.key,
+      endpoint: new URL(options.url).pathname,
+      ...outcomeOf(answer),
+      duration_ms: Math.round(clock.elapsed() - startedAt),
+      pid: process.pid,
+      forced: options.account.forced,
+    })
+    return answer
+  }
+}

@@ -1,0 +1,305 @@
+// Reading and writing files that only their owner may see, atomically and durably.
+//
+// Every write goes to a fresh file in the same directory (O_EXCL, O_NOFOLLOW, 0600 from its first instant), is
+// flushed, renamed onto its place, and the directory is flushed: a crash leaves the old bytes or the new ones.
+// Calls are synchronous on purpose: between the last byte of Feishu's answer and the rename nothing else may run.
+
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { CodedError, errnoOf } from '../errors.ts'
+
+const WINDOWS = process.platform === 'win32'
+
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+
+/** A FIFO planted under one of our names must not make an open wait for its other end. */
+const NON_BLOCKING = constants.O_NONBLOCK ?? 0
+
+const OTHERS = 0o077
+
+/** Windows refuses a rename while a virus scanner reads the file; such a scan is over well within this time. */
+const RENAME_RETRY_MS = 2_000
+
+/** Whether an error says that the file (or a folder above it) does not exist. */
+export function isMissing(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'ENOENT' || errno === 'ENOTDIR'
+}
+
+function refuse(path: string, why: string): never {
+  throw new CodedError('store_unreadable', `${path} ${why}; it was left untouched.`, {
+    nextStep: `Look at ${path} and move it away if it is not yours.`,
+  })
+}
+
+/** Creates a directory and those above it. Node's own `recursive` never ends where a folder takes no new one (/proc). */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST' && statSync(path).isDirectory()) return
+    if (errnoOf(error) !== 'ENOENT' || statSync(dirname(path), { throwIfNoEntry: false })) throw error
+    makeDirectory(dirname(path))
+    mkdirSync(path, { mode: 0o700 })
+  }
+}
+
+/** Creates a directory for its owner alone, repairs loose modes, and refuses one that belongs to somebody else. */
+export function ensureOwnDirectory(path: string): void {
+  makeDirectory(path)
+  const stat = statSync(path)
+  if (WINDOWS) return
+  if (stat.uid !== process.geteuid?.()) {
+    throw new CodedError('config_invalid', `The directory ${path} belongs to another user.`, {
+      nextStep: 'Set FEISHU_TOKEN_DIR to a directory of your own.',
+    })
+  }
+  if (stat.mode & OTHERS) chmodSync(path, 0o700)
+}
+
+/**
+ * Opens a regular file of ours: never through a symbolic link, never a FIFO or device, never somebody else's.
+ * Modes that let others in are repaired. With `inPlace` a file with a second name (hard link) is refused too.
+ */
+export function openOwnFile(path: string, flags: number, options: { inPlace?: boolean } = {}): number {
+  let fd: number
+  try {
+    fd = openSync(path, flags | NO_FOLLOW | NON_BLOCKING, 0o600)
+  } catch (error) {
+    if (errnoOf(error) === 'ELOOP') refuse(path, 'is a symbolic link')
+    if (errnoOf(error) === 'ENXIO') refuse(path, 'is not a regular file')
+    if (errnoOf(error) === 'EISDIR') refuse(path, 'is a directory')
+    throw error
+  }
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) refuse(path, 'is not a regular file')
+    if (WINDOWS) return fd
+    if (stat.uid !== process.geteuid?.()) refuse(path, 'belongs to another user')
+    if (options.inPlace && stat.nlink > 1) refuse(path, 'has a second name (hard link)')
+    if (stat.mode & OTHERS) fchmodSync(fd, 0o600)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+/** Changes whenever the file at `path` is written to or replaced; null when there is none, or it cannot be looked at. */
+export function fileVersion(path: string): string | null {
+  try {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+    return stat ? `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}` : null
+  } catch {
+    return null
+  }
+}
+
+/** Reads a file of ours whole; null when there is none. Refuses more than `maxBytes`. */
+export function readOwnFile(path: string, maxBytes: number): Buffer | null {
+  // Most of what is looked for (a journal, a pending login) is not there, and an error costs ten times a look.
+  if (!lstatSync(path, { throwIfNoEntry: false })) return null
+  let fd: number
+  try {
+    fd = openOwnFile(path, constants.O_RDONLY)
+  } catch (error) {
+    // ENOTDIR is not this: a folder of ours that is no folder must not look like an empty one.
+    if (errnoOf(error) === 'ENOENT') return null
+    throw error
+  }
+  try {
+    const { size } = fstatSync(fd)
+    if (size > maxBytes) refuse(path, `is larger than ${maxBytes} bytes`)
+    const bytes = Buffer.alloc(size)
+    let length = 0
+    while (length < size) {
+      const read = readSync(fd, bytes, length, size - length, length)
+      if (read === 0) break
+      length += read
+    }
+    return bytes.subarray(0, length)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Reads a file that the person named, whoever owns it; at most `maxBytes` of it. */
+export function readForeignFile(path: string, maxBytes: number): string {
+  const fd = openSync(path, constants.O_RDONLY | NON_BLOCKING)
+  try {
+    const bytes = Buffer.alloc(maxBytes)
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, maxBytes, 0))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function writeAll(fd: number, data: Buffer, position: number): void {
+  let written = 0
+  while (written < data.length) {
+    written += writeSync(fd, data, written, data.length - written, position + written)
+  }
+}
+
+function flushDirectory(path: string): void {
+  if (WINDOWS) return
+  const fd = openSync(path, constants.O_RDONLY)
+  try {
+    fsyncSync(fd)
+  } catch (error) {
+    // Some network file systems cannot flush a directory; what they keep without it, we cannot change.
+    if (!['EINVAL', 'ENOTSUP'].includes(errnoOf(error) ?? '')) throw error
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Removes a file, durably; a file that is not there is no error. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (isMissing(error)) return
+    throw error
+  }
+  flushDirectory(dirname(path))
+}
+
+/** Gives a file another name, in one step of the system. */
+export type Rename = (from: string, to: string) => void
+
+/**
+ * Renames a file within its directory, durably. Retries for a moment where something else holds the file open. False,
+ * and nothing is renamed, once `isWanted` says no.
+ */
+export async function renameFile(
+  from: string,
+  to: string,
+  options: { isWanted?: () => boolean; rename?: Rename } = {},
+): Promise<boolean> {
+  const { isWanted = () => true, rename = renameSync } = options
+  const giveUpAt = performance.now() + RENAME_RETRY_MS
+  for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 200)) {
+    if (!isWanted()) return false
+    try {
+      rename(from, to)
+      break
+    } catch (error) {
+      const busy = ['EPERM', 'EBUSY', 'EACCES'].includes(errnoOf(error) ?? '')
+      if (!busy || performance.now() + pauseMs > giveUpAt) throw error
+      await new Promise((resume) => setTimeout(resume, pauseMs))
+    }
+  }
+  flushDirectory(dirname(to))
+  return true
+}
+
+function createFile(path: string, data: Buffer): number {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, 0o600)
+  try {
+    writeAll(fd, data, 0)
+    fsyncSync(fd)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    unlinkSync(path)
+    throw error
+  }
+}
+
+/** 72 bits: nobody guesses them. 12 characters in base64url. */
+const RANDOM_BYTES = 9
+
+const RANDOM_PART = /^[A-Za-z0-9_-]{12}$/
+
+/** A name beside `path` that nobody can guess, for a file that is about to be renamed onto it. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `${basename(path)}.${randomBytes(RANDOM_BYTES).toString('base64url')}.tmp`)
+}
+
+/** Whether a file name is one of {@link temporaryName}'s for `path`, and for no file whose name is longer. */
+export function isTemporaryNameOf(name: string, path: string): boolean {
+  const prefix = `${basename(path)}.`
+  return (
+    name.startsWith(prefix) &&
+    name.endsWith('.tmp') &&
+    RANDOM_PART.test(name.slice(prefix.length, -'.tmp'.length))
+  )
+}
+
+/** Replaces a file atomically and durably, in one synchronous step. The file's folder must exist. */
+export function replaceFile(path: string, data: string | Buffer): void {
+  const temporary = temporaryName(path)
+  closeSync(createFile(temporary, Buffer.from(data)))
+  try {
+    renameSync(temporary, path)
+  } catch (error) {
+    unlinkSync(temporary)
+    throw error
+  }
+  flushDirectory(dirname(path))
+}
+
+/** Creates a file that must not exist yet; false when it does. */
+export function createFileOnce(path: string, data: Buffer): boolean {
+  try {
+    closeSync(createFile(path, data))
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false
+    throw error
+  }
+  flushDirectory(dirname(path))
+  return true
+}
+
+/** A file whose blocks are on disk before they are needed. */
+export type ReservedFile = {
+  /** Fills the file, flushes it, and renames it onto its place, unless `check` throws: `data` is durable by then. */
+  commit(data: Buffer, check?: () => Promise<void>): Promise<void>
+  /** Gives the file up and removes it. */
+  discard(): void
+  /** Closes the file and leaves what is in it. */
+  leave(): void
+}
+
+/** Reserves `bytes` on disk under `name`, to be renamed onto `path` later: a full disk is noticed now, not then. */
+export function reserveFile(name: string, path: string, bytes: number): ReservedFile {
+  const fd = createFile(name, Buffer.alloc(bytes, ' '))
+  let open = true
+  const close = () => {
+    if (open) closeSync(fd)
+    open = false
+  }
+  return {
+    async commit(data, check) {
+      writeAll(fd, data, 0)
+      ftruncateSync(fd, data.length)
+      fsyncSync(fd)
+      await check?.()
+      await renameFile(name, path)
+      close()
+    },
+    leave: close,
+    discard() {
+      close()
+      removeFile(name)
+    },
+  }
+}

@@ -1,0 +1,254 @@
+// The request function: one HTTP request by undici, with one deadline over everything, a limit on the answer, no redirect
+// and no repetition. Whether our bytes went out is known exactly, because a refresh token counts as presented from then on.
+
+import diagnostics from 'node:diagnostics_channel'
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
+import type { Dispatcher, Pool } from 'undici'
+import { CodedError, errnoOf } from '../errors.ts'
+import type { HttpAnswer, HttpRequest, Request } from '../oauth/http.ts'
+import type { Secret } from '../secret.ts'
+import { isLoopbackUrl } from './address.ts'
+
+export type ProxySettings = { httpsProxy: Secret | null; noProxy: string | null }
+
+/** No answer of Feishu's that we read comes near. */
+const MAX_BODY_BYTES = 1_048_576
+/** A deadline that fires this late means that the process was stopped: what lies in the socket is read first. */
+const SUSPENDED_MS = 500
+/** Enough for the event loop to read what arrived while the process was stopped. */
+const GRACE_MS = 250
+
+/** Each request in flight by its body, which undici hands on unchanged. */
+const inFlight = new WeakMap<Buffer, () => void>()
+let listening = false
+
+type SendHeaders = { request: { body?: unknown }; socket: { destroy(error?: Error): void } }
+
+/** undici publishes `sendHeaders` synchronously, before it writes the first byte of a request to its socket. */
+function listenForSends(): void {
+  if (listening) return
+  listening = true
+  diagnostics.subscribe('undici:client:sendHeaders', (message) => {
+    const { request, socket } = message as SendHeaders
+    if (!Buffer.isBuffer(request.body)) return
+    try {
+      inFlight.get(request.body)?.()
+    } catch {
+      // The caller has kept the error; without its consent nothing goes out.
+      socket.destroy()
+    }
+  })
+}
+
+/** Fires at the deadline, but never before what had arrived by then was read: Node runs timers before it reads. */
+function startDeadline(ms: number, expire: () => void): { cancel: () => void } {
+  let timer: NodeJS.Timeout
+  const wait = (waitMs: number, then: () => void) => {
+    const dueAt = performance.now() + waitMs
+    timer = setTimeout(() => {
+      if (performance.now() - dueAt > SUSPENDED_MS) wait(GRACE_MS, then)
+      else then()
+    }, waitMs)
+  }
+  wait(ms, () => wait(0, () => setImmediate(expire)))
+  return { cancel: () => clearTimeout(timer) }
+}
+
+function decoded(body: Buffer, encoding: string | undefined): Buffer {
+  const limit = { maxOutputLength: MAX_BODY_BYTES }
+  try {
+    if (encoding === 'gzip') return gunzipSync(body, limit)
+    if (encoding === 'deflate') return inflateSync(body, limit)
+    if (encoding === 'br') return brotliDecompressSync(body, limit)
+  } catch {
+    // Damaged or too large: the bytes are judged as they are, that is, as no JSON.
+  }
+  return body
+}
+
+const TLS_ERRNO = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|HOSTNAME_MISMATCH/
+
+/** What went wrong below HTTP, in words that name the variable to set. */
+function networkError(error: unknown, host: string): CodedError {
+  const cause = (error as Error | null)?.cause ?? error
+  const errno = errnoOf(cause) ?? errnoOf(error) ?? 'unknown error'
+  const message = String((error as Error | null)?.message ?? '')
+  if (TLS_ERRNO.test(errno)) {
+    return new CodedError('tls_error', `There is no trusted TLS connection to ${host} (${errno}).`, {
+      nextStep:
+        'Behind a proxy that inspects TLS, set NODE_EXTRA_CA_CERTS to the file with its certificate authority; ' +
+        'otherwise check the clock and the host name.',
+    })
+  }
+  const proxyStatus = /Proxy response \((\d+)\)/.exec(message)?.[1]
+  if (proxyStatus) {
+    const why = proxyStatus === '407' ? 'asks for a user name and password' : `answered ${proxyStatus}`
+    return new CodedError('network_error', `The proxy ${why}; ${host} was not reached.`, {
+      nextStep: 'Set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT, or exempt the host with NO_PROXY.',
+    })
+  }
+  return new CodedError('network_error', `${host} could not be reached (${errno}).`, {
+    nextStep: 'Check the network, and HTTPS_PROXY if a proxy is needed; then try again.',
+  })
+}
+
+function timeoutError(host: string, deadlineMs: number): CodedError {
+  return new CodedError(
+    'network_error',
+    `${host} did not answer within ${Math.round(deadlineMs / 1000)} s.`,
+    {
+      nextStep: 'Check the network, then try again.',
+    },
+  )
+}
+
+function tooLarge(host: string): CodedError {
+  return new CodedError('unexpected_response', `${host} sent more than ${MAX_BODY_BYTES} bytes.`, {
+    nextStep: 'Check FEISHU_OPEN_URL, and whether a proxy answers in place of Feishu.',
+  })
+}
+
+function plainHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const plain: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) plain[name.toLowerCase()] = Array.isArray(value) ? (value[0] ?? '') : value
+  }
+  return plain
+}
+
+/** One request under way. */
+type Progress = {
+  /** Nobody waits for it any longer: it must not be sent any more. */
+  over: boolean
+  sent: boolean
+  /** Why the caller did not consent to its being sent. */
+  refusal: unknown
+  chunks: Buffer[]
+}
+
+function consent(options: HttpRequest, progress: Progress): void {
+  if (progress.over) throw new Error('too late')
+  try {
+    options.onSend?.()
+  } catch (error) {
+    progress.refusal = error
+    throw error
+  }
+  progress.sent = true
+}
+
+/** Without a stream in between: what has arrived is handed on in the same turn of the event loop. */
+function exchange(
+  dispatcher: Dispatcher,
+  options: HttpRequest,
+  body: Buffer | null,
+  progress: Progress,
+): Promise<{ status: number; headers: Record<string, string> }> {
+  const { origin, host, pathname, search } = new URL(options.url)
+  return new Promise((resolve, reject) => {
+    let controller: Dispatcher.DispatchController | null = null
+    let answer = { status: 0, headers: {} }
+    let length = 0
+    const end = (error: CodedError) => {
+      progress.over = true
+      reject(error)
+      controller?.abort(error)
+    }
+    const deadline = startDeadline(options.deadlineMs, () => end(timeoutError(host, options.deadlineMs)))
+    const { method, headers } = options
+    // One connection for one request: nothing is written to a socket that the server may just be closing.
+    const request = { origin, path: pathname + search, method, headers, body, reset: true }
+    dispatcher.dispatch(request, {
+      onRequestStart(started) {
+        controller = started
+        if (progress.over) started.abort(new Error('too late'))
+      },
+      onResponseStart(_controller, status, given) {
+        answer = { status, headers: plainHeaders(given) }
+      },
+      onResponseData(_controller, chunk) {
+        progress.chunks.push(chunk)
+        length += chunk.length
+        if (length > MAX_BODY_BYTES) end(tooLarge(host))
+      },
+      onResponseEnd() {
+        deadline.cancel()
+        resolve(answer)
+      },
+      onResponseError(_controller, error) {
+        deadline.cancel()
+        reject(error)
+      },
+    })
+  })
+}
+
+export type Transport = {
+  request: Request
+  /** The way to a host for the gateway: connections are kept and reused. Loads undici. */
+  upstream(url: string): Promise<Dispatcher>
+}
+
+/**
+ * undici's own time limits are off: one deadline stands over all, and knows about suspended processes. A connection
+ * that nobody waits for any longer is given up after the longest deadline.
+ */
+const ONE_DEADLINE = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 30_000 } }
+/** The gateway bounds silence itself; what cannot be connected within this is down. */
+const GATEWAY_LIMITS = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } }
+
+/** undici takes a proxy that hangs up for a mishap and asks it again at once, without end: it must look like a failure. */
+function tryingOnce(proxy: Pool): Pool {
+  const connect: (options: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> =
+    proxy.connect.bind(proxy)
+  const connectOnce = (options: Dispatcher.ConnectOptions) =>
+    connect(options).catch((error) => {
+      const mishap = ['UND_ERR_SOCKET', 'UND_ERR_INFO'].includes(errnoOf(error) ?? '')
+      throw mishap ? Object.assign(new Error('the proxy hung up'), { code: 'ECONNRESET' }) : error
+    })
+  return Object.assign(proxy, { connect: connectOnce })
+}
+
+/** Creates the transport; undici is loaded with the first request. */
+export function createTransport(proxy: ProxySettings): Transport {
+  const dispatchers = new Map<string, Dispatcher>()
+
+  /** Direct on loopback, through the proxy where one is set. */
+  async function dispatcherFor(url: string, limits: typeof ONE_DEADLINE): Promise<Dispatcher> {
+    const { Agent, EnvHttpProxyAgent, Pool } = await import('./undici.ts')
+    const direct = !proxy.httpsProxy || isLoopbackUrl(new URL(url))
+    const name = `${direct ? 'direct' : 'proxied'} ${limits.connect.timeout}`
+    const known = dispatchers.get(name)
+    if (known) return known
+    const httpsProxy = proxy.httpsProxy?.reveal() ?? ''
+    const noProxy = proxy.noProxy ?? ''
+    const clientFactory = (origin: URL, options: object) => tryingOnce(new Pool(origin, options))
+    const created = direct
+      ? new Agent(limits)
+      : new EnvHttpProxyAgent({ ...limits, httpProxy: httpsProxy, httpsProxy, noProxy, clientFactory })
+    dispatchers.set(name, created)
+    return created
+  }
+
+  async function request(options: HttpRequest): Promise<HttpAnswer> {
+    listenForSends()
+    const { host } = new URL(options.url)
+    const body = options.body === null ? null : Buffer.from(options.body)
+    const progress: Progress = { over: false, sent: false, refusal: null, chunks: [] }
+    if (body) inFlight.set(body, () => consent(options, progress))
+    const failure = (error: CodedError): HttpAnswer => {
+      return { kind: 'failure', sent: progress.sent, partialBody: Buffer.concat(progress.chunks), error }
+    }
+    try {
+      const dispatcher = await dispatcherFor(options.url, ONE_DEADLINE)
+      const { status, headers } = await exchange(dispatcher, options, body, progress)
+      const whole = decoded(Buffer.concat(progress.chunks), headers['content-encoding']?.toLowerCase())
+      return { kind: 'answer', status, headers, body: whole }
+    } catch (error) {
+      if (progress.refusal instanceof CodedError) return failure(progress.refusal)
+      return failure(error instanceof CodedError ? error : networkError(error, host))
+    }
+  }
+
+  return { request, upstream: (url) => dispatcherFor(url, GATEWAY_LIMITS) }
+}

@@ -1,0 +1,51 @@
+// Whether an app's credentials are right: the requests that tell, and what their answers say.
+
+import type { Brand } from '../profile.ts'
+import type { Secret } from '../secret.ts'
+import type { Endpoints } from './feishu.ts'
+import type { HttpAnswer, HttpRequest } from './http.ts'
+
+export type NewApp = { brand: Brand; appId: string; appSecret: Secret; endpoints: Endpoints }
+
+/** Feishu's own hosts answer in well under a second. */
+export const CHECK_MS = 8_000
+
+/** 10003, 10014: unknown app id, wrong secret (tenant_access_token/internal); 20002, 20048: the token endpoint's. */
+const WRONG = [10003, 10014, 20002, 20048]
+
+/** What an answer says about the credentials; null: nothing. */
+export function verdictOf(answer: HttpAnswer): boolean | null {
+  if (answer.kind === 'failure') return null
+  try {
+    const json = JSON.parse(answer.body.toString('utf8'))
+    if (WRONG.includes(Number(json.code)) || json.error === 'invalid_client') return false
+    if (json.code === 0 && typeof json.tenant_access_token === 'string') return true
+    return typeof json.device_code === 'string' ? true : null
+  } catch {
+    return null
+  }
+}
+
+/** The requests that tell, the surest first: a tenant token, then an authorization request that nobody will answer. */
+export function probes({ appId, appSecret, endpoints }: NewApp): HttpRequest[] {
+  const secret = appSecret.reveal()
+  const account = { key: `${appId} setup`, forced: false }
+  const post = { method: 'POST', deadlineMs: CHECK_MS, account } as const
+  return [
+    {
+      ...post,
+      url: `${endpoints.open}/open-apis/auth/v3/tenant_access_token/internal`,
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+      body: JSON.stringify({ app_id: appId, app_secret: secret }),
+    },
+    {
+      ...post,
+      url: endpoints.deviceAuthorization,
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        authorization: `Basic ${Buffer.from(`${appId}:${secret}`).toString('base64')}`,
+      },
+      body: new URLSearchParams({ client_id: appId, scope: 'auth:user.id:read' }).toString(),
+    },
+  ]
+}

@@ -1,0 +1,25 @@
+// What kind of answer came from the token endpoint.
+
+import type { CodedError } from '../errors.ts'
+import type { Secret } from '../secret.ts'
+import type { Endpoints } from './feishu.ts'
+import type { Verdict } from './feishu-errors.ts'
+import type { TokenResponse } from './token-response.ts'
+
+export type TokenAnswer =
+  | { kind: 'tokens'; response: TokenResponse; logId: string | null }
+  | { kind: 'error'; verdict: Verdict; error: CodedError; retryAfterMs: number | null }
+  /** Sent, and no whole and valid answer: the refresh token may or may not be spent. */
+  | { kind: 'ambiguous'; error: CodedError }
+  /** Nothing was sent. */
+  | { kind: 'unsent'; error: CodedError }
+
+/** What the texts of an error need to know of the app. */
+export type AnswerContext = {
+  endpoints: Endpoints
+  appId: string
+  scopes: readonly string[]
+  now: number
+  /** Must not appear in a text of Feishu's that is shown. */
+  secrets: readonly Secret[]
+}

@@ -1,0 +1,61 @@
+// Moves the store's key to another place: the keychain, a key file, or the environment.
+
+import type { Deps } from '../deps.ts'
+import { CodedError } from '../errors.ts'
+import type { KeySource } from '../store/envelope.ts'
+
+export type KeyMoveAnswer = {
+  status: 'moved' | 'unchanged'
+  /** Where the key is now. */
+  key_source: KeySource
+  /** Where it was. */
+  moved_from: KeySource[]
+  resealed: number
+  /** What could not be opened and was left as it is. */
+  left: { path: string; why: string }[]
+  old_keys_removed: boolean
+  next_step: string
+}
+
+/** Seals everything anew with a key that `to` keeps; the old key is removed last. */
+export async function moveKey(deps: Deps, to: KeySource): Promise<KeyMoveAnswer> {
+  const move = await deps.store.moveKey(to).catch((error) => {
+    if (!(error instanceof CodedError) || error.code !== 'store_locked') throw error
+    throw new CodedError(
+      'store_locked',
+      `${error.message} The move stopped there; everything can be opened.`,
+      {
+        nextStep: 'Run the same command again in a minute: it goes on where it stopped.',
+      },
+    )
+  })
+  const { from, resealed, left, removedOldKeys } = move
+  return {
+    status: resealed > 0 ? 'moved' : 'unchanged',
+    key_source: to,
+    moved_from: from,
+    resealed,
+    left,
+    old_keys_removed: removedOldKeys,
+    next_step: nextStep(deps, to, move),
+  }
+}
+
+function nextStep(deps: Deps, to: KeySource, move: Awaited<ReturnType<Deps['store']['moveKey']>>): string {
+  const { from, resealed, left, removedOldKeys } = move
+  const steps: string[] = []
+  if (resealed === 0) steps.push('Nothing was sealed with another key.')
+  if (left.length > 0) {
+    steps.push(
+      `Look at ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`,
+    )
+  } else if (!removedOldKeys && from.includes('env')) {
+    steps.push('Remove FEISHU_TOKEN_KEY from the clients.')
+  } else if (!removedOldKeys) {
+    steps.push('The old key could not be removed; no file needs it any more.')
+  }
+  if (to === 'env' && resealed > 0)
+    steps.push('Every client must set FEISHU_TOKEN_KEY from now on: without it nothing can be opened.')
+  if (resealed > 0) steps.push(`Backups made before need the old key. See \`${deps.command} status\`.`)
+  return steps.join(' ')
+}

@@ -1,0 +1,53 @@
+// What `refresh_token` and `refresh` answer, and the next step in words.
+
+import { toSeconds, toTime } from '../answers.ts'
+import type { Delivery } from '../delivery/deliver.ts'
+import type { Deps, RefreshResult } from '../deps.ts'
+
+/** The answer of `refresh_token`. */
+export type RefreshAnswer = {
+  status: RefreshResult['status']
+  profile: string
+  access_token_expires_at: string | null
+  access_token_expires_in: number | null
+  refresh_token_expires_at: string | null
+  refresh_token_expires_in: number | null
+  generation: number
+  persisted: boolean
+  deliveries: Delivery[]
+  next_step: string
+}
+
+export function refreshAnswer(deps: Deps, profile: string, result: RefreshResult): RefreshAnswer {
+  const { tokenSet, generation } = result.record
+  const refreshEndsAt = tokenSet?.refreshToken ? tokenSet.refreshTokenExpiresAt : null
+  return {
+    status: result.status,
+    profile,
+    access_token_expires_at: toTime(tokenSet?.accessTokenExpiresAt ?? null),
+    access_token_expires_in: toSeconds(result.remainingMs),
+    refresh_token_expires_at: toTime(refreshEndsAt),
+    refresh_token_expires_in: toSeconds(refreshEndsAt === null ? null : refreshEndsAt - deps.clock.now()),
+    generation,
+    persisted: result.persisted,
+    deliveries: result.deliveries,
+    next_step: refreshNextStep(deps, result),
+  }
+}
+
+function refreshNextStep(deps: Deps, result: RefreshResult): string {
+  if (!result.persisted && deps.store.kind === 'postgres') {
+    return 'Nothing is needed: the new token is kept sealed on this machine, and goes into the database as soon as that answers.'
+  }
+  if (!result.persisted) {
+    return `Make room or mend the permissions of ${deps.config.tokenDir}: the new token is in memory only, and lost if this process ends; it is tried again every second.`
+  }
+  if (result.deliveries.some(({ status }) => status !== 'delivered' && status !== 'unchanged')) {
+    return `Some copies were not written: mend what deliveries says of them, then run \`${deps.command} deliver\`.`
+  }
+  const restart = result.deliveries.find(
+    (delivery) => delivery.restart_required && delivery.status === 'delivered',
+  )
+  if (restart?.restart_hint) return `${restart.restart_hint}`
+  return 'Nothing is needed: the token is valid.'
+}

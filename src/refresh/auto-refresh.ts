@@ -1,0 +1,74 @@
+// Refreshes ahead of time. Short wake-ups compared with the wall clock, because a long timer lies after a suspend.
+
+import { resolveApp } from '../app/app.ts'
+import type { Deps } from '../deps.ts'
+import { CodedError, describeError } from '../errors.ts'
+import { canRefresh, type TokenRecord } from '../oauth/token-set.ts'
+import { refreshToken } from './refresh.ts'
+
+/** After a suspend the token is looked at within this time. */
+const MAX_SLEEP_MS = 60_000
+/** A token of a few seconds must not make a busy loop. */
+const MIN_SLEEP_MS = 500
+/** Copies that were started together shall not wake together: each sleeps up to this part shorter. */
+const JITTER = 0.1
+/** After failures the pause doubles from one wake-up to this: a wrong secret must not be tried every minute for ever. */
+const MAX_BACKOFF_MS = 900_000
+
+/** How long until auto-refresh renews the record; null: it will not. */
+export function dueInMs(record: TokenRecord, remainingMs: number, marginMs: number): number | null {
+  const { tokenSet } = record
+  if (!tokenSet || !canRefresh(tokenSet)) return null
+  const lifetimeMs = tokenSet.accessTokenLifetimeMs
+  // A token whose whole life lies inside the margin is renewed at half of its life.
+  return Math.max(0, remainingMs - (lifetimeMs <= marginMs ? lifetimeMs / 2 : marginMs))
+}
+
+/** Keeps the process's own profile fresh until the returned function is called. `afterTick` runs at each wake-up. */
+export function startAutoRefresh(deps: Deps, afterTick: () => Promise<void>): () => void {
+  const { profile } = deps.config
+  let timer: NodeJS.Timeout | null = null
+  let stopped = false
+  let failures = 0
+
+  async function tick(): Promise<number> {
+    const app = await resolveApp(deps, profile)
+    const record = await deps.store.read(app.id)
+    const dueMs = dueInMs(record, deps.clock.remainingMs(record, app.key), deps.config.refreshMarginMs)
+    if (dueMs === null) return MAX_SLEEP_MS
+    if (dueMs > 0) return dueMs
+    const result = await refreshToken(deps, { profile, force: false })
+    const { refreshMarginMs } = deps.config
+    return dueInMs(result.record, result.remainingMs, refreshMarginMs) ?? MAX_SLEEP_MS
+  }
+
+  /** That nothing is configured is no news to anybody. */
+  function report(what: string, error: unknown): void {
+    const known = error instanceof CodedError
+    if (known && error.code === 'not_configured') return
+    deps.log('warn', `${what}: ${known ? error.message : describeError(error)}`)
+  }
+
+  async function wake(): Promise<void> {
+    let sleepMs = MAX_SLEEP_MS
+    try {
+      sleepMs = Math.min(
+        MAX_SLEEP_MS,
+        Math.max(MIN_SLEEP_MS, deps.config.autoRefresh ? await tick() : MAX_SLEEP_MS),
+      )
+      failures = 0
+    } catch (error) {
+      sleepMs = Math.min(MAX_SLEEP_MS * 2 ** failures, MAX_BACKOFF_MS)
+      failures += 1
+      report('auto-refresh', error)
+    }
+    await afterTick().catch((error) => report('background', error))
+    if (!stopped) timer = setTimeout(wake, sleepMs * (1 - Math.random() * JITTER)).unref()
+  }
+
+  void wake()
+  return () => {
+    stopped = true
+    if (timer) clearTimeout(timer)
+  }
+}

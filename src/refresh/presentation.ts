@@ -1,0 +1,193 @@
+// The presentation of one refresh token: the intent on disk before the request, the answer on disk before it is judged.
+
+import type { App } from '../app/app.ts'
+import type { Deps } from '../deps.ts'
+import { CodedError } from '../errors.ts'
+import type { TokenAnswer } from '../oauth/token-answer.ts'
+import { processTokenAnswer, refreshTokenGrantRequest } from '../oauth/token-endpoint.ts'
+import { nextTokenSet } from '../oauth/token-response.ts'
+import type { Refusal, TokenRecord, TokenSet } from '../oauth/token-set.ts'
+import type { Secret } from '../secret.ts'
+import type { LockedProfile } from '../store/token-store.ts'
+
+/**
+ * How often one refresh token may be presented with an unknown outcome, all processes and crashes together.
+ * Two: if Feishu had not rotated, the second wins the grant back; if it had, the grant is lost already. A third would
+ * win nothing that the second did not, and looks to Feishu like a thief.
+ */
+const MAX_AMBIGUOUS = 2
+/** Requests within one call, whatever the answers. */
+const MAX_REQUESTS = 2
+/** Any call ends within 30 seconds: this is when the network must be done, so that storing and delivering fit in. */
+const CALL_MS = 26_000
+/** One attempt: Feishu answers in well under a second; what takes longer than this does not come. */
+const ATTEMPT_MS = 15_000
+/** Less is not worth an attempt; kept back from the first one, so that a second is possible. */
+export const SHORTEST_ATTEMPT_MS = 6_000
+/** After 20050 and 20072, and between attempts to connect, where the answer names no pause. */
+const PAUSE_MS = 400
+/** A pause longer than this is not waited for within a call: the call says how long it is. */
+const MAX_PAUSE_MS = 5_000
+/** Attempts to connect when nothing was sent. */
+const MAX_CONNECTS = 3
+/** A pause that Feishu asks for without saying how long. */
+const COOLDOWN_MS = 5_000
+/** No pause binds longer than this: a mistaken header must not stop us for a day. */
+export const MAX_COOLDOWN_MS = 3_600_000
+
+/** What is presented, under which lock, since when. */
+export type Attempt = {
+  app: App
+  locked: LockedProfile
+  record: TokenRecord
+  tokenSet: TokenSet
+  refreshToken: Secret
+  /** It was asked for although it was not due: it counts towards the limit of the minute. */
+  unneeded: boolean
+  /** When the call began, by the monotonic clock. */
+  startedAt: number
+}
+
+export type Outcome =
+  /** The answer is stored, or kept in memory while the store cannot be written. */
+  | { kind: 'kept'; record: TokenRecord }
+  /** The token set is marked: a person must authorize again. */
+  | { kind: 'refused'; tokenSet: TokenSet }
+  /** Feishu refused the token, but somebody has put a newer token set into the store meanwhile. */
+  | { kind: 'overtaken'; record: TokenRecord }
+  | { kind: 'failed'; error: CodedError }
+
+/** How much of the call is left for the network. */
+export function timeLeftMs(deps: Deps, startedAt: number): number {
+  return CALL_MS - (deps.clock.elapsed() - startedAt)
+}
+
+/** Presents a refresh token (RFC 6749 §6), at most twice, and keeps whatever comes of it. */
+export async function presentRefreshToken(deps: Deps, attempt: Attempt): Promise<Outcome> {
+  const { locked, refreshToken } = attempt
+  for (let request = 1; ; request += 1) {
+    const before = await locked.presentations(refreshToken)
+    if (before.ambiguous >= MAX_AMBIGUOUS) return refuse(deps, attempt, before.sentAt, null)
+    const answer = await send(deps, attempt, request)
+    if (answer.kind === 'tokens') return keep(deps, attempt, answer)
+    if (answer.kind === 'unsent') {
+      await locked.settle(null)
+      return { kind: 'failed', error: answer.error }
+    }
+    if (answer.kind === 'ambiguous') {
+      const { ambiguous, sentAt } = await locked.presentations(refreshToken)
+      if (ambiguous >= MAX_AMBIGUOUS) return refuse(deps, attempt, sentAt, null)
+      if (request < MAX_REQUESTS && timeLeftMs(deps, attempt.startedAt) >= SHORTEST_ATTEMPT_MS) continue
+      return { kind: 'failed', error: answer.error }
+    }
+    if (answer.verdict === 'reauthorize') return refuse(deps, attempt, before.sentAt, answer.error)
+    const failed = await pauseOrFail(deps, attempt, answer, request)
+    if (failed) return failed
+  }
+}
+
+/** Nothing was consumed. Resolves to null when the pause is over and the request is to be repeated. */
+async function pauseOrFail(
+  deps: Deps,
+  { locked, startedAt }: Attempt,
+  { verdict, error, retryAfterMs }: Extract<TokenAnswer, { kind: 'error' }>,
+  request: number,
+): Promise<Outcome | null> {
+  const pauseMs = retryAfterMs ?? PAUSE_MS
+  const inTime = pauseMs <= MAX_PAUSE_MS && timeLeftMs(deps, startedAt) > pauseMs + SHORTEST_ATTEMPT_MS
+  if (verdict === 'retry' && request < MAX_REQUESTS && inTime) {
+    await locked.settle(null)
+    await new Promise((resume) => setTimeout(resume, pauseMs))
+    return null
+  }
+  const limited = verdict === 'retry' && (error.code === 'rate_limited' || retryAfterMs !== null)
+  if (!limited) {
+    await locked.settle(null)
+    return { kind: 'failed', error }
+  }
+  const cooldownMs = Math.min(retryAfterMs ?? COOLDOWN_MS, MAX_COOLDOWN_MS)
+  await locked.settle(deps.clock.now() + cooldownMs)
+  const { code, message, feishuCode, logId } = error
+  const nextStep = waitStep(cooldownMs)
+  return { kind: 'failed', error: new CodedError(code, message, { nextStep, feishuCode, logId }) }
+}
+
+/** The next step where only time helps. */
+export function waitStep(waitMs: number): string {
+  return `Wait ${Math.max(1, Math.ceil(waitMs / 1000))} s, then call refresh_token again.`
+}
+
+/** One request, after as many attempts to connect as there is time for. */
+async function send(deps: Deps, attempt: Attempt, request: number): Promise<TokenAnswer> {
+  const { app, locked, tokenSet, refreshToken, startedAt } = attempt
+  await locked.prepare(refreshToken)
+  for (let connect = 1; ; connect += 1) {
+    const left = timeLeftMs(deps, startedAt)
+    const share = left > 2 * SHORTEST_ATTEMPT_MS ? left - SHORTEST_ATTEMPT_MS : left
+    const answer = await deps.request(
+      refreshTokenGrantRequest(app.endpoints.token[tokenSet.endpoint], app.client, refreshToken, {
+        deadlineMs: Math.max(1_000, Math.min(ATTEMPT_MS, share)),
+        onSend: () => locked.markSent(),
+        account: { key: app.key, forced: attempt.unneeded && request === 1 && connect === 1 },
+      }),
+    )
+    const context = {
+      endpoints: app.endpoints,
+      appId: app.id.appId,
+      scopes: tokenSet.requestedScopes,
+      now: deps.clock.now(),
+      secrets: [refreshToken, app.client.appSecret],
+    }
+    const result = processTokenAnswer(answer, context, refreshToken)
+    const again = result.kind === 'unsent' && result.error.code === 'network_error' && connect < MAX_CONNECTS
+    if (!again || timeLeftMs(deps, startedAt) < 2 * SHORTEST_ATTEMPT_MS) return result
+    await new Promise((resume) => setTimeout(resume, PAUSE_MS * connect))
+  }
+}
+
+/** Stores the answer first, and judges it then. */
+async function keep(
+  deps: Deps,
+  { locked, record, tokenSet }: Attempt,
+  { response, logId }: Extract<TokenAnswer, { kind: 'tokens' }>,
+): Promise<Outcome> {
+  const now = deps.clock.now()
+  const next = { ...nextTokenSet(response, tokenSet, now), refreshedAt: now }
+  const kept = { generation: record.generation + 1, tokenSet: next }
+  await locked.commit(kept, record.generation)
+  if (response.problem === null) return { kind: 'kept', record: kept }
+  const message = `Feishu's answer was stored, but ${response.problem}.`
+  const nextStep = 'Call refresh_token again: the new refresh token is safe.'
+  return { kind: 'failed', error: new CodedError('unexpected_response', message, { nextStep, logId }) }
+}
+
+/**
+ * Marks this generation, and no other, as needing a person. Its access token stays in use while it lives.
+ *
+ * @param lostAt when an answer was lost that may have held the successor; null: none was
+ * @param error what Feishu said; null: nothing, the token was presented too often
+ */
+async function refuse(
+  deps: Deps,
+  { locked, record, tokenSet }: Attempt,
+  lostAt: number | null,
+  error: CodedError | null,
+): Promise<Outcome> {
+  const feishuCode = error?.feishuCode ?? null
+  const used = feishuCode === 20064 || feishuCode === 20073
+  const lost = error === null || (lostAt !== null && used)
+  const refusal: Refusal = {
+    reason: lost ? 'lost' : 'refused',
+    at: deps.clock.now(),
+    code: lost ? 'refresh_uncertain' : error.code,
+    feishuCode,
+    logId: error?.logId ?? null,
+    lostAt,
+  }
+  // What cannot be read now is replaced only if it is still of this generation: the store compares once more.
+  const stored = await locked.read().catch(() => null)
+  if (stored && stored.generation > record.generation) return { kind: 'overtaken', record: stored }
+  const refused = { ...tokenSet, refusal }
+  await locked.commit({ generation: record.generation, tokenSet: refused }, record.generation)
+  return { kind: 'refused', tokenSet: refused }
+}

@@ -1,0 +1,205 @@
+// The one place that spends a refresh token.
+//
+// A refresh token works once. So: one process at a time (the profile's lock), which first reads again what is stored;
+// the intent on disk before the request; the answer on disk before it is judged; and when an answer is lost, at most
+// two presentations of one token, counted over all processes and crashes (presentation.ts). On doubt nothing is deleted.
+
+import { type App, resolveApp } from '../app/app.ts'
+import { fetchUser } from '../app/user.ts'
+import type { Delivery } from '../delivery/deliver.ts'
+import type { Deps, RefreshResult } from '../deps.ts'
+import { CodedError } from '../errors.ts'
+import { canRefresh, nextStep, type TokenRecord, type TokenSet } from '../oauth/token-set.ts'
+import { DEFAULT_PROFILE } from '../profile.ts'
+import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
+import {
+  MAX_COOLDOWN_MS,
+  type Outcome,
+  presentRefreshToken,
+  SHORTEST_ATTEMPT_MS,
+  timeLeftMs,
+  waitStep,
+} from './presentation.ts'
+
+/** More forced refreshes of one profile in a minute are a loop, not a wish. */
+const MAX_FORCED_PER_MINUTE = 60
+
+/** Refreshes the stored token set of a profile if it is due, or `force`d. Calls that meet share one request. */
+export async function refreshToken(
+  deps: Deps,
+  options: { profile: string; force: boolean },
+): Promise<RefreshResult> {
+  const startedAt = deps.clock.elapsed()
+  const app = await resolveApp(deps, options.profile)
+  const seen = await deps.store.read(app.id)
+  if (!options.force && stepOf(deps, app, seen) === 'use') return answer(deps, app, 'still_valid', seen)
+  const running = deps.refreshes.get(app.key)
+  if (running) return running
+  const refresh = lockAndRefresh(deps, app, { seen, force: options.force, startedAt })
+  const shared = refresh.finally(() => deps.refreshes.delete(app.key))
+  deps.refreshes.set(app.key, shared)
+  return shared
+}
+
+/** One call, under way. */
+type Call = { seen: TokenRecord; force: boolean; startedAt: number }
+
+function stepOf(deps: Deps, app: App, record: TokenRecord): ReturnType<typeof nextStep> {
+  return nextStep(record.tokenSet, deps.clock.remainingMs(record, app.key), deps.config.refreshMarginMs)
+}
+
+function answer(
+  deps: Deps,
+  app: App,
+  status: RefreshResult['status'],
+  record: TokenRecord,
+  deliveries: Delivery[] = [],
+): RefreshResult {
+  const remainingMs = deps.clock.remainingMs(record, app.key)
+  return { status, record, remainingMs, persisted: !deps.store.isUnsaved(app.id), deliveries }
+}
+
+async function lockAndRefresh(deps: Deps, app: App, call: Call): Promise<RefreshResult> {
+  try {
+    return await deps.store.withLock(app.id, LOCK_MS, (locked) => refreshLocked(deps, app, locked, call))
+  } catch (error) {
+    if (!(error instanceof CodedError) || error.code !== 'store_locked') throw error
+    // Whoever holds the lock may have stored the new token already.
+    const record = await deps.store.read(app.id)
+    const moved = record.generation > call.seen.generation
+    const usable = deps.clock.remainingMs(record, app.key) > 0
+    if (!usable || (call.force && !moved)) throw error
+    return answer(deps, app, moved ? 'refreshed_elsewhere' : 'still_valid', record)
+  }
+}
+
+async function refreshLocked(
+  deps: Deps,
+  app: App,
+  locked: LockedProfile,
+  call: Call,
+): Promise<RefreshResult> {
+  const record = await locked.read()
+  const { tokenSet } = record
+  if (!tokenSet) throw await notAuthorized(deps, app)
+  const moved = record.generation > call.seen.generation
+  if (moved && deps.clock.remainingMs(record, app.key) > 0) {
+    return answer(deps, app, 'refreshed_elsewhere', record)
+  }
+  const unneeded = stepOf(deps, app, record) === 'use'
+  if (unneeded && !call.force) return answer(deps, app, 'still_valid', record)
+  const { refreshToken } = tokenSet
+  if (!refreshToken || !canRefresh(tokenSet)) throw cannotRefresh(tokenSet)
+  await checkPace(deps, app, locked, unneeded)
+  const { startedAt } = call
+  const attempt = { app, locked, record, tokenSet, refreshToken, unneeded, startedAt }
+  return conclude(deps, app, locked, call, await presentRefreshToken(deps, attempt))
+}
+
+/** Feishu's pauses bind every process; our own limit stops a looping assistant, never a refresh that is due. */
+async function checkPace(deps: Deps, app: App, locked: LockedProfile, unneeded: boolean): Promise<void> {
+  const now = deps.clock.now()
+  const until = (await locked.readJournal())?.cooldownUntil ?? 0
+  // A pause that ends later than any may was noted by a clock that has been set back since.
+  if (until > now && until - now <= MAX_COOLDOWN_MS)
+    throw rateLimited('Feishu asked for a pause', until - now)
+  if (!unneeded) return
+  const forced = deps.activity
+    .callsSince(app.key, now - 60_000)
+    .filter((call) => call.forced && Date.parse(call.at) <= now)
+  const oldest = forced.at(-MAX_FORCED_PER_MINUTE)
+  if (!oldest) return
+  const waitMs = Date.parse(oldest.at) + 60_000 - now
+  throw rateLimited(`this profile was refreshed ${MAX_FORCED_PER_MINUTE} times within a minute`, waitMs)
+}
+
+async function conclude(
+  deps: Deps,
+  app: App,
+  locked: LockedProfile,
+  call: Call,
+  outcome: Outcome,
+): Promise<RefreshResult> {
+  if (outcome.kind === 'failed') throw outcome.error
+  if (outcome.kind === 'refused') throw cannotRefresh(outcome.tokenSet)
+  if (outcome.kind === 'overtaken') return answer(deps, app, 'refreshed_elsewhere', outcome.record)
+  const record = await fillInUser(deps, app, locked, call, outcome.record)
+  const deliveries = record.tokenSet ? await deps.deliver(app.id, record.tokenSet) : []
+  return answer(deps, app, 'refreshed', record, deliveries)
+}
+
+/** The person may have stayed unknown at the authorization; a refresh is the time to ask again. */
+async function fillInUser(
+  deps: Deps,
+  app: App,
+  locked: LockedProfile,
+  call: Call,
+  record: TokenRecord,
+): Promise<TokenRecord> {
+  const { tokenSet } = record
+  if (!tokenSet?.accessToken || tokenSet.user || deps.store.isUnsaved(app.id)) return record
+  if (timeLeftMs(deps, call.startedAt) < SHORTEST_ATTEMPT_MS) return record
+  const user = await fetchUser(deps, app, tokenSet.accessToken).catch(() => null)
+  if (!user) return record
+  const named = { ...record, tokenSet: { ...tokenSet, user } }
+  // Not worth more than the token: a lease may have run out meanwhile.
+  return locked.commit(named, record.generation).then(
+    () => named,
+    () => record,
+  )
+}
+
+const AUTHORIZE = 'Call start_authorization so that the person approves again.'
+
+/** There is no token set: what to do, and whether there is one of another app. */
+export async function notAuthorized(deps: Deps, app: App): Promise<CodedError> {
+  const { profile, appId } = app.id
+  const others = await deps.store.otherApps(app.id)
+  const stored = others.length > 0 ? ` There is one of another app (${others.join(', ')}).` : ''
+  // A terminal does not know which profile the client's config names.
+  const option = profile === DEFAULT_PROFILE ? '' : ` --profile ${profile}`
+  return new CodedError('not_authorized', `Profile "${profile}" of app ${appId} has no token yet.${stored}`, {
+    nextStep:
+      others.length > 0
+        ? `Check FEISHU_APP_ID and FEISHU_BRAND, or call start_authorization (or run \`${deps.command} login${option}\`).`
+        : `Call start_authorization (or run \`${deps.command} login${option}\`).`,
+  })
+}
+
+/** Why a token set cannot be refreshed any more, from what was stored when that became known. */
+export function cannotRefresh(tokenSet: TokenSet): CodedError {
+  const { refusal } = tokenSet
+  if (!refusal) {
+    return new CodedError('no_refresh_token', 'Feishu gave no refresh token at the last authorization.', {
+      nextStep:
+        'Enable offline_access for the app, switch on Refresh user_access_token (刷新 user_access_token) in its Security ' +
+        'Settings (安全设置), publish a version (版本管理与发布), then call start_authorization.',
+    })
+  }
+  const details = { nextStep: AUTHORIZE, feishuCode: refusal.feishuCode, logId: refusal.logId }
+  const at = (instant: number | null) => new Date(instant ?? refusal.at).toISOString()
+  if (refusal.reason === 'outdated') {
+    return new CodedError(
+      'refresh_uncertain',
+      'The stored token set is an older copy that was put back: its refresh token has been used since.',
+      details,
+    )
+  }
+  if (refusal.reason === 'lost') {
+    return new CodedError(
+      'refresh_uncertain',
+      `The refresh of ${at(refusal.lostAt)} was interrupted and its answer lost; the token could not be recovered.`,
+      details,
+    )
+  }
+  const said = refusal.feishuCode === null ? '' : ` with ${refusal.feishuCode}`
+  return new CodedError(
+    refusal.code,
+    `Feishu refused the refresh token${said} at ${at(refusal.at)}.`,
+    details,
+  )
+}
+
+function rateLimited(why: string, waitMs: number): CodedError {
+  return new CodedError('rate_limited', `Not refreshed: ${why}.`, { nextStep: waitStep(waitMs) })
+}

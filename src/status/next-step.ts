@@ -1,0 +1,72 @@
+// What to do next, in words.
+
+import type { App } from '../app/app.ts'
+import { pageErrorsText, uncapitalized } from '../authorize/page-errors.ts'
+import type { Deps } from '../deps.ts'
+import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
+import type { Authorization } from '../oauth/pending-authorization.ts'
+import type { Status } from './fields.ts'
+
+/** Why Feishu gives no refresh token, and where that is mended. */
+export function noRefreshTokenText(app: App): string {
+  const { open } = app.endpoints
+  return (
+    'Feishu gave no refresh token, so a person must authorize again when the access token ends; to be refreshed, ' +
+    `switch on Refresh user_access_token (刷新 user_access_token) at ${redirectSettingsUrl(open, app.id.appId)} , ` +
+    `enable offline_access at ${scopeSettingsUrl(open, app.id.appId, ['offline_access'])} , publish a version ` +
+    '(版本管理与发布), then call start_authorization.'
+  )
+}
+
+/** What to do about scopes that were asked for and not granted: their console page names exactly them. */
+export function missingScopesText(app: App, missing: readonly string[]): string {
+  return (
+    `Requested but not granted: ${missing.join(' ')}; enable them for user identity at ` +
+    `${scopeSettingsUrl(app.endpoints.open, app.id.appId, missing)} , publish a version ` +
+    '(版本管理与发布), then call start_authorization.'
+  )
+}
+
+/** What `token_status` has found. */
+export type Situation = {
+  status: Status
+  authorization: Authorization
+  /** Feishu was asked just now, and refused the access token. */
+  refused: boolean
+  /** Refreshes keep it alive; false: it ends with the access token. */
+  endless: boolean
+}
+
+/** The next step, in one sentence. */
+export function statusNextStep(deps: Deps, app: App, situation: Situation): string {
+  const { status, authorization } = situation
+  const { failure } = authorization.told
+  if (authorization.told.status === 'pending') return pendingNextStep(app, authorization)
+  if (status !== 'valid' && status !== 'needs_refresh') {
+    const again = status === 'not_authorized' ? 'approves' : 'approves again'
+    const start = `Call start_authorization so that the person ${again}`
+    return failure?.nextStep ?? `${start} (or run \`${deps.command} login --profile ${app.id.profile}\`).`
+  }
+  const use = useText(situation)
+  return failure ? `${use}; to authorize anew, ${uncapitalized(failure.nextStep)}` : `${use}.`
+}
+
+/** The next step while somebody is expected to approve. */
+export function pendingNextStep(app: App, { pending }: Authorization): string {
+  if (pending?.phase !== 'waiting') {
+    return "Feishu's answer has arrived and is being stored: call token_status again, and start_authorization if it stays pending."
+  }
+  return (
+    'Ask the person to open authorization_url and approve, then call token_status with wait_seconds 45; ' +
+    `${pageErrorsText(app, pending.scopes, pending.redirectUri)}.`
+  )
+}
+
+/** What to do with a token set that is in force; without its period. */
+function useText({ status, refused, endless }: Situation): string {
+  if (refused) return 'Call refresh_token with force true, because Feishu refused the access token'
+  if (status === 'needs_refresh') return 'Call refresh_token'
+  return endless
+    ? 'Nothing is needed: the token is valid'
+    : 'Nothing is needed until access_token_expires_at; then a person must authorize again, and warnings say why'
+}

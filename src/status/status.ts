@@ -1,0 +1,173 @@
+// What is stored, and what to do next. Reads only, asks Feishu only when told to, and never shows a secret.
+
+import { toSeconds, toTime } from '../answers.ts'
+import { type App, resolveApp } from '../app/app.ts'
+import { fetchUser } from '../app/user.ts'
+import { readAuthorization, waitForEnd } from '../authorize/pending.ts'
+import type { Deps } from '../deps.ts'
+import { CodedError, type ErrorCode } from '../errors.ts'
+import type { Authorization } from '../oauth/pending-authorization.ts'
+import { canRefresh, missingScopes, reauthorizeBy, type TokenRecord } from '../oauth/token-set.ts'
+import { authorizationFields, type Status, type TokenStatus } from './fields.ts'
+import { pendingNextStep, statusNextStep } from './next-step.ts'
+import { listProfiles, profileStatuses, statusOf } from './profile-statuses.ts'
+import { warningsOf } from './warnings.ts'
+
+const HOUR_MS = 3_600_000
+
+/** The last: the database cannot be reached, and this machine keeps no copy. */
+const UNREADABLE: readonly ErrorCode[] = ['store_unreadable', 'key_unavailable', 'store_not_writable']
+
+/** What is known of a profile's token. */
+export async function tokenStatus(
+  deps: Deps,
+  options: { profile: string; verify: boolean; waitSeconds: number },
+): Promise<TokenStatus> {
+  let app: App
+  try {
+    app = await resolveApp(deps, options.profile)
+  } catch (error) {
+    return withoutRecord(deps, options.profile, null, error)
+  }
+  if (options.waitSeconds > 0) await waitForEnd(deps, app, options.waitSeconds * 1000)
+  const glance = { ...deps, store: deps.store.glance() }
+  const profiles = listProfiles(glance, options.profile)
+  // Whoever needs them sees the error.
+  profiles.catch(() => undefined)
+  let record: TokenRecord
+  try {
+    record = await glance.store.read(app.id)
+  } catch (error) {
+    return withoutRecord(glance, options.profile, app, error)
+  }
+  const verified = options.verify ? await verify(deps, app, record) : { result: null, problem: null }
+  return describe(glance, app, record, verified, profiles)
+}
+
+/** `result` null: Feishu could not be asked. */
+async function verify(
+  deps: Deps,
+  app: App,
+  record: TokenRecord,
+): Promise<{ result: boolean | null; problem: string | null }> {
+  const accessToken = record.tokenSet?.accessToken
+  if (!accessToken) return { result: null, problem: null }
+  try {
+    return { result: (await fetchUser(deps, app, accessToken)) !== null, problem: null }
+  } catch (error) {
+    const why = error instanceof CodedError ? error.message : String(error)
+    return { result: null, problem: `The token could not be verified: ${why}` }
+  }
+}
+
+async function describe(
+  deps: Deps,
+  app: App,
+  record: TokenRecord,
+  verified: { result: boolean | null; problem: string | null },
+  listed: ReturnType<typeof listProfiles>,
+): Promise<TokenStatus> {
+  const { tokenSet } = record
+  const now = deps.clock.now()
+  const status = statusOf(deps, app, record, verified.result)
+  const refreshEndsAt = tokenSet?.refreshToken ? tokenSet.refreshTokenExpiresAt : null
+  const [authorization, warnings, profiles] = await Promise.all([
+    readAuthorization(deps, app, record),
+    warningsOf(deps, app, record),
+    listed.then((all) => profileStatuses(deps, all, app.id.profile, status)),
+  ])
+  if (verified.problem) warnings.push(verified.problem)
+  return {
+    status,
+    ...common(deps, app.id.profile, app),
+    user_name: tokenSet?.user?.name ?? null,
+    user_open_id: tokenSet?.user?.openId ?? null,
+    access_token_expires_at: tokenSet?.accessToken ? toTime(tokenSet.accessTokenExpiresAt) : null,
+    access_token_expires_in: tokenSet?.accessToken
+      ? toSeconds(deps.clock.remainingMs(record, app.key))
+      : null,
+    refresh_token_expires_at: toTime(refreshEndsAt),
+    refresh_token_expires_in: toSeconds(refreshEndsAt === null ? null : refreshEndsAt - now),
+    reauthorize_by: tokenSet ? toTime(reauthorizeBy(tokenSet)) : null,
+    authorized_at: toTime(tokenSet?.authorizedAt ?? null),
+    last_refreshed_at: toTime(tokenSet?.refreshedAt ?? null),
+    granted_scopes: tokenSet?.scopes ?? [],
+    missing_scopes: tokenSet ? missingScopes(tokenSet) : [],
+    ...authorizationFields(authorization),
+    generation: record.generation,
+    verified: verified.result,
+    profiles,
+    warnings,
+    next_step: statusNextStep(deps, app, {
+      status,
+      authorization,
+      refused: verified.result === false,
+      endless: !tokenSet || canRefresh(tokenSet),
+    }),
+  }
+}
+
+/** The fields that need no record. */
+function common(
+  deps: Deps,
+  profile: string,
+  app: App | null,
+): Pick<
+  TokenStatus,
+  | 'profile'
+  | 'brand'
+  | 'app_id'
+  | 'auto_refresh'
+  | 'key_source'
+  | 'store'
+  | 'api_calls_last_hour'
+  | 'deliveries'
+> {
+  return {
+    profile,
+    brand: app?.id.brand ?? deps.config.brand,
+    app_id: app?.id.appId ?? null,
+    auto_refresh: deps.config.autoRefresh,
+    key_source: app ? deps.store.keySource(app.id) : null,
+    store: deps.store.kind,
+    api_calls_last_hour: app ? deps.activity.callsSince(app.key, deps.clock.now() - HOUR_MS).length : 0,
+    deliveries: deps.lastDeliveries(),
+  }
+}
+
+/** What can be said when there is no app, or its record cannot be opened. */
+async function withoutRecord(
+  deps: Deps,
+  profile: string,
+  app: App | null,
+  error: unknown,
+): Promise<TokenStatus> {
+  if (!(error instanceof CodedError)) throw error
+  const unreadable = UNREADABLE.includes(error.code)
+  if (!unreadable && error.code !== 'not_configured') throw error
+  const status: Status = unreadable ? 'store_unreadable' : 'not_configured'
+  const none: Authorization = { pending: null, told: { status: 'none', failure: null } }
+  const authorization = app ? await readAuthorization(deps, app, null) : none
+  const waiting = authorization.told.status === 'pending' && app
+  return {
+    status,
+    ...common(deps, profile, app),
+    user_name: null,
+    user_open_id: null,
+    access_token_expires_at: null,
+    access_token_expires_in: null,
+    refresh_token_expires_at: null,
+    refresh_token_expires_in: null,
+    reauthorize_by: null,
+    authorized_at: null,
+    last_refreshed_at: null,
+    granted_scopes: [],
+    missing_scopes: [],
+    ...authorizationFields(authorization),
+    generation: null,
+    verified: null,
+    profiles: await profileStatuses(deps, await listProfiles(deps, profile), profile, status),
+    warnings: [error.message],
+    next_step: waiting ? pendingNextStep(app, authorization) : error.nextStep,
+  }
+}

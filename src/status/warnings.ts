@@ -1,0 +1,75 @@
+// What a person should know of a token set although it works.
+
+import { toSeconds, toTime } from '../answers.ts'
+import type { App } from '../app/app.ts'
+import type { Deps } from '../deps.ts'
+import { canRefresh, grantEndsAt, missingScopes, type TokenRecord } from '../oauth/token-set.ts'
+import { cannotRefresh } from '../refresh/refresh.ts'
+import { missingScopesText, noRefreshTokenText } from './next-step.ts'
+
+const DAY_MS = 86_400_000
+/** Of the seven days of a refresh token: whoever does not use the program for a weekend is told before. */
+const REFRESH_TOKEN_WARNING_MS = 2 * DAY_MS
+/** Refreshing does not help against the end of the 365 days: time to find the person, holidays included. */
+const GRANT_WARNING_MS = 14 * DAY_MS
+/** A clock that is off by more breaks expiry times; Feishu itself allows about this much. */
+const CLOCK_SKEW_WARNING_MS = 300_000
+
+/** The warnings of a record, a sentence each. */
+export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Promise<string[]> {
+  const warnings = [...deps.config.warnings]
+  const { tokenSet } = record
+  const outage = deps.store.outage()
+  if (outage)
+    warnings.push(`${outage.message} This is what this machine saw last; nothing is refreshed meanwhile.`)
+  if (!tokenSet) return warnings
+  const now = deps.clock.now()
+  const remainingMs = deps.clock.remainingMs(record, app.key)
+  if (tokenSet.refusal) warnings.push(`${cannotRefresh(tokenSet).message} A person must authorize again.`)
+  else if (!tokenSet.refreshToken) warnings.push(noRefreshTokenText(app))
+  if (remainingMs > 0 && tokenSet.lifetimeAssumed) {
+    warnings.push('Feishu did not say how long the access token lives: two hours were assumed.')
+  }
+  if (canRefresh(tokenSet)) warnings.push(...refreshWarnings(tokenSet, now))
+  const journal = await deps.store.readJournal(app.id).catch(() => null)
+  if (canRefresh(tokenSet) && journal && journal.ambiguous > 0) {
+    warnings.push(
+      `A refresh at ${toTime(journal.sentAt)} was interrupted; if its answer was lost, the next refresh will say so.`,
+    )
+  }
+  if (deps.store.isUnsaved(app.id)) {
+    const where = deps.store.kind === 'file' ? 'in memory only' : 'on this machine only, sealed'
+    warnings.push(
+      `The newest token is ${where}: the store cannot be written. It is tried again every second.`,
+    )
+  }
+  if (Math.abs(tokenSet.clockSkewMs ?? 0) > CLOCK_SKEW_WARNING_MS) {
+    warnings.push(
+      `The clock of this machine differs from Feishu's by ${toSeconds(Math.abs(tokenSet.clockSkewMs ?? 0))} s.`,
+    )
+  }
+  const missing = missingScopes(tokenSet)
+  if (missing.length > 0) warnings.push(missingScopesText(app, missing))
+  return warnings
+}
+
+function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: number): string[] {
+  const warnings: string[] = []
+  const endsAt = tokenSet.refreshTokenExpiresAt
+  if (endsAt !== null && endsAt <= now) {
+    warnings.push('By our clock the refresh token has expired; the next refresh asks Feishu.')
+  } else if (endsAt !== null && endsAt < grantEndsAt(tokenSet) && endsAt - now < REFRESH_TOKEN_WARNING_MS) {
+    warnings.push(`A person must authorize again by ${toTime(endsAt)} unless it is refreshed before.`)
+  }
+  if (grantEndsAt(tokenSet) - now < GRANT_WARNING_MS) {
+    warnings.push(
+      `Feishu ends each authorization after 365 days: a person must authorize again by ${toTime(grantEndsAt(tokenSet))}; refreshing does not move that day.`,
+    )
+  }
+  if (tokenSet.refreshTokenDoubtful) {
+    warnings.push(
+      'The last refresh brought no new refresh token; whether the old one still works shows the next refresh.',
+    )
+  }
+  return warnings
+}

@@ -1,0 +1,154 @@
+import { CodedError } from '../../errors.ts'
+import { ensureOwnDirectory, replaceFile } from '../../machine/files.ts'
+import type { TokenRecord } from '../../oauth/token-set.ts'
+import type { ProfileId } from '../../profile.ts'
+import type { Keys } from '../key.ts'
+import { acquireLock, type HeldLock, type LockHolder } from '../lock.ts'
+import { APPS, notWritable, SealedFiles } from '../sealed-files.ts'
+import type { TokenStore } from '../token-store.ts'
+import { LockedFiles, lockedError, type Save } from './locked-files.ts'
+import { ProfileFiles } from './profile-files.ts'
+
+/** Between attempts to write a record that is in memory only. */
+const SAVE_AGAIN_MS = 1_000
+/** How often the last attempts are made before the process leaves; together they stay under two seconds. */
+const LAST_ATTEMPTS = 8
+const LAST_ATTEMPT_PAUSE_MS = 200
+/** A change of app.json takes milliseconds; ten seconds mean that something hangs. */
+const APPS_DEADLINE_MS = 10_000
+
+/** Any refresh is over by then, whatever it meets. */
+const MOVE_DEADLINE_MS = 30_000
+
+/** A record that could not be written yet: in memory, with the lock still ours. */
+type Unsaved = { record: TokenRecord; save: Save }
+
+/** No authorization replaces the credentials that `setup` kept: what mends a record does not mend them. */
+function credentialsError(path: string, error: unknown): unknown {
+  if (!(error instanceof CodedError)) return error
+  const away = error.code === 'store_unreadable' ? `move ${path} away, ` : ''
+  const mend = `${away}set FEISHU_APP_ID and FEISHU_APP_SECRET, then call start_authorization.`
+  const nextStep = error.nextStep.replace(/call start_authorization: a new authorization keeps .*$/s, mend)
+  return new CodedError(error.code, error.message, { ...error, nextStep })
+}
+
+/** The store in files under one directory (DESIGN: files). `now` is the wall clock. */
+export function createFileStore(options: { directory: string; keys: Keys; now: () => number }): TokenStore {
+  const { directory, keys, now } = options
+  const sealed = new SealedFiles(directory, keys)
+  const filesOf = (id: ProfileId) => new ProfileFiles(sealed, id)
+  const unsaved = new Map<string, Unsaved>()
+
+  function keep(path: string, record: TokenRecord, save: Save): void {
+    const timer = setInterval(() => void saveOnce(), SAVE_AGAIN_MS).unref()
+    const saveOnce = () => {
+      const problem = save()
+      if (problem === null) {
+        clearInterval(timer)
+        unsaved.delete(path)
+      }
+      return problem
+    }
+    unsaved.set(path, { record, save: saveOnce })
+  }
+
+  async function tryLock(path: string, deadlineMs: number): Promise<HeldLock | LockHolder | null> {
+    try {
+      ensureOwnDirectory(directory)
+      ensureOwnDirectory(sealed.folder)
+      return await acquireLock(path, deadlineMs, now)
+    } catch (error) {
+      throw notWritable(path, error)
+    }
+  }
+
+  async function lock(path: string, deadlineMs: number): Promise<HeldLock> {
+    const lock = await tryLock(path, deadlineMs)
+    if (lock?.kind === 'held') return lock
+    throw lockedError(lock)
+  }
+
+  const store: TokenStore = {
+    kind: 'file',
+    glance: () => store,
+    async read(id) {
+      const files = filesOf(id)
+      return unsaved.get(files.path)?.record ?? files.readRecord()
+    },
+    readJournal: async (id) => filesOf(id).readJournal(),
+    readPending: (id) => filesOf(id).readPending(),
+    keySource: (id) => sealed.anyHeader(filesOf(id).path)?.key_source ?? null,
+    isUnsaved: (id) => unsaved.has(filesOf(id).path),
+    outage: () => null,
+    async withLock(id, deadlineMs, work) {
+      const files = filesOf(id)
+      const problem = unsaved.get(files.path)?.save()
+      if (problem) throw problem
+      const held = await lock(files.lockPath, deadlineMs)
+      const profile = new LockedFiles(files, held, now, (record, save) => keep(files.path, record, save))
+      try {
+        await profile.begin().catch((error) => {
+          throw notWritable(files.path, error)
+        })
+        return await work(profile)
+      } finally {
+        profile.end()
+      }
+    },
+    holdAuthorization: (id) => tryLock(filesOf(id).holderLockPath, 0),
+    async profileNames({ brand, appId }) {
+      const prefix = `${brand}-${appId}-`
+      const names = sealed.names().filter((name) => name.startsWith(prefix))
+      return names.map((name) => name.slice(prefix.length, -'.json'.length)).sort()
+    },
+    async otherApps({ brand, appId, profile }) {
+      const suffix = `-${profile}.json`
+      const apps = sealed.names().filter((name) => name.endsWith(suffix))
+      // Feishu's app ids have no "-": what has a second one is another profile, whose name ends like this one's.
+      const ids = apps
+        .map((name) => name.slice(0, -suffix.length))
+        .filter((name) => /^[^-]+-[^-]+$/.test(name))
+      return ids.filter((name) => name !== `${brand}-${appId}`)
+    },
+    async readApps() {
+      const { appsPath } = sealed
+      const opened = await sealed.open(appsPath, APPS).catch((error) => {
+        throw credentialsError(appsPath, error)
+      })
+      return opened?.content ?? null
+    },
+    async updateApps(update) {
+      const { appsPath } = sealed
+      const held = await lock(`${appsPath}.lock`, APPS_DEADLINE_MS)
+      try {
+        sealed.cleanUpApps()
+        const apps = (await sealed.open(appsPath, APPS))?.content ?? {}
+        const key = await sealed.sealingKey(appsPath)
+        replaceFile(appsPath, sealed.seal(key, APPS, 0, update(apps)))
+      } catch (error) {
+        throw credentialsError(appsPath, notWritable(appsPath, error))
+      } finally {
+        held.release()
+      }
+    },
+    async rename(id, name, deadlineMs) {
+      const { renameRecord } = await import('./record-rename.ts')
+      const from = filesOf(id)
+      const problem = unsaved.get(from.path)?.save()
+      if (problem) throw problem
+      return renameRecord(from, filesOf({ ...id, profile: name }), (path) => lock(path, deadlineMs))
+    },
+    init: async () => null,
+    async moveKey(to) {
+      const { moveKey } = await import('./key-move.ts')
+      return moveKey({ sealed, keys, lock: (path) => lock(path, MOVE_DEADLINE_MS) }, to)
+    },
+    async flush() {
+      for (let attempt = 0; unsaved.size > 0 && attempt < LAST_ATTEMPTS; attempt += 1) {
+        if (attempt > 0) await new Promise((resume) => setTimeout(resume, LAST_ATTEMPT_PAUSE_MS))
+        for (const { save } of [...unsaved.values()]) save()
+      }
+    },
+  }
+  return store
+}

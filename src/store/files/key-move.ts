@@ -1,0 +1,180 @@
+// Seals everything anew with another key. Each file names its key, so whatever a crash interrupts, all files can be
+// opened, and the next run goes on. The old keys go last, when no file can name them any more.
+//
+// A process that is just sealing a file with the old key holds the lock of that file, and found the old key's name in
+// some file. So: take every lock there is, seal what lies under it, and begin again until a whole round finds nothing.
+
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { CodedError } from '../../errors.ts'
+import { isMissing, replaceFile } from '../../machine/files.ts'
+import { decodeRecord } from '../../oauth/token-set.ts'
+import type { Brand } from '../../profile.ts'
+import type { Binding, Header, KeySource } from '../envelope.ts'
+import type { Key, Keys, NamedKey } from '../key.ts'
+import type { HeldLock } from '../lock.ts'
+import { APPS, notWritable, type SealedFiles } from '../sealed-files.ts'
+import type { Json, KeyMove } from '../token-store.ts'
+import { hashRefreshToken, takeUp } from './locked-files.ts'
+import { ProfileFiles } from './profile-files.ts'
+
+/** Moves the key of the files in a directory. `lock` waits for a lock or throws `store_locked`. */
+export async function moveKey(
+  place: { sealed: SealedFiles; keys: Keys; lock: (path: string) => Promise<HeldLock> },
+  to: KeySource,
+): Promise<KeyMove> {
+  const { sealed, keys, lock } = place
+  const headers = [...sealed.headers()]
+  if (headers.length === 0) return { from: [], resealed: 0, left: [], removedOldKeys: true }
+  const resealing = new Resealing(sealed, keys, await targetKey(keys, headers, to))
+  let resealed: number
+  do {
+    resealed = resealing.resealed
+    await underLock(await lock(`${sealed.appsPath}.lock`), () => resealing.resealApps())
+    for (const path of recordPaths(sealed)) {
+      await underLock(await lock(`${path}.lock`), (held) => resealing.resealProfile(path, held))
+    }
+  } while (resealing.resealed > resealed)
+  return resealing.end()
+}
+
+async function underLock(held: HeldLock, work: (held: HeldLock) => Promise<void>): Promise<void> {
+  try {
+    await work(held)
+  } finally {
+    held.release()
+  }
+}
+
+/** The places of all records that there are or may be in a moment: where there is a lock, somebody may be writing. */
+function recordPaths(sealed: SealedFiles): string[] {
+  let names: string[] = []
+  try {
+    names = readdirSync(sealed.folder)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+  const records = names.flatMap((name) => /^(.+\.json)(\.lock|\.pending)?$/.exec(name)?.[1] ?? [])
+  return [...new Set(records)].sort().map((name) => join(sealed.folder, name))
+}
+
+/** The key that `to` keeps for some file already, perhaps since a move that was interrupted; else a new one. */
+async function targetKey(keys: Keys, headers: Header[], to: KeySource): Promise<Key> {
+  for (const header of headers) {
+    const key = header.key_source === to ? await keys.find(header).catch(() => null) : null
+    if (key) return key
+  }
+  return keys.obtain(to)
+}
+
+class Resealing {
+  resealed = 0
+  readonly #sealed: SealedFiles
+  readonly #keys: Keys
+  readonly #key: Key
+  readonly #left = new Map<string, CodedError>()
+  /** The keys that were replaced, by their ids. */
+  readonly #replaced = new Map<string, NamedKey>()
+
+  constructor(sealed: SealedFiles, keys: Keys, key: Key) {
+    this.#sealed = sealed
+    this.#keys = keys
+    this.#key = key
+  }
+
+  /** Seals the file at `path` anew, and what `work` says; what cannot be opened is noted and left. */
+  async #orLeave(path: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+      this.#left.delete(path)
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.code === 'store_not_writable') throw error
+      this.#left.set(path, error)
+    }
+  }
+
+  resealApps(): Promise<void> {
+    const { appsPath } = this.#sealed
+    return this.#orLeave(appsPath, () => {
+      this.#sealed.cleanUpApps()
+      return this.#reseal(appsPath, APPS)
+    })
+  }
+
+  resealProfile(path: string, held: HeldLock): Promise<void> {
+    return this.#orLeave(path, async () => {
+      const files = this.#filesAt(path)
+      if (!files) return
+      await takeUp(files, held)
+      await this.#reseal(path, files.binding('token-set'), (content, old) => {
+        return this.#carryJournal(files, content, old)
+      })
+      await this.#reseal(files.pendingPath, files.binding('authorization')).catch((error) => {
+        // What is pending is as good as gone when it cannot be opened.
+        if (!(error instanceof CodedError) || error.code === 'store_not_writable') throw error
+      })
+    })
+  }
+
+  #filesAt(path: string): ProfileFiles | null {
+    const header = this.#sealed.header(path) ?? this.#sealed.header(`${path}.pending`)
+    if (!header) return null
+    const { brand, app_id: appId, profile } = header
+    const files = new ProfileFiles(this.#sealed, { brand: brand as Brand, appId, profile })
+    if (files.path === path) return files
+    throw new CodedError('store_unreadable', `${path} belongs in another place; it was left as it is.`, {
+      nextStep: `Look at ${path} and move it away.`,
+    })
+  }
+
+  /** Seals one file anew, unless it is already; `before` runs with its content, before it is replaced. */
+  async #reseal(
+    path: string,
+    binding: Binding,
+    before: (content: Json, old: NamedKey) => Promise<void> = async () => undefined,
+  ): Promise<void> {
+    const opened = await this.#sealed.open(path, binding)
+    if (!opened || opened.header.key_id === this.#key.id) return
+    const { header, content } = opened
+    try {
+      await before(content, header)
+      replaceFile(path, this.#sealed.seal(this.#key, binding, header.generation, content))
+    } catch (error) {
+      throw notWritable(path, error)
+    }
+    await this.#sealed.open(path, binding)
+    this.#replaced.set(header.key_id, header)
+    this.resealed += 1
+  }
+
+  /** Presentations of a refresh token are counted under a hash with the key: the count holds under the new one too. */
+  async #carryJournal(files: ProfileFiles, content: Json, old: NamedKey): Promise<void> {
+    const journal = files.readJournal()
+    const refreshToken = decodeRecord(content)?.tokenSet?.refreshToken
+    if (!journal || !refreshToken) return
+    const tokenHash = hashRefreshToken(await this.#keys.find(old), refreshToken)
+    if (tokenHash !== journal.tokenHash && tokenHash !== journal.movedHash) return
+    const carried = { ...journal, tokenHash, movedHash: hashRefreshToken(this.#key, refreshToken) }
+    replaceFile(files.intentPath, `${JSON.stringify(carried)}\n`)
+  }
+
+  async end(): Promise<KeyMove> {
+    const [problem] = this.#left.values()
+    if (problem && this.resealed === 0) throw problem
+    return {
+      from: [...new Set([...this.#replaced.values()].map((named) => named.key_source))],
+      resealed: this.resealed,
+      left: [...this.#left].map(([path, { message }]) => ({ path, why: message })),
+      // A file that could not be opened may be restored from a backup, and then needs its key.
+      removedOldKeys: this.#left.size === 0 && (await this.#discardOldKeys()),
+    }
+  }
+
+  async #discardOldKeys(): Promise<boolean> {
+    let removed = true
+    for (const named of this.#replaced.values()) {
+      removed = (await this.#keys.discard(named).catch(() => false)) && removed
+    }
+    return removed
+  }
+}

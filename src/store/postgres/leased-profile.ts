@@ -1,0 +1,282 @@
+// What can be done to a profile's row while its lease is held (see token-store.ts for what is promised).
+//
+// A lease may run out under its holder, who was stopped or asleep. So: before the first byte of a request goes out, the
+// holder looks at both clocks; whatever it writes bears the name of its lease, and changes nothing once another has
+// it. The one exception is the answer to a request that was sent: it is worth more than any order, and comes into
+// force if no newer generation is there.
+//
+// A presentation is counted in the row when it is prepared, because nothing can be awaited between two bytes; that it
+// was not sent after all is known from a note on this machine.
+
+import { hostname } from 'node:os'
+import { CodedError } from '../../errors.ts'
+import type { ReservedFile } from '../../machine/files.ts'
+import { encodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
+import type { ProfileId } from '../../profile.ts'
+import type { Secret } from '../../secret.ts'
+import { hashRefreshToken, lockedError } from '../files/locked-files.ts'
+import type { Key } from '../key.ts'
+import type { HeldLock } from '../lock.ts'
+import { notWritable } from '../sealed-files.ts'
+import type { Journal, Json, LockedProfile, Presentations } from '../token-store.ts'
+import type { LocalCopy, SealedRecord } from './local-copy.ts'
+import { isNewer, journalOf, placeOf, type RowJournal } from './row-journal.ts'
+import type { Row, Rows } from './rows.ts'
+
+/**
+ * No request begins later than this after the lease was asked for: it ends 15 s later at the latest, and then the lease
+ * of 45 s has still some seconds to run.
+ */
+const SEND_WITHIN_MS = 27_000
+
+/** What a lease is made of. */
+export type Lease = {
+  id: ProfileId
+  /** Names this lease among all. */
+  owner: string
+  rows: Rows
+  local: LocalCopy
+  lock: HeldLock
+  /** Both clocks when it was asked for. */
+  since: { wall: number; monotonic: number }
+  now: () => number
+}
+
+/** Keeps trying to write a record; called when the database did not confirm it. */
+export type KeepTrying = (record: TokenRecord, save: () => Promise<CodedError | null>) => void
+
+export class LeasedProfile implements LockedProfile {
+  readonly #lease: Lease
+  readonly #keepTrying: KeepTrying
+  #key: Key | null = null
+  #journal: RowJournal | null = null
+  #reserved: ReservedFile | null = null
+  /** A record is still to be written. */
+  #kept = false
+  #ended = false
+
+  constructor(lease: Lease, keepTrying: KeepTrying) {
+    this.#lease = lease
+    this.#keepTrying = keepTrying
+  }
+
+  /** Brings into force what this machine knows and the database does not: an answer whose commit nobody confirmed. */
+  async begin(row: Row): Promise<void> {
+    const { local } = this.#lease
+    local.files.removeTemporaryFiles()
+    try {
+      await this.#restore(row, [await local.readRescue(), await local.read()])
+      local.dropRescue()
+    } catch (error) {
+      // Without the key nobody knows what these files hold: they stay, and no token is presented without it either.
+      if (!(error instanceof CodedError) || error.code !== 'key_unavailable') throw error
+    }
+  }
+
+  async #restore(row: Row, copies: (SealedRecord | null)[]): Promise<void> {
+    const { id, owner, rows, local } = this.#lease
+    for (const known of copies) {
+      if (!known || row.record === null || known.record.generation <= row.generation) continue
+      const stored = await local.open(row.record, placeOf(id)).catch(() => null)
+      if (!stored || !isNewer(known.record, stored)) continue
+      const { generation } = known.record
+      const next = { record: known.text, generation, expected: generation - 1 }
+      if (!(await rows.commit(id, owner, next))) throw lockedError(null)
+      local.keep(known.text)
+      return this.#conclude()
+    }
+  }
+
+  /** Gives the lease back, unless a record is still to be written. */
+  async end(): Promise<void> {
+    try {
+      this.#reserved?.discard()
+    } catch {
+      // What is left of it is removed under the next lease.
+    }
+    this.#ended = true
+    if (!this.#kept) await this.#giveBack()
+  }
+
+  async #giveBack(): Promise<void> {
+    const { id, owner, rows, lock } = this.#lease
+    // Where it cannot be given back it runs out; on this machine the next holder knows that it is over.
+    await rows.giveLease(id, owner).catch(() => undefined)
+    lock.release()
+  }
+
+  async #sealingKey(): Promise<Key> {
+    const { id, rows, local } = this.#lease
+    if (this.#key) return this.#key
+    const { key_id } = await rows.read(id)
+    this.#key = await local.key(key_id)
+    return this.#key
+  }
+
+  async read(): Promise<TokenRecord> {
+    const { id, rows, local } = this.#lease
+    const { record, generation } = await rows.read(id)
+    if (record === null) return { generation, tokenSet: null }
+    return local.open(record, placeOf(id))
+  }
+
+  async readJournal(): Promise<Journal | null> {
+    const { id, rows, local } = this.#lease
+    return journalOf(await rows.read(id), local)
+  }
+
+  async presentations(refreshToken: Secret): Promise<Presentations> {
+    const journal = await this.readJournal()
+    const tokenHash = hashRefreshToken(await this.#sealingKey(), refreshToken)
+    if (journal?.tokenHash !== tokenHash) return { ambiguous: 0, sentAt: null }
+    return { ambiguous: journal.ambiguous, sentAt: journal.sentAt }
+  }
+
+  async #write(values: Parameters<Rows['write']>[2]): Promise<void> {
+    const { id, owner, rows } = this.#lease
+    if (!(await rows.write(id, owner, values))) throw lockedError(null)
+  }
+
+  async prepare(refreshToken: Secret): Promise<void> {
+    const { local, now } = this.#lease
+    const before = await this.presentations(refreshToken)
+    this.#reserved ??= local.reserve()
+    const journal: RowJournal = {
+      tokenHash: hashRefreshToken(await this.#sealingKey(), refreshToken),
+      ambiguous: before.ambiguous + 1,
+      sentAt: now(),
+      pid: process.pid,
+      host: hostname(),
+      cooldownUntil: null,
+      attempt: local.beginAttempt(),
+      before,
+    }
+    await this.#write({ journal: JSON.stringify(journal) })
+    this.#journal = journal
+  }
+
+  markSent(): void {
+    const { since, now, local } = this.#lease
+    // Each clock stands still at times: the monotonic one in a suspend, the other when it is set.
+    const late = Math.max(performance.now() - since.monotonic, Math.abs(now() - since.wall))
+    if (late > SEND_WITHIN_MS) throw lockedError(null)
+    if (this.#journal) local.attemptSent(this.#journal.attempt)
+  }
+
+  async settle(cooldownUntil: number | null): Promise<void> {
+    const { local } = this.#lease
+    const journal = this.#journal
+    if (!journal) return
+    this.#journal = null
+    const settled = { ...journal, ...journal.before, cooldownUntil }
+    const nothing = settled.ambiguous === 0 && cooldownUntil === null
+    try {
+      local.attemptUndone(journal.attempt)
+      await this.#write({ journal: nothing ? null : JSON.stringify(settled) })
+    } catch {
+      // The note on this machine, or else the higher count, stays: both err on the safe side.
+    }
+  }
+
+  async commit(record: TokenRecord, expected: number): Promise<boolean> {
+    const { local } = this.#lease
+    const key = await this.#sealingKey()
+    const { sealed } = local.files
+    const text = sealed.seal(key, local.files.binding('token-set'), record.generation, encodeRecord(record))
+    const next = { record: text, generation: record.generation, expected }
+    try {
+      this.#reserved ??= local.reserve()
+    } catch {
+      // Without a rescue file: nothing was presented, or there would be one.
+    }
+    let confirmed = false
+    try {
+      // First into the rescue file; when the database has it, that becomes this machine's copy.
+      await this.#reserved?.commit(Buffer.from(text), async () => {
+        await this.#store(next)
+        confirmed = true
+      })
+      if (!this.#reserved) await this.#store(next)
+    } catch (error) {
+      if (!confirmed) return this.#afterFailure(error, record, next)
+    }
+    this.#reserved = null
+    this.#conclude()
+    return true
+  }
+
+  async #afterFailure(
+    error: unknown,
+    record: TokenRecord,
+    next: Parameters<Rows['commit']>[2],
+  ): Promise<false> {
+    if (error instanceof CodedError && error.code === 'store_locked') throw error
+    this.#reserved?.leave()
+    this.#reserved = null
+    this.#kept = true
+    const { local } = this.#lease
+    this.#keepTrying(record, async () => {
+      const problem = await this.#store(next).then(
+        () => null,
+        (why) => (why instanceof CodedError ? why : notWritable(local.files.path, why)),
+      )
+      if (problem !== null && problem.code !== 'store_locked') return problem
+      if (problem === null) local.keep(next.record)
+      try {
+        local.dropRescue()
+      } catch {
+        // The row has what it holds; the next lease removes it.
+      }
+      this.#conclude()
+      this.#kept = false
+      if (this.#ended) await this.#giveBack()
+      return null
+    })
+    return false
+  }
+
+  /** Throws `store_locked` where the row holds something newer. */
+  async #store(next: Parameters<Rows['commit']>[2]): Promise<void> {
+    const { id, owner, rows } = this.#lease
+    if (await rows.commit(id, owner, next)) return
+    // Perhaps an earlier attempt went through, and its answer was lost.
+    if ((await rows.read(id)).record !== next.record) throw lockedError(null)
+  }
+
+  /** The record is durable: what was noted for its sake ends. */
+  #conclude(): void {
+    this.#journal = null
+    try {
+      this.#lease.local.endAttempt()
+    } catch {
+      // A note about an attempt that no row names any more binds nobody.
+    }
+  }
+
+  async setAside(): Promise<number> {
+    const { id, rows, local, now } = this.#lease
+    // First: where the key is not, others can open the record, and it stays where it is.
+    await this.#sealingKey()
+    const { record, generation } = await rows.read(id)
+    if (record !== null) local.setAside(record, now())
+    await this.#write({ record: null })
+    return generation
+  }
+
+  async readPending(): Promise<Json | null> {
+    const { id, rows, local } = this.#lease
+    const { pending } = await rows.read(id)
+    return pending === null ? null : local.openPending(pending, placeOf(id))
+  }
+
+  async writePending(pending: Json): Promise<void> {
+    const { files } = this.#lease.local
+    const key = await this.#sealingKey()
+    await this.#write({ pending: files.sealed.seal(key, files.binding('authorization'), 0, pending) })
+  }
+
+  async remove(): Promise<void> {
+    await this.#write({ record: null, journal: null, pending: null })
+    this.#lease.local.drop()
+  }
+}

@@ -1,0 +1,91 @@
+// The world as the verbs see it, put together from the settings and what the process hands in.
+
+import { join } from 'node:path'
+import { type Config, readConfig } from '../config/config.ts'
+import type { Environment } from '../config/settings-reader.ts'
+import type { Delivery } from '../delivery/deliver.ts'
+import type { Deps, Log } from '../deps.ts'
+import { createActivityLog, recorded } from '../machine/activity.ts'
+import { createBrowser, isRemote } from '../machine/browser.ts'
+import { createClock } from '../machine/clock.ts'
+import type { Transport } from '../machine/transport.ts'
+import type { HttpRequest } from '../oauth/http.ts'
+import type { Secret } from '../secret.ts'
+import { createFileStore } from '../store/files/file-store.ts'
+import { createKeys } from '../store/key.ts'
+import { createKeychain, type KeychainOptions } from '../store/keychain.ts'
+import type { TokenStore } from '../store/token-store.ts'
+
+/** What a process has: its environment, its clocks, its ways to people. */
+export type Host = Pick<Deps, 'command' | 'closing'> & {
+  machine: { platform: NodeJS.Platform; environment: Environment }
+  home: string
+  keychain: KeychainOptions
+  /** Epoch milliseconds. */
+  now: () => number
+  /** Monotonic milliseconds. */
+  elapsed: () => number
+  /** Makes the log of a level. */
+  log: (level: Config['logLevel']) => Log
+  /** Opens a page with the system's browser. */
+  openUrl: (url: string) => Promise<unknown>
+}
+
+/** Reads the settings and puts the dependencies together. Throws `config_invalid`. */
+export async function openDeps(host: Host): Promise<Deps> {
+  const config = readConfig(host.machine.environment, host.home, host.machine.platform)
+  const clock = createClock(host.now, host.elapsed)
+  const activity = createActivityLog(config.tokenDir, join(config.tokenDir, 'activity.jsonl'))
+  const transport = openTransport(config)
+  const keys = createKeys({
+    directory: join(config.tokenDir, 'key'),
+    source: config.keySource,
+    environmentKey: config.key,
+    keychain: createKeychain(host.keychain),
+  })
+  const openStore = async (address: Secret | null): Promise<TokenStore> => {
+    if (!address) return createFileStore({ directory: config.tokenDir, keys, now: clock.now })
+    const { openSharedStore } = await import('./shared-store.ts')
+    return openSharedStore(config, address, keys, clock.now)
+  }
+  let deliveries: Delivery[] = []
+  return {
+    config,
+    store: await openStore(config.store),
+    openStore,
+    request: recorded(transport.request, activity, clock),
+    upstream: transport.upstream,
+    activity,
+    clock,
+    log: host.log(config.logLevel),
+    command: host.command,
+    refreshes: new Map(),
+    holders: new Map(),
+    exchanges: new Set(),
+    closing: host.closing,
+    openBrowser: createBrowser(host.machine, host.openUrl),
+    remote: isRemote(host.machine),
+    lastDeliveries: () => deliveries,
+    async deliver(id, tokenSet) {
+      if (config.deliverTo.length === 0 || id.profile !== config.profile) return []
+      const { deliverCopies } = await import('../hand-over/deliver.ts')
+      deliveries = await deliverCopies(config, tokenSet, { now: clock.now(), byHand: false, dryRun: false })
+      return deliveries
+    },
+  }
+}
+
+/** The transport, loaded with the first request: a valid token needs none. */
+function openTransport({ httpsProxy, noProxy }: Config): Transport {
+  let opened: Promise<Transport> | null = null
+  const open = () => {
+    opened ??= import('../machine/transport.ts').then(({ createTransport }) =>
+      createTransport({ httpsProxy, noProxy }),
+    )
+    return opened
+  }
+  return {
+    request: async (options: HttpRequest) => (await open()).request(options),
+    upstream: async (url) => (await open()).upstream(url),
+  }
+}

@@ -1,0 +1,165 @@
+import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { formatInsertion, insertEntry, type ServerEntry } from '../../src/delivery/add-entry.ts'
+import { type Client, findClients, planEntry, writeEntry } from '../../src/delivery/client-config.ts'
+import { parseTargets, type Target } from '../../src/delivery/targets.ts'
+import { clientKinds, fixture, type Home, makeHome } from './home.ts'
+import { NOW } from './token.ts'
+
+const ENTRY: ServerEntry = {
+  command: 'npx',
+  args: ['-y', 'feishu-token-mcp'],
+  env: { FEISHU_SCOPES: 'a "b"' },
+}
+
+function targetOf(kind: string, name = 'feishu-token'): Target {
+  const [target] = parseTargets(`${kind}:${name}`, { platform: 'linux', home: '/home/x', env: {} })
+  if (!target) throw new Error(`no target ${kind}`)
+  return target
+}
+
+test('every client that can be a target is offered', () => {
+  const home = makeHome()
+  const expected = clientKinds().map((kind) => {
+    const [target] = parseTargets(`${kind}:feishu-token`, home.machine)
+    return home.put(String(target?.paths[0]).slice(home.path.length + 1), '{}')
+  })
+  const found = findClients(home.machine, 'feishu-token', ENTRY).flatMap(({ target }) => target.paths)
+  expect(found.sort()).toEqual(expected.sort())
+})
+
+function only(home: Home, label: string): Client {
+  const client = findClients(home.machine, 'feishu-token', ENTRY).find((each) => each.label === label)
+  if (!client) throw new Error(`${label} was not found`)
+  return client
+}
+
+test.each([
+  ['cursor', 'cursor.json'],
+  ['claude-code', 'claude-code.json'],
+  ['claude-desktop', 'claude-desktop.json'],
+  ['windsurf', 'windsurf.json'],
+  ['vscode', 'vscode.json'],
+  ['codex', 'codex.toml'],
+  ['codex', 'codex-args.toml'],
+  ['gemini', 'gemini.json'],
+  ['cline', 'cline.json'],
+])('in a real config of %s (%s) the entry is added and every other character stays', async (kind, file) => {
+  const before = fixture(file).replace(/^\ufeff/, '')
+  const result = await insertEntry(before, targetOf(kind), ENTRY)
+  if (result.kind !== 'insert') throw new Error(JSON.stringify(result))
+  const at = result.text.indexOf(result.inserted)
+  const lead = result.text.slice(0, at)
+  const tail = result.text.slice(at + result.inserted.length)
+  expect(before.endsWith(tail)).toBe(true)
+  // Besides the entry, at most one comma is added.
+  const head = before.slice(0, before.length - tail.length)
+  expect([head.length, head.length + 1]).toContain(lead.length)
+  expect(lead.replaceAll(',', '')).toBe(head.replaceAll(',', ''))
+  expect(result.text).toContain('feishu-token')
+  // A second time there is nothing to do.
+  expect(await insertEntry(result.text, targetOf(kind), ENTRY)).toEqual({ kind: 'present' })
+})
+
+test.each([
+  [
+    '{}',
+    '{\n  "mcpServers": {\n    "feishu-token": {\n      "command": "x",\n      "args": []\n    }\n  }\n}',
+  ],
+  ['{\n\t"a": 1 // note\n}\n', '{\n\t"a": 1, // note\n\t"mcpServers": {'],
+  ['{\r\n    "mcpServers": {}\r\n}\r\n', '{\r\n    "mcpServers": {\r\n        "feishu-token": {\r\n'],
+  ['{\n  "mcpServers": {\n    "a": {},\n  },\n}\n', '"a": {},\n    "feishu-token": {\n'],
+  [' \n', '{\n  "mcpServers": {\n'],
+])('the text %j keeps its indentation, line ends, comments and commas', async (before, part) => {
+  const result = await insertEntry(before, targetOf('cursor'), { command: 'x', args: [] })
+  expect(result).toMatchObject({ kind: 'insert', text: expect.stringContaining(part) })
+})
+
+test.each([
+  ['cursor', '{ "mcpServers": {', 'not valid JSON'],
+  ['cursor', '[]', 'not an object'],
+  ['cursor', '{"mcpServers": []}', 'not an object'],
+  ['cursor', '{"mcpServers": {}, "mcpServers": {}}', 'more than once'],
+  ['codex', 'a = = "secret"', 'not valid TOML'],
+  ['codex', 'mcp_servers = { a = { command = "x" } }\n', 'could not be added'],
+  ['codex', 'mcp_servers = 1\n', 'not an object'],
+])('a config of %s with %j is left alone', async (kind, text, why) => {
+  const result = await insertEntry(text, targetOf(kind), ENTRY)
+  expect(result).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) })
+})
+
+test('the diff shows what is added and nothing else of the file', async () => {
+  const before = '{"mcpServers":{"other":{"env":{"KEY":"somebody-s-secret"}}}}'
+  const result = await insertEntry(before, targetOf('cursor'), ENTRY)
+  if (result.kind !== 'insert') throw new Error('nothing to insert')
+  const diff = formatInsertion('/home/x/mcp.json', result.inserted, false)
+  expect(diff).toContain('--- /home/x/mcp.json\n+++ /home/x/mcp.json\n+')
+  expect(diff).toContain('"feishu-token"')
+  expect(diff).not.toContain('secret')
+})
+
+test('a profile with a dot in its name makes a quoted TOML table', async () => {
+  const result = await insertEntry('', targetOf('codex', 'feishu-token-a.b'), ENTRY)
+  expect(result).toMatchObject({
+    kind: 'insert',
+    text: expect.stringContaining('[mcp_servers."feishu-token-a.b"]'),
+  })
+})
+
+test('clients are found by their file or their folder; the others are not offered', () => {
+  const home = makeHome()
+  expect(findClients(home.machine, 'feishu-token', ENTRY)).toEqual([])
+  home.put('.claude.json', '{}')
+  home.put('.cursor/other.json', '{}')
+  home.put('.codex/config.toml', '')
+  const found = findClients(home.machine, 'feishu-token', ENTRY)
+  expect(found.map(({ label }) => label)).toEqual(['Claude Code', 'Cursor', 'Codex'])
+  expect(found[0]?.entry).toMatchObject({ type: 'stdio', command: 'npx' })
+  expect(found[2]?.entry).toMatchObject({ startup_timeout_sec: 30, env_vars: expect.any(Array) })
+})
+
+test('a plan writes nothing; the write keeps links and modes tight, and leaves a backup', async () => {
+  const home = makeHome()
+  const real = home.put('dotfiles/mcp.json', '{\n  "mcpServers": {}\n}\n')
+  home.put('.cursor/other', '')
+  symlinkSync(real, join(home.path, '.cursor/mcp.json'))
+  const client = only(home, 'Cursor')
+  expect(await planEntry(client)).toMatchObject({ path: real, isNew: false, insertion: { kind: 'insert' } })
+  expect(home.read('dotfiles/mcp.json')).toBe('{\n  "mcpServers": {}\n}\n')
+
+  const options = { memoryDir: home.memoryDir, now: NOW }
+  expect(await writeEntry(client, options)).toBeNull()
+  expect(JSON.parse(home.read('dotfiles/mcp.json'))).toEqual({ mcpServers: { 'feishu-token': ENTRY } })
+  expect(lstatSync(join(home.path, '.cursor/mcp.json')).isSymbolicLink()).toBe(true)
+  expect(lstatSync(real).mode & 0o777).toBe(0o600)
+  const [backup = ''] = readdirSync(home.memoryDir)
+  expect(readFileSync(join(home.memoryDir, backup), 'utf8')).toBe('{\n  "mcpServers": {}\n}\n')
+  expect((await planEntry(client)).insertion).toEqual({ kind: 'present' })
+})
+
+test('a client without a config gets one, with a byte order mark an old one keeps it', async () => {
+  const home = makeHome()
+  home.put('.cursor/other', '')
+  const client = only(home, 'Cursor')
+  expect((await planEntry(client)).isNew).toBe(true)
+  expect(await writeEntry(client, { memoryDir: home.memoryDir, now: NOW })).toBeNull()
+  expect(JSON.parse(home.read('.cursor/mcp.json'))).toEqual({ mcpServers: { 'feishu-token': ENTRY } })
+
+  home.put('.gemini/settings.json', '\ufeff{}\n')
+  expect(await writeEntry(only(home, 'Gemini CLI'), { memoryDir: home.memoryDir, now: NOW })).toBeNull()
+  expect(home.read('.gemini/settings.json')).toMatch(/^\ufeff\{\n {2}"mcpServers"/)
+})
+
+test('what another program writes between the plan and the yes is kept', async () => {
+  const home = makeHome()
+  home.put('.claude.json', '{}')
+  const client = only(home, 'Claude Code')
+  await planEntry(client)
+  home.put('.claude.json', '{\n  "projects": { "/x": 1 }\n}\n')
+  expect(await writeEntry(client, { memoryDir: home.memoryDir, now: NOW })).toBeNull()
+  expect(JSON.parse(home.read('.claude.json'))).toMatchObject({
+    projects: { '/x': 1 },
+    mcpServers: { 'feishu-token': { type: 'stdio' } },
+  })
+})

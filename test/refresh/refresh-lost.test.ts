@@ -1,0 +1,196 @@
+import { createServer } from 'node:http'
+import { describe, expect, test } from 'vitest'
+import type { Request } from '../../src/oauth/http.ts'
+import { tokenStatus } from '../../src/status/status.ts'
+import { emptyAnswer, htmlPage } from '../feishu-sandbox/fault-presets.ts'
+import type { Fault } from '../feishu-sandbox/faults.ts'
+import { expire, force, makeDeps, presented, refreshDue, seed } from '../support/deps.ts'
+
+/** The answer is lost, and nobody can tell whether the token was spent. */
+const LOST: Record<string, Fault> = {
+  'a reset before it is processed': { kind: 'reset', when: 'before_processing' },
+  'a reset before it is read': { kind: 'reset', when: 'before_read' },
+  'a reset after it was processed': { kind: 'reset', when: 'after_processing' },
+  'a reset in mid-body': { kind: 'cut', how: 'reset' },
+  'half of the JSON': {
+    kind: 'answer',
+    status: 200,
+    body: '{"code":0,"access_token":"eyJh',
+    processed: true,
+  },
+  'a login page of the network': htmlPage(200),
+  'an HTML page with 502': htmlPage(502),
+  'an HTML page with 504': htmlPage(504),
+  'an empty 200': emptyAnswer(200, true),
+  'an empty 204': emptyAnswer(204, true),
+  'an empty 205': emptyAnswer(205, true),
+  'an empty object': { kind: 'answer', status: 200, body: '{}', processed: true },
+  'a 500 without a code': { kind: 'answer', status: 500, body: '{"message":"oops"}', processed: true },
+  'our own request echoed': { kind: 'answer', status: 200, body: '{{request}}' },
+  'what is not HTTP': { kind: 'raw', bytes: 'SSH-2.0-OpenSSH_9.2\r\n', processed: true },
+  'two lengths': {
+    kind: 'raw',
+    bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 9\r\n\r\n{{answer}}',
+    processed: true,
+  },
+  'a giant body': { kind: 'bulk', bytes: 64 << 20, processed: true },
+  'a gzip bomb': { kind: 'bulk', bytes: 256 << 20, gzip: true, processed: true },
+  silence: { kind: 'silence', processed: true },
+  'a byte a second': { kind: 'drip', everyMs: 1_000 },
+}
+/** Those that a replay cures, because the first request had no effect. */
+const CURABLE = [
+  'a reset before it is processed',
+  'a reset before it is read',
+  'a login page of the network',
+  'an HTML page with 502',
+  'an HTML page with 504',
+  'our own request echoed',
+]
+
+/** The deadline of fifteen seconds, without fifteen seconds. */
+const impatient = (request: Request): Request => {
+  return (options) => request({ ...options, deadlineMs: Math.min(options.deadlineMs, 300) })
+}
+
+describe.each(Object.entries(LOST))('the answer is lost: %s', (name, fault) => {
+  /** What Feishu never read is not in its ledger; here it counts all the same. */
+  const unread = name === 'a reset before it is read' ? 1 : 0
+  const curable = CURABLE.includes(name)
+  test(curable ? 'one replay wins the grant back' : 'one replay, then a person is asked', async () => {
+    const world = await makeDeps()
+    await seed(world)
+    world.intercept(impatient)
+    world.sandbox.faults.next(fault)
+    const startedAt = world.now()
+    const rss = process.memoryUsage().rss
+    const result = await force(world.deps).catch((error) => error)
+    expect(presented(world)).toBe(2 - unread)
+    expect(process.memoryUsage().rss - rss).toBeLessThan(100 << 20)
+    if (curable) {
+      expect(result).toMatchObject({ status: 'refreshed', record: { generation: 2 } })
+      return
+    }
+    expect(result).toMatchObject({ code: 'refresh_uncertain', recovery: 'reauthorize', feishuCode: 20064 })
+    const at = Date.parse(
+      /The refresh of (\S+) was interrupted and its answer lost/.exec(result.message)?.[1] ?? '',
+    )
+    expect(at - startedAt).toBeGreaterThanOrEqual(0)
+    expect(at - startedAt).toBeLessThan(5_000)
+    expect((await refreshDue(world.deps)).status).toBe('still_valid')
+  })
+
+  test('twice: it is barred for good', async () => {
+    const world = await makeDeps()
+    await seed(world)
+    world.intercept(impatient)
+    world.sandbox.faults.next(fault, 2)
+    await expect(force(world.deps)).rejects.toMatchObject({ code: 'refresh_uncertain' })
+    await expect(force(world.sibling())).rejects.toMatchObject({ code: 'refresh_uncertain' })
+    expire(world)
+    await expect(refreshDue(world.sibling())).rejects.toMatchObject({ code: 'refresh_uncertain' })
+    expect(presented(world)).toBe(2 - 2 * unread)
+  })
+})
+
+test('a server that replays its answer gives the grant back', async () => {
+  const world = await makeDeps({ knobs: { graceWindowMs: 60_000 } })
+  await seed(world)
+  world.sandbox.faults.next({ kind: 'reset', when: 'after_processing' })
+  expect(await force(world.deps)).toMatchObject({ status: 'refreshed', record: { generation: 2 } })
+  expect(presented(world)).toBe(2)
+})
+
+test.each([20064, 20073] as const)(
+  'after a crash the next refresh uses up the one replay: %d',
+  async (rotatedCode) => {
+    const world = await makeDeps({ knobs: { rotatedCode } })
+    const { app, record } = await seed(world)
+    const crashedAt = world.now()
+    await world.deps.store.withLock(app.id, 1_000, async (locked) => {
+      if (!record.tokenSet?.refreshToken) throw new Error('no token')
+      await locked.prepare(record.tokenSet.refreshToken)
+      locked.markSent()
+    })
+    const status = await tokenStatus(world.deps, { profile: 'default', verify: false, waitSeconds: 0 })
+    expect(status).toMatchObject({ status: 'valid' })
+    expect(status.warnings.join(' ')).toContain('was interrupted')
+    // What the process that crashed had done at Feishu.
+    const spent = await fetch(`${world.sandbox.url}/open-apis/authen/v2/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'refresh_token',
+        client_id: world.sandbox.app.appId,
+        client_secret: world.sandbox.app.appSecret,
+        refresh_token: record.tokenSet?.refreshToken?.reveal() ?? '',
+      }),
+    })
+    expect(spent.status).toBe(200)
+    const failed = await force(world.sibling()).catch((error) => error)
+    expect(failed).toMatchObject({ code: 'refresh_uncertain', feishuCode: rotatedCode })
+    expect(failed.message).toContain(new Date(crashedAt).toISOString().slice(0, 16))
+    expect(presented(world)).toBe(2)
+  },
+)
+
+test('after a crash that reached nobody the next refresh just works', async () => {
+  const world = await makeDeps()
+  const { app, record } = await seed(world)
+  await world.deps.store.withLock(app.id, 1_000, async (locked) => {
+    if (!record.tokenSet?.refreshToken) throw new Error('no token')
+    await locked.prepare(record.tokenSet.refreshToken)
+    locked.markSent()
+  })
+  expect((await force(world.deps)).record.generation).toBe(2)
+  const status = await tokenStatus(world.deps, { profile: 'default', verify: false, waitSeconds: 0 })
+  expect(status.warnings).toEqual([])
+})
+
+test('a server error between two lost answers is not counted', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  const { faults } = world.sandbox
+  faults.next({ kind: 'reset', when: 'before_processing' })
+  faults.next({ kind: 'error', code: 20050 })
+  await expect(force(world.deps)).rejects.toMatchObject({ code: 'server_error' })
+  faults.next({ kind: 'error', code: 20050 })
+  faults.next({ kind: 'none' })
+  expect((await force(world.deps)).status).toBe('refreshed')
+})
+
+describe('nothing was sent', () => {
+  test('a refused connection is tried three times and counts as no presentation', async () => {
+    const world = await makeDeps()
+    const { app } = await seed(world)
+    const nobody = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => nobody.once('listening', resolve))
+    const { port } = nobody.address() as { port: number }
+    await new Promise((resolve) => nobody.close(resolve))
+    let attempts = 0
+    let back = false
+    world.intercept((request) => (options) => {
+      attempts += 1
+      return request(back ? options : { ...options, url: `http://127.0.0.1:${port}/token` })
+    })
+    await expect(force(world.deps)).rejects.toMatchObject({ code: 'network_error', recovery: 'retry' })
+    expect(attempts).toBe(3)
+    expect(await world.deps.store.readJournal(app.id)).toBeNull()
+    world.intercept((request) => (options) => {
+      const url = back ? options.url : `http://127.0.0.1:${port}/token`
+      back = true
+      return request({ ...options, url })
+    })
+    expect((await force(world.deps)).status).toBe('refreshed')
+    expect(presented(world)).toBe(1)
+  })
+
+  test('a call counts once towards the limit of the minute, however often it tried to connect', async () => {
+    const world = await makeDeps()
+    await seed(world)
+    world.intercept((request) => (options) => request({ ...options, url: 'http://127.0.0.1:1/token' }))
+    for (let count = 1; count <= 3; count += 1) await force(world.deps).catch(() => undefined)
+    world.intercept(null)
+    for (let count = 1; count <= 57; count += 1) expect((await force(world.deps)).status).toBe('refreshed')
+    await expect(force(world.deps)).rejects.toMatchObject({ code: 'rate_limited' })
+  })
+})

@@ -1,0 +1,306 @@
+// Leases and what this machine keeps, where the contract of all stores says nothing about them.
+
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { TokenStore } from '../../../src/store/token-store.ts'
+import { failureOf } from '../../support/failure.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { POSTGRES_MISSING, type Postgres, startPostgres } from '../../support/postgres.ts'
+import { ISSUED_AT } from '../../support/token-set.ts'
+import { exposed, ID, LONG_MS, makeRecord, refreshTokenOf } from '../fixture.ts'
+import { openPostgresStore } from '../places.ts'
+
+let server: Postgres
+let schemas = 0
+beforeAll(async () => {
+  if (POSTGRES_MISSING) return
+  server = await startPostgres({ fsync: 'off' })
+  // For three seconds after its start a server lets nobody take over a lease.
+  await vi.waitFor(
+    async () => {
+      const [row] = await server.sql<{ past: boolean }>(
+        'postgres',
+        `select pg_postmaster_start_time() + interval '3 seconds' < now() as past`,
+      )
+      expect(row?.past).toBe(true)
+    },
+    { timeout: 10_000 },
+  )
+})
+afterAll(() => server?.close())
+
+describe.skipIf(POSTGRES_MISSING !== null)('a lease', () => {
+  let address: string
+  let mine: string
+  let store: TokenStore
+  let now: number
+  const readers: string[] = []
+  beforeEach(async () => {
+    schemas += 1
+    const schema = `leases${schemas}`
+    await server.sql('postgres', `create schema ${schema}`)
+    address = server.url('postgres', { search: `options=-csearch_path%3D${schema}` })
+    mine = join(makeFolder(), 'tokens')
+    now = ISSUED_AT
+    store = openPostgresStore(address, mine, () => now)
+    await store.init()
+    await store.withLock(ID, LONG_MS, (profile) => profile.commit(makeRecord(1), 0))
+  })
+
+  /** Another machine: its own directory, with the key that was copied to it. */
+  function elsewhere(): TokenStore {
+    const directory = join(makeFolder(), 'tokens')
+    cpSync(join(mine, 'key'), join(directory, 'key'), { recursive: true })
+    readers.push(directory)
+    return openPostgresStore(address, directory, () => now)
+  }
+
+  const sql = (text: string) => server.sql('postgres', `set search_path = leases${schemas}; ${text}`)
+  const endLease = () => sql(`update feishu_token_profiles set lease_until = now() - interval '1 second'`)
+
+  test('lasts 45 seconds by the clock of the server, whatever this machine takes the time for', async () => {
+    now = ISSUED_AT - 400 * 86_400_000
+    await store.withLock(ID, LONG_MS, async () => {
+      const [row] = await server.sql<{ left: number }>(
+        'postgres',
+        `select extract(epoch from lease_until - now())::float8 as left from leases${schemas}.feishu_token_profiles`,
+      )
+      expect(row?.left).toBeGreaterThan(40)
+      expect(row?.left).toBeLessThanOrEqual(45)
+      expect((await failureOf(() => elsewhere().withLock(ID, 0, async () => undefined))).code).toBe(
+        'store_locked',
+      )
+    })
+  })
+
+  test('that ran out is taken by another machine, and its old holder changes nothing any more', async () => {
+    let tried = false
+    const error = await failureOf(() =>
+      store.withLock(ID, LONG_MS, async (profile) => {
+        await profile.prepare(refreshTokenOf(1))
+        await endLease()
+        await elsewhere().withLock(ID, 0, (other) => other.commit(makeRecord(2), 1))
+        for (const write of [
+          () => profile.prepare(refreshTokenOf(1)),
+          () => profile.writePending({}),
+          () => profile.setAside(),
+          () => profile.remove(),
+          () => profile.commit(makeRecord(1), 1),
+        ]) {
+          expect((await failureOf(async () => write())).code).toBe('store_locked')
+        }
+        await profile.settle(ISSUED_AT + 60_000)
+        tried = true
+        await profile.commit(makeRecord(2), 1)
+      }),
+    )
+    expect([tried, error.code]).toEqual([true, 'store_locked'])
+    expect(await elsewhere().read(ID)).toEqual(makeRecord(2))
+    expect(await store.readJournal(ID)).toBeNull()
+  })
+
+  test('that ran out still lets an answer in that was paid for, if nobody has a newer one', async () => {
+    await store.withLock(ID, LONG_MS, async (profile) => {
+      await profile.prepare(refreshTokenOf(1))
+      profile.markSent()
+      await endLease()
+      await elsewhere().withLock(ID, 0, async (other) => {
+        // The other one presents the token too, and marks it as refused on the same generation.
+        await other.commit(makeRecord(1), 1)
+        expect(await profile.commit(makeRecord(2), 1)).toBe(true)
+        expect((await failureOf(() => other.commit(makeRecord(1), 1))).code).toBe('store_locked')
+      })
+    })
+    expect(await elsewhere().read(ID)).toEqual(makeRecord(2))
+  })
+
+  test.each([
+    ['on', 28_000],
+    ['back', -28_000],
+  ])('is not trusted for sending when the clock went %s, as after a suspend', async (_way, jumpMs) => {
+    await store.withLock(ID, LONG_MS, async (profile) => {
+      await profile.prepare(refreshTokenOf(1))
+      now += jumpMs
+      expect(() => profile.markSent()).toThrow('is being worked on')
+      now -= jumpMs
+      profile.markSent()
+    })
+  })
+
+  test('of a process that died on this machine is over at once, and on another one after its time', async () => {
+    const dead = await store.withLock(ID, LONG_MS, async () => {
+      // As a kill leaves it: the lease in the row, and the lock file with its name.
+      const [row] = await server.sql<{ lease_owner: string }>(
+        'postgres',
+        `select lease_owner from leases${schemas}.feishu_token_profiles`,
+      )
+      return row?.lease_owner
+    })
+    await sql(
+      `update feishu_token_profiles set lease_owner = '${dead}', lease_until = now() + interval '45 seconds'`,
+    )
+    expect((await failureOf(() => elsewhere().withLock(ID, 0, async () => undefined))).code).toBe(
+      'store_locked',
+    )
+    await openPostgresStore(address, mine, () => now).withLock(ID, 0, async () => undefined)
+    await elsewhere().withLock(ID, 0, async () => undefined)
+  })
+
+  test('another machine counts a presentation that was prepared, because it cannot know', async () => {
+    await store.withLock(ID, LONG_MS, async (profile) => {
+      await profile.prepare(refreshTokenOf(1))
+      expect((await profile.presentations(refreshTokenOf(1))).ambiguous).toBe(0)
+      expect((await elsewhere().readJournal(ID))?.ambiguous).toBe(1)
+      await profile.settle(null)
+      expect(await elsewhere().readJournal(ID)).toBeNull()
+    })
+  })
+
+  describe('on this machine', () => {
+    const localFiles = () => localFilesOf(mine).filter((name) => /\.json/.test(name))
+
+    test('keeps nothing that others can read', async () => {
+      await store.withLock(ID, LONG_MS, async (profile) => {
+        await profile.prepare(refreshTokenOf(1))
+        profile.markSent()
+        expect(exposed(mine)).toEqual([])
+        await profile.commit(makeRecord(2), 1)
+      })
+      await store.read(ID)
+      expect(exposed(mine)).toEqual([])
+    })
+
+    test('keeps what was read, though it never worked on the profile', async () => {
+      const reader = elsewhere()
+      await reader.read(ID)
+      await reader.read({ ...ID, profile: 'work' })
+      const files = localFilesOf(readers.at(-1) ?? '').filter((name) => /\.json/.test(name))
+      expect(files).toEqual([expect.stringMatching(/store\/feishu-cli_a1-default\.json$/)])
+      expect(exposed(readers.at(-1) ?? '').filter((name) => !name.startsWith('key'))).toEqual([])
+    })
+
+    test('leaves no rescue file when the database has confirmed', async () => {
+      await store.withLock(ID, LONG_MS, async (profile) => {
+        await profile.prepare(refreshTokenOf(1))
+        profile.markSent()
+        expect(localFiles().some((name) => name.endsWith('.next'))).toBe(true)
+        await profile.commit(makeRecord(2), 1)
+      })
+      expect(localFiles().filter((name) => !name.endsWith('.lock'))).toEqual([
+        expect.stringMatching(/store\/feishu-cli_a1-default\.json$/),
+      ])
+    })
+
+    test('a damaged copy, or a rescue file that was cut, is in nobody’s way', async () => {
+      const folder = join(mine, 'postgres', readdirSync(join(mine, 'postgres'))[0] ?? '', 'store')
+      const path = join(folder, 'feishu-cli_a1-default.json')
+      const whole = readFileSync(path, 'utf8')
+      writeFileSync(`${path}.next`, whole.slice(0, 100), { mode: 0o600 })
+      writeFileSync(path, 'garbage')
+      const next = openPostgresStore(address, mine, () => now)
+      expect(await next.read(ID)).toEqual(makeRecord(1))
+      await next.withLock(ID, LONG_MS, async (profile) => {
+        await profile.prepare(refreshTokenOf(1))
+        await profile.commit(makeRecord(2), 1)
+      })
+      expect(await next.read(ID)).toEqual(makeRecord(2))
+      expect(existsSync(`${path}.next`)).toBe(false)
+    })
+
+    test('a record that the database takes late ends the lease with the work, not before', async () => {
+      await store.withLock(ID, LONG_MS, async (profile) => {
+        await profile.prepare(refreshTokenOf(1))
+        profile.markSent()
+        await sql('alter table feishu_token_profiles rename to away')
+        expect(await profile.commit(makeRecord(2), 1)).toBe(false)
+        await sql('alter table away rename to feishu_token_profiles')
+        await store.flush()
+        expect(store.isUnsaved(ID)).toBe(false)
+        const error = await failureOf(() => elsewhere().withLock(ID, 0, async () => undefined))
+        expect(error.code).toBe('store_locked')
+      })
+      await elsewhere().withLock(ID, 0, async (profile) =>
+        expect(await profile.read()).toEqual(makeRecord(2)),
+      )
+    })
+
+    test('a rescue file that cannot be removed keeps no record from being taken for saved', async () => {
+      const folder = join(mine, 'postgres', readdirSync(join(mine, 'postgres'))[0] ?? '', 'store')
+      const rescue = join(folder, 'feishu-cli_a1-default.json.next')
+      await store.withLock(ID, LONG_MS, async (profile) => {
+        await profile.prepare(refreshTokenOf(1))
+        profile.markSent()
+        await sql('alter table feishu_token_profiles rename to away')
+        expect(await profile.commit(makeRecord(2), 1)).toBe(false)
+      })
+      rmSync(rescue)
+      mkdirSync(rescue)
+      await sql('alter table away rename to feishu_token_profiles')
+      await store.flush()
+      expect(store.isUnsaved(ID)).toBe(false)
+      expect(await elsewhere().read(ID)).toEqual(makeRecord(2))
+      const next = openPostgresStore(address, mine, () => now)
+      expect((await failureOf(() => next.withLock(ID, 0, async () => undefined))).code).toBe(
+        'store_not_writable',
+      )
+    })
+
+    test('a full or broken disk is noticed before the token is presented', async () => {
+      const folder = join(mine, 'postgres', readdirSync(join(mine, 'postgres'))[0] ?? '', 'store')
+      const error = await failureOf(() =>
+        store.withLock(ID, LONG_MS, async (profile) => {
+          rmSync(folder, { recursive: true })
+          await profile.prepare(refreshTokenOf(1))
+        }),
+      )
+      expect(error.code).toBe('store_not_writable')
+      expect(await elsewhere().readJournal(ID)).toBeNull()
+    })
+  })
+
+  describe('a row', () => {
+    test('that was changed, or moved to another profile, is unreadable, never absent, and stays', async () => {
+      const [row] = await server.sql<{ record: string }>(
+        'postgres',
+        `select record from leases${schemas}.feishu_token_profiles`,
+      )
+      const record = row?.record ?? ''
+      const put = (profile: string, text: string) =>
+        server.sql(
+          'postgres',
+          `insert into leases${schemas}.feishu_token_profiles (brand, app_id, profile, record, generation)
+           values ('feishu', 'cli_a1', $1, $2, 1)
+           on conflict (brand, app_id, profile) do update set record = excluded.record`,
+          [profile, text],
+        )
+      await put('work', record)
+      expect((await failureOf(() => store.read({ ...ID, profile: 'work' }))).code).toBe('store_unreadable')
+      for (const text of [
+        '',
+        '{}',
+        record.slice(0, 80),
+        record.replace(/"sealed":"..../, '"sealed":"AAAA'),
+        record.replace('"generation":1', '"generation":9'),
+      ]) {
+        await put('default', text)
+        expect((await failureOf(() => elsewhere().read(ID))).code).toBe('store_unreadable')
+      }
+    })
+
+    test('that cannot be opened is kept on this machine when a new authorization takes its place', async () => {
+      await sql(`update feishu_token_profiles set record = 'garbage'`)
+      await store.withLock(ID, LONG_MS, async (profile) => {
+        expect(await profile.setAside()).toBe(1)
+        await profile.commit(makeRecord(2), 1)
+      })
+      expect(await elsewhere().read(ID)).toEqual(makeRecord(2))
+      const aside = localFilesOf(mine).find((name) => name.includes('.corrupt-')) ?? ''
+      expect(readFileSync(join(mine, 'postgres', aside), 'utf8')).toBe('garbage')
+    })
+  })
+})
+
+function localFilesOf(directory: string): string[] {
+  return readdirSync(join(directory, 'postgres'), { recursive: true, encoding: 'utf8' })
+}
