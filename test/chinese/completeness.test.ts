@@ -12,7 +12,7 @@ import { englishIn } from '../support/english.ts'
 
 /** Where people at the command line are not spoken to: the tools, the pages (bilingual themselves), other programs. */
 const ELSEWHERE =
-  /^(?:chinese\/|mcp\/|gateway\/|loopback\/page|callback-page\.ts|keychain-child\.ts|oauth\/feishu-errors\.ts|.*\.d\.ts)/
+  /^(?:chinese\/|mcp\/|gateway\/|loopback\/page|authorize\/callback-page\.ts|store\/keychain-child\.ts|oauth\/feishu-errors\.ts|.*\.d\.ts)/
 
 /** Two words or more that are no sentence of ours. */
 const NO_SENTENCE: readonly string[] = [

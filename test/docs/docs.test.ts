@@ -136,15 +136,6 @@ describe('README', () => {
     expect([...kinds].sort()).toEqual(knownKinds().sort())
   })
 
-  test('the tree names what is there, and every folder', () => {
-    const tree = blocks(section('How it works'))[0]?.text ?? ''
-    const source = tree.slice(0, tree.indexOf('test/'))
-    const names = [...source.matchAll(/── (\S+)/g)].map(([, name = '']) => name)
-    for (const name of names) expect(existsSync(join('src', name)), name).toBe(true)
-    const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory())
-    expect(folders.map(({ name }) => `${name}/`).filter((name) => !names.includes(name))).toEqual([])
-  })
-
   test('the rule for assistants has ten lines', () => {
     expect(blocks(section('A rule for assistants'))[0]?.text.trim().split('\n')).toHaveLength(10)
   })

@@ -40,7 +40,7 @@ ${FEISHU_ERRORS.map(row).join('\n')}
 `
 
 test('the document is the table (with --update=all it is written anew)', async () => {
-  await expect(DOCUMENT).toMatchFileSnapshot('../docs/errors.md')
+  await expect(DOCUMENT).toMatchFileSnapshot('../../docs/errors.md')
 })
 
 /** The check of an app's credentials in `setup` tells these two in its own words. */
