@@ -116,8 +116,8 @@ function busiest(times: number[], ms: number): number {
 }
 
 function refreshEach(world: World): ReturnType<typeof refreshAll> {
-  const waitUntil = async (at: number) => world.pass(Math.max(0, at - now()))
-  return refreshAll(world.deps, { force: false, waitUntil })
+  const sleep = async (ms: number) => world.pass(Math.max(0, ms))
+  return refreshAll({ ...world.deps, clock: { ...world.deps.clock, sleep } }, { force: false })
 }
 
 /** All due at once, as after a night in which nothing ran. */

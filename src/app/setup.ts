@@ -58,26 +58,17 @@ export async function beginRegistration(deps: Deps): Promise<Registration> {
   return processRegistration(answer, endpoints, deps.config.scopes)
 }
 
-/** Waits in real time. */
-export function pause(ms: number): Promise<void> {
-  return new Promise((resume) => setTimeout(resume, ms))
-}
-
 /**
  * Waits until the person has had the app created.
  *
  * @throws CodedError `access_denied`, `authorization_expired`, or what Feishu refused
  */
-export async function awaitRegistration(
-  deps: Deps,
-  registration: Registration,
-  wait: (ms: number) => Promise<void> = pause,
-): Promise<NewApp> {
+export async function awaitRegistration(deps: Deps, registration: Registration): Promise<NewApp> {
   const giveUpAt = deps.clock.elapsed() + registration.lifetimeMs
   let endpoints = endpointsOf('feishu', deps.config)
   let { intervalMs } = registration
   for (;;) {
-    await wait(intervalMs)
+    await deps.clock.sleep(intervalMs)
     // What is asked for after the end is answered too: a person may approve at the last moment.
     const late = deps.clock.elapsed() > giveUpAt
     const answer = await deps.request(

@@ -145,7 +145,7 @@ async function holderLock(deps: Deps, app: App): Promise<HeldLock> {
         },
       )
     }
-    await new Promise((resume) => setTimeout(resume, ENDING_PAUSE_MS))
+    await deps.clock.sleep(ENDING_PAUSE_MS)
   }
 }
 

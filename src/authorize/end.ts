@@ -58,6 +58,6 @@ async function freed(deps: Deps, app: App, pending: PendingAuthorization): Promi
     if (held?.kind === 'held') return held.release()
     const current = decodePending(await deps.store.readPending(app.id).catch(() => null))
     if (current?.id !== pending.id) return
-    await new Promise((resume) => setTimeout(resume, HANDOVER_PAUSE_MS))
+    await deps.clock.sleep(HANDOVER_PAUSE_MS)
   }
 }

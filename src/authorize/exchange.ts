@@ -49,7 +49,7 @@ export async function exchangeCode(
     const pauseMs = pauseBeforeRepeat(result)
     const leftMs = endsAt - deps.clock.elapsed()
     if (pauseMs === null || attempt >= MAX_EXCHANGES || leftMs < pauseMs + ATTEMPT_MS) throw failureOf(result)
-    await new Promise((resume) => setTimeout(resume, pauseMs))
+    await deps.clock.sleep(pauseMs)
   }
 }
 

@@ -22,7 +22,7 @@ export async function waitForEnd(deps: Deps, app: App, waitMs: number): Promise<
     const record = await deps.store.read(app.id).catch(() => null)
     const { told } = await readAuthorization(deps, app, record)
     if (told.status !== 'pending' || deps.closing.aborted || deps.clock.elapsed() >= giveUpAt) return
-    await new Promise((resume) => setTimeout(resume, POLL_MS))
+    await deps.clock.sleep(POLL_MS, deps.closing)
   }
 }
 

@@ -25,9 +25,7 @@ function line(answer: RefreshAnswer): string {
 }
 
 async function all({ cli, deps, options }: Invocation, force: boolean): Promise<number> {
-  const waitUntil = (at: number) =>
-    new Promise<void>((resume) => setTimeout(resume, Math.max(0, at - deps.clock.now())))
-  const { outcomes, left } = await refreshAll(deps, { force, waitUntil })
+  const { outcomes, left } = await refreshAll(deps, { force })
   const shown = outcomes.map(({ profile, result, error }: ProfileOutcome) => {
     if (error) return { answer: { profile, ...errorAnswer(error) }, text: `${profile}: ${errorText(error)}` }
     const answer = refreshAnswer(deps, profile, result)

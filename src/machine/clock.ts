@@ -1,3 +1,5 @@
+// Time as the verbs are handed it: two clocks, and waiting.
+
 import { accessTokenRemainingMs, type TokenRecord } from '../oauth/token-set.ts'
 
 /** The two clocks, and the remaining life of a token by whichever of them says less. */
@@ -8,6 +10,22 @@ export type Clock = {
   elapsed(): number
   /** The remaining life of the access token in the record of profile `key`, milliseconds; 0: expired or none. */
   remainingMs(record: TokenRecord, key: string): number
+  /** Resolves after `ms`, or as soon as `signal` is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+/** Waits in real time. */
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resume) => {
+    if (signal?.aborted) return resume()
+    const end = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resume()
+    }
+    const timer = setTimeout(end, ms)
+    signal?.addEventListener('abort', end)
+  })
 }
 
 /**
@@ -19,6 +37,7 @@ export function createClock(wall: () => number, monotonic: () => number): Clock 
   return {
     now: wall,
     elapsed: monotonic,
+    sleep,
     remainingMs(record, key) {
       if (!record.tokenSet) return 0
       const byWall = accessTokenRemainingMs(record.tokenSet, wall())

@@ -27,8 +27,7 @@ export function dueInMs(record: TokenRecord, remainingMs: number, marginMs: numb
 /** Keeps the process's own profile fresh until the returned function is called. `afterTick` runs at each wake-up. */
 export function startAutoRefresh(deps: Deps, afterTick: () => Promise<void>): () => void {
   const { profile } = deps.config
-  let timer: NodeJS.Timeout | null = null
-  let stopped = false
+  const stopped = new AbortController()
   let failures = 0
 
   async function tick(): Promise<number> {
@@ -49,26 +48,26 @@ export function startAutoRefresh(deps: Deps, afterTick: () => Promise<void>): ()
     deps.log('warn', `${what}: ${known ? error.message : describeError(error)}`)
   }
 
-  async function wake(): Promise<void> {
-    let sleepMs = MAX_SLEEP_MS
+  /** Resolves to how long to sleep then. */
+  async function wake(): Promise<number> {
     try {
-      sleepMs = Math.min(
-        MAX_SLEEP_MS,
-        Math.max(MIN_SLEEP_MS, deps.config.autoRefresh ? await tick() : MAX_SLEEP_MS),
-      )
+      const dueMs = deps.config.autoRefresh ? await tick() : MAX_SLEEP_MS
       failures = 0
+      return Math.min(MAX_SLEEP_MS, Math.max(MIN_SLEEP_MS, dueMs))
     } catch (error) {
-      sleepMs = Math.min(MAX_SLEEP_MS * 2 ** failures, MAX_BACKOFF_MS)
-      failures += 1
       report('auto-refresh', error)
+      return Math.min(MAX_SLEEP_MS * 2 ** failures++, MAX_BACKOFF_MS)
     }
-    await afterTick().catch((error) => report('background', error))
-    if (!stopped) timer = setTimeout(wake, sleepMs * (1 - Math.random() * JITTER)).unref()
   }
 
-  void wake()
-  return () => {
-    stopped = true
-    if (timer) clearTimeout(timer)
+  async function run(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      const sleepMs = await wake()
+      await afterTick().catch((error) => report('background', error))
+      await deps.clock.sleep(sleepMs * (1 - Math.random() * JITTER), stopped.signal)
+    }
   }
+
+  void run()
+  return () => stopped.abort()
 }

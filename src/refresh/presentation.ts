@@ -97,7 +97,7 @@ async function pauseOrFail(
   const inTime = pauseMs <= MAX_PAUSE_MS && timeLeftMs(deps, startedAt) > pauseMs + SHORTEST_ATTEMPT_MS
   if (verdict === 'retry' && request < MAX_REQUESTS && inTime) {
     await locked.settle(null)
-    await new Promise((resume) => setTimeout(resume, pauseMs))
+    await deps.clock.sleep(pauseMs)
     return null
   }
   const limited = verdict === 'retry' && (error.code === 'rate_limited' || retryAfterMs !== null)
@@ -141,7 +141,7 @@ async function send(deps: Deps, attempt: Attempt, request: number): Promise<Toke
     const result = processTokenAnswer(answer, context, refreshToken)
     const again = result.kind === 'unsent' && result.error.code === 'network_error' && connect < MAX_CONNECTS
     if (!again || timeLeftMs(deps, startedAt) < 2 * SHORTEST_ATTEMPT_MS) return result
-    await new Promise((resume) => setTimeout(resume, PAUSE_MS * connect))
+    await deps.clock.sleep(PAUSE_MS * connect)
   }
 }
 

@@ -34,11 +34,8 @@ const FEISHU_AWAY: readonly ErrorCode[] = [
   'rate_limited',
 ]
 
-/** Refreshes all profiles that are due, or `force`d. `waitUntil` sleeps until an instant of the wall clock. */
-export async function refreshAll(
-  deps: Deps,
-  options: { force: boolean; waitUntil: (at: number) => Promise<void> },
-): Promise<RefreshAllResult> {
+/** Refreshes all profiles that are due, or `force`d. */
+export async function refreshAll(deps: Deps, options: { force: boolean }): Promise<RefreshAllResult> {
   const apps = await readKeptApps(deps).catch(() => undefined)
   const names = await profileNames(deps, deps.config.profile, apps ?? {})
   const waiting = shuffled(names)
@@ -70,13 +67,14 @@ async function refreshOne(
   deps: Deps,
   profile: string,
   apps: KeptApps | undefined,
-  { force, waitUntil }: { force: boolean; waitUntil: (at: number) => Promise<void> },
+  { force }: { force: boolean },
 ): Promise<ProfileOutcome | null> {
   try {
     const app = await resolveApp(deps, profile, apps)
     const wanted = async () => (force ? isAuthorized(deps, app) : isDue(deps, app))
     if (!(await wanted())) return null
-    await waitUntil(await takeSlot(deps, app.id))
+    const slotAt = await takeSlot(deps, app.id)
+    await deps.clock.sleep(slotAt - deps.clock.now())
     // Another job may have come first meanwhile.
     if (!(await wanted())) return null
     return { profile, result: await refreshToken(deps, { profile, force: true }), error: null }

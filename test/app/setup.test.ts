@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import { awaitRegistration, beginRegistration, keepApp } from '../../src/app/setup.ts'
-import { makeDeps, type World } from '../support/deps.ts'
+import { makeDeps, type World, withSleep } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
 
 const NO_APP = { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '' }
@@ -26,7 +26,7 @@ test('an app that a person has had created is kept, its secret sealed', async ()
   const registration = await beginRegistration(world.deps)
   expect(registration.verificationUrl.startsWith(`${world.sandbox.url}/page/launcher?`)).toBe(true)
   const { pauses, wait } = clockwork(world, () => world.sandbox.approveDevice(registration.userCode))
-  const app = await awaitRegistration(world.deps, registration, wait)
+  const app = await awaitRegistration(withSleep(world.deps, wait), registration)
   expect(app.brand).toBe('feishu')
   expect(pauses).toEqual([5_000])
   await keepApp(world.deps, 'default', app)
@@ -40,7 +40,7 @@ test('a person of Lark is followed to Lark once, and the app is of that brand', 
   const world = await makeDeps({ env: NO_APP, knobs: { registrationBrand: 'lark' } })
   const registration = await beginRegistration(world.deps)
   const { pauses, wait } = clockwork(world, () => world.sandbox.approveDevice(registration.userCode))
-  const app = await awaitRegistration(world.deps, registration, wait)
+  const app = await awaitRegistration(withSleep(world.deps, wait), registration)
   expect(app.brand).toBe('lark')
   // The accounts host of the settings stays: both polls went there.
   expect([polls(world), pauses]).toEqual([2, [5_000, 5_000]])
@@ -62,7 +62,7 @@ test("without a host of their own, Lark's people are asked for at Lark's host", 
   // Feishu's own link is not the sandbox's: only the polls are of interest here.
   const registration = await beginRegistration(world.deps)
   const { wait } = clockwork(world, () => sandbox.approveDevice(registration.userCode))
-  const app = await awaitRegistration(deps, registration, wait)
+  const app = await awaitRegistration(withSleep(deps, wait), registration)
   expect(asked).toEqual(['https://accounts.feishu.cn', 'https://accounts.larksuite.com'])
   expect(app.endpoints.open).toBe('https://open.larksuite.com')
 })
@@ -71,14 +71,14 @@ test('a person who declines, and one who never comes, end it with the way throug
   const world = await makeDeps({ env: NO_APP })
   const first = await beginRegistration(world.deps)
   const declining = clockwork(world, () => world.sandbox.denyDevice(first.userCode))
-  const denied = await failureOf(() => awaitRegistration(world.deps, first, declining.wait))
+  const denied = await failureOf(() => awaitRegistration(withSleep(world.deps, declining.wait), first))
   expect([denied.code, denied.nextStep]).toEqual([
     'access_denied',
     expect.stringContaining(`${world.sandbox.url}/app`),
   ])
   const second = await beginRegistration(world.deps)
   const { wait, pauses } = clockwork(world)
-  const expired = await failureOf(() => awaitRegistration(world.deps, second, wait))
+  const expired = await failureOf(() => awaitRegistration(withSleep(world.deps, wait), second))
   expect(expired.code).toBe('authorization_expired')
   expect(pauses.reduce((sum, ms) => sum + ms)).toBeGreaterThanOrEqual(second.lifetimeMs)
   expect(await world.deps.store.readApps()).toBeNull()
@@ -97,7 +97,7 @@ test('a Feishu that goes on saying "pending" after the end is not asked for ever
   } as const
   world.sandbox.faults.next(pending, Number.POSITIVE_INFINITY)
   const { wait } = clockwork(world)
-  const error = await failureOf(() => awaitRegistration(world.deps, registration, wait))
+  const error = await failureOf(() => awaitRegistration(withSleep(world.deps, wait), registration))
   expect(error.code).toBe('authorization_expired')
   expect(polls(world)).toBeLessThan(registration.lifetimeMs / registration.intervalMs + 2)
 })
@@ -115,7 +115,7 @@ test('slow_down and an outage make the polls slower, and the app still comes', a
   })
   world.sandbox.faults.next({ endpoint: 'registration', kind: 'reset', when: 'before_processing' })
   const { pauses, wait } = clockwork(world, () => world.sandbox.approveDevice(registration.userCode))
-  await awaitRegistration(world.deps, registration, wait)
+  await awaitRegistration(withSleep(world.deps, wait), registration)
   expect(pauses).toEqual([5_000, 10_000, 15_000])
 })
 

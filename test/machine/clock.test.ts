@@ -81,3 +81,14 @@ test('no token has no life left', () => {
   expect(clock.remainingMs({ generation: 3, tokenSet: null }, 'a')).toBe(0)
   expect(clock.remainingMs({ generation: 4, tokenSet: makeTokenSet({ accessToken: null }) }, 'a')).toBe(0)
 })
+
+test('a sleep ends by its time, or as soon as it is aborted', async () => {
+  const { clock } = makeClock()
+  await clock.sleep(1)
+  await clock.sleep(-1)
+  const stop = new AbortController()
+  const sleeping = clock.sleep(2 ** 31 - 1, stop.signal)
+  stop.abort()
+  await sleeping
+  await clock.sleep(2 ** 31 - 1, stop.signal)
+})

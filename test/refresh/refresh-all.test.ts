@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { CodedError } from '../../src/errors.ts'
 import { type RefreshAllResult, refreshAll, takeSlot } from '../../src/refresh/refresh-all.ts'
-import { makeDeps, presented, seed, type World } from '../support/deps.ts'
+import { makeDeps, presented, seed, type World, withSleep } from '../support/deps.ts'
 import { presentationsByToken } from '../support/invariants.ts'
 import { age } from '../support/stored.ts'
 
@@ -14,9 +14,9 @@ async function worldWith(count: number): Promise<{ world: World; names: string[]
   const world = await makeDeps()
   const names = Array.from({ length: count }, (_, index) => `p${String(index).padStart(4, '0')}`)
   for (const name of names) await seed(world, name)
-  const waitUntil = async (at: number) => world.pass(Math.max(0, at - world.now()))
+  const sleep = async (ms: number) => world.pass(Math.max(0, ms))
   function runAll(force = false, deps = world.deps): Promise<RefreshAllResult> {
-    return refreshAll(deps, { force, waitUntil })
+    return refreshAll(withSleep(deps, sleep), { force })
   }
   return { world, names, all: runAll }
 }

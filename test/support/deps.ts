@@ -155,6 +155,11 @@ export async function makeDeps(
   }
 }
 
+/** The same process with a clock that waits as the test says. */
+export function withSleep(deps: Deps, sleep: Deps['clock']['sleep']): Deps {
+  return { ...deps, clock: { ...deps.clock, sleep } }
+}
+
 /** Stores a token set that Feishu has just issued. */
 export async function seed(world: World, profile = 'default'): Promise<{ app: App; record: TokenRecord }> {
   const { deps, sandbox, now } = world
