@@ -111,7 +111,10 @@ export const SAMPLE_APIS: readonly SampleApi[] = [
     method: 'GET',
     path: /^\/open-apis\/docx\/v1\/documents\/[^/]+\/raw_content$/,
     anyOf: ['docx:document', 'docx:document:readonly'],
-    data: (call) => ({ content: `Feishu sandbox document ${call.path.split('/')[5]}\n` }),
+    data: (call) => {
+      const id = call.path.split('/')[5] ?? ''
+      return { content: call.state.documents.get(id)?.markdown ?? `Feishu sandbox document ${id}\n` }
+    },
   },
   {
     method: 'POST',

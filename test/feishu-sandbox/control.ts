@@ -43,6 +43,9 @@ function createVerbTable({ state, faults, verbs, app, user }: Controlled): Recor
     setUser: (changes: Partial<SandboxUser>, openId?: string) => verbs.setUser(changes, openId),
     revoke: (what?: Revocation) => verbs.revoke(what),
     resetGrants: () => verbs.resetGrants(),
+    loseMcpSessions: () => verbs.loseMcpSessions(),
+    documents: () => verbs.documents(),
+    mcpRequests: (from = 0) => state.mcpRequests.slice(from),
   }
 }
 

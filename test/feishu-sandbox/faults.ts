@@ -8,6 +8,7 @@ export type FaultTarget =
   | 'registration'
   | 'revoke'
   | 'page'
+  | 'mcp'
   | 'any'
 
 /**

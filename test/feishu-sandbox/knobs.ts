@@ -43,6 +43,16 @@ export type Knobs = {
   skipConsentWhenGranted: boolean
   /** The tenant of the person who creates an app by scanning. */
   registrationBrand: Brand
+  /** How the hosted MCP server refuses a token that is invalid or has expired; `code` null: without a body. */
+  mcpRefusal: { status: number; code: number | null; message?: string }
+  /** A token that lacks a tool's scopes: Feishu's own failure in a result, or a refusal that names them. */
+  mcpMissingScopes: 'result' | 'refused'
+  /** The tools that the hosted server knows; null: all. */
+  mcpTools: string[] | null
+  /** The hosted server has sessions: the id of one that it does not know answers 404. */
+  mcpSessions: boolean
+  /** The hosted server answers with event streams. */
+  mcpEventStreams: boolean
   /** Real milliseconds before any request is looked at. */
   latencyMs: number
   /** Added to the `Date` header alone: a server whose clock is off. */
@@ -78,6 +88,11 @@ export function defaultKnobs(brand: Brand): Knobs {
     autoApprove: false,
     skipConsentWhenGranted: false,
     registrationBrand: brand,
+    mcpRefusal: { status: 401, code: -32003, message: 'token invalid or expired' },
+    mcpMissingScopes: 'result',
+    mcpTools: null,
+    mcpSessions: false,
+    mcpEventStreams: false,
     latencyMs: 0,
     dateOffsetMs: 0,
   }

@@ -5,6 +5,7 @@ import { exchange } from './http-client.ts'
 import type { Inspection } from './inspection.ts'
 import type { Knobs } from './knobs.ts'
 import type { Presentation, RequestRecord } from './ledger.ts'
+import type { McpRecord } from './mcp.ts'
 import { createPerson, type Person } from './person.ts'
 import type { SandboxState, TokenResponse } from './sandbox.ts'
 import type { Brand } from './state.ts'
@@ -37,6 +38,7 @@ export type RemoteSandbox = Asynchronous<SandboxState> &
     /** The entries from an index on. */
     ledger(from?: number): Promise<Presentation[]>
     requests(from?: number): Promise<RequestRecord[]>
+    mcpRequests(from?: number): Promise<McpRecord[]>
   }
 
 /** Connects to a sandbox in another process by its address. */
@@ -68,6 +70,9 @@ export async function connectSandbox(url: string): Promise<RemoteSandbox> {
     },
     ledger: (from = 0) => call('ledger', from),
     requests: (from = 0) => call('requests', from),
+    mcpRequests: (from = 0) => call('mcpRequests', from),
+    loseMcpSessions: () => call('loseMcpSessions'),
+    documents: () => call('documents'),
     secrets: () => call('secrets'),
     inspect: (secret) => call<Inspection | null>('inspect', secret),
     issue: (options = {}) => call<TokenResponse>('issue', options),

@@ -8,11 +8,13 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { CONTROL_PREFIX, createControlListener } from './control.ts'
 import { addApp, addUser, type SandboxApp, type SandboxUser } from './directory.ts'
+import type { SandboxDocument } from './documents.ts'
 import { createFaultQueue, type FaultQueue, type Faults } from './faults.ts'
 import { type Inspection, inspect } from './inspection.ts'
 import { grantedScopes, issueTokens } from './issue.ts'
 import type { Knobs } from './knobs.ts'
 import type { Presentation, RequestRecord } from './ledger.ts'
+import type { McpRecord } from './mcp.ts'
 import { createPerson, type Person } from './person.ts'
 import { type Revocation, revokeIssued } from './revoke.ts'
 import { createListener } from './server.ts'
@@ -54,6 +56,10 @@ export type SandboxState = {
   revoke(what?: Revocation): void
   /** Forgets what people have granted; issued tokens stay. */
   resetGrants(): void
+  /** Forgets the sessions of the hosted MCP server, as its restart would. */
+  loseMcpSessions(): void
+  /** Every document, by its id. */
+  documents(): Record<string, SandboxDocument>
   /** A token set without the walk through the browser, of just these scopes or of all that are enabled. */
   issue(options?: IssueOptions): TokenResponse
   inspect(secret: string): Inspection | null
@@ -73,6 +79,8 @@ export type Sandbox = SandboxState &
     faults: Faults
     ledger: Presentation[]
     requests: RequestRecord[]
+    /** What reached the hosted MCP server. */
+    mcpRequests: McpRecord[]
     close(): Promise<void>
   }
 
@@ -93,6 +101,8 @@ function createVerbs(state: State, defaults: { app: SandboxApp; user: SandboxUse
     setUser: (changes, openId = defaults.user.openId) => Object.assign(mustGet(state.users, openId), changes),
     revoke: (what) => revokeIssued(state, what),
     resetGrants: () => state.grants.clear(),
+    loseMcpSessions: () => state.mcpSessions.clear(),
+    documents: () => Object.fromEntries(state.documents),
     issue({ appId = defaults.app.appId, openId = defaults.user.openId, scopes, endpoint = 'v2' } = {}) {
       const app = mustGet(state.apps, appId)
       const wanted = [...(scopes ?? app.enabledScopes), 'auth:user.id:read']
@@ -169,6 +179,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     faults,
     ledger: state.ledger,
     requests: state.requests,
+    mcpRequests: state.mcpRequests,
     close: opened.close,
   }
 }

@@ -41,6 +41,17 @@ export const CATALOGUE: ReadonlyMap<string, ScopeEntry> = new Map([
   ['contact:user.employee_id:readonly', user('获取用户 user ID', 'Read the user id of users')],
   ['calendar:calendar', user('更新日历及日程信息', 'Manage calendars')],
   ['calendar:calendar:readonly', user('获取日历、日程及忙闲信息', 'Read calendars')],
+  ['contact:user:search', user('搜索用户', 'Search users')],
+  ['contact:contact.base:readonly', user('获取通讯录基本信息', 'Read basic contacts')],
+  ['docs:document.media:download', user('下载云文档中的图片和附件', 'Download media of documents')],
+  ['docs:document.media:upload', user('上传图片和附件到云文档中', 'Upload media to documents')],
+  ['docs:document.comment:read', user('获取云文档中的评论', 'Read comments')],
+  ['docs:document.comment:create', user('添加、回复云文档中的评论', 'Add comments')],
+  ['wiki:node:read', user('查看知识空间节点信息', 'View wiki nodes')],
+  ['wiki:node:create', user('创建知识空间节点', 'Create wiki nodes')],
+  ['board:whiteboard:node:read', user('查看画板节点', 'View whiteboard nodes')],
+  ['board:whiteboard:node:create', user('创建画板节点', 'Create whiteboard nodes')],
+  ['im:chat:read', user('查看群信息', 'View chats')],
   ['task:task:read', user('查看任务信息', 'View tasks')],
   ['task:task:write', user('更新任务信息', 'Edit tasks')],
   ['im:message:send_as_bot', tenant('以应用的身份发消息', 'Send messages as the app')],
@@ -48,7 +59,7 @@ export const CATALOGUE: ReadonlyMap<string, ScopeEntry> = new Map([
   ['application:application:self_manage', tenant('管理应用自身资源', 'Manage the app itself')],
 ])
 
-/** What a new sandbox app has enabled; calendars, tasks to edit and the whole drive stay out, to show 20027. */
+/** What a new sandbox app has enabled (all that the hosted tools need); calendars, tasks to edit and the whole drive stay out, to show 20027. */
 export const DEFAULT_SCOPES: readonly string[] = [
   'auth:user.id:read',
   'user_profile',
@@ -66,6 +77,17 @@ export const DEFAULT_SCOPES: readonly string[] = [
   'contact:user.base:readonly',
   'contact:user.email:readonly',
   'task:task:read',
+  'contact:user:search',
+  'contact:contact.base:readonly',
+  'docs:document.media:download',
+  'docs:document.media:upload',
+  'docs:document.comment:read',
+  'docs:document.comment:create',
+  'wiki:node:read',
+  'wiki:node:create',
+  'board:whiteboard:node:read',
+  'board:whiteboard:node:create',
+  'im:chat:read',
 ]
 
 /** Whether a person can grant it. */

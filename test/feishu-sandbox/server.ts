@@ -13,6 +13,7 @@ import { DEVICE_AUTHORIZATION_PATH, DEVICE_VERIFY_PATH, handleDeviceAuthorizatio
 import { handleDeviceDecision, handleDevicePage } from './device-page.ts'
 import type { FaultQueue, FaultTarget, MetFault } from './faults.ts'
 import { type RequestRecord, recordPresentation, TOKEN_V2_PATH, TOKEN_V3_PATH } from './ledger.ts'
+import { handleMcp, MCP_PATH, refuseMethod } from './mcp.ts'
 import { misbehave, resetConnection, send } from './misbehave.ts'
 import { CLI_PAGE_PATH, handleRegistration, LAUNCHER_PATH, REGISTRATION_PATH } from './registration.ts'
 import { handleRevoke, REVOKE_PATH } from './revoke.ts'
@@ -36,6 +37,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
   [`POST ${REGISTRATION_PATH}`]: { endpoint: 'registration', handle: handleRegistration },
   [`GET ${USER_INFO_PATH}`]: { endpoint: 'user_info', handle: handleUserInfo },
   [`POST ${TENANT_TOKEN_PATH}`]: { endpoint: 'api', handle: handleTenantToken },
+  [`POST ${MCP_PATH}`]: { endpoint: 'mcp', handle: handleMcp },
+  [`GET ${MCP_PATH}`]: { endpoint: 'mcp', handle: refuseMethod },
+  [`DELETE ${MCP_PATH}`]: { endpoint: 'mcp', handle: refuseMethod },
   ...Object.fromEntries(
     [DEVICE_VERIFY_PATH, LAUNCHER_PATH, CLI_PAGE_PATH].flatMap((path): [string, Route][] => [
       [`GET ${path}`, { endpoint: 'page', handle: handleDevicePage }],

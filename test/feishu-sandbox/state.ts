@@ -1,8 +1,10 @@
 import type { AuthorizationRequest } from './authorize.ts'
 import type { PendingDevice } from './device.ts'
 import type { SandboxApp, SandboxUser } from './directory.ts'
+import { FIRST_DOCUMENTS, type SandboxDocument } from './documents.ts'
 import { defaultKnobs, type Knobs } from './knobs.ts'
 import type { Presentation, RequestRecord } from './ledger.ts'
+import type { McpRecord } from './mcp.ts'
 
 export type Brand = 'feishu' | 'lark'
 
@@ -64,6 +66,10 @@ export type State = {
   tenantTokens: Map<string, { appId: string; expiresAt: number }>
   refreshTokens: Map<string, RefreshToken>
   devices: Map<string, PendingDevice>
+  documents: Map<string, SandboxDocument>
+  /** Sessions of the hosted MCP server that are open. */
+  mcpSessions: Set<string>
+  mcpRequests: McpRecord[]
   ledger: Presentation[]
   requests: RequestRecord[]
   secrets: Set<string>
@@ -87,6 +93,9 @@ export function createState(brand: Brand, knobs: Partial<Knobs>): State {
     tenantTokens: new Map(),
     refreshTokens: new Map(),
     devices: new Map(),
+    documents: new Map(FIRST_DOCUMENTS.map((document) => [document.id, document])),
+    mcpSessions: new Set(),
+    mcpRequests: [],
     ledger: [],
     requests: [],
     secrets: new Set(),
