@@ -3,7 +3,7 @@
 import type { App } from '../app/app.ts'
 import { fetchUser } from '../app/user.ts'
 import type { Deps } from '../deps.ts'
-import { CodedError, describeError } from '../errors.ts'
+import { CodedError, describeError, toCodedError } from '../errors.ts'
 import type { AuthorizationResponse } from '../oauth/authorization.ts'
 import { untrusted } from '../oauth/feishu.ts'
 import {
@@ -69,7 +69,7 @@ export async function adoptTokens(
   const fresh = decodeRecord(pending.tokens ?? {})?.tokenSet
   if (!fresh?.accessToken) throw new Error('an exchanged authorization holds an access token')
   const stored = await readForReplacement(locked)
-  const user = await fetchUser(deps, app, fresh.accessToken).catch((error: CodedError) => error)
+  const user = await fetchUser(deps, app, fresh.accessToken).catch(toCodedError)
   const known = stored.tokenSet?.user ?? null
   const mismatch = known && userMismatch(deps, app, known, user)
   if (mismatch) return endWith(deps, locked, pending, mismatch)

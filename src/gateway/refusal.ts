@@ -1,13 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { ACCESS_TOKEN_REFUSED } from '../oauth/feishu-errors.ts'
 
 /** Enough for any error of Feishu's (a few hundred bytes); a larger answer is no refusal of the token. */
 export const REFUSAL_BYTES = 65_536
-
-/** Feishu's number for an access token that is past its end; only a newer token helps. */
-export const TOKEN_EXPIRED = 99991677
-
-/** Invalid or revoked, as the API gateway says it and as `user_info` says it. */
-const TOKEN_INVALID = [99991668, 20005]
 
 /** `user_info` refuses a token with HTTP 200 and a code; every other API with HTTP 400 or 401. */
 const USER_INFO_PATH = /^\/open-apis\/authen\/v1\/user_info(?:\?|$)/
@@ -25,7 +20,7 @@ export async function readRefusal(headers: IncomingHttpHeaders, body: Buffer): P
     const answer: unknown = JSON.parse((await decode(headers['content-encoding'], body)).toString())
     const { code, msg, error } = answer as { code?: unknown; msg?: unknown; error?: { log_id?: unknown } }
     const number = Number(code)
-    if (number !== TOKEN_EXPIRED && !TOKEN_INVALID.includes(number)) return null
+    if (!ACCESS_TOKEN_REFUSED.includes(number)) return null
     const logId = error?.log_id ?? headers['x-tt-logid']
     return {
       code: number,

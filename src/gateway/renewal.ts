@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
+import { ACCESS_TOKEN_EXPIRED } from '../oauth/feishu-errors.ts'
 import { type Fault, sendFault } from './fault.ts'
 import { type Exchange, forward } from './forward.ts'
-import { type Refusal, readRefusal, TOKEN_EXPIRED } from './refusal.ts'
+import { type Refusal, readRefusal } from './refusal.ts'
 import { endToEnd, type TokenPlace, upstreamHeaders } from './rewrite.ts'
 
 /** An access token and the counter of the token set it belongs to. */
@@ -39,7 +40,7 @@ export async function forwardWithToken(
   const refusal = await attempt(exchange, token)
   if (refusal === null) return
   // An API that takes no user token at all says 99991668, too: it must not cost a renewal each time.
-  if (renewals.doubted === token.generation && refusal.code !== TOKEN_EXPIRED) {
+  if (renewals.doubted === token.generation && refusal.code !== ACCESS_TOKEN_EXPIRED) {
     return sendFault(res, refusedAgain(refusal))
   }
   const renewed = await renewOnce(source, renewals, token.generation)

@@ -1,7 +1,7 @@
 // A bounded record of the calls to Feishu: what was asked, how it ended, how long it took. Never what was sent.
 
 import { closeSync, constants, fstatSync, writeSync } from 'node:fs'
-import { logIdOf } from '../oauth/answer.ts'
+import { feishuCodeOf, logIdOf, parseObject } from '../oauth/answer.ts'
 import type { HttpAnswer, Request } from '../oauth/http.ts'
 import { ensureOwnDirectory, fileVersion, openOwnFile, readOwnFile, replaceFile } from './files.ts'
 
@@ -109,22 +109,13 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
 
 function outcomeOf(answer: HttpAnswer): Pick<Call, 'outcome' | 'code' | 'log_id'> {
   if (answer.kind === 'failure') return { outcome: answer.error.code, code: null, log_id: null }
-  const json = parseJson(answer.body)
-  const value = Number(json?.code ?? Number.NaN)
-  const code = Number.isSafeInteger(value) ? value : null
+  const json = parseObject(answer.body)
+  const code = feishuCodeOf(json)
   // A revocation is answered with nothing; whatever else is no JSON does not come from Feishu.
   const plausible = json !== null || answer.body.length === 0
   const ok = answer.status === 200 && plausible && (code ?? 0) === 0
   const outcome = ok ? 'ok' : code ? 'error' : `http ${answer.status}`
   return { outcome, code, log_id: logIdOf(answer.headers) }
-}
-
-function parseJson(body: Buffer): { code?: unknown } | null {
-  try {
-    return JSON.parse(body.toString('utf8')) as { code?: unknown } | null
-  } catch {
-    return null
-  }
 }
 
 /** The request function, with each call recorded. */

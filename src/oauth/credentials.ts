@@ -2,7 +2,9 @@
 
 import type { Brand } from '../profile.ts'
 import type { Secret } from '../secret.ts'
+import { feishuCodeOf, parseObject } from './answer.ts'
 import type { Endpoints } from './feishu.ts'
+import { CREDENTIALS_WRONG } from './feishu-errors.ts'
 import type { HttpAnswer, HttpRequest } from './http.ts'
 
 export type NewApp = { brand: Brand; appId: string; appSecret: Secret; endpoints: Endpoints }
@@ -10,20 +12,14 @@ export type NewApp = { brand: Brand; appId: string; appSecret: Secret; endpoints
 /** Feishu's own hosts answer in well under a second. */
 export const CHECK_MS = 8_000
 
-/** 10003, 10014: unknown app id, wrong secret (tenant_access_token/internal); 20002, 20048: the token endpoint's. */
-const WRONG = [10003, 10014, 20002, 20048]
-
 /** What an answer says about the credentials; null: nothing. */
 export function verdictOf(answer: HttpAnswer): boolean | null {
   if (answer.kind === 'failure') return null
-  try {
-    const json = JSON.parse(answer.body.toString('utf8'))
-    if (WRONG.includes(Number(json.code)) || json.error === 'invalid_client') return false
-    if (json.code === 0 && typeof json.tenant_access_token === 'string') return true
-    return typeof json.device_code === 'string' ? true : null
-  } catch {
-    return null
-  }
+  const json = parseObject(answer.body)
+  const code = feishuCodeOf(json)
+  if (CREDENTIALS_WRONG.includes(code ?? 0) || json?.error === 'invalid_client') return false
+  if (code === 0 && typeof json?.tenant_access_token === 'string') return true
+  return typeof json?.device_code === 'string' ? true : null
 }
 
 /** The requests that tell, the surest first: a tenant token, then an authorization request that nobody will answer. */

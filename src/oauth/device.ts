@@ -2,7 +2,7 @@
 
 import { CodedError } from '../errors.ts'
 import { Secret } from '../secret.ts'
-import { logIdOf } from './answer.ts'
+import { logIdOf, parseObject } from './answer.ts'
 import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
 import type { ClientCredentials, HttpAnswer, HttpRequest, RequestOptions } from './http.ts'
 import type { AnswerContext, TokenAnswer } from './token-answer.ts'
@@ -51,13 +51,8 @@ export function slowerMs(intervalMs: number): number {
 
 function parse(answer: HttpAnswer): Record<string, unknown> {
   if (answer.kind === 'failure') throw answer.error
-  try {
-    const json: unknown = JSON.parse(answer.body.toString('utf8'))
-    if (typeof json === 'object' && json !== null) return json as Record<string, unknown>
-  } catch {
-    // Told by the callers: there is no such member.
-  }
-  return {}
+  // What is no object has no member either, and that is what the callers tell.
+  return parseObject(answer.body) ?? {}
 }
 
 /** The device authorization request (RFC 8628 §3.1); Feishu wants Basic authentication here. */

@@ -1,7 +1,8 @@
 import { type App, resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
-import type { Secret } from '../secret.ts'
+import { isRevoked, revocationRequest } from '../oauth/revocation.ts'
+import type { TokenSet } from '../oauth/token-set.ts'
 import { LOCK_MS } from '../store/token-store.ts'
 
 export type LogoutAnswer = { status: 'logged_out'; profile: string; revoked: boolean }
@@ -19,9 +20,7 @@ export async function logout(deps: Deps, profile: string): Promise<Logout> {
     const { generation, tokenSet } = await locked.read()
     const ended = (revoked: boolean): LogoutAnswer => ({ status: 'logged_out', profile, revoked })
     if (!tokenSet) return { answer: ended(false), hadToken: false }
-    const token = tokenSet.refreshToken ?? tokenSet.accessToken
-    const hint = tokenSet.refreshToken ? 'refresh_token' : 'access_token'
-    const revoked = token !== null && (await revoke(deps, app, token, hint))
+    const revoked = await revoke(deps, app, tokenSet)
     if (!(await locked.commit({ generation: generation + 1, tokenSet: null }, generation))) {
       throw new CodedError(
         'store_not_writable',
@@ -35,23 +34,10 @@ export async function logout(deps: Deps, profile: string): Promise<Logout> {
   })
 }
 
-/** Revokes a token (RFC 7009, at Feishu's undocumented endpoint): with the refresh token the whole grant ends. */
-async function revoke(deps: Deps, app: App, token: Secret, hint: string): Promise<boolean> {
-  const body = new URLSearchParams({
-    client_id: app.client.appId,
-    client_secret: app.client.appSecret.reveal(),
-    token: token.reveal(),
-    token_type_hint: hint,
-  })
-  const answer = await deps.request({
-    method: 'POST',
-    url: app.endpoints.revoke,
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: body.toString(),
-    deadlineMs: REVOKE_MS,
-    account: { key: app.key, forced: false },
-  })
-  if (answer.kind === 'failure' || answer.status < 200 || answer.status > 299) return false
-  const text = answer.body.toString('utf8').trim()
-  return text === '' || /^\{\s*"code"\s*:\s*"?0"?\s*[,}]/.test(text)
+async function revoke(deps: Deps, app: App, { refreshToken, accessToken }: TokenSet): Promise<boolean> {
+  const value = refreshToken ?? accessToken
+  if (!value) return false
+  const token = { value, hint: refreshToken ? 'refresh_token' : 'access_token' } as const
+  const options = { deadlineMs: REVOKE_MS, account: { key: app.key, forced: false } }
+  return isRevoked(await deps.request(revocationRequest(app.endpoints.revoke, app.client, token, options)))
 }

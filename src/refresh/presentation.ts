@@ -3,6 +3,7 @@
 import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
+import { REFRESH_TOKEN_USED } from '../oauth/feishu-errors.ts'
 import type { TokenAnswer } from '../oauth/token-answer.ts'
 import { processTokenAnswer, refreshTokenGrantRequest } from '../oauth/token-endpoint.ts'
 import { nextTokenSet } from '../oauth/token-response.ts'
@@ -174,7 +175,7 @@ async function refuse(
   error: CodedError | null,
 ): Promise<Outcome> {
   const feishuCode = error?.feishuCode ?? null
-  const used = feishuCode === 20064 || feishuCode === 20073
+  const used = REFRESH_TOKEN_USED.includes(feishuCode ?? 0)
   const lost = error === null || (lostAt !== null && used)
   const refusal: Refusal = {
     reason: lost ? 'lost' : 'refused',

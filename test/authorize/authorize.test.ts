@@ -323,6 +323,17 @@ test('when Feishu does not say who logged in, a first login is kept and the pers
   expect(await status(world.deps)).toMatchObject({ user_open_id: world.sandbox.user.openId })
 })
 
+test('what nobody foresaw while the person was asked for is not taken for a person', async () => {
+  const world = await makeWorld()
+  world.intercept((request) => (options) => {
+    if (options.url.includes('user_info')) throw new TypeError('nobody foresaw it')
+    return request(options)
+  })
+  await visit(await world.sandbox.approve(await begin(world.deps)))
+  expect((await stored(world)).tokenSet?.user).toBeNull()
+  expect(await status(world.deps)).toMatchObject({ status: 'valid', user_open_id: null })
+})
+
 test('when Feishu does not say who logged in, the token of a known person stays', async () => {
   const world = await makeWorld()
   await seed(world)
