@@ -1,4 +1,4 @@
-// The contract's answers (DESIGN: the contract), for the tools and for `--json` alike, and the same facts as text.
+// The contract's answers (docs/design.md), for the tools and for `--json` alike, and the same facts as text.
 
 import type { CodedError, ErrorCode, Recovery } from './errors.ts'
 

@@ -1,4 +1,4 @@
-/** What the caller does about an error (DESIGN: the contract, error codes). */
+/** What the caller does about an error (docs/design.md). */
 
 export type Recovery = 'retry' | 'wait' | 'reauthorize' | 'fix_config'
 

@@ -217,7 +217,7 @@ function readTokenDir(reader: SettingsReader, home: string): string {
 }
 
 /**
- * Reads the settings (DESIGN: the contract, settings).
+ * Reads the settings (docs/design.md).
  *
  * @throws CodedError `config_invalid`, listing every problem
  */

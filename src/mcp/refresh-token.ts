@@ -25,7 +25,7 @@ const output = z.strictObject({
   next_step: nextStep,
 })
 
-/** Registers `refresh_token` (DESIGN: the contract). */
+/** Registers `refresh_token` (docs/design.md). */
 export function registerRefreshToken(server: McpServer, context: ToolContext): void {
   server.registerTool(
     'refresh_token',

@@ -53,7 +53,7 @@ const output = z.strictObject({
   next_step: nextStep,
 })
 
-/** Registers `start_authorization` (DESIGN: the contract). */
+/** Registers `start_authorization` (docs/design.md). */
 export function registerStartAuthorization(server: McpServer, context: ToolContext): void {
   server.registerTool(
     'start_authorization',

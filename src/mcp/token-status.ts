@@ -73,7 +73,7 @@ const output = z.strictObject({
 /** Loaded with the first call and kept: importing again would copy all that it exports. */
 let verb: Promise<typeof import('../status/status.ts')> | null = null
 
-/** Registers `token_status` (DESIGN: the contract). */
+/** Registers `token_status` (docs/design.md). */
 export function registerTokenStatus(server: McpServer, context: ToolContext): void {
   server.registerTool(
     'token_status',

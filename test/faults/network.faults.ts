@@ -16,7 +16,7 @@ const isolated = spawnSync('unshare', ['-n', 'true']).status === 0
 if (!isolated)
   console.warn('SKIPPED: machines without a network, silent name servers. unshare needs root on Linux')
 
-/** Any call ends within this (DESIGN: one refresh, step by step); a process has to start besides. */
+/** Any call ends within this (docs/design.md); a process has to start besides. */
 const CALL_MS = 30_000
 const START_MS = 2_000
 const SLOW = { timeout: 60_000 }

@@ -15,7 +15,7 @@ export type Stops = {
   slowestMs: number
 }
 
-/** Any call ends within this (DESIGN: one refresh, step by step): ten seconds for the lock, and the start of a process. */
+/** Any call ends within this (docs/design.md): ten seconds for the lock, and the start of a process. */
 const ANSWER_MS = 30_000
 /** More would measure how long it takes to start them. */
 const WAITING_AT_ONCE = 25

@@ -8,7 +8,7 @@ import { force, makeDeps, presented, refreshDue, seed, type World } from '../sup
 
 type Verdict = 'retry' | 'keep' | 'reauthorize'
 
-/** The contract's mapping, written down a second time: DESIGN, settled cases. */
+/** The contract's mapping, written down a second time: docs/design.md, settled cases. */
 const CODES: readonly [number, ErrorCode, Verdict][] = [
   [20001, 'unexpected_response', 'keep'],
   [20002, 'invalid_client', 'keep'],

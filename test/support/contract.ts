@@ -1,4 +1,4 @@
-// What every answer of a tool must be, whatever it says (DESIGN: the contract).
+// What every answer of a tool must be, whatever it says (docs/design.md).
 
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 

@@ -32,7 +32,7 @@ function credentialsError(path: string, error: unknown): unknown {
   return new CodedError(error.code, error.message, { ...error, nextStep })
 }
 
-/** The store in files under one directory (DESIGN: files). `now` is the wall clock. */
+/** The store in files under one directory (docs/design.md). `now` is the wall clock. */
 export function createFileStore(options: { directory: string; keys: Keys; now: () => number }): TokenStore {
   const { directory, keys, now } = options
   const sealed = new SealedFiles(directory, keys)

@@ -1,4 +1,4 @@
-// The store in PostgreSQL (DESIGN: several machines): one row a profile, sealed; a lease instead of a lock. On each
+// The store in PostgreSQL (docs/design.md): one row a profile, sealed; a lease instead of a lock. On each
 // machine the profile's kernel lock comes first, so that its processes wait here and not at the database, and so that
 // the lease of a process that died here is known to be over.
 
