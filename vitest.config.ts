@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
-
-/** Real processes, sockets and a slow machine: a limit only ends what hangs, it judges nothing. */
-const HANGS_MS = 120_000
+import { HANGS_MS } from './test/support/patience.ts'
 
 export default defineConfig({
   test: {
     testTimeout: HANGS_MS,
     hookTimeout: HANGS_MS,
+    // What never comes is told as such, not as a test that ran out of time.
+    expect: { poll: { timeout: HANGS_MS / 2, interval: 20 } },
     maxWorkers: availableParallelism(),
     projects: [
       { extends: true, test: { name: 'suite', include: ['test/**/*.test.ts'] } },

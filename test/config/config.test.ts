@@ -4,6 +4,7 @@ import { type Config, readConfig, splitScopes } from '../../src/config/config.ts
 import { CodedError } from '../../src/errors.ts'
 import { isLoopbackUrl } from '../../src/machine/address.ts'
 import { Secret } from '../../src/secret.ts'
+import { effortMs } from '../support/effort.ts'
 import { failureOf } from '../support/failure.ts'
 
 const HOME = '/home/kim'
@@ -380,9 +381,10 @@ describe('whatever the environment holds', () => {
 
   test('a very long value takes no long time', () => {
     const long = 'a '.repeat(500_000)
-    const startedAt = performance.now()
-    expect(() => read(Object.fromEntries(names.map((name) => [name, long])))).toThrow(CodedError)
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    const effort = effortMs(() => {
+      expect(() => read(Object.fromEntries(names.map((name) => [name, long])))).toThrow(CodedError)
+    })
+    expect(effort).toBeLessThan(2_000)
   })
 })
 

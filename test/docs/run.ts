@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { type Sandbox, startSandbox } from '../feishu-sandbox/sandbox.ts'
+import { HANGS_MS } from '../support/patience.ts'
 import { freePort } from '../support/port.ts'
 
 /** When the documents' person approves, and when the token of two hours is about to end. */
@@ -17,7 +18,7 @@ const DUE_AT = Date.parse('2026-11-22T09:56:10Z')
 /** Feishu's own, as in its documents; the sandbox's usual ones are odd on purpose. */
 const LIFETIMES = { accessTokenLifetimeMs: 7_200_000, refreshTokenLifetimeMs: 604_800_000 }
 /** Each takes a second at most; one whose approval failed would wait for ten minutes. */
-const LONGEST_COMMAND_MS = 30_000
+const LONGEST_COMMAND_MS = HANGS_MS
 const APP = { appId: 'cli_a1b2c3d4e5f60718' }
 const USER = { openId: 'ou_249b6cb84a2e66bd3ef65787632e4559', name: '沙小盒' }
 

@@ -18,6 +18,6 @@ test('the README has all of them', () => {
   expect(names).toEqual(['start_authorization', 'token_status', 'refresh_token', 'failure'])
 })
 
-test('a second run says the same', { timeout: 60_000 }, async () => {
+test('a second run says the same', async () => {
   expect(await currentDocuments()).toEqual(current)
 })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { approve, type Server, type Stage, setStage, startServer, visit } from '../support/program.ts'
 
 async function begin(server: Server, args: Record<string, unknown> = {}): Promise<string> {
@@ -54,13 +54,11 @@ test('a second process joins with the same link, reports what is pending, and te
   await expectFreePort(stage)
 })
 
-test('the link is there within a second, and asks for the scopes with spaces', async () => {
+test('the link asks for the scopes with spaces', async () => {
   const stage = await setStage({ env: { FEISHU_SCOPES: 'docx:document,im:message，offline_access' } })
   const server = await startServer(stage)
   await server.call('token_status')
-  const startedAt = performance.now()
   const url = new URL(await begin(server))
-  expect(performance.now() - startedAt).toBeLessThan(1_000)
   expect(url.origin).toBe(stage.sandbox.url)
   expect(Object.fromEntries(url.searchParams)).toEqual({
     client_id: stage.sandbox.app.appId,
@@ -157,10 +155,8 @@ test.for(Object.entries(ENDINGS))(
     const stage = await setStage()
     const first = await startServer(stage)
     const url = await begin(first)
-    const endedAt = performance.now()
     end(first)
     expect(await first.transport.closed).toEqual({ code: 0, signal: null })
-    expect(performance.now() - endedAt).toBeLessThan(2_000)
     await expectFreePort(stage)
     const second = await startServer(stage)
     expect((await second.call('start_authorization')).data).toMatchObject({
@@ -179,7 +175,7 @@ const SLOW_MS = 1_500
 async function slowExchange(stage: Stage): Promise<void> {
   const { knobs, requests } = stage.sandbox
   knobs.latencyMs = SLOW_MS
-  await vi.waitFor(() => expect(requests.map(({ path }) => path).join()).toContain('oauth/token'), 10_000)
+  await expect.poll(() => requests.map(({ path }) => path).join()).toContain('oauth/token')
   knobs.latencyMs = 0
 }
 

@@ -124,11 +124,9 @@ test.skipIf(NO_WSL !== null)(
     const stage = await setStage()
     const wsl = makeWsl(stage)
     const server = await startServer(stage, { node: wsl.node })
-    const startedAt = performance.now()
     const started = await server.call('start_authorization')
     expect(started.data).toMatchObject({ status: 'pending', browser_opened: true })
-    // The PowerShell here takes five seconds to end.
-    expect(performance.now() - startedAt).toBeLessThan(4_000)
+    // The PowerShell here does not end before the test does.
     const url = String(started.data.authorization_url)
     // One argument, in quotes that PowerShell takes literally.
     expect(await wsl.command()).toMatch(/Start ["'`]+http[^"'`]+["'`]+$/)

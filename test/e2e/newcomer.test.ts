@@ -30,62 +30,57 @@ async function clickApprove(stage: Stage, url: string): Promise<void> {
   expect(await tab.locator('h1').textContent()).toBe('Authorization complete')
 }
 
-test.skipIf(!HAS_TMUX)(
-  'the README alone leads to a working token, by setup, in one go',
-  { timeout: 90_000 },
-  async () => {
-    // No app and no client yet; the sandbox stands where Feishu would.
-    const stage = await setStage({
-      env: { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' },
+test.skipIf(!HAS_TMUX)('the README alone leads to a working token, by setup, in one go', async () => {
+  // No app and no client yet; the sandbox stands where Feishu would.
+  const stage = await setStage({
+    env: { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' },
+  })
+  const browser = fakeBrowser(stage)
+  stage.env = { ...stage.env, ...browser.env }
+  const { appId, appSecret } = stage.sandbox.app
+
+  const [build, setup] = block('2. Build it, and keep the credentials', 'sh').split('\n')
+  expect(build).toBe('npm ci && npm run build')
+  const terminal = openTerminal(stage, `cd "${resolve('.')}" && ${setup}`)
+  await terminal.seen(/Which way\? \[1\] /)
+  terminal.type('')
+  await terminal.seen(/\[feishu\] /)
+  terminal.type('')
+  await terminal.seen(/App ID[^\n]*: $/)
+  terminal.type(appId)
+  await terminal.seen(/App Secret[^\n]*: $/)
+  terminal.type(appSecret)
+  // What step 1 of the README asks for, with the pages of this very app.
+  const [steps] = await terminal.seen(/In the developer console:[\s\S]*Enter[^\n]*$/)
+  for (const page of ['safe', 'auth?q=']) expect(steps).toContain(`${stage.sandbox.url}/app/${appId}/${page}`)
+  expect(steps).toContain(stage.env.FEISHU_REDIRECT_URI)
+  terminal.type('')
+  await terminal.seen(/No MCP client was found[\s\S]*\[browser\] /)
+  terminal.type('')
+  const [url = ''] = await browser.argv()
+  await clickApprove(stage, url)
+  await terminal.seen(/status: +valid[\s\S]*ended with 0/)
+  for (const secret of stage.sandbox.secrets()) expect(terminal.transcript()).not.toContain(secret)
+
+  // Step 3: the entry of the README, and nothing else, finds the token.
+  const { mcpServers } = JSON.parse(block('3. Add it to your assistant', 'json'))
+  expect(mcpServers['feishu-token']).toEqual({
+    command: 'node',
+    args: ['/path/to/feishu-token-mcp/dist/main.js'],
+  })
+  const server = await startServer(stage)
+  const status = await server.call('token_status', { verify: true })
+  expect(status.data).toMatchObject({ status: 'valid', verified: true, user_name: stage.sandbox.user.name })
+
+  // The token works, now and after its end.
+  for (const generation of [1, 2]) {
+    const { stdout } = await run(stage, ['token'])
+    const asked = await fetch(`${stage.sandbox.url}/open-apis/authen/v1/user_info`, {
+      headers: { authorization: `Bearer ${stdout.trim()}` },
     })
-    const browser = fakeBrowser(stage)
-    stage.env = { ...stage.env, ...browser.env }
-    const { appId, appSecret } = stage.sandbox.app
-
-    const [build, setup] = block('2. Build it, and keep the credentials', 'sh').split('\n')
-    expect(build).toBe('npm ci && npm run build')
-    const terminal = openTerminal(stage, `cd "${resolve('.')}" && ${setup}`)
-    await terminal.seen(/Which way\? \[1\] /)
-    terminal.type('')
-    await terminal.seen(/\[feishu\] /)
-    terminal.type('')
-    await terminal.seen(/App ID[^\n]*: $/)
-    terminal.type(appId)
-    await terminal.seen(/App Secret[^\n]*: $/)
-    terminal.type(appSecret)
-    // What step 1 of the README asks for, with the pages of this very app.
-    const [steps] = await terminal.seen(/In the developer console:[\s\S]*Enter[^\n]*$/)
-    for (const page of ['safe', 'auth?q='])
-      expect(steps).toContain(`${stage.sandbox.url}/app/${appId}/${page}`)
-    expect(steps).toContain(stage.env.FEISHU_REDIRECT_URI)
-    terminal.type('')
-    await terminal.seen(/No MCP client was found[\s\S]*\[browser\] /)
-    terminal.type('')
-    const [url = ''] = await browser.argv()
-    await clickApprove(stage, url)
-    await terminal.seen(/status: +valid[\s\S]*ended with 0/)
-    for (const secret of stage.sandbox.secrets()) expect(terminal.transcript()).not.toContain(secret)
-
-    // Step 3: the entry of the README, and nothing else, finds the token.
-    const { mcpServers } = JSON.parse(block('3. Add it to your assistant', 'json'))
-    expect(mcpServers['feishu-token']).toEqual({
-      command: 'node',
-      args: ['/path/to/feishu-token-mcp/dist/main.js'],
-    })
-    const server = await startServer(stage)
-    const status = await server.call('token_status', { verify: true })
-    expect(status.data).toMatchObject({ status: 'valid', verified: true, user_name: stage.sandbox.user.name })
-
-    // The token works, now and after its end.
-    for (const generation of [1, 2]) {
-      const { stdout } = await run(stage, ['token'])
-      const asked = await fetch(`${stage.sandbox.url}/open-apis/authen/v1/user_info`, {
-        headers: { authorization: `Bearer ${stdout.trim()}` },
-      })
-      expect(await asked.json()).toMatchObject({ code: 0, data: { open_id: stage.sandbox.user.openId } })
-      expect((await server.call('token_status')).data.generation).toBe(generation)
-      if (generation === 1) expect((await run(stage, ['refresh', '--force'])).code).toBe(0)
-    }
-    expect(readFileSync(join(stage.tokenDir, 'app.json'), 'utf8')).not.toContain(appSecret)
-  },
-)
+    expect(await asked.json()).toMatchObject({ code: 0, data: { open_id: stage.sandbox.user.openId } })
+    expect((await server.call('token_status')).data.generation).toBe(generation)
+    if (generation === 1) expect((await run(stage, ['refresh', '--force'])).code).toBe(0)
+  }
+  expect(readFileSync(join(stage.tokenDir, 'app.json'), 'utf8')).not.toContain(appSecret)
+})

@@ -127,15 +127,11 @@ describe.skipIf(POSTGRES_MISSING !== null)('the database', () => {
     expect(left.filter((name) => name.endsWith('.next') || name.endsWith('.intent'))).toEqual([])
   })
 
-  test('hangs: every call is answered in time, from what is known here, and nothing is spent', {
-    timeout: 90_000,
-  }, async () => {
+  test('hangs: every call is answered, from what is known here, and nothing is spent', async () => {
     postgres.signal('SIGSTOP')
     try {
-      const startedAt = performance.now()
       expect((await a.call('token_status')).data).toMatchObject({ status: 'valid', generation: 1 })
       expect((await a.call('refresh_token', { force: true })).text).toContain('code=store_not_writable')
-      expect(performance.now() - startedAt).toBeLessThan(25_000)
       expect(presentations(team.stage)).toBe(0)
     } finally {
       postgres.signal('SIGCONT')
@@ -197,9 +193,7 @@ describe.skipIf(POSTGRES_MISSING !== null)('a holder that is stopped for longer 
     return { team, holder, other, held, refreshing }
   }
 
-  test('and comes back: it adopts what the next holder stored, and overwrites nothing', {
-    timeout: 60_000,
-  }, async () => {
+  test('and comes back: it adopts what the next holder stored, and overwrites nothing', async () => {
     const { team, holder, other, held, refreshing } = await stopHolder(false)
     expect((await other.call('refresh_token')).data).toMatchObject({ status: 'refreshed', generation: 2 })
     held.release()
@@ -210,7 +204,7 @@ describe.skipIf(POSTGRES_MISSING !== null)('a holder that is stopped for longer 
     expect(presentations(team.stage)).toBe(2)
   })
 
-  test('with the answer in its hands still stores it: it is the only copy', { timeout: 60_000 }, async () => {
+  test('with the answer in its hands still stores it: it is the only copy', async () => {
     const { team, holder, other, held, refreshing } = await stopHolder(true)
     expect((await other.call('refresh_token')).text).toContain('code=refresh_uncertain')
     held.release()

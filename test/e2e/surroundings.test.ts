@@ -3,12 +3,13 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { HANGS_MS } from '../support/patience.ts'
 import { type Environment, PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
 
 /** A user whom no system knows: a container may be started as anybody. */
 const STRANGER = 54_321
 /** Longer than any command without Feishu takes. */
-const TIMEOUT_MS = 20_000
+const TIMEOUT_MS = HANGS_MS
 
 function runAsStranger(args: string[], env: Environment): { code: number | null; text: string } {
   const options = { env, uid: STRANGER, gid: STRANGER, timeout: TIMEOUT_MS }

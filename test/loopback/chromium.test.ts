@@ -166,45 +166,41 @@ describe('in Chromium, the pages', () => {
     delete process.env.TZ
   })
 
-  test.for(VARIANTS)(
-    'are right in $locale, $colorScheme, $width px',
-    { timeout: 60_000 },
-    async (variant, ctx) => {
-      const { locale, colorScheme, width } = variant
-      const context = await chromiumOf(ctx).newContext({
-        locale,
-        colorScheme,
-        viewport: { width, height: 800 },
-      })
-      const tab = await context.newPage()
-      const complaints: string[] = []
-      tab.on('console', (message) => complaints.push(message.text()))
-      tab.on('pageerror', (error) => complaints.push(String(error)))
-      const requests: string[] = []
-      tab.on('request', (request) => requests.push(request.url()))
-      for (const name of Object.keys(PAGES)) {
-        await tab.goto(`${redirectUri}?page=${name}`)
-        if (SCREENSHOT_DIR !== undefined) {
-          const file = `${name}-${locale}-${colorScheme}-${width}.png`
-          await tab.screenshot({ path: join(SCREENSHOT_DIR, file), fullPage: true })
-        }
-        await expect(tab.locator('html').getAttribute('lang')).resolves.toBe(
-          locale === 'zh-CN' ? 'zh-CN' : 'en',
-        )
-        await expect(tab.getByRole('heading', { level: 1 }).isVisible()).resolves.toBe(true)
-        const overflow = await tab.evaluate('document.documentElement.scrollWidth - innerWidth')
-        expect(overflow, `${name} overflows`).toBeLessThanOrEqual(0)
-        expect(await tab.evaluate(LOWEST_CONTRAST), `contrast of ${name}`).toBeGreaterThanOrEqual(4.5)
-        const background = await tab.evaluate('getComputedStyle(document.body).backgroundColor')
-        expect(background).toBe(colorScheme === 'dark' ? 'rgb(15, 20, 19)' : 'rgb(243, 245, 243)')
+  test.for(VARIANTS)('are right in $locale, $colorScheme, $width px', async (variant, ctx) => {
+    const { locale, colorScheme, width } = variant
+    const context = await chromiumOf(ctx).newContext({
+      locale,
+      colorScheme,
+      viewport: { width, height: 800 },
+    })
+    const tab = await context.newPage()
+    const complaints: string[] = []
+    tab.on('console', (message) => complaints.push(message.text()))
+    tab.on('pageerror', (error) => complaints.push(String(error)))
+    const requests: string[] = []
+    tab.on('request', (request) => requests.push(request.url()))
+    for (const name of Object.keys(PAGES)) {
+      await tab.goto(`${redirectUri}?page=${name}`)
+      if (SCREENSHOT_DIR !== undefined) {
+        const file = `${name}-${locale}-${colorScheme}-${width}.png`
+        await tab.screenshot({ path: join(SCREENSHOT_DIR, file), fullPage: true })
       }
-      await context.close()
-      const failures = complaints.filter((text) => !/status of (400|410|421|500)/.test(text))
-      expect(failures).toEqual([])
-      const fetched = requests.filter((url) => !url.startsWith('data:') && !url.startsWith(redirectUri))
-      expect(fetched).toEqual([])
-    },
-  )
+      await expect(tab.locator('html').getAttribute('lang')).resolves.toBe(
+        locale === 'zh-CN' ? 'zh-CN' : 'en',
+      )
+      await expect(tab.getByRole('heading', { level: 1 }).isVisible()).resolves.toBe(true)
+      const overflow = await tab.evaluate('document.documentElement.scrollWidth - innerWidth')
+      expect(overflow, `${name} overflows`).toBeLessThanOrEqual(0)
+      expect(await tab.evaluate(LOWEST_CONTRAST), `contrast of ${name}`).toBeGreaterThanOrEqual(4.5)
+      const background = await tab.evaluate('getComputedStyle(document.body).backgroundColor')
+      expect(background).toBe(colorScheme === 'dark' ? 'rgb(15, 20, 19)' : 'rgb(243, 245, 243)')
+    }
+    await context.close()
+    const failures = complaints.filter((text) => !/status of (400|410|421|500)/.test(text))
+    expect(failures).toEqual([])
+    const fetched = requests.filter((url) => !url.startsWith('data:') && !url.startsWith(redirectUri))
+    expect(fetched).toEqual([])
+  })
 
   test('another page cannot make the browser deliver a response unseen', async (ctx) => {
     const chromiumBrowser = chromiumOf(ctx)

@@ -113,9 +113,7 @@ test('a client that declares what it does not do gets the link at once', async (
   expect((await server.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
 })
 
-test('a client that stays silent holds the call for half a minute at most, and the link is in the answer', {
-  timeout: 60_000,
-}, async () => {
+test('a client that stays silent holds the call for half a minute at most, and the link is in the answer', async () => {
   const stage = await setStage()
   const never = new Promise<'accept'>(() => undefined)
   const { server, dialogs, browser } = await withDialog(stage, () => never)

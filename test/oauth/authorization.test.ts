@@ -6,6 +6,7 @@ import {
   readAuthorizationResponse,
   readPastedAddress,
 } from '../../src/oauth/authorization.ts'
+import { effortMs } from '../support/effort.ts'
 import { failureOf } from '../support/failure.ts'
 
 const STATE = 'k3Zr0-state_of_this_authorization_request_x'
@@ -125,10 +126,11 @@ describe('the authorization response', () => {
   })
 
   test('of a million characters takes no long time', () => {
-    const startedAt = performance.now()
-    expect(readQuery(`code=${'a'.repeat(1 << 20)}&state=${'b'.repeat(1 << 20)}`)).toBeNull()
-    expect(readQuery('code=a&'.repeat(100_000))).toBeNull()
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    const effort = effortMs(() => {
+      expect(readQuery(`code=${'a'.repeat(1 << 20)}&state=${'b'.repeat(1 << 20)}`)).toBeNull()
+      expect(readQuery('code=a&'.repeat(100_000))).toBeNull()
+    })
+    expect(effort).toBeLessThan(2_000)
   })
 })
 

@@ -8,6 +8,7 @@ import {
   untrusted,
   withoutSecrets,
 } from '../../src/oauth/feishu.ts'
+import { effortMs } from '../support/effort.ts'
 
 const NONE = { accountsUrl: null, openUrl: null }
 
@@ -114,10 +115,10 @@ describe("a text of Feishu's", () => {
   })
 
   test('of a megabyte takes no long time', () => {
-    const startedAt = performance.now()
-    untrusted('\u202e'.repeat(1 << 20), ['s'.repeat(4096)])
-    untrusted('s'.repeat(1 << 20), ['s'.repeat(4096)])
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    for (const character of ['\u202e', 's']) {
+      const effort = effortMs(() => void untrusted(character.repeat(1 << 20), ['s'.repeat(4096)]))
+      expect(effort).toBeLessThan(2_000)
+    }
   })
 
   test.each([

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { authorizationCodeGrantRequest, refreshTokenGrantRequest } from '../../src/oauth/token-endpoint.ts'
 import { Secret } from '../../src/secret.ts'
+import { effortMs } from '../support/effort.ts'
 import { GOOD, read, SENT } from './token-answers.ts'
 
 describe('a request', () => {
@@ -84,10 +85,11 @@ describe('whatever is answered', () => {
   })
 
   test('a megabyte of it takes no long time', () => {
-    const startedAt = performance.now()
-    for (const unit of ['"refresh_token":', '"refresh_token":"a', '{"a":', '[', ' ', '"refresh_token"  ']) {
-      read(unit.repeat((1 << 20) / unit.length))
-    }
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    const effort = effortMs(() => {
+      for (const unit of ['"refresh_token":', '"refresh_token":"a', '{"a":', '[', ' ', '"refresh_token"  ']) {
+        read(unit.repeat((1 << 20) / unit.length))
+      }
+    })
+    expect(effort).toBeLessThan(2_000)
   })
 })

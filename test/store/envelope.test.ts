@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CodedError } from '../../src/errors.ts'
 import { type Binding, type Header, keyIdOf, open, readHeader, seal } from '../../src/store/envelope.ts'
+import { effortMs } from '../support/effort.ts'
 import { failureOf } from '../support/failure.ts'
 
 const PATH = '/tokens/store/feishu-cli_a1-default.json'
@@ -206,11 +207,12 @@ describe('what is no file of ours', () => {
         },
       ),
     )
-    const startedAt = performance.now()
-    for (const unit of ['[', '{"format":"feishu-token-mcp","a":', '"', '\\']) {
-      expect(isOpened(unit.repeat((1 << 20) / unit.length))).toBe(false)
-    }
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    const effort = effortMs(() => {
+      for (const unit of ['[', '{"format":"feishu-token-mcp","a":', '"', '\\']) {
+        expect(isOpened(unit.repeat((1 << 20) / unit.length))).toBe(false)
+      }
+    })
+    expect(effort).toBeLessThan(2_000)
   })
 })
 

@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { typed } from './document.ts'
 import { makeFolder } from './folder.ts'
+import { HANGS_MS } from './patience.ts'
 
-/** How long a client may take to start on a slow machine: it is a large program. */
-const TIMEOUT_MS = 60_000
 /** Nobody listens there: a client that asks the network gets an answer at once, and none of ours is sent. */
 const NO_NETWORK = 'http://127.0.0.1:9'
 
@@ -31,7 +30,7 @@ export function openShell(client: { name: string; command: string[]; env?: Recor
   chmodSync(join(bin, client.name), 0o755)
   const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: home, HTTPS_PROXY: NO_NETWORK, ...client.env }
   const type = async (line: string) => {
-    const options = { cwd: folder, env, timeout: TIMEOUT_MS }
+    const options = { cwd: folder, env, timeout: HANGS_MS }
     const { stdout, stderr } = await promisify(execFile)('/bin/sh', ['-c', typed(line)], options)
     return `${stdout}${stderr}`
   }

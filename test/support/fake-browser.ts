@@ -2,7 +2,7 @@
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, vi } from 'vitest'
+import { expect } from 'vitest'
 import type { Environment, Stage } from './program.ts'
 
 export type FakeBrowser = {
@@ -22,7 +22,7 @@ export function noteTaker(path: string, seen: string, afterwards = ''): void {
 
 /** The arguments that a note taker was given. */
 export async function argumentsIn(seen: string): Promise<string[]> {
-  await vi.waitFor(() => expect(existsSync(seen)).toBe(true), 10_000)
+  await expect.poll(() => existsSync(seen)).toBe(true)
   return readFileSync(seen, 'utf8').split('\0').slice(0, -1)
 }
 

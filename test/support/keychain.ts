@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { onTestFinished, vi } from 'vitest'
+import { HANGS_MS } from './patience.ts'
 
 const PROGRAMS = ['dbus-daemon', 'dbus-send', 'gnome-keyring-daemon']
 const missing = PROGRAMS.filter((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0)
@@ -103,7 +104,7 @@ export async function startSession(): Promise<Session> {
   return { socket, environment, bus, startKeyring, lock }
 }
 
-const PATIENCE = { timeout: 10_000, interval: 20 }
+const PATIENCE = { timeout: HANGS_MS / 2, interval: 20 }
 
 async function send(
   env: NodeJS.ProcessEnv,

@@ -4,13 +4,13 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished, vi } from 'vitest'
+import { HANGS_MS } from './patience.ts'
 import type { Stage } from './program.ts'
 
 export const HAS_TMUX: boolean = spawnSync('tmux', ['-V']).status === 0
 if (!HAS_TMUX) process.stderr.write('SKIPPED: nothing was tried at a terminal: apt-get install tmux\n')
 
-/** Longer than any step takes on a busy machine. */
-const STEP = { timeout: 20_000, interval: 50 }
+const STEP = { timeout: HANGS_MS / 2, interval: 50 }
 
 export type Terminal = {
   /** Waits until the pattern shows behind what was seen before. */

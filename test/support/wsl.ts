@@ -47,8 +47,8 @@ export function makeWsl(stage: Stage): Wsl {
   const powershell = join(windows, POWERSHELL)
   mkdirSync(root)
   mkdirSync(powershell, { recursive: true })
-  // As slow as a cold PowerShell.
-  noteTaker(join(powershell, 'powershell.exe'), seen, 'sleep 5')
+  // Slower than any cold PowerShell: it ends when the stage is gone.
+  noteTaker(join(powershell, 'powershell.exe'), seen, `while [ -e '${seen}' ]; do sleep 0.1; done`)
   const node = join(stage.home, 'node-in-wsl')
   writeFileSync(node, SCRIPT(root, windows, process.execPath))
   chmodSync(node, 0o755)

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import type { TokenStore } from '../../../src/store/token-store.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeFolder } from '../../support/folder.ts'
+import { HANGS_MS } from '../../support/patience.ts'
 import { POSTGRES_MISSING, type Postgres, startPostgres } from '../../support/postgres.ts'
 import { ISSUED_AT } from '../../support/token-set.ts'
 import { exposed, ID, LONG_MS, makeRecord, refreshTokenOf } from '../fixture.ts'
@@ -25,7 +26,7 @@ beforeAll(async () => {
       )
       expect(row?.past).toBe(true)
     },
-    { timeout: 10_000 },
+    { timeout: HANGS_MS / 2 },
   )
 })
 afterAll(() => server?.close())
