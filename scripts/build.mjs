@@ -84,7 +84,7 @@ const PARTS = [
   },
   { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/hand-over/gateway.ts'] },
   // For people who read it.
-  { file: 'dist/chinese.js', entries: ['src/chinese/translation.ts'] },
+  { file: 'dist/chinese.js', entries: ['src/chinese/sentences.ts'] },
   { file: 'dist/more.js', entries: [] },
 ]
 

@@ -1,6 +1,7 @@
 // The contract's answers (docs/design.md), for the tools and for `--json` alike, and the same facts as text.
 
 import type { CodedError, ErrorCode, Recovery } from './errors.ts'
+import { type Sentence, say } from './sentence.ts'
 
 /** An error as `--json` prints it. */
 export type ErrorAnswer = {
@@ -20,11 +21,16 @@ export function errorAnswer(error: CodedError): ErrorAnswer {
 }
 
 /** The text of a failed tool call or command. */
-export function errorText(error: CodedError): string {
+export function errorText(error: CodedError): Sentence {
   const facts = [`code=${error.code}`, `recovery=${error.recovery}`]
   if (error.feishuCode !== null) facts.push(`feishu_code=${error.feishuCode}`)
   if (error.logId !== null) facts.push(`log_id=${error.logId}`)
-  return `FAILED: ${error.message} ${error.nextStep} [${facts.join(' ')}]`
+  return say`FAILED: ${error.said} ${error.step} [${facts.join(' ')}]`
+}
+
+/** An answer as it is sent: its sentences in English, as tools say them. */
+export function inJson(answer: object): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(answer))
 }
 
 /** The same facts as an answer's fields, one a line, the next step first: for models that see only text. */

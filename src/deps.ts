@@ -7,10 +7,11 @@ import type { Request } from './oauth/http.ts'
 import type { TokenRecord, TokenSet } from './oauth/token-set.ts'
 import type { ProfileId } from './profile.ts'
 import type { Secret } from './secret.ts'
+import type { Sentence } from './sentence.ts'
 import type { TokenStore } from './store/token-store.ts'
 
 /** Writes one line to stderr. Nothing secret is ever given to it. */
-export type Log = (level: LogLevel, message: string) => void
+export type Log = (level: LogLevel, message: Sentence | string) => void
 
 /** What the verbs need of the world. Tests hand in their own clock, browser and store. */
 export type Deps = {

@@ -1,3 +1,5 @@
+import { Sentence, say } from './sentence.ts'
+
 /** What the caller does about an error (docs/design.md). */
 
 export type Recovery = 'retry' | 'wait' | 'reauthorize' | 'fix_config'
@@ -65,7 +67,7 @@ const RECOVERY: Readonly<Record<ErrorCode, Recovery>> = {
 
 export type CodedErrorDetails = {
   /** One sentence that names the next tool, command or setting. */
-  nextStep: string
+  nextStep: Sentence | string
   /** Feishu's number, where Feishu answered. */
   feishuCode?: number | null
   /** Feishu's `X-Tt-Logid`, where Feishu answered. */
@@ -74,31 +76,42 @@ export type CodedErrorDetails = {
   cause?: unknown
 }
 
-/** The one error class. `message` is a sentence for a person; nothing secret is in it, nor in `cause`. */
+/**
+ * The one error class. `said` and `step` are for a person, `message` and `nextStep` the same as tools say them; nothing
+ * secret is in them, nor in `cause`.
+ */
 export class CodedError extends Error {
   readonly code: ErrorCode
   readonly recovery: Recovery
+  readonly said: Sentence
+  readonly step: Sentence
   readonly nextStep: string
   readonly feishuCode: number | null
   readonly logId: string | null
 
-  constructor(code: ErrorCode, message: string, details: CodedErrorDetails) {
-    super(message, { cause: details.cause })
+  constructor(code: ErrorCode, said: Sentence | string, details: CodedErrorDetails) {
+    super(String(said), { cause: details.cause })
     this.name = 'CodedError'
     this.code = code
     this.recovery = RECOVERY[code]
-    this.nextStep = details.nextStep
+    this.said = sentenceOf(said)
+    this.step = sentenceOf(details.nextStep)
+    this.nextStep = String(details.nextStep)
     this.feishuCode = details.feishuCode ?? null
     this.logId = details.logId ?? null
   }
 }
 
+function sentenceOf(text: Sentence | string): Sentence {
+  return text instanceof Sentence ? text : say`${text}`
+}
+
 /** What a log may tell of an error. The text of one that nobody foresaw may hold anything: it is only named. */
-export function describeError(error: unknown): string {
-  if (error instanceof CodedError) return `${error.code}: ${error.message}`
+export function describeError(error: unknown): Sentence {
+  if (error instanceof CodedError) return say`${error.code}: ${error.said}`
   const errno = (error as NodeJS.ErrnoException | null)?.code
   const code = typeof errno === 'string' && /^[A-Z0-9_]+$/.test(errno) ? ` (${errno})` : ''
-  return error instanceof Error ? `${error.name}${code}` : typeof error
+  return say`${error instanceof Error ? `${error.name}${code}` : typeof error}`
 }
 
 /** Where an error came from, without its text. */
@@ -122,15 +135,15 @@ export function toCodedError(error: unknown): CodedError {
   const errno = errnoOf(error)
   const path = (error as NodeJS.ErrnoException | null)?.path
   if (errno && /^E[A-Z]+$/.test(errno)) {
-    const where = typeof path === 'string' ? path : 'A file'
-    return new CodedError('store_not_writable', `${where} cannot be used (${errno}).`, {
-      nextStep: 'Mend that, then try again; nothing was lost.',
+    const where = typeof path === 'string' ? path : say`A file`
+    return new CodedError('store_not_writable', say`${where} cannot be used (${errno}).`, {
+      nextStep: say`Mend that, then try again; nothing was lost.`,
       cause: error,
     })
   }
   const name = error instanceof Error ? error.name : typeof error
-  return new CodedError('unexpected_response', `feishu-token-mcp met an error of its own (${name}).`, {
-    nextStep: 'Try again; if it stays so, set FEISHU_LOG_LEVEL=debug and report what stands on stderr.',
+  return new CodedError('unexpected_response', say`feishu-token-mcp met an error of its own (${name}).`, {
+    nextStep: say`Try again; if it stays so, set FEISHU_LOG_LEVEL=debug and report what stands on stderr.`,
     cause: error,
   })
 }

@@ -3,9 +3,12 @@
 
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
+import { createVoice } from './chinese/voice.ts'
 import type { LogLevel } from './config/config.ts'
+import { languageOf } from './config/language.ts'
 import type { Deps, Log } from './deps.ts'
 import { CodedError, describeError, traceOf } from './errors.ts'
+import { say } from './sentence.ts'
 import { settle } from './wiring/settle.ts'
 
 declare const VERSION: string
@@ -46,9 +49,12 @@ function writeError(text: string): void {
   process.stderr.write(text)
 }
 
+/** The log, in the language of whoever reads stderr; what is to be called next is named as tools. */
+const voice = createVoice(languageOf(environment), null, writeError)
+
 function createLog(level: LogLevel): Log {
   return (of, message) => {
-    if (LEVELS.indexOf(of) <= LEVELS.indexOf(level)) writeError(`feishu-token-mcp ${of}: ${message}\n`)
+    if (LEVELS.indexOf(of) <= LEVELS.indexOf(level)) voice.say(say`${`feishu-token-mcp ${of}: `}${message}\n`)
   }
 }
 
@@ -180,7 +186,9 @@ async function main(): Promise<void> {
   if (args.length === 0) openOutput()
   const code = args.length === 0 ? await serveMcp() : await runCommand(args)
   if (output.stream) await flushed(output.stream)
-  process.exit(code === 0 && args.length > 0 && isLoss(output.lost) ? 1 : code)
+  const exitCode = code === 0 && args.length > 0 && isLoss(output.lost) ? 1 : code
+  await voice.said()
+  process.exit(exitCode)
 }
 
 /** A reader that has gone has what it wanted; a full disk has not. */

@@ -66,11 +66,11 @@ describe('an error', () => {
 
 test('a log names an error that nobody foresaw, and where it came from, without its text', () => {
   const known = new CodedError('store_locked', 'Another process holds the lock.', { nextStep: 'Wait.' })
-  expect(describeError(known)).toBe('store_locked: Another process holds the lock.')
+  expect(String(describeError(known))).toBe('store_locked: Another process holds the lock.')
   const bug = Object.assign(new TypeError('hunter2\nhunter2'), { code: 'ERR_INVALID_URL' })
-  expect(describeError(bug)).toBe('TypeError (ERR_INVALID_URL)')
-  expect(describeError(Object.assign(new Error('hunter2'), { code: 'hunter2' }))).toBe('Error')
-  expect(describeError('hunter2')).toBe('string')
+  expect(String(describeError(bug))).toBe('TypeError (ERR_INVALID_URL)')
+  expect(String(describeError(Object.assign(new Error('hunter2'), { code: 'hunter2' })))).toBe('Error')
+  expect(String(describeError('hunter2'))).toBe('string')
   expect(traceOf(bug)).toMatch(/^ +at .*errors\.test\.ts/)
   expect(traceOf(bug)).not.toContain('hunter2')
   expect(traceOf(null)).toBe('')

@@ -1,7 +1,8 @@
+import { forTerminal } from '../chinese/for-terminal.ts'
 import type { Check, Runtime } from '../doctor/check.ts'
 import { type Diagnosis, diagnose, diagnoseSettings } from '../doctor/doctor.ts'
 import type { CodedError } from '../errors.ts'
-import { type Cli, type Command, forTerminal, type Options, print } from './io.ts'
+import { type Cli, type Command, type Options, print } from './io.ts'
 import { expectOperands } from './usage.ts'
 
 const FAILED = 1

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Deps } from '../deps.ts'
+import type { Sentence } from '../sentence.ts'
 
 /** The process as it is handed in. */
 export type Terminal = {
@@ -20,9 +21,10 @@ export type Terminal = {
 }
 
 /** What a command may use of the process. `stdout` is for programs; the other two are for people, in their language. */
-export type Cli = Terminal & {
+export type Cli = Omit<Terminal, 'stderr'> & {
   /** Text for people that was asked for, on stdout. */
-  show: (text: string) => void
+  show: (text: Sentence | string) => void
+  stderr: (text: Sentence | string) => void
 }
 
 /** Options that every command takes, and those of single commands. */
@@ -69,27 +71,7 @@ export async function readLine(stdin: Readable): Promise<string | null> {
 }
 
 /** One JSON document on stdout, or text for people on stderr: stdout is for programs. */
-export function print(cli: Cli, json: boolean | undefined, answer: object, text: string): void {
+export function print(cli: Cli, json: boolean | undefined, answer: object, text: Sentence | string): void {
   if (json) cli.stdout(`${JSON.stringify(answer, null, 2)}\n`)
   else cli.stderr(text)
-}
-
-/** What a model calls as a tool, a person at a terminal runs as a command. */
-const COMMANDS: Readonly<Record<string, string>> = {
-  start_authorization: 'login',
-  token_status: 'status',
-  refresh_token: 'refresh',
-}
-
-/** The same text for a person at a terminal: names commands where it named tools. */
-export function forTerminal(text: string, command: string, profile: string | undefined): string {
-  const chosen = profile === undefined ? '' : ` --profile ${profile}`
-  const named = text.replace(/ \(or run `[^`]+`\)/g, '')
-  return named.replace(
-    /\b([Cc])all (start_authorization|token_status|refresh_token)( with force true| with wait_seconds 45)?/g,
-    (_, initial: string, tool: string, how = '') => {
-      const force = how.includes('force') ? ' --force' : ''
-      return `${initial === 'C' ? 'Run' : 'run'} \`${command} ${COMMANDS[tool]}${force}${chosen}\``
-    },
-  )
 }

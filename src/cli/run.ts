@@ -3,7 +3,8 @@ import { errorAnswer, errorText } from '../answers.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, toCodedError, traceOf } from '../errors.ts'
 import { PROFILE_NAME } from '../profile.ts'
-import { type Cli, type Command, forTerminal, type Options, type Terminal } from './io.ts'
+import { say } from '../sentence.ts'
+import type { Cli, Command, Options, Terminal } from './io.ts'
 import { speaking } from './speech.ts'
 import { exitCode, usageError } from './usage.ts'
 
@@ -157,7 +158,7 @@ function parse(args: string[], command: string): { options: Options; operands: s
 
 /** Runs one command of the command line; resolves to the exit code. */
 export async function runCli(args: string[], terminal: Terminal): Promise<number> {
-  const { cli, said } = speaking(terminal)
+  const { cli, said } = speaking(terminal, profileOf(args))
   const end = args.indexOf('--')
   const json = args.slice(0, end === -1 ? args.length : end).includes('--json')
   try {
@@ -165,7 +166,7 @@ export async function runCli(args: string[], terminal: Terminal): Promise<number
   } catch (error) {
     const known = toCodedError(error)
     if (json) cli.stdout(`${JSON.stringify(errorAnswer(known), null, 2)}\n`)
-    cli.stderr(`${forTerminal(errorText(known), cli.command, profileOf(args))}\n`)
+    cli.stderr(say`${errorText(known)}\n`)
     const wantsTrace = cli.environment.FEISHU_LOG_LEVEL?.trim().toLowerCase() === 'debug'
     if (known !== error && wantsTrace) cli.stderr(`${traceOf(error)}\n`)
     return exitCode(known)

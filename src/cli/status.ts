@@ -1,6 +1,7 @@
+import { forTerminal } from '../chinese/for-terminal.ts'
 import type { Status, TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
-import { type Command, forTerminal, print } from './io.ts'
+import { type Command, print } from './io.ts'
 import { expectOperands } from './usage.ts'
 
 const EXIT_CODES: Readonly<Record<Status, number>> = {

@@ -17,12 +17,15 @@ export async function toResult(
   answer: (deps: Deps) => Promise<object>,
 ): Promise<CallToolResult> {
   answers ??= import('../answers.ts')
-  const [{ answerText, errorText }, { toCodedError }] = await Promise.all([answers, import('../errors.ts')])
+  const [{ answerText, errorText, inJson }, { toCodedError }] = await Promise.all([
+    answers,
+    import('../errors.ts'),
+  ])
   try {
-    const structuredContent = (await answer(await getDeps())) as Record<string, unknown>
+    const structuredContent = inJson(await answer(await getDeps()))
     return { structuredContent, content: [{ type: 'text', text: answerText(structuredContent) }] }
   } catch (error) {
     log(error)
-    return { isError: true, content: [{ type: 'text', text: errorText(toCodedError(error)) }] }
+    return { isError: true, content: [{ type: 'text', text: String(errorText(toCodedError(error))) }] }
   }
 }

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { transformSync } from 'esbuild'
 import { describe, expect, test } from 'vitest'
 import { parseAst } from 'vitest/node'
+import { forTerminal } from '../../src/chinese/for-terminal.ts'
 import { inChinese, TABLES } from '../../src/chinese/translation.ts'
-import { forTerminal } from '../../src/cli/io.ts'
 import { englishIn } from '../support/english.ts'
 
 /** Where people at the command line are not spoken to: the tools, the pages (bilingual themselves), other programs. */

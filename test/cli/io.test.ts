@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
-import { forTerminal, readLine } from '../../src/cli/io.ts'
+import { forTerminal } from '../../src/chinese/for-terminal.ts'
+import { readLine } from '../../src/cli/io.ts'
 
 test.for([
   ['Call start_authorization again.', 'Run `x login` again.'],

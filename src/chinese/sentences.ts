@@ -1,0 +1,128 @@
+// Sentences in Chinese. Each line of a sentence is found in the tables by its text, exactly; what stands in it is filled
+// in. A test reads the sources and names each sentence that has no Chinese.
+
+import { columns, commandOf, type Door, inEnglish, Sentence, toolOf, type Value } from '../sentence.ts'
+import { forTerminal } from './for-terminal.ts'
+import { LINES } from './lines.ts'
+import { inChinese as legacy, TABLES } from './translation.ts'
+import { WORDS } from './words.ts'
+
+const MARKS: Readonly<Record<string, string>> = {
+  ',': '，',
+  ';': '；',
+  ':': '：',
+  '.': '。',
+  '(': '（',
+  ')': '）',
+}
+
+const HOLE = /\{#?(\w+)\}/
+
+/** Chinese text needs no blank before or behind it, and no mark of Chinese one behind it. */
+const ENDS_CHINESE = /[\p{Script=Han}，。；：？！（）“”…] *$/u
+const BEGINS_CHINESE = /^ *[\p{Script=Han}（“，。；：]/u
+const ENDS_WITH_MARK = /[，。；：？！）”] *$/u
+
+/** Text with `{}` for each value → the names of its values, and the Chinese. */
+const CHINESE: ReadonlyMap<string, { holes: string[]; chinese: string }> = new Map(
+  [...TABLES, WORDS, LINES].flatMap((table) =>
+    Object.entries(table).map(([english, chinese]) => {
+      const holes = english.split(HOLE).filter((_, index) => index % 2 === 1)
+      return [english.replace(/\{#?\w+\}/g, '{}'), { holes, chinese }] as const
+    }),
+  ),
+)
+
+/** The lines of a sentence, each a sentence. */
+export function linesOf({ texts, values }: Sentence): Sentence[] {
+  const lines: Sentence[] = []
+  let line: { texts: string[]; values: Value[] } = { texts: [], values: [] }
+  texts.forEach((text, index) => {
+    const [first = '', ...others] = text.split('\n')
+    line.texts.push(first)
+    for (const other of others) {
+      lines.push(new Sentence(line.texts, line.values))
+      line = { texts: [other], values: [] }
+    }
+    const value = values[index]
+    if (value !== undefined) line.values.push(value)
+  })
+  return [...lines, new Sentence(line.texts, line.values)]
+}
+
+/** What a line is found by, and what stands around that. */
+export function keyOf({ texts }: Sentence): { indent: string; key: string; stop: boolean } {
+  const text = texts.join('{}')
+  const indent = /^ */.exec(text)?.[0] ?? ''
+  return { indent, key: text.slice(indent.length).replace(/\.$/, ''), stop: text.endsWith('.') }
+}
+
+/** Whether a line says anything but its values. */
+export function hasWords(key: string): boolean {
+  return /\p{Letter}/u.test(key)
+}
+
+/** A text of somebody else's, or one that is not a sentence yet. */
+export function textInChinese(text: string, door: Door): string {
+  return legacy(door ? forTerminal(text, door.command, door.profile) : text)
+}
+
+/** The sentence in Chinese; in English where its Chinese is not known, as of one that another version has stored. */
+export function sentenceInChinese(sentence: Sentence, door: Door): string {
+  const { form } = sentence
+  if (form.toolsOnly && door) return ''
+  const said = linesOf(sentence)
+    .map((line) => lineInChinese(line, door, form.clause ?? false))
+    .join('\n')
+  return said + ' '.repeat(Math.max(0, (form.width ?? 0) - columns(said)))
+}
+
+function lineInChinese(line: Sentence, door: Door, clause: boolean): string {
+  const { indent, key, stop } = keyOf(line)
+  const { texts, values } = line
+  if (!hasWords(key))
+    return joined(texts.flatMap((text, index) => [inMarks(text), callOr(values[index], door)]))
+  const found = CHINESE.get(key)
+  if (!found) return textInChinese(inEnglish(line, door), door)
+  const pieces = found.chinese.split(HOLE).map((piece, index) => {
+    return index % 2 === 0 ? piece : valueInChinese(values[found.holes.indexOf(piece)], door)
+  })
+  return indent + joined([...pieces, stop && !clause ? '。' : ''])
+}
+
+/** A text that has no words, with the marks of Chinese. */
+function inMarks(text: string): string {
+  return text.replace(/([,;:.]) |([.()])/g, (_, mark, alone) => MARKS[mark ?? alone] ?? '')
+}
+
+/** A cell keeps its blanks. */
+type Piece = string | { cell: string }
+
+function valueInChinese(value: Value | undefined, door: Door): Piece {
+  if (value === undefined) return ''
+  if (value instanceof Sentence) {
+    const said = sentenceInChinese(value, door)
+    return value.form.width === undefined ? said : { cell: said }
+  }
+  if (typeof value === 'string') return textInChinese(value, door)
+  if (typeof value !== 'object') return String(value)
+  return 'zh' in value ? value.zh : door ? commandOf(value, door) : `\`${toolOf(value)}\``
+}
+
+/** Where no other word says so, a call is to be called. */
+function callOr(value: Value | undefined, door: Door): Piece {
+  const said = valueInChinese(value, door)
+  return typeof value === 'object' && 'call' in value ? `请运行 ${said}` : said
+}
+
+/** Pieces without the blanks that Chinese does without. */
+function joined(pieces: readonly Piece[]): string {
+  let fixed = false
+  return pieces.reduce<string>((said, piece) => {
+    const text = typeof piece === 'string' ? piece : piece.cell
+    const needless = ENDS_WITH_MARK.test(said) || (ENDS_CHINESE.test(said) && BEGINS_CHINESE.test(text))
+    const kept = needless && !fixed ? said.trimEnd() : said
+    if (text !== '') fixed = typeof piece !== 'string'
+    return kept + (needless && !fixed ? text.trimStart() : text)
+  }, '')
+}

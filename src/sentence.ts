@@ -1,0 +1,150 @@
+// What the program says to people, as values: a sentence keeps its text and what stands in it until the door where it is
+// said. A tool, `--json` and the store say it in English; a terminal in English or Chinese (`chinese/`).
+
+/** A tool to call next; a terminal names the command that does the same. */
+export type Call = { readonly call: Tool; readonly with: Readonly<Record<string, string | number | boolean>> }
+export type Tool = 'start_authorization' | 'token_status' | 'refresh_token'
+
+/** A text that comes with its Chinese: Feishu's own errors. */
+export type Bilingual = { readonly en: string; readonly zh: string }
+
+/** What may stand in a sentence. A string is nobody's language: a name, a path, what Feishu said. */
+export type Value = string | number | Sentence | Call | Bilingual
+
+type Form = {
+  /** In the middle of a sentence: small at its beginning, without its full stop. */
+  clause?: boolean
+  /** Said by tools alone. */
+  toolsOnly?: boolean
+  /** A cell of a table: filled up with blanks to so many columns. */
+  width?: number
+}
+
+/** How this process was started, and the profile that the person named: a terminal names commands, all else tools. */
+export type Door = { command: string; profile: string | undefined } | null
+
+const COMMANDS: Readonly<Record<Tool, string>> = {
+  start_authorization: 'login',
+  token_status: 'status',
+  refresh_token: 'refresh',
+}
+
+/** Made by {@link say}. As a string and in JSON it is what a tool says. */
+export class Sentence {
+  readonly texts: readonly string[]
+  readonly values: readonly Value[]
+  readonly form: Form
+
+  constructor(texts: readonly string[], values: readonly Value[], form: Form = {}) {
+    this.texts = texts
+    this.values = values
+    this.form = form
+  }
+
+  toString(): string {
+    return inEnglish(this)
+  }
+
+  toJSON(): string {
+    return inEnglish(this)
+  }
+}
+
+/** A sentence: `` say`Process ${pid} keeps it.` `` Where a line of the source ends in it, a blank is meant. */
+export function say(texts: TemplateStringsArray, ...values: Value[]): Sentence {
+  return new Sentence(
+    texts.map((text) => text.replace(/\n +/g, ' ')),
+    values,
+  )
+}
+
+/** What to call next, for a sentence: `` say`${call('token_status')} again.` `` says "Call token_status again." */
+export function call(tool: Tool, args: Call['with'] = {}): Call {
+  return { call: tool, with: args }
+}
+
+/** The same sentence for the middle of another one. */
+export function clause(sentence: Sentence): Sentence {
+  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, clause: true })
+}
+
+/** The same sentence, which a terminal leaves out. */
+export function toolsOnly(sentence: Sentence): Sentence {
+  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, toolsOnly: true })
+}
+
+/** A value as a cell of a table, which is filled up with blanks. */
+export function cell(value: Value, width: number): Sentence {
+  return new Sentence(['', ''], [value], { width })
+}
+
+/** Several, with what stands between them. */
+export function join(values: readonly Value[], separator: string): Sentence {
+  return new Sentence(values.length === 0 ? [''] : ['', ...values.slice(1).map(() => separator), ''], values)
+}
+
+/** For the middle of a sentence; what is all capitals, such as a setting's name, stays. */
+export function uncapitalized(text: string): string {
+  return text.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())
+}
+
+/** What a terminal runs where a tool would be called. */
+export function commandOf({ call, with: args }: Call, { command, profile }: NonNullable<Door>): string {
+  const named = args.profile ?? profile
+  const chosen = named === undefined ? '' : ` --profile ${named}`
+  return `\`${command} ${COMMANDS[call]}${args.force ? ' --force' : ''}${chosen}\``
+}
+
+/** A tool with its arguments. */
+export function toolOf({ call, with: args }: Call): string {
+  const given = Object.entries(args).map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+  return given.length === 0 ? call : `${call} with ${given.join(' and ')}`
+}
+
+/** How many columns of a terminal a text takes: a Chinese character takes two. */
+export function columns(text: string): number {
+  return text.length + (text.match(/[\u2e80-\ua4cf\uf900-\ufaff\uff00-\uff60“”…]/g)?.length ?? 0)
+}
+
+/** The sentence in English. */
+export function inEnglish({ texts, values, form }: Sentence, door: Door = null): string {
+  if (form.toolsOnly && door) return ''
+  let said = texts[0] ?? ''
+  values.forEach((value, index) => {
+    said += englishOf(value, door, said === '' || said.endsWith('. ')) + (texts[index + 1] ?? '')
+  })
+  if (form.clause) said = uncapitalized(said.replace(/\.$/, ''))
+  return said + ' '.repeat(Math.max(0, (form.width ?? 0) - columns(said)))
+}
+
+function englishOf(value: Value, door: Door, first: boolean): string {
+  if (value instanceof Sentence) return inEnglish(value, door)
+  if (typeof value !== 'object') return String(value)
+  if ('en' in value) return value.en
+  const said = door ? `run ${commandOf(value, door)}` : `call ${toolOf(value)}`
+  return first ? said.charAt(0).toUpperCase() + said.slice(1) : said
+}
+
+/** A sentence as plain JSON, for the store; {@link fromParts} reads it. */
+export function partsOf({ texts, values, form }: Sentence): object {
+  return {
+    texts,
+    values: values.map((value) => (value instanceof Sentence ? partsOf(value) : value)),
+    form,
+  }
+}
+
+/** What {@link partsOf} wrote, or a text of an older version. */
+export function fromParts(json: unknown): Sentence {
+  if (typeof json !== 'object' || json === null) return new Sentence(['', ''], [String(json)])
+  const { texts, values, form } = json as { texts: string[]; values: unknown[]; form: Form }
+  return new Sentence(
+    texts,
+    values.map((value) => (isParts(value) ? fromParts(value) : (value as Value))),
+    form,
+  )
+}
+
+function isParts(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'texts' in value
+}

@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest'
+import { sentenceInChinese } from '../src/chinese/sentences.ts'
+import {
+  call,
+  cell,
+  clause,
+  columns,
+  type Door,
+  fromParts,
+  inEnglish,
+  join,
+  partsOf,
+  type Sentence,
+  say,
+  toolsOnly,
+} from '../src/sentence.ts'
+
+const TERMINAL: Door = { command: 'x', profile: undefined }
+const OF_WORK: Door = { command: 'x', profile: 'work' }
+
+/** At a tool, at a terminal, and there in Chinese. */
+const SAID: [string, Sentence, string, string, string][] = [
+  [
+    'its values',
+    say`Process ${7} keeps the pace file locked.`,
+    'Process 7 keeps the pace file locked.',
+    'Process 7 keeps the pace file locked.',
+    '进程 7 一直锁住节奏文件。',
+  ],
+  [
+    'a call',
+    say`${call('start_authorization')} again.`,
+    'Call start_authorization again.',
+    'Run `x login` again.',
+    '请重新运行 `x login`。',
+  ],
+  [
+    'a call with its arguments, in the middle',
+    say`Wait ${7} s, then ${call('refresh_token', { force: true })} again.`,
+    'Wait 7 s, then call refresh_token with force true again.',
+    'Wait 7 s, then run `x refresh --force` again.',
+    '请等待 7 秒，然后重新运行 `x refresh --force`。',
+  ],
+  [
+    'what a terminal leaves out',
+    say`${call('token_status', { wait_seconds: 45 })}${toolsOnly(say` (or run \`x login\`)`)}.`,
+    'Call token_status with wait_seconds 45 (or run `x login`).',
+    'Run `x status`.',
+    '请运行 `x status`。',
+  ],
+  [
+    'another sentence in its middle',
+    say`The token could not be verified: ${clause(say`Feishu asked for a pause.`)}`,
+    'The token could not be verified: feishu asked for a pause',
+    'The token could not be verified: feishu asked for a pause',
+    '无法验证凭证：飞书要求暂缓请求',
+  ],
+  [
+    'sentences after each other',
+    say`${say`Feishu accepts them.`} ${say`Written.`}`,
+    'Feishu accepts them. Written.',
+    'Feishu accepts them. Written.',
+    '飞书已确认凭证正确。已写入。',
+  ],
+  [
+    'a text with its own Chinese, and several of them',
+    join([{ en: 'one', zh: '一' }, 'zwei'], '; '),
+    'one; zwei',
+    'one; zwei',
+    '一；zwei',
+  ],
+  [
+    'lines',
+    say`  Commands:\n${cell(say`status:`, 9)}${say`valid`}\n`,
+    '  Commands:\nstatus:  valid\n',
+    '  Commands:\nstatus:  valid\n',
+    '  命令：\n状态：   有效\n',
+  ],
+]
+
+describe.each(SAID)('a sentence says %s', (_, sentence, tool, terminal, chinese) => {
+  test('as a tool, as a string and in JSON', () => {
+    expect(inEnglish(sentence)).toBe(tool)
+    expect(`${sentence}`).toBe(tool)
+    expect(JSON.parse(JSON.stringify({ next_step: sentence }))).toEqual({ next_step: tool })
+  })
+
+  test('at a terminal', () => {
+    expect(inEnglish(sentence, TERMINAL)).toBe(terminal)
+    expect(sentenceInChinese(sentence, TERMINAL)).toBe(chinese)
+  })
+
+  test('and the same from the store', () => {
+    const stored = fromParts(JSON.parse(JSON.stringify(partsOf(sentence))))
+    expect(stored).toEqual(sentence)
+    expect(sentenceInChinese(stored, TERMINAL)).toBe(chinese)
+  })
+})
+
+test('a command names the profile that the person named, or that of the call', () => {
+  const refresh = say`${call('refresh_token')}.`
+  expect(inEnglish(refresh, OF_WORK)).toBe('Run `x refresh --profile work`.')
+  expect(inEnglish(say`${call('refresh_token', { profile: 'b' })}.`, OF_WORK)).toBe(
+    'Run `x refresh --profile b`.',
+  )
+})
+
+test('a text that an older version has stored is said as it is', () => {
+  expect(inEnglish(fromParts('Nobody approved in time.'))).toBe('Nobody approved in time.')
+})
+
+test('where a line of the source ends, a blank is meant', () => {
+  expect(
+    `${say`one
+    two`}`,
+  ).toBe('one two')
+})
+
+test('a Chinese character takes two columns', () => {
+  expect([columns('abc'), columns('状态：'), columns('a状b')]).toEqual([3, 6, 4])
+})
