@@ -112,6 +112,10 @@ export const FEISHU: Table = {
   // The network
   'There is no trusted TLS connection to {host} ({errno})': '无法与 {host} 建立受信任的 TLS 连接（{errno}）',
   'Behind a proxy that inspects TLS, set NODE_EXTRA_CA_CERTS to the file with its certificate authority; otherwise check the clock and the host name': '如代理会检查 TLS，请将 NODE_EXTRA_CA_CERTS 设为其 CA 证书文件；否则请检查时钟和主机名',
+  'HTTPS_PROXY or ALL_PROXY names a socks proxy; socks is not supported': 'HTTPS_PROXY 或 ALL_PROXY 是 socks 代理，本程序不支持 socks',
+  'Write http:// in place of the scheme: most such proxies also speak http on the same port': '请把地址开头改为 http://：这类代理的同一端口通常也支持 http',
+  'HTTPS_PROXY or ALL_PROXY names no address of a proxy': 'HTTPS_PROXY 或 ALL_PROXY 不是有效的代理地址',
+  'Set HTTPS_PROXY to an address such as http://proxy.example:8080, or remove it': '请将 HTTPS_PROXY 设为 http://proxy.example:8080 这样的地址，或将其删除',
   'The proxy {why}': '代理{why}',
   'asks for a user name and password': '要求用户名和密码',
   'answered {#status}': '返回 {status}',

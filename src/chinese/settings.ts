@@ -24,7 +24,6 @@ export const SETTINGS: Table = {
   'FEISHU_REFRESH_MARGIN must be a whole number of seconds from 0 to 3600': 'FEISHU_REFRESH_MARGIN 必须是 0 到 3600 之间的整数秒数',
   'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token': 'NODE_TLS_REJECT_UNAUTHORIZED=0 关闭了 TLS 证书校验：网络中间的任何人都可能窃取凭证',
   'Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority': '请删除该设置；如代理需要自己的 CA，请设置 NODE_EXTRA_CA_CERTS',
-  'HTTPS_PROXY must be an address such as http://proxy.example:8080': 'HTTPS_PROXY 必须是形如 http://proxy.example:8080 的地址',
   'FEISHU_TOKEN_DIR must be an absolute path: there is no home directory': 'FEISHU_TOKEN_DIR 必须是绝对路径：当前没有用户主目录',
   'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store': 'FEISHU_TOKEN_DIR 是相对路径：客户端若从其他目录启动本程序，使用的就是另一个存储',
   'Make it absolute': '请改为绝对路径',

@@ -44,7 +44,8 @@ export type Config = {
   openBrowser: boolean
   language: Language | null
   logLevel: LogLevel
-  httpsProxy: Secret | null
+  /** `HTTPS_PROXY` or `ALL_PROXY` as it stands there: written for other programs, it is judged when a request needs it. */
+  proxy: Secret | null
   noProxy: string | null
   /** What is allowed but unwise, for people to know. */
   warnings: string[]
@@ -179,11 +180,9 @@ const TLS_OFF =
   'Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority.'
 
 function readProxy(reader: SettingsReader): Secret | null {
-  const value = reader.text('HTTPS_PROXY') ?? reader.text('https_proxy')
-  if (!value) return null
-  if (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return new Secret(value)
-  reader.problems.push('HTTPS_PROXY must be an address such as http://proxy.example:8080')
-  return null
+  const own = reader.text('HTTPS_PROXY') ?? reader.text('https_proxy')
+  const value = own ?? reader.foreignText('ALL_PROXY') ?? reader.foreignText('all_proxy')
+  return value ? new Secret(value) : null
 }
 
 function readTargets(reader: SettingsReader, machine: Machine): Target[] {
@@ -254,7 +253,7 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
     openBrowser: reader.boolean('FEISHU_OPEN_BROWSER', true),
     language: reader.text('FEISHU_LANG') ? reader.oneOf<Language>('FEISHU_LANG', ['en', 'zh'], 'en') : null,
     logLevel: reader.oneOf('FEISHU_LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info'),
-    httpsProxy: readProxy(reader),
+    proxy: readProxy(reader),
     noProxy: reader.text('NO_PROXY') ?? reader.text('no_proxy'),
     warnings: reader.warnings,
   }

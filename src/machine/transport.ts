@@ -6,10 +6,8 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import type { Dispatcher, Pool } from 'undici'
 import { CodedError, errnoOf } from '../errors.ts'
 import type { HttpAnswer, HttpRequest, Request } from '../oauth/http.ts'
-import type { Secret } from '../secret.ts'
 import { isLoopbackUrl } from './address.ts'
-
-export type ProxySettings = { httpsProxy: Secret | null; noProxy: string | null }
+import { noProxyList, type ProxySettings, proxyAddress } from './proxy.ts'
 
 /** No answer of Feishu's that we read comes near. */
 const MAX_BODY_BYTES = 1_048_576
@@ -198,34 +196,39 @@ const ONE_DEADLINE = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 30
 const GATEWAY_LIMITS = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } }
 
 /** undici takes a proxy that hangs up for a mishap and asks it again at once, without end: it must look like a failure. */
-function tryingOnce(proxy: Pool): Pool {
+function tryingOnce(proxy: Pool, unusable: CodedError | null): Pool {
   const connect: (options: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> =
     proxy.connect.bind(proxy)
   const connectOnce = (options: Dispatcher.ConnectOptions) =>
-    connect(options).catch((error) => {
-      const mishap = ['UND_ERR_SOCKET', 'UND_ERR_INFO'].includes(errnoOf(error) ?? '')
-      throw mishap ? Object.assign(new Error('the proxy hung up'), { code: 'ECONNRESET' }) : error
-    })
+    unusable
+      ? Promise.reject(unusable)
+      : connect(options).catch((error) => {
+          const mishap = ['UND_ERR_SOCKET', 'UND_ERR_INFO'].includes(errnoOf(error) ?? '')
+          throw mishap ? Object.assign(new Error('the proxy hung up'), { code: 'ECONNRESET' }) : error
+        })
   return Object.assign(proxy, { connect: connectOnce })
 }
 
 /** Creates the transport; undici is loaded with the first request. */
-export function createTransport(proxy: ProxySettings): Transport {
+export function createTransport(settings: ProxySettings): Transport {
   const dispatchers = new Map<string, Dispatcher>()
 
   /** Direct on loopback, through the proxy where one is set. */
   async function dispatcherFor(url: string, limits: typeof ONE_DEADLINE): Promise<Dispatcher> {
     const { Agent, EnvHttpProxyAgent, Pool } = await import('./undici.ts')
-    const direct = !proxy.httpsProxy || isLoopbackUrl(new URL(url))
+    const direct = !settings.proxy || isLoopbackUrl(new URL(url))
     const name = `${direct ? 'direct' : 'proxied'} ${limits.connect.timeout}`
     const known = dispatchers.get(name)
     if (known) return known
-    const httpsProxy = proxy.httpsProxy?.reveal() ?? ''
-    const noProxy = proxy.noProxy ?? ''
-    const clientFactory = (origin: URL, options: object) => tryingOnce(new Pool(origin, options))
+    const address = settings.proxy && proxyAddress(settings.proxy)
+    const unusable = address instanceof CodedError ? address : null
+    // Only a request that needs the proxy hears of it: NO_PROXY may exempt the host.
+    const proxy = unusable ? 'http://unusable.invalid' : String(address)
+    const noProxy = noProxyList(settings.noProxy)
+    const clientFactory = (origin: URL, options: object) => tryingOnce(new Pool(origin, options), unusable)
     const created = direct
       ? new Agent(limits)
-      : new EnvHttpProxyAgent({ ...limits, httpProxy: httpsProxy, httpsProxy, noProxy, clientFactory })
+      : new EnvHttpProxyAgent({ ...limits, httpProxy: proxy, httpsProxy: proxy, noProxy, clientFactory })
     dispatchers.set(name, created)
     return created
   }

@@ -76,11 +76,11 @@ export async function openDeps(host: Host): Promise<Deps> {
 }
 
 /** The transport, loaded with the first request: a valid token needs none. */
-function openTransport({ httpsProxy, noProxy }: Config): Transport {
+function openTransport({ proxy, noProxy }: Config): Transport {
   let opened: Promise<Transport> | null = null
   const open = () => {
     opened ??= import('../machine/transport.ts').then(({ createTransport }) =>
-      createTransport({ httpsProxy, noProxy }),
+      createTransport({ proxy, noProxy }),
     )
     return opened
   }

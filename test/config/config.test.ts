@@ -50,7 +50,7 @@ test('nothing set is enough', () => {
     openBrowser: true,
     language: null,
     logLevel: 'info',
-    httpsProxy: null,
+    proxy: null,
     noProxy: null,
     warnings: [],
   })
@@ -96,7 +96,7 @@ test('every setting is read, blanks around it left out', () => {
     openUrl: 'http://localhost:8080',
     noProxy: 'example.com',
   })
-  expect([config.app?.secret, config.key, config.httpsProxy].map(revealed)).toEqual([
+  expect([config.app?.secret, config.key, config.proxy].map(revealed)).toEqual([
     's3cret',
     KEY,
     'http://kim:pw@proxy:8080',
@@ -142,8 +142,6 @@ describe('a value that is not usable names its setting', () => {
     ['FEISHU_OPEN_URL', 'javascript:alert(1)'],
     ['FEISHU_OPEN_URL', 'https://open.feishu.cn?x=1'],
     ['FEISHU_TOKEN_GATEWAY', 'ftp://open.feishu.cn'],
-    ['HTTPS_PROXY', 'proxy:8080'],
-    ['HTTPS_PROXY', 'socks5://proxy:1080'],
     ['FEISHU_DELIVER_TO', 'nowhere:lark'],
   ])('%s=%s', async (name, value) => {
     const message = await problemsOf({ [name]: value })

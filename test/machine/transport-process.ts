@@ -4,7 +4,7 @@ import { createTransport } from '../../src/machine/transport.ts'
 import { Secret } from '../../src/secret.ts'
 
 const [url = '', proxy] = process.argv.slice(2)
-const transport = createTransport({ httpsProxy: proxy ? new Secret(proxy) : null, noProxy: null })
+const transport = createTransport({ proxy: proxy ? new Secret(proxy) : null, noProxy: null })
 const answer = await transport.request({
   method: 'POST',
   url,

@@ -10,7 +10,8 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { CodedError } from '../../src/errors.ts'
-import { createTransport, type ProxySettings } from '../../src/machine/transport.ts'
+import type { ProxySettings } from '../../src/machine/proxy.ts'
+import { createTransport } from '../../src/machine/transport.ts'
 import type { HttpAnswer, HttpRequest } from '../../src/oauth/http.ts'
 import { Secret } from '../../src/secret.ts'
 import { redirectTo } from '../feishu-sandbox/fault-presets.ts'
@@ -19,7 +20,7 @@ import { startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { NO_OPENSSL, selfSigned } from '../loopback/certificate.ts'
 import { makeFolder } from '../support/folder.ts'
 
-const NO_PROXY: ProxySettings = { httpsProxy: null, noProxy: null }
+const NO_PROXY: ProxySettings = { proxy: null, noProxy: null }
 const MIB = 1_048_576
 const SECRET_BODY = 'grant_type=refresh_token&refresh_token=canary-refresh'
 
@@ -448,7 +449,7 @@ async function startProxy(
 }
 
 const proxyAt = (port: number, noProxy: string | null = null, who = ''): ProxySettings => ({
-  httpsProxy: new Secret(`http://${who}127.0.0.1:${port}`),
+  proxy: new Secret(`http://${who}127.0.0.1:${port}`),
   noProxy,
 })
 
@@ -533,13 +534,45 @@ describe('through a proxy', () => {
     expect(answer.error.nextStep).toContain('HTTPS_PROXY')
   })
 
+  test.each<[string, RegExp]>([
+    ['socks5://127.0.0.1:7890', /socks is not supported.*Write http:\/\//],
+    ['socks4a://kim:canary@proxy', /socks is not supported/],
+    ['http://', /no address of a proxy.*http:\/\/proxy\.example:8080/],
+    ['ftp://proxy', /no address of a proxy/],
+  ])('%s is named where a request needs it, and by no other request', async (value, said) => {
+    const proxy = { proxy: new Secret(value), noProxy: 'exempt.test' }
+    const answer = failureOf(await ask('https://open.feishu.test/token', { proxy }))
+    expect([answer.sent, answer.error.code]).toEqual([false, 'config_invalid'])
+    expect(`${answer.error.message} ${answer.error.nextStep}`).toMatch(said)
+    expect(JSON.stringify(answer.error)).not.toContain('canary')
+    const server = createHttpServer((_request, response) => response.end('direct'))
+    const direct = await ask(`http://127.0.0.1:${await listen(server)}/`, { proxy })
+    expect(bodyOf(direct)).toBe('direct')
+    expect(failureOf(await ask('https://exempt.test/', { proxy })).error.code).toBe('network_error')
+  })
+
+  test.each(['127.0.0.1:PORT', 'kim:50%@127.0.0.1:PORT', 'http://kim:50%25@127.0.0.1:PORT'])(
+    'a value as curl takes it is taken: %s',
+    async (value) => {
+      const proxy = await startProxy(0, '502 Bad Gateway')
+      const settings = { proxy: new Secret(value.replace('PORT', String(proxy.port))), noProxy: null }
+      await ask('https://open.feishu.test/token', { proxy: settings })
+      const credentials = value.includes('@')
+        ? `Basic ${Buffer.from('kim:50%').toString('base64')}`
+        : undefined
+      expect(proxy.asked.map(({ headers }) => headers['proxy-authorization'])).toEqual([credentials])
+    },
+  )
+
   test('an exempted host does not go', async (ctx) => {
     const direct = createHttpServer((_request, response) => response.end('direct'))
     const port = await listen(direct, '127.0.0.2').catch(() => null)
     if (port === null) return ctx.skip('127.0.0.2 is no address of this machine')
     const proxy = await startProxy(port, '502 Bad Gateway')
     const url = `http://127.0.0.2:${port}/`
-    expect(bodyOf(await ask(url, { proxy: proxyAt(proxy.port, '127.0.0.2') }))).toBe('direct')
+    for (const list of ['127.0.0.2', 'example.com;127.0.0.2', 'example.com *', '127.0.0.2:1, *']) {
+      expect(bodyOf(await ask(url, { proxy: proxyAt(proxy.port, list) })), list).toBe('direct')
+    }
     expect(proxy.asked).toEqual([])
     expect(failureOf(await ask(url, { proxy: proxyAt(proxy.port, 'example.com') })).sent).toBe(false)
     expect(proxy.asked).toHaveLength(1)

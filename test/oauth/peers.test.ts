@@ -43,7 +43,7 @@ async function approvedCode(issuer: string, verifier: string): Promise<Secret> {
 
 test('our client completes code, PKCE and refresh against an independent authorization server', async () => {
   const issuer = await startPeer()
-  const { request } = createTransport({ httpsProxy: null, noProxy: null })
+  const { request } = createTransport({ proxy: null, noProxy: null })
   const endpoints = endpointsOf('feishu', { accountsUrl: issuer, openUrl: issuer })
   const context = { endpoints, appId: client.appId, scopes: [], now: Date.now(), secrets: [client.appSecret] }
   const token = `${issuer}/token`

@@ -70,7 +70,7 @@ export function openDeps(config: Config, senses: Partial<Senses> = {}): Deps {
   const directory = config.tokenDir
   const clock = createClock(now, elapsed)
   const activity = createActivityLog(directory, join(directory, 'activity.jsonl'))
-  const transport = createTransport({ httpsProxy: null, noProxy: null })
+  const transport = createTransport({ proxy: null, noProxy: null })
   const keys = createKeys({
     directory: join(directory, 'key'),
     source: config.keySource,
