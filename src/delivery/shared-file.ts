@@ -29,6 +29,7 @@ import {
   renameFile,
   temporaryName,
 } from '../machine/files.ts'
+import { loadNative } from '../machine/native.ts'
 
 /** A regular file of ours as it was when it was read. */
 export type SharedFile = { bytes: Buffer; mode: number; links: number }
@@ -105,10 +106,9 @@ export function readSharedFile(path: string): SharedFile | Problem {
 export type Exchange = (from: string, to: string) => void
 
 /** The system's exchange of two names; null where it does it in several steps. */
-async function loadExchange(): Promise<Exchange | null> {
+function loadExchange(): Exchange | null {
   if (platform() === 'win32') return null
-  const { default: native } = await import('fs-native-extensions')
-  return native.swapSync
+  return loadNative().swapSync
 }
 
 /** Whether the exchange took place; false where the file system does not know it. */
@@ -164,7 +164,7 @@ export async function replaceSharedFile(
   next: Buffer,
   options: { exchange?: Exchange | null; rename?: Rename } = {},
 ): Promise<boolean> {
-  const exchange = options.exchange === undefined ? await loadExchange() : options.exchange
+  const exchange = options.exchange === undefined ? loadExchange() : options.exchange
   const temporary = temporaryName(ourName(path))
   const isBase = () => bytesNow(path)?.equals(base) ?? false
   createFileOnce(temporary, next)

@@ -55,8 +55,11 @@ function makeDirectory(path: string): void {
     mkdirSync(path, { mode: 0o700 })
   } catch (error) {
     if (errnoOf(error) === 'EEXIST' && statSync(path).isDirectory()) return
-    if (errnoOf(error) !== 'ENOENT' || statSync(dirname(path), { throwIfNoEntry: false })) throw error
-    makeDirectory(dirname(path))
+    const parent = dirname(path)
+    // Its own parent: a drive that is not there.
+    if (errnoOf(error) !== 'ENOENT' || parent === path || statSync(parent, { throwIfNoEntry: false }))
+      throw error
+    makeDirectory(parent)
     mkdirSync(path, { mode: 0o700 })
   }
 }
@@ -182,6 +185,11 @@ export function removeFile(path: string): void {
   flushDirectory(dirname(path))
 }
 
+/** Whether Windows may mean that another program has the file open. */
+function isBusy(error: unknown): boolean {
+  return ['EPERM', 'EBUSY', 'EACCES'].includes(errnoOf(error) ?? '')
+}
+
 /** Gives a file another name, in one step of the system. */
 export type Rename = (from: string, to: string) => void
 
@@ -202,8 +210,7 @@ export async function renameFile(
       rename(from, to)
       break
     } catch (error) {
-      const busy = ['EPERM', 'EBUSY', 'EACCES'].includes(errnoOf(error) ?? '')
-      if (!busy || performance.now() + pauseMs > giveUpAt) throw error
+      if (!isBusy(error) || performance.now() + pauseMs > giveUpAt) throw error
       await new Promise((resume) => setTimeout(resume, pauseMs))
     }
   }
@@ -244,12 +251,37 @@ export function isTemporaryNameOf(name: string, path: string): boolean {
   )
 }
 
-/** Replaces a file atomically and durably, in one synchronous step. The file's folder must exist. */
-export function replaceFile(path: string, data: string | Buffer): void {
+/** Windows renames onto no file that another process reads just then, which is over in an instant. */
+const READ_RETRY_MS = 5
+
+/** {@link renameSync} for those who cannot wait for a promise. */
+function renameWaiting(from: string, to: string, rename: Rename): void {
+  const giveUpAt = performance.now() + RENAME_RETRY_MS
+  for (;;) {
+    try {
+      rename(from, to)
+      return
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > giveUpAt) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, READ_RETRY_MS)
+    }
+  }
+}
+
+/**
+ * Replaces a file atomically and durably, in one synchronous step. The file's folder must exist. Where a reader keeps a
+ * file from being replaced (`patient`), this waits for it.
+ */
+export function replaceFile(
+  path: string,
+  data: string | Buffer,
+  { patient = WINDOWS, rename = renameSync }: { patient?: boolean; rename?: Rename } = {},
+): void {
   const temporary = temporaryName(path)
   closeSync(createFile(temporary, Buffer.from(data)))
   try {
-    renameSync(temporary, path)
+    if (patient) renameWaiting(temporary, path, rename)
+    else rename(temporary, path)
   } catch (error) {
     unlinkSync(temporary)
     throw error

@@ -4,8 +4,10 @@
 
 import { closeSync, constants, readSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { CodedError } from '../errors.ts'
+import { dirname } from 'node:path'
+import { CodedError, errnoOf } from '../errors.ts'
 import { isMissing, openOwnFile } from '../machine/files.ts'
+import { loadNative, type Native } from '../machine/native.ts'
 
 /** What the last holder wrote into the lock file, for those who wait and those who follow. */
 export type LockHolder = {
@@ -30,22 +32,27 @@ const POLL_MS = 8
 /** Larger than any holder record, and written whole: nobody, not even after a kill, finds half of one. */
 const HOLDER_BYTES = 2048
 
-type Native = { tryLock(fd: number): boolean }
-let native: Promise<Native> | null = null
+/**
+ * Windows lets nobody else read a locked range, not even through another handle of the holder: there one byte is locked
+ * that lies behind all data (and within the whole file that others lock). flock on macOS knows no range.
+ */
+const RANGE: readonly [offset: number, length: number] = process.platform === 'win32' ? [2 ** 40, 1] : [0, 0]
+/** What a file system says that has no locks. */
+const NO_LOCKS = ['EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'ENOLCK']
 
-async function loadNative(): Promise<Native> {
+/** Whether the lock of an open file is ours now. */
+function tryLock(native: Native, fd: number, path: string): boolean {
   try {
-    native ??= import('fs-native-extensions').then((module) => module.default)
-    return await native
-  } catch (cause) {
-    const platform = `${process.platform} ${process.arch}`
+    native.tryLock(fd, ...RANGE, true)
+    return true
+  } catch (error) {
+    const errno = errnoOf(error) ?? ''
+    if (errno === 'EAGAIN') return false
+    if (!NO_LOCKS.includes(errno)) throw error
     throw new CodedError(
-      'store_not_writable',
-      'The native file lock (fs-native-extensions) cannot be loaded.',
-      {
-        nextStep: `Reinstall feishu-token-mcp on this machine (${platform}); nothing is refreshed without the lock.`,
-        cause,
-      },
+      'config_invalid',
+      `The file system of ${dirname(path)} has no file locks (${errno}).`,
+      { nextStep: 'Set FEISHU_TOKEN_DIR to a folder on a disk of this machine.', cause: error },
     )
   }
 }
@@ -105,11 +112,11 @@ export async function acquireLock(
   deadlineMs: number,
   now: () => number,
 ): Promise<HeldLock | LockHolder | null> {
-  const { tryLock } = await loadNative()
+  const native = loadNative()
   const giveUpAt = performance.now() + deadlineMs
   const fd = openOwnFile(path, constants.O_RDWR | constants.O_CREAT, { inPlace: true })
   try {
-    while (!tryLock(fd)) {
+    while (!tryLock(native, fd, path)) {
       if (performance.now() >= giveUpAt) {
         const holder = readHolder(fd)
         closeSync(fd)

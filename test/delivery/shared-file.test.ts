@@ -1,6 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import native from 'fs-native-extensions'
 import { expect, test } from 'vitest'
 import {
   createSharedFile,
@@ -9,9 +8,10 @@ import {
   replaceSharedFile,
 } from '../../src/delivery/shared-file.ts'
 import { type Rename, temporaryName } from '../../src/machine/files.ts'
+import { loadNative } from '../../src/machine/native.ts'
 import { makeHome } from './home.ts'
 
-const { swapSync } = native as unknown as { swapSync: Exchange }
+const { swapSync } = loadNative()
 const BASE = Buffer.from('base')
 const OURS = Buffer.from('ours')
 

@@ -1,0 +1,51 @@
+// The native part: the kernel's lock of an open file, and the exchange of two names in one step. Its file is loaded as
+// it lies in the package: the package's own loader takes ten times as long, and refuses Alpine, where glibc's file runs.
+
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { CodedError } from '../errors.ts'
+
+export type Native = {
+  /** Throws EAGAIN where somebody else has a lock on the range; a length of 0 is the whole file. */
+  tryLock(fd: number, offset: number, length: number, exclusive: boolean): void
+  /** Exchanges two files atomically. */
+  swapSync(from: string, to: string): void
+}
+
+const PACKAGE = 'fs-native-extensions'
+/** The system's own words are shown up to here. */
+const MAX_TEXT_CHARACTERS = 200
+
+let loaded: Native | null = null
+
+/** Throws `config_invalid` where this Node does not load it. */
+export function loadNative(): Native {
+  const load: (path: string) => Native = createRequire(join(import.meta.dirname, 'native'))
+  const platform = `${process.platform}-${process.arch}`
+  try {
+    loaded ??= load(`${PACKAGE}/prebuilds/${platform}/${PACKAGE}.node`)
+    return loaded
+  } catch (cause) {
+    throw notLoaded(cause, platform)
+  }
+}
+
+function notLoaded(cause: unknown, platform: string): CodedError {
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'MODULE_NOT_FOUND') {
+    return new CodedError('config_invalid', `The native file lock for ${platform} is not installed.`, {
+      nextStep: `Install feishu-token-mcp anew on this machine (${platform}); nothing is refreshed without the lock.`,
+      cause,
+    })
+  }
+  const said = message.replace(/\s+/g, ' ').slice(0, MAX_TEXT_CHARACTERS)
+  return new CodedError(
+    'config_invalid',
+    `This Node (${process.execPath}) does not load the native file lock: ${said}.`,
+    {
+      nextStep:
+        'Have another Node start feishu-token-mcp: write the path of one from https://nodejs.org as `command` in the client; nothing is refreshed without the lock.',
+      cause,
+    },
+  )
+}
