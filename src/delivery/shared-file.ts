@@ -21,15 +21,9 @@ import {
 import { platform, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../errors.ts'
-import {
-  createFileOnce,
-  isTemporaryNameOf,
-  type Rename,
-  removeFile,
-  renameFile,
-  temporaryName,
-} from '../machine/files.ts'
+import { createFileOnce, isTemporaryNameOf, removeFile, temporaryName } from '../machine/files.ts'
 import { loadNative } from '../machine/native.ts'
+import { type Rename, renameFile } from '../machine/rename.ts'
 
 /** A regular file of ours as it was when it was read. */
 export type SharedFile = { bytes: Buffer; mode: number; links: number }

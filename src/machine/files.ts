@@ -24,6 +24,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
+import { flushDirectory, isBusy, type Rename, renameFile, renameWaiting } from './rename.ts'
 
 const WINDOWS = process.platform === 'win32'
 
@@ -33,9 +34,6 @@ const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const NON_BLOCKING = constants.O_NONBLOCK ?? 0
 
 const OTHERS = 0o077
-
-/** Windows refuses a rename while a virus scanner reads the file; such a scan is over well within this time. */
-const RENAME_RETRY_MS = 2_000
 
 /** Whether an error says that the file (or a folder above it) does not exist. */
 export function isMissing(error: unknown): boolean {
@@ -64,9 +62,27 @@ function makeDirectory(path: string): void {
   }
 }
 
+/** What no second attempt mends: rights, a read-only disk, a file system that cannot do it. */
+const LASTING = ['EACCES', 'EPERM', 'EROFS', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']
+
+/** Whether the person must mend something before a write succeeds. On Windows a virus scanner causes the first two. */
+export function isLasting(error: unknown): boolean {
+  const errno = errnoOf(error) ?? ''
+  return LASTING.includes(errno) && !(WINDOWS && isBusy(error))
+}
+
 /** Creates a directory for its owner alone, repairs loose modes, and refuses one that belongs to somebody else. */
 export function ensureOwnDirectory(path: string): void {
-  makeDirectory(path)
+  try {
+    makeDirectory(path)
+  } catch (error) {
+    // ENOENT: its drive is not there, or the folder above it takes none.
+    if (errnoOf(error) !== 'ENOENT' && !isLasting(error)) throw error
+    throw new CodedError('config_invalid', `The directory ${path} cannot be made (${errnoOf(error)}).`, {
+      nextStep: 'Set FEISHU_TOKEN_DIR to a directory of your own on a disk of this machine.',
+      cause: error,
+    })
+  }
   const stat = statSync(path)
   if (WINDOWS) return
   if (stat.uid !== process.geteuid?.()) {
@@ -161,19 +177,6 @@ function writeAll(fd: number, data: Buffer, position: number): void {
   }
 }
 
-function flushDirectory(path: string): void {
-  if (WINDOWS) return
-  const fd = openSync(path, constants.O_RDONLY)
-  try {
-    fsyncSync(fd)
-  } catch (error) {
-    // Some network file systems cannot flush a directory; what they keep without it, we cannot change.
-    if (!['EINVAL', 'ENOTSUP'].includes(errnoOf(error) ?? '')) throw error
-  } finally {
-    closeSync(fd)
-  }
-}
-
 /** Removes a file, durably; a file that is not there is no error. */
 export function removeFile(path: string): void {
   try {
@@ -183,39 +186,6 @@ export function removeFile(path: string): void {
     throw error
   }
   flushDirectory(dirname(path))
-}
-
-/** Whether Windows may mean that another program has the file open. */
-function isBusy(error: unknown): boolean {
-  return ['EPERM', 'EBUSY', 'EACCES'].includes(errnoOf(error) ?? '')
-}
-
-/** Gives a file another name, in one step of the system. */
-export type Rename = (from: string, to: string) => void
-
-/**
- * Renames a file within its directory, durably. Retries for a moment where something else holds the file open. False,
- * and nothing is renamed, once `isWanted` says no.
- */
-export async function renameFile(
-  from: string,
-  to: string,
-  options: { isWanted?: () => boolean; rename?: Rename } = {},
-): Promise<boolean> {
-  const { isWanted = () => true, rename = renameSync } = options
-  const giveUpAt = performance.now() + RENAME_RETRY_MS
-  for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 200)) {
-    if (!isWanted()) return false
-    try {
-      rename(from, to)
-      break
-    } catch (error) {
-      if (!isBusy(error) || performance.now() + pauseMs > giveUpAt) throw error
-      await new Promise((resume) => setTimeout(resume, pauseMs))
-    }
-  }
-  flushDirectory(dirname(to))
-  return true
 }
 
 function createFile(path: string, data: Buffer): number {
@@ -251,26 +221,9 @@ export function isTemporaryNameOf(name: string, path: string): boolean {
   )
 }
 
-/** Windows renames onto no file that another process reads just then, which is over in an instant. */
-const READ_RETRY_MS = 5
-
-/** {@link renameSync} for those who cannot wait for a promise. */
-function renameWaiting(from: string, to: string, rename: Rename): void {
-  const giveUpAt = performance.now() + RENAME_RETRY_MS
-  for (;;) {
-    try {
-      rename(from, to)
-      return
-    } catch (error) {
-      if (!isBusy(error) || performance.now() > giveUpAt) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, READ_RETRY_MS)
-    }
-  }
-}
-
 /**
- * Replaces a file atomically and durably, in one synchronous step. The file's folder must exist. Where a reader keeps a
- * file from being replaced (`patient`), this waits for it.
+ * Replaces a file atomically and durably, in one synchronous step. The file's folder must exist. Where readers keep a
+ * file from being replaced (`patient`), it waits for them.
  */
 export function replaceFile(
   path: string,

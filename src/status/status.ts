@@ -29,6 +29,8 @@ export async function tokenStatus(
   } catch (error) {
     return withoutRecord(deps, options.profile, null, error)
   }
+  // Else this would say "valid" for ever while every refresh fails.
+  deps.store.requireLocks()
   if (options.waitSeconds > 0) await waitForEnd(deps, app, options.waitSeconds * 1000)
   const glance = { ...deps, store: deps.store.glance() }
   const profiles = listProfiles(glance, options.profile)

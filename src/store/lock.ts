@@ -57,6 +57,11 @@ function tryLock(native: Native, fd: number, path: string): boolean {
   }
 }
 
+/** Throws `config_invalid` where this Node can lock no file. */
+export function requireLocks(): void {
+  loadNative()
+}
+
 function readHolder(fd: number): LockHolder | null {
   const bytes = Buffer.alloc(HOLDER_BYTES)
   const length = readSync(fd, bytes, 0, bytes.length, 0)

@@ -1,7 +1,14 @@
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
-import { fileVersion, isMissing, isTemporaryNameOf, readOwnFile, removeFile } from '../machine/files.ts'
+import {
+  fileVersion,
+  isLasting,
+  isMissing,
+  isTemporaryNameOf,
+  readOwnFile,
+  removeFile,
+} from '../machine/files.ts'
 import { type Binding, type Header, openEnvelope, readEnvelope, readHeader, seal } from './envelope.ts'
 import type { Key, Keys } from './key.ts'
 import type { Json } from './token-store.ts'
@@ -15,11 +22,14 @@ export const APPS: Binding = { kind: 'apps', brand: '', app_id: '', profile: '' 
 /** An error of a write, with the path, the errno and what to do. */
 export function notWritable(path: string, error: unknown): CodedError {
   if (error instanceof CodedError) return error
+  const lasting = isLasting(error)
   return new CodedError(
-    'store_not_writable',
+    lasting ? 'config_invalid' : 'store_not_writable',
     `${path} cannot be written (${errnoOf(error) ?? 'unknown error'}).`,
     {
-      nextStep: `Make room or mend the permissions of ${dirname(path)}, then try again; nothing was lost.`,
+      nextStep: lasting
+        ? `Let this user write to ${dirname(path)}, or set FEISHU_TOKEN_DIR to another directory; nothing was lost.`
+        : `Make room or mend the permissions of ${dirname(path)}, then try again; nothing was lost.`,
       cause: error,
     },
   )

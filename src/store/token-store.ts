@@ -92,6 +92,8 @@ export type TokenStore = {
   isUnsaved(id: ProfileId): boolean
   /** Why a shared store cannot be reached at the moment: then {@link read} tells what this machine saw last. */
   outage(): CodedError | null
+  /** @throws CodedError `config_invalid` where this Node can lock no file: then nothing is ever refreshed here */
+  requireLocks(): void
   /** @throws CodedError `store_locked` after `deadlineMs`, naming the holder */
   withLock<T>(id: ProfileId, deadlineMs: number, work: (profile: LockedProfile) => Promise<T>): Promise<T>
   /** Takes the lock of whoever waits for the answer to the pending authorization, if nobody holds it. */

@@ -7,8 +7,9 @@ import {
   removeLeftovers,
   replaceSharedFile,
 } from '../../src/delivery/shared-file.ts'
-import { type Rename, temporaryName } from '../../src/machine/files.ts'
+import { temporaryName } from '../../src/machine/files.ts'
 import { loadNative } from '../../src/machine/native.ts'
+import type { Rename } from '../../src/machine/rename.ts'
 import { makeHome } from './home.ts'
 
 const { swapSync } = loadNative()

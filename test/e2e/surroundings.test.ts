@@ -49,8 +49,9 @@ test.skipIf(process.platform !== 'linux')(
     const { code, stderr } = await run(stage, ['logout'], {
       env: { FEISHU_TOKEN_DIR: '/proc/feishu-token-mcp' },
     })
-    expect(stderr).toContain('code=store_not_writable recovery=retry')
-    expect(code).toBe(1)
+    expect(stderr).toContain('The directory /proc/feishu-token-mcp cannot be made')
+    expect(stderr).toContain('code=config_invalid recovery=fix_config')
+    expect(code).toBe(2)
   },
 )
 

@@ -72,9 +72,9 @@ describe.skipIf(untraced)('a disk that', () => {
   test('is not waited for without the attempts: the control', async () => {
     const hasty = await buildVariant('attempts-to-rename', [
       {
-        file: 'src/machine/files.ts',
-        from: 'if (!busy || performance.now() + pauseMs > giveUpAt) throw error',
-        to: 'if (busy || performance.now() + pauseMs > giveUpAt) throw error',
+        file: 'src/machine/rename.ts',
+        from: 'if (!isBusy(error) || performance.now() + pauseMs > giveUpAt) throw error',
+        to: 'if (isBusy(error) || performance.now() + pauseMs > giveUpAt) throw error',
       },
     ])
     expect(await refreshWith(scene, HELD, successor, hasty)).toMatchObject({ persisted: false })
@@ -162,7 +162,7 @@ describe.skipIf(problem)('a small disk', () => {
     const answer = JSON.parse((await start(scene, refreshing(WHOLE, '--force')).end).stdout)
     const token = await start(scene, [process.execPath, WHOLE, 'token']).end
     spawnSync('mount', ['-o', 'remount,rw', DISK])
-    expect(answer.error).toMatchObject({ code: 'store_not_writable', recovery: 'retry' })
+    expect(answer.error).toMatchObject({ code: 'config_invalid', recovery: 'fix_config' })
     expect(answer.error.message).toMatch(/\/tokens\/.*EROFS/)
     expect(presentationsOf(scene)).toBe(0)
     expect(token).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\S+\n$/) })

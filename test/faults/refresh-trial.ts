@@ -6,6 +6,7 @@ import type { Strike, Trial } from './sweep.ts'
 
 /** What a process may say when a call of the system fails; each names the path or the host. */
 const EXPLAINED = [
+  'config_invalid',
   'store_not_writable',
   'store_unreadable',
   'network_error',

@@ -31,11 +31,11 @@ import {
   readForeignFile,
   readOwnFile,
   removeFile,
-  renameFile,
   replaceFile,
   reserveFile,
   temporaryName,
 } from '../../src/machine/files.ts'
+import { renameFile } from '../../src/machine/rename.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
 
@@ -242,6 +242,23 @@ describe('replacing a file', () => {
     const { ino } = statSync(path)
     replaceFile(path, 'new')
     expect(statSync(path).ino).not.toBe(ino)
+  })
+
+  test('waits, where it is told to, for those who read it', () => {
+    const path = plant('f', 'old')
+    const refusals = ['EPERM', 'EACCES', 'EBUSY']
+    const rename = (from: string, to: string) => {
+      const code = refusals.shift()
+      if (code) throw Object.assign(new Error(code), { code })
+      renameSync(from, to)
+    }
+    replaceFile(path, 'new', { patient: true, rename })
+    expect(readFileSync(path, 'utf8')).toBe('new')
+    refusals.push('EPERM')
+    expect(() => replaceFile(path, 'newer', { patient: false, rename })).toThrow('EPERM')
+    refusals.push('ENOSPC')
+    expect(() => replaceFile(path, 'newer', { patient: true, rename })).toThrow('ENOSPC')
+    expect([readFileSync(path, 'utf8'), readdirSync(folder)]).toEqual(['new', ['f']])
   })
 })
 

@@ -11,7 +11,9 @@ const LINUX = process.platform === 'linux'
 const OPEN_MARK = 2 ** 50
 /** Descriptor → path, and whether it has the lock. */
 const files = new Map()
-const native = require(`fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node`)
+const native = require(
+  `fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node`,
+)
 
 if (LINUX) Object.defineProperty(process, 'platform', { value: 'win32' })
 

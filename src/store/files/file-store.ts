@@ -3,7 +3,7 @@ import { ensureOwnDirectory, replaceFile } from '../../machine/files.ts'
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import type { Keys } from '../key.ts'
-import { acquireLock, type HeldLock, type LockHolder } from '../lock.ts'
+import { acquireLock, type HeldLock, type LockHolder, requireLocks } from '../lock.ts'
 import { APPS, notWritable, SealedFiles } from '../sealed-files.ts'
 import type { TokenStore } from '../token-store.ts'
 import { LockedFiles, lockedError, type Save } from './locked-files.ts'
@@ -80,6 +80,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     keySource: (id) => sealed.anyHeader(filesOf(id).path)?.key_source ?? null,
     isUnsaved: (id) => unsaved.has(filesOf(id).path),
     outage: () => null,
+    requireLocks,
     async withLock(id, deadlineMs, work) {
       const files = filesOf(id)
       const problem = unsaved.get(files.path)?.save()

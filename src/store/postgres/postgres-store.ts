@@ -9,7 +9,7 @@ import { ensureOwnDirectory } from '../../machine/files.ts'
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import type { Secret } from '../../secret.ts'
-import { acquireLock, type HeldLock, type LockHolder } from '../lock.ts'
+import { acquireLock, type HeldLock, type LockHolder, requireLocks } from '../lock.ts'
 import { notWritable, SealedFiles } from '../sealed-files.ts'
 import type { TokenStore } from '../token-store.ts'
 import { openDatabase } from './database.ts'
@@ -154,6 +154,7 @@ export function createPostgresStore(options: {
     keySource: () => keys.last(),
     isUnsaved: (id) => unsaved.has(localOf(id).files.path),
     outage: () => database.outage(),
+    requireLocks,
     async withLock(id, deadlineMs, work) {
       await saveFirst(id)
       const { profile } = await lease(id, deadlineMs)
