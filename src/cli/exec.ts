@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
-import { type App, resolveApp } from '../app/app.ts'
-import type { Gateway } from '../gateway/gateway.ts'
+import { toTime } from '../answers.ts'
+import { resolveApp } from '../app/app.ts'
+import { type Child, openChild, readChildWishes } from '../hand-over/child.ts'
 import { notAuthorized } from '../refresh/refresh.ts'
+import { say } from '../sentence.ts'
 import type { Cli, Command, Invocation } from './io.ts'
 import { usageError } from './usage.ts'
 import type { Start } from './windows-command.ts'
@@ -21,7 +23,7 @@ export const exec: Command = async (invocation) => {
   const { cli, operands } = invocation
   const [command] = operands
   if (command === undefined) throw usageError(cli.command, 'exec needs a command: exec -- CMD …')
-  const { environment, gateway } = await childEnvironment(invocation)
+  const { environment, gateway } = await open(invocation)
   try {
     const { file, args, verbatim } = await startOf(cli, [command, ...operands.slice(1)])
     const options = { stdio: 'inherit', env: environment, windowsVerbatimArguments: verbatim } as const
@@ -31,47 +33,24 @@ export const exec: Command = async (invocation) => {
   }
 }
 
-async function childEnvironment({
-  cli,
-  deps,
-  profile,
-  options,
-}: Invocation): Promise<{ environment: NodeJS.ProcessEnv; gateway: Gateway | null }> {
+async function open({ cli, deps, profile, options }: Invocation): Promise<Child> {
+  const wishes = readChildWishes(deps, {
+    for: options.for,
+    env: options.env,
+    noGateway: options['no-gateway'] ?? false,
+    needsGateway: false,
+  })
   const app = await resolveApp(deps, profile)
-  const { FEISHU_TOKEN_KEY: _, ...inherited } = cli.environment
-  const shared = { ...inherited, ...missingCredentials(app, inherited) }
-  if (options['no-gateway']) {
-    const { pullRecord, revealAccessToken } = await import('../hand-over/pull.ts')
-    const accessToken = revealAccessToken((await pullRecord(deps, profile)).record)
-    return { environment: { ...shared, ...credential(accessToken) }, gateway: null }
+  if (!wishes.direct && !(await deps.store.read(app.id)).tokenSet) {
+    const { said } = await notAuthorized(deps, app)
+    cli.stderr(say`${said} Its calls fail until somebody authorizes.\n`)
   }
-  const stored = await deps.store.read(app.id)
-  if (!stored.tokenSet)
-    cli.stderr(`${(await notAuthorized(deps, app)).message} Its calls fail until somebody authorizes.\n`)
-  const { openGateway } = await import('../hand-over/gateway.ts')
-  const gateway = await openGateway(deps, profile)
-  const environment = {
-    ...shared,
-    ...credential(gateway.key),
-    LARK_DOMAIN: gateway.origin,
-    FEISHU_OPEN_URL: gateway.origin,
-    FEISHU_TOKEN_GATEWAY: app.endpoints.open,
+  const child = await openChild(deps, { profile, inherited: cli.environment, wishes })
+  if (options.for !== undefined && child.goodUntil !== null) {
+    const until = toTime(child.goodUntil) ?? ''
+    cli.stderr(say`${options.for} gets the access token itself, which is good until ${until}.\n`)
   }
-  return { environment, gateway }
-}
-
-function credential(value: string): Record<string, string> {
-  return { USER_ACCESS_TOKEN: value, FEISHU_USER_ACCESS_TOKEN: value }
-}
-
-/** APP_ID and APP_SECRET as many programs name them; never a secret beside the id of another app. */
-function missingCredentials(app: App, inherited: NodeJS.ProcessEnv): Record<string, string> {
-  const { appId, appSecret } = app.client
-  if (inherited.APP_ID && inherited.APP_ID !== appId) return {}
-  const credentials: Record<string, string> = {}
-  if (!inherited.APP_ID) credentials.APP_ID = appId
-  if (!inherited.APP_SECRET) credentials.APP_SECRET = appSecret.reveal()
-  return credentials
+  return child
 }
 
 async function startOf(cli: Cli, words: [string, ...string[]]): Promise<Start> {

@@ -46,6 +46,8 @@ export type Options = {
   brand?: string
   'dry-run'?: boolean
   'no-gateway'?: boolean
+  for?: string
+  env?: string[]
   'move-to'?: string
   from?: string
   to?: string

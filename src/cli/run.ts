@@ -57,9 +57,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./logout.ts')).logoutCommand,
   },
   exec: {
-    usage: 'exec [--no-gateway] -- CMD …',
-    does: 'run a command with a credential in its environment that never goes stale',
-    options: ['no-gateway'],
+    usage: 'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
+    does:
+      'run a command with a credential in its environment that never goes stale;\n' +
+      '      --for: the variables of lark-mcp, lark-cli or feishu-cli;\n' +
+      '      --env: one more, with {token}, {origin}, {open_apis}, {app_id} or {brand} filled in',
+    options: ['no-gateway', 'for', 'env'],
     load: async () => (await import('./exec.ts')).exec,
   },
   deliver: {
@@ -137,17 +140,21 @@ const BOOLEANS = [
   'no-gateway',
 ] as const
 
-const STRINGS = ['profile', 'scope', 'app-id', 'brand', 'move-to', 'from', 'to'] as const
+const STRINGS = ['profile', 'scope', 'app-id', 'brand', 'move-to', 'from', 'to', 'for'] as const
+
+/** Given as often as one likes. */
+const LISTS = ['env'] as const
 
 const SHARED: (keyof Options)[] = ['profile', 'json', 'help', 'version']
 
 function parse(args: string[], command: string): { options: Options; operands: string[] } {
   const boolean = Object.fromEntries(BOOLEANS.map((name) => [name, { type: 'boolean' as const }]))
   const string = Object.fromEntries(STRINGS.map((name) => [name, { type: 'string' as const }]))
+  const list = Object.fromEntries(LISTS.map((name) => [name, { type: 'string' as const, multiple: true }]))
   try {
     const { values, positionals } = parseArgs({
       args,
-      options: { ...boolean, ...string },
+      options: { ...boolean, ...string, ...list },
       allowPositionals: true,
     })
     return { options: values as Options, operands: positionals }

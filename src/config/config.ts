@@ -62,7 +62,7 @@ function readApp(reader: SettingsReader, home: string): EnvironmentApp | null {
   const file = reader.text('FEISHU_APP_SECRET_FILE')
   // A setting that holds a bad value is not missing.
   if (reader.problems.length > known) return null
-  const secret = text ? new Secret(text) : file ? { file: expandHome(file, home) } : null
+  const secret = text ? new Secret(text) : file ? { file: expandHome(file, home) } : sameApp(reader, appId)
   if (!appId && !secret) return null
   if (!appId) reader.problems.push('FEISHU_APP_SECRET is set without FEISHU_APP_ID: set both')
   if (!secret) {
@@ -75,6 +75,12 @@ function readApp(reader: SettingsReader, home: string): EnvironmentApp | null {
     return null
   }
   return appId && secret ? { appId, secret } : null
+}
+
+/** Below `exec` the App Secret has its other name alone. */
+function sameApp(reader: SettingsReader, appId: string | null): Secret | null {
+  const secret = reader.foreignText('APP_SECRET')
+  return appId && secret && reader.foreignText('APP_ID') === appId ? new Secret(secret) : null
 }
 
 /** Other programs use these names too: only a pair that is surely Feishu's is taken. */

@@ -45,8 +45,13 @@ export async function openDeps(host: Host): Promise<Deps> {
   })
   const openStore = async (address: Secret | null): Promise<TokenStore> => {
     if (!address) return createFileStore({ directory: config.tokenDir, keys, now: clock.now })
-    const { openSharedStore } = await import('./shared-store.ts')
-    return openSharedStore(config, address, keys, clock.now)
+    const [{ openSharedStore }, { withPassword }] = await Promise.all([
+      import('./shared-store.ts'),
+      import('../store/postgres/address.ts'),
+    ])
+    // `pg` would read it by itself, but no helper program of ours is to inherit it.
+    const password = host.machine.environment.PGPASSWORD
+    return openSharedStore(config, withPassword(address, password), keys, clock.now)
   }
   let deliveries: Delivery[] = []
   return {

@@ -21,6 +21,9 @@ const NO_SENTENCE: readonly string[] = [
   'key --move-to keychain|file|env',
   'store init | store copy --from file|postgres|URL --to file|postgres|URL',
   'npx -y feishu-token-mcp',
+  'npx -y @larksuiteoapi/lark-mcp mcp --token-mode user_access_token',
+  'feishu-token-mcp exec --for … -- …',
+  'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
   // Words that the Chinese of the whole sentence does without.
   'approves again',
   'a target',

@@ -12,6 +12,7 @@ import type { Terminal } from '../../src/cli/io.ts'
 import { runCli } from '../../src/cli/run.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { parseTargets } from '../../src/delivery/targets.ts'
+import { PROGRAMS, type ProgramName, programLine } from '../../src/hand-over/programs.ts'
 import { PAGE_ERRORS } from '../../src/oauth/feishu-errors.ts'
 import { knownKinds } from '../delivery/home.ts'
 
@@ -134,6 +135,20 @@ describe('README', () => {
     const kinds = new Set(targets.map((target) => target.split(':')[0]))
     for (const kind of kinds) expect(readFileSync('docs/clients.md', 'utf8')).toContain(`\`${kind}`)
     expect([...kinds].sort()).toEqual(knownKinds().sort())
+  })
+
+  test('the lines for programs are those of the table, in every document', () => {
+    const lineOf = (name: string) => programLine(name as ProgramName)
+    const known = Object.keys(PROGRAMS).map(lineOf)
+    for (const path of ['README.md', 'docs/README.zh-CN.md', 'docs/clients.md']) {
+      const text = readFileSync(path, 'utf8')
+      const lines = quoted(text).filter((code) => code.includes('exec --for '))
+      expect(lines.filter((line) => !known.includes(line))).toEqual([])
+      expect(lines, path).toEqual(expect.arrayContaining(['lark-cli', 'feishu-cli'].map(lineOf)))
+      // A variable alone is no line for a program that has one.
+      expect(text).not.toMatch(/(?:LARKSUITE_CLI_|FEISHU_)USER_ACCESS_TOKEN=\$/)
+    }
+    expect(quoted(readFileSync('docs/clients.md', 'utf8'))).toEqual(expect.arrayContaining(known))
   })
 
   test('the rule for assistants has ten lines', () => {

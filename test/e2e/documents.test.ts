@@ -7,6 +7,7 @@ import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, type TestContext, test } from 'vitest'
+import { PROGRAMS, type ProgramName } from '../../src/hand-over/programs.ts'
 import { DOCUMENTS, inlineCommands, shellLines, typed } from '../support/document.ts'
 import { makeFolder } from '../support/folder.ts'
 import { HANGS_MS } from '../support/patience.ts'
@@ -29,6 +30,7 @@ const HERE = {
   sandbox: /^node scripts\/run\.mjs test\/feishu-sandbox\/serve\.ts /,
   setup: /^printf .* \| node dist\/main\.js setup /,
   openssl: /^openssl /,
+  exec: /^feishu-token-mcp exec /,
   pull: /\$\(feishu-token-mcp token\)/,
   vsCode: /^code --add-mcp /,
   profiles: /^feishu-token-mcp (setup|login|profile|refresh) /,
@@ -153,6 +155,23 @@ test.for(commands('pull'))('`%s` hands a valid token on', async (line, context) 
   }
   const typedLine = program === undefined ? `${line}; printf %s "$${variable}"` : line.replace(' …', '')
   expect((await type(typedLine, { env })) === token).toBe(true)
+})
+
+test.for(commands('exec'))('`%s` starts the program with what it reads', async (line) => {
+  const { stage, bin, env } = await setShell()
+  const server = await startServer(stage)
+  await authorize(stage, server)
+  // A stand-in for a program that is not ours: it says what it was given.
+  const [, program = ''] = / -- (\S+)/.exec(line) ?? []
+  writeFileSync(join(bin, program), `#!${process.execPath}\nconsole.log(JSON.stringify(process.env))\n`)
+  chmodSync(join(bin, program), 0o755)
+  const given = JSON.parse(await type(line.replace(' …', ''), { env }))
+  const [, name] = / --for (\S+)/.exec(line) ?? []
+  const preset = name === undefined ? {} : PROGRAMS[name as ProgramName].variables
+  const own = [...line.matchAll(/ --env '(\w+)=/g)].map(([, variable = '']) => variable)
+  const names = [...Object.keys(preset), ...own]
+  expect(names.length).toBeGreaterThan(0)
+  for (const variable of names) expect(given[variable], variable).toMatch(/^[^{}]+$/)
 })
 
 async function pullWithCurl(

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { authorize, run, type Stage, setStage, start, startServer } from '../support/program.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { authorize, PROGRAM, run, type Stage, setStage, start, startServer } from '../support/program.ts'
 
 /** A child that calls a protected API with what its environment holds, each time a line comes on stdin. */
 const CALLER = `
@@ -106,4 +108,77 @@ test('no token stands in the command line of exec or of its child', async () => 
   for (const secret of stage.sandbox.secrets()) expect(lines).not.toContain(secret)
   running.child.kill('SIGTERM')
   await running.end
+})
+
+test('a program that cannot use the gateway gets the token itself, and stderr says until when it is good', async () => {
+  const stage = await authorizedStage()
+  const print = 'process.stdout.write(JSON.stringify(process.env))'
+  const ended = await run(stage, ['exec', '--for', 'lark-cli', '--', process.execPath, '-e', print])
+  const env = JSON.parse(ended.stdout)
+  expect(stage.sandbox.inspect(env.LARKSUITE_CLI_USER_ACCESS_TOKEN)).toMatchObject({ status: 'live' })
+  expect(env.LARKSUITE_CLI_APP_ID).toBe(stage.sandbox.app.appId)
+  expect(ended.stderr).toMatch(/^lark-cli gets the access token itself, which is good until 20\d\d-\S+Z\.\n$/)
+})
+
+test('behind a proxy for all the gateway is reached directly, and the proxy sees nothing', async () => {
+  const stage = await authorizedStage()
+  const seen: string[] = []
+  const proxy = createServer((socket) => socket.on('data', (data) => seen.push(String(data))).end())
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  onTestFinished(() => void proxy.close())
+  const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const script =
+    'curl -sS -m 20 -H "Authorization: Bearer $USER_ACCESS_TOKEN" $LARK_DOMAIN/open-apis/authen/v1/user_info'
+  const env = {
+    HTTP_PROXY: address,
+    http_proxy: address,
+    ALL_PROXY: address,
+    all_proxy: address,
+    NO_PROXY: 'corp.example',
+  }
+  const ended = await run(stage, ['exec', '--', 'sh', '-c', script], { env })
+  expect(ended.stderr).toBe('')
+  expect(JSON.parse(ended.stdout)).toMatchObject({ code: 0 })
+  expect(seen).toEqual([])
+})
+
+test('a value with the token stands in no command line, and what stands in the command is left as it is', async () => {
+  const stage = await authorizedStage()
+  const script = "setInterval(() => {}, 1000); console.log('pid ' + process.pid + ' ' + process.argv[1])"
+  const args = [
+    'exec',
+    '--no-gateway',
+    '--env',
+    'MINE=Bearer {token}',
+    '--',
+    process.execPath,
+    '-e',
+    script,
+    '{token}',
+  ]
+  const running = start(stage, args)
+  const [, pid] = await running.written(/pid (\d+) \{token\}/)
+  const lines = [running.child.pid, pid].map((of) => readFileSync(`/proc/${of}/cmdline`, 'utf8')).join('\n')
+  for (const secret of stage.sandbox.secrets()) expect(lines).not.toContain(secret)
+  const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
+  const mine = /MINE=Bearer ([^\0]+)/.exec(environment)?.[1] ?? ''
+  expect(stage.sandbox.inspect(mine)).toMatchObject({ status: 'live' })
+  running.child.kill('SIGTERM')
+  await running.end
+})
+
+test.each([
+  [['--for', 'nobody', '--', 'true']],
+  [['--env', 'A={nothing}', '--', 'true']],
+  [['--env', 'A', '--', 'true']],
+])('%j is a usage error', async (args) => {
+  const ended = await run(await setStage(), ['exec', ...args])
+  expect(ended).toMatchObject({ code: 2, stdout: '' })
+})
+
+test('below exec this program itself finds the app by its other name', async () => {
+  const stage = await authorizedStage()
+  const ended = await run(stage, ['exec', '--', process.execPath, PROGRAM, 'status', '--json'])
+  expect(JSON.parse(ended.stdout)).toMatchObject({ status: 'valid', app_id: stage.sandbox.app.appId })
 })

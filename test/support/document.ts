@@ -34,7 +34,9 @@ export function inlineCommands(path: string): string[] {
   const prose = readFileSync(path, 'utf8').replace(/^```[\s\S]*?^```/gm, '')
   return [...prose.matchAll(/`([^`\n]+)`/g)]
     .map(([, code = '']) => code.replaceAll('\\|', '|'))
-    .filter((code) => /^(npm|npx|node|printf|openssl|curl|claude|codex|gemini) |\$\(/.test(code))
+    .filter((code) =>
+      /^(npm|npx|node|printf|openssl|curl|claude|codex|gemini|feishu-token-mcp exec) |\$\(/.test(code),
+    )
 }
 
 /** A line as somebody types it who has put the path of this clone in its place. */

@@ -1,11 +1,22 @@
 // The address of a database, `postgres://USER:PASSWORD@HOST/DATABASE?…`. It may hold a password: no text here shows it.
 
+import { Secret } from '../../secret.ts'
+
 /** The address as a URL; null: it is none. Without a host the database is reached through a Unix socket. */
 export function parseAddress(value: string): URL | null {
   if (!/^postgres(ql)?:\/\//.test(value)) return null
   const text = URL.canParse(value) ? value : value.replace('@/', '@localhost/')
   const url = URL.canParse(text) ? new URL(text) : null
   return url && url.pathname.length > 1 ? url : null
+}
+
+/** The address with a password from elsewhere, unless it has its own. */
+export function withPassword(address: Secret, password: string | undefined): Secret {
+  const url = parseAddress(address.reveal())
+  if (!url || !password || url.password || url.searchParams.has('password')) return address
+  // Not before the host, which an address of a socket lacks.
+  const text = address.reveal()
+  return new Secret(`${text}${text.includes('?') ? '&' : '?'}password=${encodeURIComponent(password)}`)
 }
 
 function hostOf(url: URL): string {
