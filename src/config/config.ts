@@ -4,6 +4,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
+import { expandPresets } from '../oauth/scope-presets.ts'
 import { APP_ID, type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { goesInTheClear, parseAddress } from '../store/postgres/address.ts'
@@ -25,6 +26,8 @@ export type Config = {
   fallbackApp: EnvironmentApp | null
   accountsUrl: string | null
   openUrl: string | null
+  /** The hosted MCP server; null: the brand's. */
+  mcpUrl: string | null
   tokenEndpoint: 'v2' | 'v3'
   redirectUri: string
   callbackListen: { host: string; port: number } | null
@@ -176,9 +179,9 @@ export function splitScopes(text: string): string[] {
   return withOfflineAccess(text.split(/[\s,，]+/).filter((scope) => scope !== ''))
 }
 
-/** The scopes without doubles, `offline_access` among them. */
+/** The scopes without doubles, presets spelled out, `offline_access` among them. */
 export function withOfflineAccess(scopes: readonly string[]): string[] {
-  return [...new Set([...scopes, 'offline_access'])]
+  return [...new Set([...expandPresets(scopes), 'offline_access'])]
 }
 
 const TLS_OFF =
@@ -243,6 +246,7 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
     fallbackApp: readFallbackApp(reader),
     accountsUrl: reader.origin('FEISHU_ACCOUNTS_URL'),
     openUrl: reader.origin('FEISHU_TOKEN_GATEWAY') ?? reader.origin('FEISHU_OPEN_URL'),
+    mcpUrl: reader.url('FEISHU_MCP_URL', null)?.href ?? null,
     tokenEndpoint: reader.oneOf('FEISHU_TOKEN_ENDPOINT', ['v2', 'v3'], 'v2'),
     redirectUri: reader.text('FEISHU_REDIRECT_URI') ?? DEFAULT_REDIRECT_URI,
     callbackListen,

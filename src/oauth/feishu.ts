@@ -43,6 +43,11 @@ export function endpointsOf(
   }
 }
 
+/** The MCP server that Feishu hosts for a brand; one that the settings name wins. */
+export function hostedMcpUrl(brand: 'feishu' | 'lark', mcpUrl: string | null): string {
+  return mcpUrl ?? `https://mcp.${HOSTS[brand].site}/mcp`
+}
+
 /** The developer console's page for redirect URLs and for the refresh switch of one app. */
 export function redirectSettingsUrl(open: string, appId: string): string {
   return `${open}/app/${encodeURIComponent(appId)}/safe`

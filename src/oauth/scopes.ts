@@ -2,6 +2,7 @@
 // Source of the names: the API reference of open.feishu.cn ("docs", "im-v1 message") and the console's permission list.
 
 import { CodedError } from '../errors.ts'
+import { PRESET_NAMES, presetScopes } from './scope-presets.ts'
 
 /** The largest list Feishu takes in one request (page "obtain OAuth code", 2026-08); Lark's page still says 50. */
 const MAX_SCOPES = 200
@@ -25,6 +26,7 @@ const APP_ONLY: Readonly<Record<string, string>> = {
 
 /** Names known to exist for user identity; any other well-formed name is passed on with a warning. */
 const KNOWN = new Set([
+  ...presetScopes(),
   'auth:user.id:read',
   'contact:user.base:readonly',
   'contact:user.email:readonly',
@@ -80,6 +82,11 @@ export function checkScopes(scopes: readonly string[]): string[] {
 
 function checkScope(scope: string): void {
   const shown = JSON.stringify(scope.slice(0, 80).replace(/[^\x20-\x7e]/g, '?'))
+  if (scope.startsWith('@')) {
+    throw new CodedError('scope_unknown', `There is no scope preset ${shown}.`, {
+      nextStep: `The presets are ${PRESET_NAMES.join(' and ')}; any other scope is written as in the developer console.`,
+    })
+  }
   const right = MISTAKEN[scope]
   if (right !== undefined) {
     throw new CodedError('scope_unknown', `The scope ${shown} does not exist: did you mean ${right}?`, {

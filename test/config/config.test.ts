@@ -34,6 +34,7 @@ test('nothing set is enough', () => {
     fallbackApp: null,
     accountsUrl: null,
     openUrl: null,
+    mcpUrl: null,
     tokenEndpoint: 'v2',
     redirectUri: 'http://localhost:9000/callback',
     callbackListen: null,
@@ -287,6 +288,23 @@ test('the host that a gateway stands before wins over FEISHU_OPEN_URL', () => {
 test('TLS that is switched off is called out', () => {
   expect(read({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }).warnings.join()).toContain('NODE_EXTRA_CA_CERTS')
   expect(read({ NODE_TLS_REJECT_UNAUTHORIZED: '1' }).warnings).toEqual([])
+})
+
+test('a preset among the scopes is spelled out', () => {
+  const { scopes } = read({ FEISHU_SCOPES: 'docx:document @hosted-mcp' })
+  expect(scopes).toContain('docx:document:create')
+  expect(scopes.filter((scope) => scope.startsWith('@') || scope === 'offline_access')).toEqual([
+    'offline_access',
+  ])
+})
+
+test('the hosted MCP server is an https address, or http on loopback', () => {
+  expect(read({}).mcpUrl).toBe(null)
+  expect(read({ FEISHU_MCP_URL: 'https://mcp.example.com/mcp?a=b' }).mcpUrl).toBe(
+    'https://mcp.example.com/mcp?a=b',
+  )
+  expect(read({ FEISHU_MCP_URL: 'http://127.0.0.1:9/mcp' }).mcpUrl).toBe('http://127.0.0.1:9/mcp')
+  expect(() => read({ FEISHU_MCP_URL: 'http://mcp.example.com/mcp' })).toThrow('must be https')
 })
 
 test.each<[string, string[]]>([

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   endpointsOf,
+  hostedMcpUrl,
   redirectSettingsUrl,
   scopeSettingsUrl,
   trustedUrl,
@@ -37,6 +38,12 @@ describe('the endpoints', () => {
     const own = { accountsUrl: 'https://accounts.example.com', openUrl: 'https://open.example.com' }
     expect(JSON.stringify(endpointsOf('feishu', own))).not.toContain('feishu.cn')
   })
+})
+
+test('the hosted MCP server is that of the brand, or the one that the settings name', () => {
+  expect(hostedMcpUrl('feishu', null)).toBe('https://mcp.feishu.cn/mcp')
+  expect(hostedMcpUrl('lark', null)).toBe('https://mcp.larksuite.com/mcp')
+  expect(hostedMcpUrl('lark', 'http://127.0.0.1:9/mcp')).toBe('http://127.0.0.1:9/mcp')
 })
 
 test('the console pages name this very app, and scopes with commas', () => {

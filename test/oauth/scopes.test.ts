@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DEFAULT_SCOPES } from '../../src/config/config.ts'
 import { CodedError } from '../../src/errors.ts'
+import { expandPresets } from '../../src/oauth/scope-presets.ts'
 import { checkScopes } from '../../src/oauth/scopes.ts'
 import { failureOf } from '../support/failure.ts'
 
@@ -19,9 +20,16 @@ test.each([
   expect(checkScopes([scope])).toEqual([])
 })
 
+test.each(['@hosted-mcp', '@lark-mcp'])('%s stands for scopes that are known, in its place', (preset) => {
+  const scopes = expandPresets(['a:b', preset, 'c:d'])
+  expect(scopes.length).toBeGreaterThan(8)
+  expect([scopes[0], scopes.at(-1)]).toEqual(['a:b', 'c:d'])
+  expect(checkScopes(scopes.slice(1, -1))).toEqual([])
+})
+
 test('a well-formed name that is not known is named and not refused', () => {
-  expect(checkScopes(['docx:document', 'search:docs:read', 'a.b:c_d:e9'])).toEqual([
-    'search:docs:read',
+  expect(checkScopes(['docx:document', 'search:docs:write', 'a.b:c_d:e9'])).toEqual([
+    'search:docs:write',
     'a.b:c_d:e9',
   ])
 })
@@ -36,6 +44,12 @@ describe('a name that is sure to fail', () => {
     expect(error.code).toBe('scope_unknown')
     expect(error.message).toContain(`did you mean ${right}?`)
     expect(error.nextStep).toContain(right)
+  })
+
+  test('a preset that does not exist is answered with those that do', async () => {
+    const error = await failureOf(() => checkScopes(['@hosted']))
+    expect(error.code).toBe('scope_unknown')
+    expect(error.nextStep).toContain('@hosted-mcp and @lark-mcp')
   })
 
   test('because only apps hold it is answered with what a person asks for', async () => {
