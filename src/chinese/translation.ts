@@ -5,6 +5,7 @@
 import { FEISHU_ERRORS, feishuError } from '../oauth/feishu-errors.ts'
 import { CHECKS } from './checks.ts'
 import { COMMANDS } from './commands.ts'
+import { CONNECT } from './connect.ts'
 import { DATABASE } from './database.ts'
 import { DELIVERY } from './delivery.ts'
 import { FEISHU } from './feishu.ts'
@@ -58,6 +59,7 @@ const NEEDLESS_BLANK = new RegExp(
 export const TABLES: readonly Table[] = [
   COMMANDS,
   SETTINGS,
+  CONNECT,
   FEISHU,
   STORE,
   DATABASE,

@@ -2,6 +2,7 @@
 // Source of the names: the API reference of open.feishu.cn ("docs", "im-v1 message") and the console's permission list.
 
 import { CodedError } from '../errors.ts'
+import { say } from '../sentence.ts'
 import { PRESET_NAMES, presetScopes } from './scope-presets.ts'
 
 /** The largest list Feishu takes in one request (page "obtain OAuth code", 2026-08); Lark's page still says 50. */
@@ -83,8 +84,8 @@ export function checkScopes(scopes: readonly string[]): string[] {
 function checkScope(scope: string): void {
   const shown = JSON.stringify(scope.slice(0, 80).replace(/[^\x20-\x7e]/g, '?'))
   if (scope.startsWith('@')) {
-    throw new CodedError('scope_unknown', `There is no scope preset ${shown}.`, {
-      nextStep: `The presets are ${PRESET_NAMES.join(' and ')}; any other scope is written as in the developer console.`,
+    throw new CodedError('scope_unknown', say`There is no scope preset ${shown}.`, {
+      nextStep: say`Use ${PRESET_NAMES.join(', ')}, or scopes as in the developer console.`,
     })
   }
   const right = MISTAKEN[scope]

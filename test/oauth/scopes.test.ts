@@ -49,7 +49,7 @@ describe('a name that is sure to fail', () => {
   test('a preset that does not exist is answered with those that do', async () => {
     const error = await failureOf(() => checkScopes(['@hosted']))
     expect(error.code).toBe('scope_unknown')
-    expect(error.nextStep).toContain('@hosted-mcp and @lark-mcp')
+    expect(error.nextStep).toContain('@hosted-mcp, @lark-mcp')
   })
 
   test('because only apps hold it is answered with what a person asks for', async () => {
