@@ -9,8 +9,14 @@ export default defineConfig({
     // What never comes is told as such, not as a test that ran out of time.
     expect: { poll: { timeout: HANGS_MS / 2, interval: 20 } },
     maxWorkers: availableParallelism(),
+    reporters: ['default', './test/support/skips.ts'],
     projects: [
-      { extends: true, test: { name: 'suite', include: ['test/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'suite', include: ['test/**/*.test.ts'], exclude: ['**/*.long.test.ts'] },
+      },
+      // Crowds, databases that fail, packages, other people's programs: what would make `npm test` take minutes more.
+      { extends: true, test: { name: 'long', include: ['test/**/*.long.test.ts'] } },
       // Minutes: each fault at a sample of the calls.
       { extends: true, test: { name: 'faults', include: ['test/faults/*.faults.ts'], testTimeout: 300_000 } },
       // Long: each fault at every call. Its figures are to be its own, so one file at a time.

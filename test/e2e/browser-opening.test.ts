@@ -5,8 +5,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fakeBrowser } from '../support/fake-browser.ts'
+import { testIf } from '../support/needs.ts'
 import { approve, type Environment, PROGRAM, setStage, startServer, visit } from '../support/program.ts'
-import { HAS_TMUX, openTerminal } from '../support/terminal.ts'
+import { NO_TMUX, openTerminal } from '../support/terminal.ts'
 import { makeWsl, NO_WSL } from '../support/wsl.ts'
 
 test('the browser gets one argument, the link, and no secret', async () => {
@@ -59,7 +60,7 @@ test('over SSH the paste comes first, and works', async () => {
   expect((await server.call('start_authorization', { callback_url: location })).data.status).toBe('succeeded')
 })
 
-test.skipIf(!HAS_TMUX)('at a terminal over SSH, login takes the address that is pasted', async () => {
+testIf(NO_TMUX)('at a terminal over SSH, login takes the address that is pasted', async () => {
   const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm' } })
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
@@ -75,7 +76,7 @@ test.skipIf(!HAS_TMUX)('at a terminal over SSH, login takes the address that is 
   expect(stage.sandbox.ledger.filter(({ kind }) => kind === 'code')).toHaveLength(1)
 })
 
-test.skipIf(!HAS_TMUX)('Ctrl-C while the address is awaited cancels the login', async () => {
+testIf(NO_TMUX)('Ctrl-C while the address is awaited cancels the login', async () => {
   const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm' } })
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   await terminal.seen(/paste the address/)
@@ -83,7 +84,7 @@ test.skipIf(!HAS_TMUX)('Ctrl-C while the address is awaited cancels the login', 
   await terminal.seen(/The authorization was cancelled[\s\S]*ended with 4/)
 })
 
-test.skipIf(!HAS_TMUX)('at a terminal over SSH with the port forwarded, nobody has to paste', async () => {
+testIf(NO_TMUX)('at a terminal over SSH with the port forwarded, nobody has to paste', async () => {
   const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm' } })
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
@@ -118,25 +119,22 @@ test('Codex keeps the display from us: the answer says what to add, and with it 
   expect(await browser.argv()).toEqual([opened.data.authorization_url])
 })
 
-test.skipIf(NO_WSL !== null)(
-  'under WSL the browser of Windows opens, whatever variables the client hands on',
-  async () => {
-    const stage = await setStage()
-    const wsl = makeWsl(stage)
-    const server = await startServer(stage, { node: wsl.node })
-    const started = await server.call('start_authorization')
-    expect(started.data).toMatchObject({ status: 'pending', browser_opened: true })
-    // The PowerShell here does not end before the test does.
-    const url = String(started.data.authorization_url)
-    // One argument, in quotes that PowerShell takes literally.
-    expect(await wsl.command()).toMatch(/Start ["'`]+http[^"'`]+["'`]+$/)
-    expect(await wsl.command()).toContain(url)
-    await approve(stage, url)
-    expect((await server.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
-  },
-)
+testIf(NO_WSL)('under WSL the browser of Windows opens, whatever variables the client hands on', async () => {
+  const stage = await setStage()
+  const wsl = makeWsl(stage)
+  const server = await startServer(stage, { node: wsl.node })
+  const started = await server.call('start_authorization')
+  expect(started.data).toMatchObject({ status: 'pending', browser_opened: true })
+  // The PowerShell here does not end before the test does.
+  const url = String(started.data.authorization_url)
+  // One argument, in quotes that PowerShell takes literally.
+  expect(await wsl.command()).toMatch(/Start ["'`]+http[^"'`]+["'`]+$/)
+  expect(await wsl.command()).toContain(url)
+  await approve(stage, url)
+  expect((await server.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
+})
 
-test.skipIf(!HAS_TMUX)('setup over SSH ends with the paste', async () => {
+testIf(NO_TMUX)('setup over SSH ends with the paste', async () => {
   const env = { ...SSH, FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' }
   const stage = await setStage({ env })
   const { appId, appSecret } = stage.sandbox.app

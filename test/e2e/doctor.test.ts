@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
 import { checkText } from '../support/invariants.ts'
+import { testIf } from '../support/needs.ts'
 import {
   approve,
   type Environment,
@@ -222,16 +223,19 @@ test('a store whose key is missing, and one that is damaged, are told apart and 
   expect(readFileSync(record, 'utf8')).toBe(damaged)
 })
 
-test.skipIf(process.platform === 'win32')('what others could read is named', async () => {
-  const stage = await loggedInStage()
-  chmodSync(stage.tokenDir, 0o755)
-  const folder = join(stage.tokenDir, 'key')
-  const key = join(folder, readdirSync(folder)[0] ?? '')
-  chmodSync(key, 0o644)
-  const { store } = (await doctor(stage)).checks
-  expect(store).toMatchObject({ status: 'warn', hint: expect.stringContaining('chmod') })
-  expect(store?.message).toContain(`${stage.tokenDir}, ${key}`)
-})
+testIf(process.platform === 'win32' ? 'Windows has no modes' : null)(
+  'what others could read is named',
+  async () => {
+    const stage = await loggedInStage()
+    chmodSync(stage.tokenDir, 0o755)
+    const folder = join(stage.tokenDir, 'key')
+    const key = join(folder, readdirSync(folder)[0] ?? '')
+    chmodSync(key, 0o644)
+    const { store } = (await doctor(stage)).checks
+    expect(store).toMatchObject({ status: 'warn', hint: expect.stringContaining('chmod') })
+    expect(store?.message).toContain(`${stage.tokenDir}, ${key}`)
+  },
+)
 
 test('a store that cannot be in its place fails, and stops no other check', async () => {
   const stage = await stageOf()

@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/files/file-store.ts'
 import { createKeys } from '../../src/store/key.ts'
 import { crashAtEveryChange } from '../support/crash.ts'
 import { NO_SESSION, type Session, startSession } from '../support/keychain.ts'
+import { describeIf } from '../support/needs.ts'
 import {
   authorize,
   type Environment,
@@ -198,87 +199,84 @@ test('without a bus, auto keeps the key in a file, and keychain makes the key un
   })
 })
 
-describe.skipIf(NO_SESSION !== null)(
-  `with gnome-keyring${NO_SESSION ? ` (SKIPPED: ${NO_SESSION})` : ''}`,
-  () => {
-    const bus = (session: Session) => ({ DBUS_SESSION_BUS_ADDRESS: `unix:path=${session.socket}` })
+describeIf(NO_SESSION)('with gnome-keyring', () => {
+  const bus = (session: Session) => ({ DBUS_SESSION_BUS_ADDRESS: `unix:path=${session.socket}` })
 
-    test('a new store keeps its key in a keychain that works, and the next process finds it there', async () => {
-      const session = await startSession()
-      await session.startKeyring()
-      const stage = await setStage({ env: { ...bus(session), FEISHU_TOKEN_KEY_SOURCE: 'auto' } })
-      const { sandbox } = stage
-      const path = join(stage.home, 'token.json')
-      writeFileSync(path, JSON.stringify(sandbox.issue()))
-      expect((await run(stage, ['import', path])).code).toBe(0)
-      expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'keychain' })
-      expect(keyFiles(stage)).toEqual([])
-      expect((await run(stage, ['refresh', '--force'])).code).toBe(0)
-      expect(presentations(stage)).toBe(1)
+  test('a new store keeps its key in a keychain that works, and the next process finds it there', async () => {
+    const session = await startSession()
+    await session.startKeyring()
+    const stage = await setStage({ env: { ...bus(session), FEISHU_TOKEN_KEY_SOURCE: 'auto' } })
+    const { sandbox } = stage
+    const path = join(stage.home, 'token.json')
+    writeFileSync(path, JSON.stringify(sandbox.issue()))
+    expect((await run(stage, ['import', path])).code).toBe(0)
+    expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'keychain' })
+    expect(keyFiles(stage)).toEqual([])
+    expect((await run(stage, ['refresh', '--force'])).code).toBe(0)
+    expect(presentations(stage)).toBe(1)
+  })
+
+  test('a locked keychain makes the store unreadable: no new key, no new authorization, no byte changed', async () => {
+    const session = await startSession()
+    await session.startKeyring()
+    const stage = await storedStage(['default'])
+    stage.env = { ...stage.env, ...bus(session) }
+    const moved = await run(stage, ['key', '--move-to', 'keychain', '--json'])
+    expect(JSON.parse(moved.stdout)).toMatchObject({
+      status: 'moved',
+      key_source: 'keychain',
+      old_keys_removed: true,
     })
+    expect(keyFiles(stage)).toEqual([])
+    await session.lock()
 
-    test('a locked keychain makes the store unreadable: no new key, no new authorization, no byte changed', async () => {
-      const session = await startSession()
-      await session.startKeyring()
-      const stage = await storedStage(['default'])
-      stage.env = { ...stage.env, ...bus(session) }
-      const moved = await run(stage, ['key', '--move-to', 'keychain', '--json'])
-      expect(JSON.parse(moved.stdout)).toMatchObject({
-        status: 'moved',
-        key_source: 'keychain',
-        old_keys_removed: true,
-      })
-      expect(keyFiles(stage)).toEqual([])
-      await session.lock()
+    const record = join(stage.tokenDir, 'store', `feishu-${stage.sandbox.app.appId}-default.json`)
+    const before = { bytes: readFileSync(record), at: statSync(record).mtimeMs }
+    const server = await startServer(stage)
+    const status = await server.call('token_status')
+    expect(status.data).toMatchObject({ status: 'store_unreadable', key_source: 'keychain' })
+    expect(status.data.warnings).toEqual([expect.stringMatching(/keychain is locked/)])
+    for (const [tool, args] of [
+      ['start_authorization', { open_browser: false }],
+      ['refresh_token', { force: true }],
+    ] as const) {
+      const refused = await server.call(tool, args)
+      expect(refused.isError).toBe(true)
+      expect(refused.text).toMatch(/keychain is locked.*code=key_unavailable recovery=fix_config\]$/s)
+    }
+    expect({ bytes: readFileSync(record), at: statSync(record).mtimeMs }).toEqual(before)
+    expect(keyFiles(stage)).toEqual([])
+    expect(presentations(stage)).toBe(0)
+  })
 
-      const record = join(stage.tokenDir, 'store', `feishu-${stage.sandbox.app.appId}-default.json`)
-      const before = { bytes: readFileSync(record), at: statSync(record).mtimeMs }
-      const server = await startServer(stage)
-      const status = await server.call('token_status')
-      expect(status.data).toMatchObject({ status: 'store_unreadable', key_source: 'keychain' })
-      expect(status.data.warnings).toEqual([expect.stringMatching(/keychain is locked/)])
-      for (const [tool, args] of [
-        ['start_authorization', { open_browser: false }],
-        ['refresh_token', { force: true }],
-      ] as const) {
-        const refused = await server.call(tool, args)
-        expect(refused.isError).toBe(true)
-        expect(refused.text).toMatch(/keychain is locked.*code=key_unavailable recovery=fix_config\]$/s)
-      }
-      expect({ bytes: readFileSync(record), at: statSync(record).mtimeMs }).toEqual(before)
-      expect(keyFiles(stage)).toEqual([])
-      expect(presentations(stage)).toBe(0)
+  test('a hung keychain is told from a locked one', async () => {
+    const session = await startSession()
+    const keyring = await session.startKeyring()
+    const stage = await storedStage(['default'])
+    stage.env = { ...stage.env, ...bus(session) }
+    expect((await run(stage, ['key', '--move-to', 'keychain'])).code).toBe(0)
+    keyring.kill('SIGSTOP')
+    const status = await statusOf(stage, 'default')
+    expect(status).toMatchObject({
+      status: 'store_unreadable',
+      warnings: [expect.stringMatching(/did not answer/)],
     })
+    keyring.kill('SIGCONT')
+    expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'keychain' })
+  })
 
-    test('a hung keychain is told from a locked one', async () => {
-      const session = await startSession()
-      const keyring = await session.startKeyring()
-      const stage = await storedStage(['default'])
-      stage.env = { ...stage.env, ...bus(session) }
-      expect((await run(stage, ['key', '--move-to', 'keychain'])).code).toBe(0)
-      keyring.kill('SIGSTOP')
-      const status = await statusOf(stage, 'default')
-      expect(status).toMatchObject({
-        status: 'store_unreadable',
-        warnings: [expect.stringMatching(/did not answer/)],
-      })
-      keyring.kill('SIGCONT')
-      expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'keychain' })
-    })
-
-    test('the key moves out of the keychain again, and is gone from there', async () => {
-      const session = await startSession()
-      await session.startKeyring()
-      const stage = await storedStage(['default'])
-      stage.env = { ...stage.env, ...bus(session) }
-      await run(stage, ['key', '--move-to', 'keychain'])
-      const back = await run(stage, ['key', '--move-to', 'file', '--json'])
-      expect(JSON.parse(back.stdout)).toMatchObject({ moved_from: ['keychain'], old_keys_removed: true })
-      await session.lock()
-      expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'file' })
-    })
-  },
-)
+  test('the key moves out of the keychain again, and is gone from there', async () => {
+    const session = await startSession()
+    await session.startKeyring()
+    const stage = await storedStage(['default'])
+    stage.env = { ...stage.env, ...bus(session) }
+    await run(stage, ['key', '--move-to', 'keychain'])
+    const back = await run(stage, ['key', '--move-to', 'file', '--json'])
+    expect(JSON.parse(back.stdout)).toMatchObject({ moved_from: ['keychain'], old_keys_removed: true })
+    await session.lock()
+    expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'file' })
+  })
+})
 
 test('credentials whose key is lost name a way that leads to a login', async () => {
   const stage = await setStage()

@@ -2,11 +2,12 @@
 
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
 import { fakeBrowser } from '../support/fake-browser.ts'
+import { testIf } from '../support/needs.ts'
 import { approve, run, type Stage, setStage, startServer } from '../support/program.ts'
-import { HAS_TMUX, openTerminal } from '../support/terminal.ts'
+import { NO_TMUX, openTerminal } from '../support/terminal.ts'
 
 const README = readFileSync('README.md', 'utf8')
 
@@ -30,7 +31,7 @@ async function clickApprove(stage: Stage, url: string): Promise<void> {
   expect(await tab.locator('h1').textContent()).toBe('Authorization complete')
 }
 
-test.skipIf(!HAS_TMUX)('the README alone leads to a working token, by setup, in one go', async () => {
+testIf(NO_TMUX)('the README alone leads to a working token, by setup, in one go', async () => {
   // No app and no client yet; the sandbox stands where Feishu would.
   const stage = await setStage({
     env: { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' },

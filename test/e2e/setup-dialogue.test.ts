@@ -3,8 +3,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { testIf } from '../support/needs.ts'
 import { approve, PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
-import { HAS_TMUX, openTerminal, type Terminal } from '../support/terminal.ts'
+import { NO_TMUX, openTerminal, type Terminal } from '../support/terminal.ts'
 
 const env = { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' }
 const knobs = { deviceIntervalMs: 1_000 }
@@ -28,7 +29,7 @@ function read(stage: Stage, file: string): string {
   return readFileSync(join(stage.home, file), 'utf8')
 }
 
-test.skipIf(!HAS_TMUX)('at a terminal, setup leads from nothing to a working token', async () => {
+testIf(NO_TMUX)('at a terminal, setup leads from nothing to a working token', async () => {
   const stage = await setStage({ env, knobs })
   const { appId, appSecret } = stage.sandbox.app
   installClients(stage)
@@ -83,7 +84,7 @@ test.skipIf(!HAS_TMUX)('at a terminal, setup leads from nothing to a working tok
   expect((await server.call('token_status')).data).toMatchObject({ status: 'valid', app_id: appId })
 })
 
-test.skipIf(!HAS_TMUX)('at a terminal, an app that Feishu makes needs no console', async () => {
+testIf(NO_TMUX)('at a terminal, an app that Feishu makes needs no console', async () => {
   const stage = await setStage({ env, knobs })
   const terminal = openSetup(stage)
   await terminal.seen(/Which way\? \[1\] /)
@@ -97,7 +98,7 @@ test.skipIf(!HAS_TMUX)('at a terminal, an app that Feishu makes needs no console
   expect(terminal.answer()).toMatchObject({ status: 'valid', generation: 1 })
 })
 
-test.skipIf(!HAS_TMUX)('Ctrl-C after the login leaves the clients alone and the login as it is', async () => {
+testIf(NO_TMUX)('Ctrl-C after the login leaves the clients alone and the login as it is', async () => {
   const stage = await setStage({ env, knobs })
   installClients(stage)
   const terminal = openSetup(stage)
@@ -114,29 +115,26 @@ test.skipIf(!HAS_TMUX)('Ctrl-C after the login leaves the clients alone and the 
   expect(read(stage, '.claude.json')).not.toContain('feishu-token')
 })
 
-test.skipIf(!HAS_TMUX)(
-  'after a denial the console is offered, and Ctrl-C leaves a sane terminal',
-  async () => {
-    const stage = await setStage({ env, knobs })
-    const terminal = openSetup(stage)
-    await terminal.seen(/Which way\? \[1\] /)
-    terminal.type('2')
-    const [, code = ''] = await terminal.seen(/\(code ([A-Z0-9]{4}-[A-Z0-9]{4})\)/)
-    await stage.sandbox.denyDevice(code)
-    await terminal.seen(/declined[\s\S]*developer console instead \([\s\S]*\[feishu\] /)
-    terminal.type('lark')
-    await terminal.seen(/App ID \(cli_…\): /)
-    terminal.type('cli_a1')
-    await terminal.seen(/App Secret \(does not show\): /)
-    terminal.press('C-c')
-    const [ended] = await terminal.seen(/ended with 2[\s\S]*icanon[\s\S]*echo /)
-    expect(ended).not.toMatch(/-icanon|-echo\b/)
-    expect(terminal.answer()).toMatchObject({ error: { code: 'config_invalid' } })
-    expect(existsSync(join(stage.tokenDir, 'app.json'))).toBe(false)
-  },
-)
+testIf(NO_TMUX)('after a denial the console is offered, and Ctrl-C leaves a sane terminal', async () => {
+  const stage = await setStage({ env, knobs })
+  const terminal = openSetup(stage)
+  await terminal.seen(/Which way\? \[1\] /)
+  terminal.type('2')
+  const [, code = ''] = await terminal.seen(/\(code ([A-Z0-9]{4}-[A-Z0-9]{4})\)/)
+  await stage.sandbox.denyDevice(code)
+  await terminal.seen(/declined[\s\S]*developer console instead \([\s\S]*\[feishu\] /)
+  terminal.type('lark')
+  await terminal.seen(/App ID \(cli_…\): /)
+  terminal.type('cli_a1')
+  await terminal.seen(/App Secret \(does not show\): /)
+  terminal.press('C-c')
+  const [ended] = await terminal.seen(/ended with 2[\s\S]*icanon[\s\S]*echo /)
+  expect(ended).not.toMatch(/-icanon|-echo\b/)
+  expect(terminal.answer()).toMatchObject({ error: { code: 'config_invalid' } })
+  expect(existsSync(join(stage.tokenDir, 'app.json'))).toBe(false)
+})
 
-test.skipIf(!HAS_TMUX)('an app that is there already stays unless the person wants another', async () => {
+testIf(NO_TMUX)('an app that is there already stays unless the person wants another', async () => {
   const stage = await setStage({ env, knobs })
   const { appId, appSecret } = stage.sandbox.app
   const given = ['setup', '--app-id', appId, '--app-secret-stdin']
@@ -150,7 +148,7 @@ test.skipIf(!HAS_TMUX)('an app that is there already stays unless the person wan
   expect(terminal.answer()).toMatchObject({ status: 'not_authorized', app_id: appId })
 })
 
-test.skipIf(!HAS_TMUX)('at a terminal of people who read Chinese, setup asks in Chinese', async () => {
+testIf(NO_TMUX)('at a terminal of people who read Chinese, setup asks in Chinese', async () => {
   const stage = await setStage({ env: { ...env, FEISHU_LANG: 'zh' }, knobs })
   const { appId, appSecret } = stage.sandbox.app
   installClients(stage)

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { testIf } from '../support/needs.ts'
 import { HANGS_MS } from '../support/patience.ts'
 import { type Environment, PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
 
@@ -42,7 +43,7 @@ test('a user without a home is asked for FEISHU_TOKEN_DIR, and served with it', 
   expect(served.code).toBe(3)
 })
 
-test.skipIf(process.platform !== 'linux')(
+testIf(process.platform === 'linux' ? null : 'a folder under /proc: Linux')(
   'a folder that takes no new one is told, not tried for ever',
   async () => {
     const stage = await setStage()

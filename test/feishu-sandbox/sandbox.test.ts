@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { expect, test } from 'vitest'
+import { testIf } from '../support/needs.ts'
 import { authorizationUrl, refresh } from './client.ts'
 import { startSandbox } from './sandbox.ts'
 
@@ -55,41 +56,43 @@ test('thousands of refreshes do not slow the token endpoint down', async () => {
 
 // Node cannot make a certificate by itself.
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
-if (!hasOpenssl) console.warn('SKIPPED: https sandbox; install openssl to run it.')
 
-test.skipIf(!hasOpenssl)('with a certificate the sandbox speaks https', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'feishu-sandbox-'))
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '1',
-      '-subj',
-      '/CN=127.0.0.1',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-    ],
-    { stdio: 'ignore' },
-  )
-  const sandbox = await startSandbox({
-    tls: { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') },
-  })
-  rmSync(folder, { recursive: true })
-  expect(sandbox.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
-  expect(await sandbox.approve(authorizationUrl(sandbox))).toContain('code=')
-  sandbox.faults.next({ kind: 'reset', when: 'after_processing' })
-  const { refresh_token } = sandbox.issue()
-  await expect(refresh(sandbox, refresh_token)).rejects.toThrow()
-  expect(sandbox.inspect(String(refresh_token))?.status).toBe('used')
-  await sandbox.close()
-})
+testIf(hasOpenssl ? null : 'no openssl: install it')(
+  'with a certificate the sandbox speaks https',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'feishu-sandbox-'))
+    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+    execFileSync(
+      'openssl',
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:prime256v1',
+        '-nodes',
+        '-days',
+        '1',
+        '-subj',
+        '/CN=127.0.0.1',
+        '-keyout',
+        key,
+        '-out',
+        cert,
+      ],
+      { stdio: 'ignore' },
+    )
+    const sandbox = await startSandbox({
+      tls: { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') },
+    })
+    rmSync(folder, { recursive: true })
+    expect(sandbox.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
+    expect(await sandbox.approve(authorizationUrl(sandbox))).toContain('code=')
+    sandbox.faults.next({ kind: 'reset', when: 'after_processing' })
+    const { refresh_token } = sandbox.issue()
+    await expect(refresh(sandbox, refresh_token)).rejects.toThrow()
+    expect(sandbox.inspect(String(refresh_token))?.status).toBe('used')
+    await sandbox.close()
+  },
+)

@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { createKeychain, type Keychain, type KeychainOptions } from '../../src/store/keychain.ts'
 import { NO_SESSION, type Session, startSession } from '../support/keychain.ts'
+import { describeIf } from '../support/needs.ts'
 import { HANGS_MS } from '../support/patience.ts'
 
 const VALUE = Buffer.alloc(32, 7).toString('base64')
@@ -40,94 +41,91 @@ async function childThat(code: string): Promise<string> {
   return path
 }
 
-describe.skipIf(NO_SESSION !== null)(
-  `with gnome-keyring${NO_SESSION ? ` (SKIPPED: ${NO_SESSION})` : ''}`,
-  () => {
-    test('an unlocked keychain keeps an entry, gives it back, and removes it', async () => {
+describeIf(NO_SESSION)('with gnome-keyring', () => {
+  test('an unlocked keychain keeps an entry, gives it back, and removes it', async () => {
+    const session = await startSession()
+    await session.startKeyring()
+    const keychain = inSession(session)
+    expect(keychain.mayExist()).toBe(true)
+    expect(await keychain.read('a')).toBeNull()
+    await keychain.keep('a', VALUE)
+    await keychain.keep('b', VALUE.toLowerCase())
+    expect(await keychain.read('a')).toBe(VALUE)
+    expect(await keychain.read('b')).toBe(VALUE.toLowerCase())
+    await keychain.remove('a')
+    expect(await keychain.read('a')).toBeNull()
+    expect(leftovers(session)).toEqual([])
+  })
+
+  test('a bus that the client did not name is found where it usually is', async () => {
+    const session = await startSession()
+    await session.startKeyring()
+    const { DBUS_SESSION_BUS_ADDRESS: _, ...environment } = session.environment
+    const keychain = keychainOf({ environment, usualBus: session.socket })
+    await keychain.keep('a', VALUE)
+    expect(await keychain.read('a')).toBe(VALUE)
+  })
+
+  test('a locked keychain is told from one without the entry', async () => {
+    const session = await startSession()
+    await session.startKeyring()
+    const keychain = inSession(session)
+    await keychain.keep('a', VALUE)
+    await session.lock()
+    await expect(keychain.read('a')).rejects.toMatchObject({
+      code: 'key_unavailable',
+      message: expect.stringMatching(/locked/),
+      nextStep: expect.stringMatching(/Unlock/),
+    })
+    expect(await keychain.read('never kept')).toBeNull()
+  })
+
+  test('a bus without a keychain on it says that there is none', async () => {
+    const session = await startSession()
+    await expect(inSession(session).keep('a', VALUE)).rejects.toMatchObject({
+      code: 'key_unavailable',
+      message: expect.stringMatching(/^No keychain can be reached here/),
+      nextStep: expect.stringMatching(/DBUS_SESSION_BUS_ADDRESS/),
+    })
+  })
+
+  test.each(['keyring', 'bus'] as const)(
+    'a hung %s is given up in time, and nothing is left of the attempt',
+    async (which) => {
       const session = await startSession()
-      await session.startKeyring()
-      const keychain = inSession(session)
-      expect(keychain.mayExist()).toBe(true)
-      expect(await keychain.read('a')).toBeNull()
-      await keychain.keep('a', VALUE)
-      await keychain.keep('b', VALUE.toLowerCase())
-      expect(await keychain.read('a')).toBe(VALUE)
-      expect(await keychain.read('b')).toBe(VALUE.toLowerCase())
-      await keychain.remove('a')
-      expect(await keychain.read('a')).toBeNull()
+      const hung = which === 'keyring' ? await session.startKeyring() : session.bus
+      hung.kill('SIGSTOP')
+      const access = inSession(session, 800).read('a')
+      await expect(access).rejects.toMatchObject({
+        code: 'key_unavailable',
+        message: expect.stringMatching(/did not answer/),
+      })
       expect(leftovers(session)).toEqual([])
-    })
+      hung.kill('SIGCONT')
+    },
+  )
 
-    test('a bus that the client did not name is found where it usually is', async () => {
-      const session = await startSession()
-      await session.startKeyring()
-      const { DBUS_SESSION_BUS_ADDRESS: _, ...environment } = session.environment
-      const keychain = keychainOf({ environment, usualBus: session.socket })
-      await keychain.keep('a', VALUE)
-      expect(await keychain.read('a')).toBe(VALUE)
+  test('an access whose asker was killed ends by itself', async () => {
+    const session = await startSession()
+    session.bus.kill('SIGSTOP')
+    const question = JSON.stringify({
+      action: 'read',
+      service: 's',
+      account: 'a',
+      value: null,
+      limitMs: 300,
     })
-
-    test('a locked keychain is told from one without the entry', async () => {
-      const session = await startSession()
-      await session.startKeyring()
-      const keychain = inSession(session)
-      await keychain.keep('a', VALUE)
-      await session.lock()
-      await expect(keychain.read('a')).rejects.toMatchObject({
-        code: 'key_unavailable',
-        message: expect.stringMatching(/locked/),
-        nextStep: expect.stringMatching(/Unlock/),
-      })
-      expect(await keychain.read('never kept')).toBeNull()
+    const ended = spawnSync(process.execPath, [resolve('dist/keychain-child.js')], {
+      env: session.environment,
+      input: question,
+      timeout: HANGS_MS,
     })
-
-    test('a bus without a keychain on it says that there is none', async () => {
-      const session = await startSession()
-      await expect(inSession(session).keep('a', VALUE)).rejects.toMatchObject({
-        code: 'key_unavailable',
-        message: expect.stringMatching(/^No keychain can be reached here/),
-        nextStep: expect.stringMatching(/DBUS_SESSION_BUS_ADDRESS/),
-      })
-    })
-
-    test.each(['keyring', 'bus'] as const)(
-      'a hung %s is given up in time, and nothing is left of the attempt',
-      async (which) => {
-        const session = await startSession()
-        const hung = which === 'keyring' ? await session.startKeyring() : session.bus
-        hung.kill('SIGSTOP')
-        const access = inSession(session, 800).read('a')
-        await expect(access).rejects.toMatchObject({
-          code: 'key_unavailable',
-          message: expect.stringMatching(/did not answer/),
-        })
-        expect(leftovers(session)).toEqual([])
-        hung.kill('SIGCONT')
-      },
-    )
-
-    test('an access whose asker was killed ends by itself', async () => {
-      const session = await startSession()
-      session.bus.kill('SIGSTOP')
-      const question = JSON.stringify({
-        action: 'read',
-        service: 's',
-        account: 'a',
-        value: null,
-        limitMs: 300,
-      })
-      const ended = spawnSync(process.execPath, [resolve('dist/keychain-child.js')], {
-        env: session.environment,
-        input: question,
-        timeout: HANGS_MS,
-      })
-      // By its own hand: spawnSync names an error where its own limit ends the process.
-      expect(ended.error).toBeUndefined()
-      expect(ended.signal).toBe('SIGKILL')
-      session.bus.kill('SIGCONT')
-    })
-  },
-)
+    // By its own hand: spawnSync names an error where its own limit ends the process.
+    expect(ended.error).toBeUndefined()
+    expect(ended.signal).toBe('SIGKILL')
+    session.bus.kill('SIGCONT')
+  })
+})
 
 test('without a session bus there is plainly no keychain, and no process is started to find out', async () => {
   const nowhere = join(tmpdir(), 'no-such-bus')

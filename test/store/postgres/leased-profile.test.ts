@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import type { TokenStore } from '../../../src/store/token-store.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeFolder } from '../../support/folder.ts'
+import { describeIf } from '../../support/needs.ts'
 import { HANGS_MS } from '../../support/patience.ts'
 import { POSTGRES_MISSING, type Postgres, startPostgres } from '../../support/postgres.ts'
 import { ISSUED_AT } from '../../support/token-set.ts'
@@ -31,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(() => server?.close())
 
-describe.skipIf(POSTGRES_MISSING !== null)('a lease', () => {
+describeIf(POSTGRES_MISSING)('a lease', () => {
   let address: string
   let mine: string
   let store: TokenStore

@@ -2,7 +2,8 @@
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { describeIf } from '../support/needs.ts'
 import { POSTGRES_MISSING, type Postgres, startPostgres } from '../support/postgres.ts'
 import { presentations, run, type Server, startServer } from '../support/program.ts'
 import { age } from '../support/stored.ts'
@@ -30,7 +31,7 @@ async function until(look: () => Promise<boolean>): Promise<void> {
   while (!(await look())) await new Promise((resume) => setTimeout(resume, 50))
 }
 
-describe.skipIf(POSTGRES_MISSING !== null)('the database', () => {
+describeIf(POSTGRES_MISSING)('the database', () => {
   let team: Team
   let a: Server
   let b: Server
@@ -175,7 +176,7 @@ describe.skipIf(POSTGRES_MISSING !== null)('the database', () => {
   })
 })
 
-describe.skipIf(POSTGRES_MISSING !== null)('a holder that is stopped for longer than its lease', () => {
+describeIf(POSTGRES_MISSING)('a holder that is stopped for longer than its lease', () => {
   async function stopHolder(processed: boolean) {
     const team = await setTeam(postgres)
     await seed(team, team.machine('a'))

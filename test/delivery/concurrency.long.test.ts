@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSy
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { testIf } from '../support/needs.ts'
 import { type Home, makeHome } from './home.ts'
 import { makeToken } from './token.ts'
 
@@ -92,7 +93,7 @@ test.each(['rename', 'in-place'])(
   LONG_TEST_MS,
 )
 
-test.runIf(LONG)(
+testIf(LONG ? null : 'set FEISHU_TEST_LONG=1')(
   'control: read, edit and rename without looking again loses edits',
   async () => {
     const home = makeHome()

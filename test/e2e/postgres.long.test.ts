@@ -4,10 +4,11 @@
 import { randomBytes } from 'node:crypto'
 import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { NO_OPENSSL, selfSigned } from '../loopback/certificate.ts'
 import { makeFolder } from '../support/folder.ts'
 import { checkText } from '../support/invariants.ts'
+import { describeIf, testIf } from '../support/needs.ts'
 import {
   PGBOUNCER_MISSING,
   POSTGRES_MISSING,
@@ -27,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => postgres?.close())
 
-const ifPostgres = describe.skipIf(POSTGRES_MISSING !== null)
+const ifPostgres = describeIf(POSTGRES_MISSING)
 
 ifPostgres('a team', () => {
   test('authorizes on one machine; the others use the token, and whoever renews it renews it for all', async () => {
@@ -201,30 +202,27 @@ ifPostgres('the key of a shared store', () => {
 })
 
 ifPostgres('behind PgBouncer in transaction mode', () => {
-  test.skipIf(PGBOUNCER_MISSING !== null)(
-    'everything works, with more processes than connections',
-    async () => {
-      const team = await setTeam(postgres)
-      const { stage, database, machine } = team
-      const bouncer = await startPgBouncer(postgres)
-      try {
-        stage.env.FEISHU_TOKEN_STORE = postgres.url(database, { user: 'agent', port: bouncer.port })
-        await seed(team, machine('a'))
-        const servers = await Promise.all(
-          ['a', 'a', 'b', 'b', 'c', 'c'].map((name) => startServer(stage, { env: machine(name) })),
-        )
-        await age(openTeamStore(team), team.id)
-        const answers = await Promise.all(servers.map((server) => server.call('refresh_token')))
-        expect(new Set(answers.map(({ data }) => data.generation))).toEqual(new Set([2]))
-        for (const { data } of await Promise.all(servers.map((server) => server.call('token_status'))))
-          expect(data).toMatchObject({ status: 'valid', generation: 2 })
-        expect(presentations(stage)).toBe(1)
-        for (const server of servers) await server.close()
-      } finally {
-        await bouncer.close()
-      }
-    },
-  )
+  testIf(PGBOUNCER_MISSING)('everything works, with more processes than connections', async () => {
+    const team = await setTeam(postgres)
+    const { stage, database, machine } = team
+    const bouncer = await startPgBouncer(postgres)
+    try {
+      stage.env.FEISHU_TOKEN_STORE = postgres.url(database, { user: 'agent', port: bouncer.port })
+      await seed(team, machine('a'))
+      const servers = await Promise.all(
+        ['a', 'a', 'b', 'b', 'c', 'c'].map((name) => startServer(stage, { env: machine(name) })),
+      )
+      await age(openTeamStore(team), team.id)
+      const answers = await Promise.all(servers.map((server) => server.call('refresh_token')))
+      expect(new Set(answers.map(({ data }) => data.generation))).toEqual(new Set([2]))
+      for (const { data } of await Promise.all(servers.map((server) => server.call('token_status'))))
+        expect(data).toMatchObject({ status: 'valid', generation: 2 })
+      expect(presentations(stage)).toBe(1)
+      for (const server of servers) await server.close()
+    } finally {
+      await bouncer.close()
+    }
+  })
 })
 
 ifPostgres('over TLS', () => {

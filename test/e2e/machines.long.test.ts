@@ -1,8 +1,9 @@
 // Six processes on three machines with one database (docs/teams.md). FEISHU_TEST_LONG=1: more calls a round.
 
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { checkText } from '../support/invariants.ts'
 import { MACHINES_MISSING, processOn, startMachines } from '../support/machine.ts'
+import { describeIf } from '../support/needs.ts'
 import { POSTGRES_MISSING, type Postgres, startPostgres } from '../support/postgres.ts'
 import { presentations, type Server, startServer } from '../support/program.ts'
 import { age } from '../support/stored.ts'
@@ -38,7 +39,7 @@ async function setMachines(): Promise<{ team: Team; servers: Server[] }> {
   return { team, servers }
 }
 
-describe.skipIf(POSTGRES_MISSING !== null || MACHINES_MISSING !== null)('three machines', () => {
+describeIf(POSTGRES_MISSING ?? MACHINES_MISSING)('three machines', () => {
   test(`with two processes each spend ${EXPIRIES} refresh tokens in ${EXPIRIES} expiries, and none twice`, {
     timeout: 240_000,
   }, async () => {

@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { createPerson } from '../feishu-sandbox/person.ts'
+import { describeIf } from '../support/needs.ts'
 import { setStage } from '../support/program.ts'
-import { HAS_TMUX, openTerminal, type Terminal } from '../support/terminal.ts'
+import { NO_TMUX, openTerminal, type Terminal } from '../support/terminal.ts'
 
 type Run = { code: number | null; stdout: string; stderr: string; left: string[] }
 
@@ -67,7 +68,7 @@ test('without a terminal it prints an entry for its sandbox, and leaves neither 
   }
 })
 
-describe.skipIf(!HAS_TMUX)('at a terminal without a display', () => {
+describeIf(NO_TMUX)('at a terminal without a display', () => {
   async function openDemo(...args: string[]): Promise<{ terminal: Terminal; url: string }> {
     const stage = await setStage({ env: { TERM: 'xterm', LANG: 'C.UTF-8' } })
     const demo = `"${process.execPath}" scripts/run.mjs test/demo/demo.ts ${args.join(' ')}`

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+import { HANGS_MS } from './test/support/patience.ts'
+
+/** What judges a mutant: the tests of the mutated rooms that run in process. */
+export default defineConfig({
+  test: {
+    include: ['test/{oauth,refresh,authorize,store}/**/*.test.ts'],
+    testTimeout: HANGS_MS,
+    hookTimeout: HANGS_MS,
+    expect: { poll: { timeout: HANGS_MS / 2, interval: 20 } },
+  },
+})
