@@ -4,13 +4,13 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, transformSync } from 'esbuild'
 import { leanSdk, SPARE_LINES } from './lean-sdk.mjs'
 import { licencesOf } from './licenses.mjs'
 import { buildParts } from './parts.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const { version, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 /** File → what it holds. The SDK and zod share one: schemas of the one are used by the other. */
 const VENDORS = {
@@ -88,6 +88,18 @@ const PARTS = [
   { file: 'dist/more.js', entries: [] },
 ]
 
+/** Any Node since 12 reads the first part, so that a Node that is too old gets as far as the guard. */
+const OLDEST_READER = 'node12'
+const guard = transformSync(readFileSync(join(root, 'scripts/guard.cjs'), 'utf8'), {
+  define: { OLDEST: JSON.stringify(engines.node.replace('>=', '')) },
+  minify: true,
+  target: OLDEST_READER,
+})
+const first = {
+  target: OLDEST_READER,
+  banner: { js: `#!/usr/bin/env node\n"use strict";${guard.code.trim()}` },
+}
+
 const outputs = []
 /** What has left bytes in an output; the rest was shaken off. */
 const bundled = new Set()
@@ -110,7 +122,7 @@ const manifest = join(root, 'dist', 'package.json')
 writeFileSync(manifest, '{ "type": "commonjs" }\n')
 await Promise.all([
   bundle({ entryPoints: ['src/store/keychain-child.ts'], outdir: 'dist' }),
-  buildParts({ ...shared, plugins: [vendored] }, 'src/main.ts', PARTS).then((results) =>
+  buildParts({ ...shared, plugins: [vendored] }, first, 'src/main.ts', PARTS).then((results) =>
     results.forEach(note),
   ),
   ...Object.entries(VENDORS).map(([name, lines]) =>

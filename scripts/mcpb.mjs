@@ -14,6 +14,9 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const PLATFORMS = ['darwin-arm64', 'darwin-x64', 'win32-x64', 'win32-arm64', 'linux-x64', 'linux-arm64']
+/** The client puts the bundle's folder there. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the form of the manifest
+const FOLDER = '${__dirname}'
 /** What a person is asked in the client's own window. Empty is allowed: `setup` may have kept the credentials. */
 const ASKED = {
   app_id: ['FEISHU_APP_ID', 'App ID'],
@@ -63,8 +66,12 @@ async function manifest() {
     server: {
       type: 'node',
       entry_point: 'dist/main.js',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the client puts the bundle's folder there
-      mcp_config: { command: 'node', args: ['${__dirname}/dist/main.js'], env: Object.fromEntries(env) },
+      mcp_config: {
+        command: 'node',
+        args: [`${FOLDER}/dist/main.js`],
+        env: Object.fromEntries(env),
+        platform_overrides: { darwin: { command: '/bin/sh', args: [`${FOLDER}/start.sh`] } },
+      },
     },
     tools,
     prompts_generated: true,
@@ -104,6 +111,7 @@ async function stage(work) {
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true })
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
   cpSync(join(root, 'docs/icon.png'), join(folder, 'icon.png'))
+  cpSync(join(root, 'scripts/bundle-start.sh'), join(folder, 'start.sh'))
   // All have ended before one failure is told: what still runs would write into the folder that is removed then.
   const installs = await Promise.allSettled(PLATFORMS.map((platform) => packagesFor(platform, work)))
   for (const install of installs) {

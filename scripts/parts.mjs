@@ -71,9 +71,10 @@ function otherParts(root, parts, partOf, index) {
  * Bundles the program that starts with `entry`, the first part's first module.
  *
  * @param {import('esbuild').BuildOptions} options of every bundle
+ * @param {import('esbuild').BuildOptions} first of the first part alone
  * @param {Part[]} parts what no entry reaches lies in the last
  */
-export async function buildParts(options, entry, parts) {
+export async function buildParts(options, first, entry, parts) {
   const modules = await readModules(options, entry)
   const partOf = assign(modules, parts)
   const crossing = new Set()
@@ -84,7 +85,7 @@ export async function buildParts(options, entry, parts) {
     parts.map(({ file }, index) =>
       build({
         ...options,
-        ...(partOf.get(entry) === index && { banner: { js: '#!/usr/bin/env node' } }),
+        ...(partOf.get(entry) === index && first),
         stdin: {
           contents: contentsOf(
             [...crossing].filter((path) => partOf.get(path) === index).sort(),

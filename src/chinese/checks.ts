@@ -12,7 +12,6 @@ export const CHECKS: Table = {
   'Run doctor again': '请重新运行 doctor',
   'Correct them where the client sets them': '请在客户端设置它们的地方修正',
   'profile "{profile}", redirect URL {url}, store in {path}': '配置“{profile}”，重定向 URL {url}，存储在 {path}',
-  'Install Node {version} or newer': '请安装 Node {version} 或更高版本',
   '{host} answered in {#n} ms': '{host} 在 {n} 毫秒内响应',
   '{host} answers': '{host} 有响应',
   '{host} did not say what time it is': '{host} 没有给出时间',

@@ -1,6 +1,7 @@
 // The MCP bundle: packed, unpacked and started as a client does it.
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { getMcpConfigForManifest, type McpbManifestAny, unpackExtension } from '@anthropic-ai/mcpb'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
@@ -75,6 +76,30 @@ function checkNatives({ folder }: Bundle): void {
   expect(keychains.map((name) => name.replace(/^keyring-|-(gnu|msvc)$/g, '')).sort()).toEqual(PLATFORMS)
 }
 
+/** On macOS the person's own Node runs it: the first that is new enough, or a sentence that asks for one. */
+function checkStartOnMac({ folder, manifest }: Bundle): void {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the form of the manifest
+  const override = { command: '/bin/sh', args: ['${__dirname}/start.sh'] }
+  expect(manifest.server.mcp_config.platform_overrides?.darwin).toEqual(override)
+  const home = makeFolder()
+  const start = (path: string) =>
+    spawnSync('/bin/sh', [join(folder, 'start.sh')], {
+      env: { HOME: home, PATH: path },
+      input: `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })}\n`,
+      encoding: 'utf8',
+    })
+  const putNode = (bin: string, command: string) => {
+    mkdirSync(join(home, bin), { recursive: true })
+    writeFileSync(join(home, bin, 'node'), `#!/bin/sh\n${command}\n`, { mode: 0o755 })
+  }
+  putNode('old', 'exit 2')
+  const path = join(home, 'old')
+  if (!['/opt/homebrew/bin/node', '/usr/local/bin/node'].some((node) => existsSync(node)))
+    expect(start(path)).toMatchObject({ status: 2, stderr: expect.stringContaining('https://nodejs.org') })
+  putNode('.nvm/versions/node/v24.0.0/bin', `exec "${process.execPath}" "$@"`)
+  expect(start(path)).toMatchObject({ status: 0, stdout: '{"result":{},"jsonrpc":"2.0","id":1}\n' })
+}
+
 test('the bundle carries every platform, asks for the secret as a secret, and runs as the client starts it', async (context) => {
   const work = makeFolder()
   const mcpbPath = join(work, 'feishu-token-mcp.mcpb')
@@ -105,4 +130,6 @@ test('the bundle carries every platform, asks for the secret as a secret, and ru
   const joined = await filled.call('start_authorization', { open_browser: false })
   expect(joined.data).toMatchObject({ joined: true, authorization_url: started.data.authorization_url })
   expect((await filled.call('start_authorization', { cancel: true })).data.status).toBe('cancelled')
+
+  checkStartOnMac(bundle)
 }, 200_000)
