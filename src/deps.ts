@@ -35,14 +35,21 @@ export type Deps = {
   log: Log
   /** How this process was started, for hints that name a command: `feishu-token-mcp`, `npx -y feishu-token-mcp`, … */
   command: string
-  /** Refreshes under way in this process, by profile: calls share them. */
-  refreshes: Map<string, Promise<RefreshResult>>
-  /** Authorizations whose answer this process waits for, by profile. */
-  holders: Map<string, Waiting>
-  /** Authorization responses under work in this process: their codes may be spent, so they are brought to an end. */
-  exchanges: Set<Promise<unknown>>
-  /** Aborted when the process is about to end: nobody waits for a person any longer. */
+  underWay: UnderWay
+  /** Aborted when the process is told to end: nothing new is sent, and nobody waits for a person any longer. */
   closing: AbortSignal
+}
+
+/** What this process has begun and sees through before it ends. */
+export type UnderWay = {
+  /** Refreshes, by profile: calls share them. */
+  readonly refreshes: Map<string, Promise<RefreshResult>>
+  /** Authorizations whose answer this process waits for, by profile. */
+  readonly holders: Map<string, Waiting>
+  /** Has the end of the process wait for this work, too; gives it back. */
+  see<T>(work: Promise<T>): Promise<T>
+  /** Resolves when none of it is left. */
+  settled(): Promise<void>
 }
 
 /** A process that waits for the answer to a pending authorization. */

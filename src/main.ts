@@ -9,6 +9,7 @@ import { languageOf } from './config/language.ts'
 import type { Deps, Log } from './deps.ts'
 import { CodedError, describeError, traceOf } from './errors.ts'
 import { say } from './sentence.ts'
+import { createEnding } from './wiring/ending.ts'
 import { settle } from './wiring/settle.ts'
 
 declare const VERSION: string
@@ -26,6 +27,9 @@ const SECRET_VARIABLES = [
 
 /** Its descriptor: `process.stdout` would open a stream. */
 const STDOUT = 1
+
+/** `exec` passes these on to its child too; while there is none they do what they do to any process. */
+const PASSED_ON: readonly NodeJS.Signals[] = ['SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT']
 
 const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
 
@@ -74,8 +78,23 @@ function homeDirectory(): string {
   }
 }
 
+/** What this process works with, once something has asked for it. */
+let opening: Promise<Deps> | null = null
+
+const ending = createEnding({
+  on: (signal, act) => process.on(signal, act),
+  heard: (signal) => createLog(wantedLevel())('debug', say`${signal}: what was sent is seen through`),
+  settle: async () => opening?.then(settle, () => undefined),
+  exit: (code) => process.exit(code),
+})
+
 /** Throws `config_invalid`. */
-async function openDeps(closing: AbortSignal): Promise<Deps> {
+function getDeps(): Promise<Deps> {
+  opening ??= openDeps()
+  return opening
+}
+
+async function openDeps(): Promise<Deps> {
   const { openDeps } = await import('./wiring/open-deps.ts')
   return openDeps({
     machine: { platform: process.platform, environment },
@@ -92,19 +111,13 @@ async function openDeps(closing: AbortSignal): Promise<Deps> {
     elapsed: () => Number(process.hrtime.bigint()) / 1e6,
     log: createLog,
     command: commandName(),
-    closing,
+    closing: ending.closing,
     openUrl: async (url) => (await import('open')).default(url),
   })
 }
 
 async function serveMcp(): Promise<number> {
   const { serveStdio } = await import('./mcp/stdio.ts')
-  const closing = new AbortController()
-  let opening = null as Promise<Deps> | null
-  const getDeps = () => {
-    opening ??= openDeps(closing.signal)
-    return opening
-  }
   const log = createLog(wantedLevel())
   let stopBackground: () => void = () => undefined
   const connection = await serveStdio(process.stdin, process.stdout, {
@@ -116,24 +129,19 @@ async function serveMcp(): Promise<number> {
     },
     onInitialized: () => {
       const timer = setTimeout(async () => {
-        const { startBackground } = await import('./wiring/background.ts')
         try {
+          const { startBackground } = await import('./wiring/background.ts')
           stopBackground = startBackground(await getDeps())
         } catch {
-          // The settings cannot be used: every tool call says so.
+          // The settings cannot be used, or the program was removed: every tool call says so.
         }
       }, BACKGROUND_DELAY_MS).unref()
       stopBackground = () => clearTimeout(timer)
     },
   })
-  await new Promise<void>((resolve) => {
-    process.stdin.once('end', resolve).once('close', resolve)
-    process.stdout.once('error', () => resolve())
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
-  })
-  closing.abort()
-  stopBackground()
-  if (opening) await opening.then(settle, () => undefined)
+  ending.endWith(process.stdin, process.stdout)
+  ending.closing.addEventListener('abort', () => stopBackground())
+  await ending.settled
   await connection.close()
   return 0
 }
@@ -141,7 +149,6 @@ async function serveMcp(): Promise<number> {
 async function runCommand(args: string[]): Promise<number> {
   const { runCli } = await import('./cli/run.ts')
   const { writeAtOnce } = await import('./cli/output.ts')
-  const closing = new AbortController()
   return runCli(args, {
     version: VERSION,
     runtime: { node: process.versions.node, platform: process.platform, arch: process.arch },
@@ -155,10 +162,19 @@ async function runCommand(args: string[]): Promise<number> {
     get stdin() {
       return process.stdin
     },
-    openDeps: () => openDeps(closing.signal),
+    openDeps: getDeps,
     settle,
-    onSignal: (signals, act) => {
-      for (const signal of signals) process.on(signal, act)
+    closing: ending.closing,
+    over: ending.over,
+    interrupt: () => ending.signal('SIGINT'),
+    endWithInput: () => ending.endWith(process.stdin, openOutput()),
+    passSignals: (act) => {
+      for (const signal of PASSED_ON) process.on(signal, act)
+      const takeBack = ending.handOver(act)
+      return () => {
+        for (const signal of PASSED_ON) process.off(signal, act)
+        takeBack()
+      }
     },
   })
 }
@@ -189,7 +205,7 @@ async function main(): Promise<void> {
   if (output.stream) await flushed(output.stream)
   const exitCode = code === 0 && args.length > 0 && isLoss(output.lost) ? 1 : code
   await voice.said()
-  process.exit(exitCode)
+  process.exit(ending.code() ?? exitCode)
 }
 
 /** A reader that has gone has what it wanted; a full disk has not. */

@@ -68,11 +68,13 @@ export async function awaitRegistration(deps: Deps, registration: Registration):
   let endpoints = endpointsOf('feishu', deps.config)
   let { intervalMs } = registration
   for (;;) {
-    await deps.clock.sleep(intervalMs)
+    await deps.clock.sleep(intervalMs, deps.closing)
+    deps.closing.throwIfAborted()
     // What is asked for after the end is answered too: a person may approve at the last moment.
     const late = deps.clock.elapsed() > giveUpAt
-    const answer = await deps.request(
-      pollRegistrationRequest(endpoints, registration.deviceCode, REGISTRATION),
+    // The secret of the app comes only once.
+    const answer = await deps.underWay.see(
+      deps.request(pollRegistrationRequest(endpoints, registration.deviceCode, REGISTRATION)),
     )
     const result = processRegistrationPoll(answer, intervalMs, endpoints)
     if (result.kind === 'app') {

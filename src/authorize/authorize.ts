@@ -23,7 +23,7 @@ import type { HeldLock } from '../store/lock.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
 import { conclude, readPending } from './end.ts'
 import { adoptTokens, finishAuthorization } from './finish.ts'
-import { expectedOf, holdAuthorization, seenThrough } from './holder.ts'
+import { expectedOf, holdAuthorization } from './holder.ts'
 import { newAuthorization, type Wish } from './new-authorization.ts'
 
 /** A listener that is closing lets the last answer out for a second. */
@@ -57,7 +57,7 @@ export type StartResult = {
 export async function startAuthorization(deps: Deps, options: StartOptions): Promise<StartResult> {
   const app = await resolveApp(deps, options.profile)
   if (options.cancel) return cancelAuthorization(deps, app)
-  if (options.callbackUrl) return seenThrough(deps, endWithAddress(deps, app, options.callbackUrl))
+  if (options.callbackUrl) return deps.underWay.see(endWithAddress(deps, app, options.callbackUrl))
   const scopes = withOfflineAccess(options.scopes ?? deps.config.scopes)
   const unknownScopes = checkScopes(scopes)
   const { pending, joined } = await deps.store.withLock(app.id, LOCK_MS, (locked) =>
@@ -89,7 +89,7 @@ async function beginOrJoin(
 ): Promise<{ pending: PendingAuthorization; joined: boolean }> {
   const pending = await readPending(locked)
   if (!pending || !isLive(pending, deps.clock.now())) return begin(deps, app, locked, wish)
-  if (deps.holders.get(app.key)?.id === pending.id) return { pending, joined: true }
+  if (deps.underWay.holders.get(app.key)?.id === pending.id) return { pending, joined: true }
   const held = await deps.store.holdAuthorization(app.id)
   if (held?.kind !== 'held') return { pending, joined: true }
   // Its process is gone: go on in its place.
@@ -150,6 +150,8 @@ async function holderLock(deps: Deps, app: App): Promise<HeldLock> {
 }
 
 async function cancelAuthorization(deps: Deps, app: App): Promise<StartResult> {
+  // First: a poll that is under way may bring the tokens, which come only once.
+  await deps.underWay.holders.get(app.key)?.stop()
   const cancelled = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const pending = await readPending(locked)
     if (!pending || !isLive(pending, deps.clock.now())) return null

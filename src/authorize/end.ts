@@ -37,7 +37,7 @@ export async function expire(deps: Deps, app: App, pending: PendingAuthorization
  */
 export async function conclude(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
   try {
-    const own = deps.holders.get(app.key)
+    const own = deps.underWay.holders.get(app.key)
     if (own?.id === pending.id) await own.stop()
     else await freed(deps, app, pending)
     await deps.store.withLock(app.id, LOCK_MS, async (locked) => {

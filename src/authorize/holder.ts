@@ -17,8 +17,6 @@ import { type AuthorizationAnswer, finishAuthorization } from './finish.ts'
 
 /** How often a waiting process looks whether another one ended the authorization. */
 const WATCH_MS = 200
-/** A process that ends waits so long for codes that it has sent: longer than an exchange may take. */
-const LAST_EXCHANGE_MS = 10_000
 
 /** A process that waits for the answer to a pending authorization. */
 class Holder implements Waiting {
@@ -77,7 +75,7 @@ class Holder implements Waiting {
 
   watch(): void {
     this.#watch = setInterval(() => void this.#look(), WATCH_MS)
-    this.#deps.holders.set(this.#app.key, this)
+    this.#deps.underWay.holders.set(this.#app.key, this)
   }
 
   /** Closes the listener and gives the holder lock back. What is pending stays pending. */
@@ -92,7 +90,7 @@ class Holder implements Waiting {
     this.#port?.release()
     await this.#waiting?.close()
     this.#held.release()
-    const { holders } = this.#deps
+    const { holders } = this.#deps.underWay
     if (holders.get(this.#app.key) === this) holders.delete(this.#app.key)
   }
 
@@ -110,11 +108,9 @@ class Holder implements Waiting {
   async #take(response: AuthorizationAnswer): Promise<{ page: Page; over: boolean }> {
     if (this.#decided) return { page: { kind: 'already_used' }, over: true }
     this.#decided = true
-    const { page, over } = await seenThrough(
-      this.#deps,
-      answerPage(this.#deps, this.#app, this.#pending, response),
-    )
-    if (over) void seenThrough(this.#deps, this.#end())
+    const { underWay } = this.#deps
+    const { page, over } = await underWay.see(answerPage(this.#deps, this.#app, this.#pending, response))
+    if (over) void underWay.see(this.#end())
     else this.#decided = false
     return { page, over }
   }
@@ -154,24 +150,6 @@ export async function holdAuthorization(
     throw error
   }
   holder.watch()
-}
-
-/** Work on an authorization response: the code may be spent, so a process that ends waits for it. */
-export function seenThrough<T>(deps: Deps, work: Promise<T>): Promise<T> {
-  const settled = work.catch(() => undefined).finally(() => deps.exchanges.delete(settled))
-  deps.exchanges.add(settled)
-  return work
-}
-
-/**
- * Stops waiting, when the process ends: what is pending stays for another process to take over. An exchange that is
- * under way comes to its end first, with the listener open for the page that tells of it.
- */
-export async function stopHolders(deps: Deps): Promise<void> {
-  const tooLate = new Promise((resume) => setTimeout(resume, LAST_EXCHANGE_MS).unref())
-  await Promise.race([Promise.all(deps.exchanges), tooLate])
-  await Promise.all([...deps.holders.values()].map((holder) => holder.stop()))
-  await Promise.race([Promise.all(deps.exchanges), tooLate])
 }
 
 /** What the answer to a pending authorization must bear. */

@@ -26,6 +26,7 @@ export const deliver: Command = async ({ cli, deps, profile, options, operands }
   const deliveries = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const { tokenSet } = await locked.read()
     if (!tokenSet) throw await notAuthorized(deps, app)
+    deps.closing.throwIfAborted()
     return deliverCopies(deps.config, tokenSet, { now: deps.clock.now(), byHand: true, dryRun })
   })
   const lines = deliveries.map(({ target, status, detail, restart_hint }) => {

@@ -13,19 +13,18 @@ import type { Start } from './windows-command.ts'
 /** What a shell answers for a command that is not there, and for one that cannot be run. */
 const NOT_FOUND = 127
 const NOT_EXECUTABLE = 126
-/** Passed on to the child. */
-const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT']
 /** A terminal sends these to the child by itself. */
 const FROM_TERMINAL: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP']
 
 /** Runs a command with a credential in its environment; its stdio, signals and exit status are its own. */
 export const exec: Command = async (invocation) => {
-  const { cli, operands } = invocation
+  const { cli, deps, operands } = invocation
   const [command] = operands
   if (command === undefined) throw usageError(cli.command, 'exec needs a command: exec -- CMD …')
   const { environment, gateway } = await open(invocation)
   try {
     const { file, args, verbatim } = await startOf(cli, [command, ...operands.slice(1)])
+    deps.closing.throwIfAborted()
     const options = { stdio: 'inherit', env: environment, windowsVerbatimArguments: verbatim } as const
     return await runChild(spawn(file, args, options), command, cli)
   } finally {
@@ -61,12 +60,12 @@ async function startOf(cli: Cli, words: [string, ...string[]]): Promise<Start> {
 }
 
 function runChild(child: ChildProcess, command: string, cli: Cli): Promise<number> {
-  cli.onSignal(SIGNALS, (signal) => {
+  const giveBack = cli.passSignals((signal) => {
     // Asked only now: to ask opens stdin, which is the child's.
     const fromTerminal = FROM_TERMINAL.includes(signal) && cli.stdin.isTTY === true
     if (!fromTerminal) child.kill(signal)
   })
-  return new Promise((resolve) => {
+  const status = new Promise<number>((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       const missing = error.code === 'ENOENT'
       cli.stderr(`${command}: ${missing ? 'command not found' : `cannot be run (${error.code})`}\n`)
@@ -74,4 +73,5 @@ function runChild(child: ChildProcess, command: string, cli: Cli): Promise<numbe
     })
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
   })
+  return status.finally(giveBack)
 }

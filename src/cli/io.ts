@@ -16,8 +16,16 @@ export type Terminal = {
   /** Throws `config_invalid`. */
   openDeps: () => Promise<Deps>
   settle: (deps: Deps) => Promise<void>
-  /** Instead of ending this process. */
-  onSignal: (signals: readonly NodeJS.Signals[], act: (signal: NodeJS.Signals) => void) => void
+  /** Aborted when the process is told to end. */
+  closing: AbortSignal
+  /** Rejects with the reason of `closing` when what was under way then is settled. */
+  over: Promise<never>
+  /** Ctrl-C that came as a character. */
+  interrupt: () => void
+  /** For a command that serves its stdin: the process ends with it. */
+  endWithInput: () => void
+  /** Has the signals act on a child instead of ending this process, until the returned function is called. */
+  passSignals: (act: (signal: NodeJS.Signals) => void) => () => void
 }
 
 /** What a command may use of the process. `stdout` is for programs; the other two are for people, in their language. */

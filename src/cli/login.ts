@@ -24,14 +24,11 @@ export const login: Command = async (invocation) => {
     callbackUrl: null,
     cancel: false,
   }
-  const interrupted = new Promise<'interrupted'>((resolve) => {
-    cli.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], () => resolve('interrupted'))
-  })
   const started = await startAuthorization(deps, start)
   if (started.status === 'pending') {
     if (started.pending?.device) await showCode(invocation, started)
     else showLink(invocation, started)
-    await waitForEnd(invocation, { start, started, interrupted })
+    await waitForEnd(invocation, start, started)
   }
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
   print(cli, options.json, status, statusText(status, cli.command, options.profile))
@@ -70,17 +67,22 @@ function showLink(invocation: Invocation, started: StartResult): void {
   )
 }
 
-type Waiting = { start: StartOptions; started: StartResult; interrupted: Promise<'interrupted'> }
-
 /** Waits for the listener, for a pasted address, and for Ctrl-C: whatever comes first. */
-async function waitForEnd(invocation: Invocation, { start, started, interrupted }: Waiting): Promise<void> {
+async function waitForEnd(invocation: Invocation, start: StartOptions, started: StartResult): Promise<void> {
   const { deps, profile } = invocation
   const end = authorizationEnd(deps, profile)
   const pasted = expectsPaste(invocation) ? [takeAddress(invocation, start)] : []
-  const event = await Promise.race([end.then(() => 'ended' as const), interrupted, ...pasted])
-  if (event === 'interrupted') await leave(invocation, start, started)
-  const { failure } = await end
+  await Promise.race([end, aborted(deps.closing), ...pasted])
+  if (deps.closing.aborted) await deps.underWay.see(leave(invocation, start, started))
+  const { failure } = await authorizationEnd(deps, profile)
   if (failure) throw new CodedError(failure.code, failure.message, failure)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve())
+  })
 }
 
 /** Ends the authorization with the address on stdin. At a terminal, one that does not fit is asked for again. */
@@ -90,7 +92,7 @@ async function takeAddress(invocation: Invocation, start: StartOptions): Promise
     await endWithAddress(invocation, start, await readLine(cli.stdin))
     return 'ended'
   }
-  const dialogue = createDialogue(cli.stdin, cli.stderr)
+  const dialogue = createDialogue(cli)
   for (;;) {
     // Whoever ends the input, or only presses Enter, leaves the waiting to the listener.
     const address = await dialogue.ask('').catch(() => new Promise<never>(() => undefined))

@@ -32,7 +32,8 @@ async function all({ cli, deps, options }: Invocation, force: boolean): Promise<
     return { answer, text: line(answer) }
   })
   const lines = shown.map(({ text }) => text)
-  if (left > 0) lines.push(`Feishu cannot be had now: ${left} profiles are left for the next run.`)
+  if (left > 0 && deps.closing.aborted) lines.push(`Stopped: ${left} profiles are left for the next run.`)
+  else if (left > 0) lines.push(`Feishu cannot be had now: ${left} profiles are left for the next run.`)
   const text = lines.join('\n') || 'No profile is due.'
   print(cli, options.json, { results: shown.map(({ answer }) => answer), left }, `${text}\n`)
   return Math.max(0, ...outcomes.map(({ error }) => (error ? exitCode(error) : 0)))

@@ -169,11 +169,12 @@ export async function runCli(args: string[], terminal: Terminal): Promise<number
   const end = args.indexOf('--')
   const json = args.slice(0, end === -1 ? args.length : end).includes('--json')
   try {
-    return await dispatch(args, cli)
+    return await Promise.race([dispatch(args, cli), cli.over])
   } catch (error) {
     const known = toCodedError(error)
     if (json) cli.stdout(`${JSON.stringify(errorAnswer(known), null, 2)}\n`)
-    cli.stderr(say`${errorText(known)}\n`)
+    // Whoever stopped it knows why: one line is enough.
+    cli.stderr(say`${cli.closing.aborted ? known.said : errorText(known)}\n`)
     const wantsTrace = cli.environment.FEISHU_LOG_LEVEL?.trim().toLowerCase() === 'debug'
     if (known !== error && wantsTrace) cli.stderr(`${traceOf(error)}\n`)
     return exitCode(known)

@@ -29,8 +29,6 @@ export async function runDialogue(invocation: Invocation, dialogue: Dialogue): P
   refuseEnvironmentApp(invocation)
   if ((await chooseApp(invocation, dialogue)) === 'created') {
     const code = await loginByCode(invocation)
-    // The login took Ctrl-C for itself.
-    invocation.cli.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], dialogue.stop)
     // The login is done, and its answer is out: nothing that happens here makes a failure of it.
     await offerClients(invocation, dialogue).catch((error: Error) => dialogue.say(`\n${error.message}\n`))
     return code

@@ -19,7 +19,7 @@ export const setup: Command = async (invocation) => {
     if (options.brand !== undefined && !isBrand(options.brand)) throw badBrand(cli)
     const { runDialogue } = await import('./setup-dialogue.ts')
     const { createDialogue } = await import('./terminal.ts')
-    return runDialogue(invocation, createDialogue(cli.stdin, cli.stderr))
+    return runDialogue(invocation, createDialogue(cli))
   }
   if (!options['create-app']) return keepGiven(invocation)
   if (given) throw usageError(cli.command, '--create-app takes no --app-id, --app-secret-stdin or --brand')

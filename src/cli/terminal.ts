@@ -1,8 +1,9 @@
-// Questions to a person at a terminal. Between them the terminal is in its usual mode, so that Ctrl-C ends the program.
+// Questions to a person at a terminal. Between them the terminal is in its usual mode, where Ctrl-C is a signal.
 
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { CodedError } from '../errors.ts'
+import type { Cli } from './io.ts'
 
 /** A conversation with a person. An answer that never comes throws. */
 export type Dialogue = {
@@ -11,8 +12,6 @@ export type Dialogue = {
   ask: (question: string) => Promise<string>
   /** The same, and nothing of the answer shows. */
   askSecret: (question: string) => Promise<string>
-  /** Ends the question that is open. */
-  stop: () => void
 }
 
 type TerminalInput = Readable & { setRawMode?: (raw: boolean) => unknown }
@@ -37,8 +36,13 @@ function stopped(): CodedError {
   })
 }
 
-/** Opens a conversation on a terminal. */
-export function createDialogue(input: TerminalInput, say: (text: string) => void): Dialogue {
+/** Opens a conversation on a terminal. It ends with `closing`; `interrupt` hears of a Ctrl-C that came as a character. */
+export function createDialogue({
+  stdin: input,
+  stderr: say,
+  closing,
+  interrupt,
+}: Pick<Cli, 'stderr' | 'closing' | 'interrupt'> & { stdin: TerminalInput }): Dialogue {
   const decoder = new StringDecoder('utf8')
   let typed = ''
   let over = false
@@ -52,12 +56,14 @@ export function createDialogue(input: TerminalInput, say: (text: string) => void
     look()
   }
   input.on('end', stop).on('error', stop).pause()
+  closing.addEventListener('abort', () => look())
 
   /** The next line; null: there is none yet. What is typed ahead waits for the next question. */
   function takeLine(raw: boolean): string | null {
     const end = /\r?\n|\r/.exec(typed)
     const upTo = typed.slice(0, end?.index)
-    if (raw && (upTo.includes(INTERRUPT) || upTo === END_OF_INPUT)) over = true
+    if (raw && upTo.includes(INTERRUPT)) interrupt()
+    if (raw && upTo === END_OF_INPUT) over = true
     if (!end || over) return null
     typed = typed.slice(end.index + end[0].length)
     return raw ? edited(upTo) : upTo
@@ -70,11 +76,11 @@ export function createDialogue(input: TerminalInput, say: (text: string) => void
     try {
       return await new Promise<string>((resolve, reject) => {
         look = () => {
-          const line = takeLine(raw)
-          if (line === null && !over) return
+          const line = closing.aborted ? null : takeLine(raw)
+          if (line === null && !over && !closing.aborted) return
           // Several pieces may come in one turn: what is behind this line belongs to the next question.
           look = () => undefined
-          if (line === null) reject(stopped())
+          if (line === null) reject(closing.aborted ? closing.reason : stopped())
           else resolve(line.trim())
         }
         look()
@@ -95,7 +101,6 @@ export function createDialogue(input: TerminalInput, say: (text: string) => void
         say('\n')
       }
     },
-    stop,
   }
 }
 

@@ -20,6 +20,7 @@ export async function logout(deps: Deps, profile: string): Promise<Logout> {
     const { generation, tokenSet } = await locked.read()
     const ended = (revoked: boolean): LogoutAnswer => ({ status: 'logged_out', profile, revoked })
     if (!tokenSet) return { answer: ended(false), hadToken: false }
+    deps.closing.throwIfAborted()
     const revoked = await revoke(deps, app, tokenSet)
     if (!(await locked.commit({ generation: generation + 1, tokenSet: null }, generation))) {
       throw new CodedError(

@@ -96,7 +96,7 @@ async function pauseOrFail(
 ): Promise<Outcome | null> {
   const pauseMs = retryAfterMs ?? PAUSE_MS
   const inTime = pauseMs <= MAX_PAUSE_MS && timeLeftMs(deps, startedAt) > pauseMs + SHORTEST_ATTEMPT_MS
-  if (verdict === 'retry' && request < MAX_REQUESTS && inTime) {
+  if (verdict === 'retry' && request < MAX_REQUESTS && inTime && !deps.closing.aborted) {
     await locked.settle(null)
     await deps.clock.sleep(pauseMs)
     return null
@@ -128,7 +128,11 @@ async function send(deps: Deps, attempt: Attempt, request: number): Promise<Toke
     const answer = await deps.request(
       refreshTokenGrantRequest(app.endpoints.token[tokenSet.endpoint], app.client, refreshToken, {
         deadlineMs: Math.max(1_000, Math.min(ATTEMPT_MS, share)),
-        onSend: () => locked.markSent(),
+        onSend: () => {
+          // A replay belongs to what was sent; before the first byte of all nothing has begun.
+          if (request === 1) deps.closing.throwIfAborted()
+          locked.markSent()
+        },
         account: { key: app.key, forced: attempt.unneeded && request === 1 && connect === 1 },
       }),
     )
@@ -141,8 +145,8 @@ async function send(deps: Deps, attempt: Attempt, request: number): Promise<Toke
     }
     const result = processTokenAnswer(answer, context, refreshToken)
     const again = result.kind === 'unsent' && result.error.code === 'network_error' && connect < MAX_CONNECTS
-    if (!again || timeLeftMs(deps, startedAt) < 2 * SHORTEST_ATTEMPT_MS) return result
-    await deps.clock.sleep(PAUSE_MS * connect)
+    if (!again || deps.closing.aborted || timeLeftMs(deps, startedAt) < 2 * SHORTEST_ATTEMPT_MS) return result
+    await deps.clock.sleep(PAUSE_MS * connect, deps.closing)
   }
 }
 

@@ -45,6 +45,10 @@ export async function refreshAll(deps: Deps, options: { force: boolean }): Promi
   async function work(): Promise<void> {
     for (let profile = waiting.pop(); profile !== undefined; profile = waiting.pop()) {
       const outcome = await refreshOne(deps, profile, apps, options)
+      if (deps.closing.aborted && outcome?.error === deps.closing.reason) {
+        waiting.push(profile)
+        return
+      }
       if (outcome) outcomes.set(profile, outcome)
       if (outcome?.error && FEISHU_AWAY.includes(outcome.error.code)) failures += 1
       else if (outcome) failures = 0
@@ -73,8 +77,9 @@ async function refreshOne(
     const app = await resolveApp(deps, profile, apps)
     const wanted = async () => (force ? isAuthorized(deps, app) : isDue(deps, app))
     if (!(await wanted())) return null
+    deps.closing.throwIfAborted()
     const slotAt = await takeSlot(deps, app.id)
-    await deps.clock.sleep(slotAt - deps.clock.now())
+    await deps.clock.sleep(slotAt - deps.clock.now(), deps.closing)
     // Another job may have come first meanwhile.
     if (!(await wanted())) return null
     return { profile, result: await refreshToken(deps, { profile, force: true }), error: null }

@@ -33,11 +33,12 @@ export async function refreshToken(
   const app = await resolveApp(deps, options.profile)
   const seen = await deps.store.read(app.id)
   if (!options.force && stepOf(deps, app, seen) === 'use') return answer(deps, app, 'still_valid', seen)
-  const running = deps.refreshes.get(app.key)
+  const { refreshes } = deps.underWay
+  const running = refreshes.get(app.key)
   if (running) return running
   const refresh = lockAndRefresh(deps, app, { seen, force: options.force, startedAt })
-  const shared = refresh.finally(() => deps.refreshes.delete(app.key))
-  deps.refreshes.set(app.key, shared)
+  const shared = refresh.finally(() => refreshes.delete(app.key))
+  refreshes.set(app.key, shared)
   return shared
 }
 
@@ -90,6 +91,7 @@ async function refreshLocked(
   if (unneeded && !call.force) return answer(deps, app, 'still_valid', record)
   const { refreshToken } = tokenSet
   if (!refreshToken || !canRefresh(tokenSet)) throw cannotRefresh(tokenSet)
+  deps.closing.throwIfAborted()
   await checkPace(deps, app, locked, unneeded)
   const { startedAt } = call
   const attempt = { app, locked, record, tokenSet, refreshToken, unneeded, startedAt }

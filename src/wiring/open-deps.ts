@@ -15,6 +15,7 @@ import { createFileStore } from '../store/files/file-store.ts'
 import { createKeys } from '../store/key.ts'
 import { createKeychain, type KeychainOptions } from '../store/keychain.ts'
 import type { TokenStore } from '../store/token-store.ts'
+import { createUnderWay, seenThrough } from './under-way.ts'
 
 /** What a process has: its environment, its clocks, its ways to people. */
 export type Host = Pick<Deps, 'command' | 'closing'> & {
@@ -43,15 +44,18 @@ export async function openDeps(host: Host): Promise<Deps> {
     environmentKey: config.key,
     keychain: createKeychain(host.keychain),
   })
+  const underWay = createUnderWay()
   const openStore = async (address: Secret | null): Promise<TokenStore> => {
-    if (!address) return createFileStore({ directory: config.tokenDir, keys, now: clock.now })
+    if (!address)
+      return seenThrough(createFileStore({ directory: config.tokenDir, keys, now: clock.now }), underWay)
     const [{ openSharedStore }, { withPassword }] = await Promise.all([
       import('./shared-store.ts'),
       import('../store/postgres/address.ts'),
     ])
     // `pg` would read it by itself, but no helper program of ours is to inherit it.
     const password = host.machine.environment.PGPASSWORD
-    return openSharedStore(config, withPassword(address, password), keys, clock.now)
+    const shared = openSharedStore(config, withPassword(address, password), keys, clock.now)
+    return seenThrough(shared, underWay)
   }
   let deliveries: Delivery[] = []
   return {
@@ -64,9 +68,7 @@ export async function openDeps(host: Host): Promise<Deps> {
     clock,
     log: host.log(config.logLevel),
     command: host.command,
-    refreshes: new Map(),
-    holders: new Map(),
-    exchanges: new Set(),
+    underWay,
     closing: host.closing,
     openBrowser: createBrowser(host.machine, host.openUrl),
     remote: isRemote(host.machine),

@@ -1,12 +1,11 @@
 import type { Deps } from '../deps.ts'
 
-/** Ends what is under way: a refresh or a code that was sent is finished and kept, the listener's port is given back. */
-export async function settle(deps: Deps): Promise<void> {
-  await Promise.allSettled(deps.refreshes.values())
-  if (deps.holders.size > 0 || deps.exchanges.size > 0) {
-    const { stopHolders } = await import('../authorize/holder.ts')
-    await stopHolders(deps)
-  }
-  await deps.store.flush()
-  deps.activity.flush()
+/** Ends what is under way: what was sent is finished and kept, the listener's port is given back. */
+export async function settle({ underWay, store, activity }: Deps): Promise<void> {
+  // The listener last: the page that tells how a login ended needs it.
+  await underWay.settled()
+  await Promise.all([...underWay.holders.values()].map((holder) => holder.stop()))
+  await underWay.settled()
+  await store.flush()
+  activity.flush()
 }

@@ -3,7 +3,6 @@ import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import { type StartOptions, type StartResult, startAuthorization } from '../../src/authorize/authorize.ts'
-import { stopHolders } from '../../src/authorize/holder.ts'
 import type { Deps } from '../../src/deps.ts'
 import { CodedError } from '../../src/errors.ts'
 import { encodeRecord, type TokenRecord } from '../../src/oauth/token-set.ts'
@@ -11,6 +10,7 @@ import { Secret } from '../../src/secret.ts'
 import type { TokenStatus } from '../../src/status/fields.ts'
 import { tokenStatus } from '../../src/status/status.ts'
 import type { LockedProfile } from '../../src/store/token-store.ts'
+import { settle } from '../../src/wiring/settle.ts'
 import { rateLimited } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
 import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
@@ -24,14 +24,14 @@ async function makeWorld(options: SandboxOptions = {}): Promise<World> {
   const redirectUri = `http://localhost:${await freePort()}/callback`
   const env = { FEISHU_REDIRECT_URI: redirectUri }
   const world = await makeDeps({ ...options, redirectUrls: [redirectUri], env })
-  onTestFinished(() => stopHolders(world.deps))
+  onTestFinished(() => settle(world.deps))
   return world
 }
 
 /** Another process on the same files. */
 function startProcess(world: World): Deps {
   const deps = world.sibling()
-  onTestFinished(() => stopHolders(deps))
+  onTestFinished(() => settle(deps))
   return deps
 }
 
@@ -92,7 +92,7 @@ async function stored(world: World): Promise<TokenRecord> {
 async function leaveHalfway(world: World, changes: Record<string, unknown>): Promise<void> {
   const { deps } = world
   await begin(deps)
-  await stopHolders(deps)
+  await settle(deps)
   const app = await resolveApp(deps, 'default')
   await deps.store.withLock(app.id, 1_000, async (locked) => {
     await locked.writePending({ ...(await locked.readPending()), ...changes })
@@ -121,7 +121,7 @@ test('two processes that ask at once get the same link, and one of them listens'
   const results = await Promise.all(processes.map((deps) => start(deps)))
   expect(new Set(results.map(linkOf)).size).toBe(1)
   expect(results.map((result) => result.joined).sort()).toEqual([false, true, true])
-  expect(processes.filter((deps) => deps.holders.size === 1)).toHaveLength(1)
+  expect(processes.filter((deps) => deps.underWay.holders.size === 1)).toHaveLength(1)
 })
 
 test('a link that nobody opens expires, and its port is free by the time this is told', async () => {
@@ -146,7 +146,7 @@ test('a wall clock that is set back keeps neither link nor port beyond the deadl
 test('a link whose process died before the deadline expires all the same', async () => {
   const world = await makeWorld()
   await begin(world.deps)
-  await stopHolders(world.deps)
+  await settle(world.deps)
   world.pass(DEADLINE_MS + 5_000)
   expect(await status(startProcess(world), 0)).toMatchObject({ authorization_status: 'expired' })
 })
@@ -473,7 +473,7 @@ test('a process that is told to end finishes an exchange that is under way, and 
   const held = world.sandbox.faults.next({ kind: 'hold', processed: true })
   const page = visit(location)
   await held.reached
-  const ended = stopHolders(world.deps)
+  const ended = settle(world.deps)
   held.release()
   await ended
   expect((await page).status).toBe(200)
@@ -488,7 +488,7 @@ test('so does one that was given the address', async () => {
   const held = world.sandbox.faults.next({ kind: 'hold', processed: true })
   const pasted = paste(other, location)
   await held.reached
-  const ended = stopHolders(other)
+  const ended = settle(other)
   held.release()
   await ended
   expect(await stored(world)).toMatchObject({ generation: 1 })
@@ -511,7 +511,7 @@ test('tokens go into force even if the note for another process cannot be writte
       return work(bound)
     })
   const deps = { ...world.deps, store: { ...store, withLock } }
-  onTestFinished(() => stopHolders(deps))
+  onTestFinished(() => settle(deps))
   const location = await world.sandbox.approve(await begin(deps))
   expect((await visit(location)).status).toBe(200)
   expect(await status(deps)).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
@@ -540,7 +540,7 @@ test('tokens that a device code has brought wait for a store that is not free, a
     return store.withLock(id, deadlineMs, work)
   }
   const deps = { ...world.deps, store: { ...store, withLock } }
-  onTestFinished(() => stopHolders(deps))
+  onTestFinished(() => settle(deps))
   const started = await start(deps, { method: 'device' })
   await world.sandbox.approveDevice(started.pending?.device?.userCode ?? '')
   refusals = 2

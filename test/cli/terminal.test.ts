@@ -7,7 +7,14 @@ function open() {
   const modes: boolean[] = []
   const said: string[] = []
   const input = Object.assign(new PassThrough(), { setRawMode: (raw: boolean) => modes.push(raw) })
-  return { input, modes, said, dialogue: createDialogue(input, (text) => said.push(text)) }
+  const stop = new AbortController()
+  const dialogue = createDialogue({
+    stdin: input,
+    stderr: (text) => said.push(String(text)),
+    closing: stop.signal,
+    interrupt: () => stop.abort(new Error('interrupted')),
+  })
+  return { input, modes, said, stop, dialogue }
 }
 
 test('lines typed ahead answer the questions in turn', async () => {
@@ -36,27 +43,32 @@ test('a secret is typed with the echo off, may be corrected, and is not said aga
   expect([modes, said.join('')]).toEqual([[true, false], 'Secret: \n'])
 })
 
-test.each([
-  ['Ctrl-C', '\x03'],
-  ['Ctrl-D', '\x04'],
-])('%s ends a secret question, and the terminal is as it was', async (_, key) => {
+test('Ctrl-D ends a secret question, and the terminal is as it was', async () => {
   const { input, modes, dialogue } = open()
   const failure = failureOf(() => dialogue.askSecret('Secret: '))
-  input.write(key)
+  input.write('\x04')
   expect((await failure).code).toBe('config_invalid')
   expect(modes.at(-1)).toBe(false)
 })
 
-test('the end of the input, and a stop, end the open question and every later one', async () => {
+test('Ctrl-C at a secret question ends the program as the signal does, and the terminal is as it was', async () => {
+  const { input, modes, stop, dialogue } = open()
+  const unanswered = dialogue.askSecret('Secret: ')
+  input.write('\x03')
+  await expect(unanswered).rejects.toThrow('interrupted')
+  expect([modes.at(-1), stop.signal.aborted]).toEqual([false, true])
+})
+
+test('the end of the input, and that of the program, end the open question and every later one', async () => {
   const first = open()
   const unanswered = failureOf(() => first.dialogue.ask('? '))
   first.input.end()
   expect((await unanswered).message).toContain('not answered')
   const second = open()
-  const stopped = failureOf(() => second.dialogue.ask('? '))
-  second.dialogue.stop()
-  await stopped
-  expect((await failureOf(() => second.dialogue.ask('? '))).code).toBe('config_invalid')
+  const stopped = second.dialogue.ask('? ')
+  second.stop.abort(new Error('interrupted'))
+  await expect(stopped).rejects.toThrow('interrupted')
+  await expect(second.dialogue.ask('? ')).rejects.toThrow('interrupted')
 })
 
 test('a choice is asked for until it is one; nothing is the first, and no yes is a no', async () => {

@@ -143,30 +143,27 @@ test('a pasted refusal and a pasted failure say what happened', async () => {
   expect((await server.call('token_status')).data.authorization_error).toContain('20002')
 })
 
-const ENDINGS: Record<string, (server: Server) => unknown> = {
-  'the end of stdin': (server) => server.transport.child.stdin?.end(),
-  SIGTERM: (server) => server.transport.child.kill('SIGTERM'),
-  SIGINT: (server) => server.transport.child.kill('SIGINT'),
-}
+const ENDINGS: [string, (server: Server) => unknown, number][] = [
+  ['the end of stdin', (server) => server.transport.child.stdin?.end(), 0],
+  ['SIGTERM', (server) => server.transport.child.kill('SIGTERM'), 143],
+  ['SIGINT', (server) => server.transport.child.kill('SIGINT'), 130],
+]
 
-test.for(Object.entries(ENDINGS))(
-  '%s while a link is pending frees the port and keeps the link',
-  async ([, end]) => {
-    const stage = await setStage()
-    const first = await startServer(stage)
-    const url = await begin(first)
-    end(first)
-    expect(await first.transport.closed).toEqual({ code: 0, signal: null })
-    await expectFreePort(stage)
-    const second = await startServer(stage)
-    expect((await second.call('start_authorization')).data).toMatchObject({
-      joined: true,
-      authorization_url: url,
-    })
-    await approve(stage, url)
-    expect((await second.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
-  },
-)
+test.for(ENDINGS)('%s while a link is pending frees the port and keeps the link', async ([, end, code]) => {
+  const stage = await setStage()
+  const first = await startServer(stage)
+  const url = await begin(first)
+  end(first)
+  expect(await first.transport.closed).toEqual({ code, signal: null })
+  await expectFreePort(stage)
+  const second = await startServer(stage)
+  expect((await second.call('start_authorization')).data).toMatchObject({
+    joined: true,
+    authorization_url: url,
+  })
+  await approve(stage, url)
+  expect((await second.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
+})
 
 /** Longer than a closing listener waits for the pages that are on their way. */
 const SLOW_MS = 1_500
@@ -179,9 +176,9 @@ async function slowExchange(stage: Stage): Promise<void> {
   knobs.latencyMs = 0
 }
 
-test.for(Object.entries(ENDINGS))(
+test.for(ENDINGS)(
   '%s while the code is exchanged keeps the tokens, and the page arrives',
-  async ([, end]) => {
+  async ([, end, code]) => {
     const stage = await setStage()
     const first = await startServer(stage)
     const location = await stage.sandbox.approve(await begin(first))
@@ -189,7 +186,7 @@ test.for(Object.entries(ENDINGS))(
     await slowExchange(stage)
     end(first)
     expect((await page).status).toBe(200)
-    expect(await first.transport.closed).toEqual({ code: 0, signal: null })
+    expect(await first.transport.closed).toEqual({ code, signal: null })
     await expectFreePort(stage)
     const second = await startServer(stage)
     const after = await second.call('token_status', { wait_seconds: 20 })

@@ -335,7 +335,9 @@ test.for([[[]], [['--callback-url-stdin']]])(
     await login.written(/Waiting|paste/)
     login.child.kill('SIGINT')
     const result = await login.end
-    expect([result.code, failure(result).message]).toEqual([4, 'The authorization was cancelled.'])
+    expect(result.code).toBe(130)
+    expect(json(result)).toMatchObject({ error: { message: 'The authorization was cancelled.' } })
+    expect(result.stderr).toMatch(/\nThe authorization was cancelled\.\n$/)
     await expectFreePort(stage)
     expect(json(await run(stage, ['status', '--json']))).toMatchObject({ authorization_status: 'cancelled' })
   },
@@ -350,7 +352,7 @@ test('Ctrl-C leaves an authorization alone that an assistant began', async () =>
   expect(link).toBe(started.data.authorization_url)
   await login.written(/Waiting/)
   login.child.kill('SIGINT')
-  expect(await login.end).toMatchObject({ code: 4, stderr: expect.stringContaining('still pending') })
+  expect(await login.end).toMatchObject({ code: 130, stderr: expect.stringMatching(/still pending\.\n$/) })
   await approve(stage, link)
   expect((await server.call('token_status', { wait_seconds: 20 })).data.status).toBe('valid')
 })

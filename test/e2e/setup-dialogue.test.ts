@@ -110,7 +110,7 @@ testIf(NO_TMUX)('Ctrl-C after the login leaves the clients alone and the login a
   await stage.sandbox.approveDevice(login)
   await terminal.seen(/config of Claude Code\? \[y\/N\] /)
   terminal.press('C-c')
-  await terminal.seen(/ended with 0/)
+  await terminal.seen(/ended with 130/)
   expect(terminal.answer()).toMatchObject({ status: 'valid' })
   expect(read(stage, '.claude.json')).not.toContain('feishu-token')
 })
@@ -128,9 +128,11 @@ testIf(NO_TMUX)('after a denial the console is offered, and Ctrl-C leaves a sane
   terminal.type('cli_a1')
   await terminal.seen(/App Secret \(does not show\): /)
   terminal.press('C-c')
-  const [ended] = await terminal.seen(/ended with 2[\s\S]*icanon[\s\S]*echo /)
+  const [ended] = await terminal.seen(
+    /Stopped before it was done\.\s+ended with 130[\s\S]*icanon[\s\S]*echo /,
+  )
   expect(ended).not.toMatch(/-icanon|-echo\b/)
-  expect(terminal.answer()).toMatchObject({ error: { code: 'config_invalid' } })
+  expect(terminal.answer()).toMatchObject({ error: { code: 'temporarily_unavailable' } })
   expect(existsSync(join(stage.tokenDir, 'app.json'))).toBe(false)
 })
 

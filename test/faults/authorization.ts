@@ -2,8 +2,8 @@
 
 import type { ChildProcess } from 'node:child_process'
 import { startAuthorization } from '../../src/authorize/authorize.ts'
-import { stopHolders } from '../../src/authorize/holder.ts'
 import { Secret } from '../../src/secret.ts'
+import { settle } from '../../src/wiring/settle.ts'
 import { freePort } from '../support/port.ts'
 import { type Scene, setScene, type Theatre } from './scene.ts'
 import type { Talk } from './strace.ts'
@@ -28,7 +28,7 @@ export async function setAuthorizationScene(theatre: Theatre): Promise<Scene> {
 export async function leavePending(scene: Scene): Promise<string> {
   const deps = scene.open()
   const { pending } = await startAuthorization(deps, START)
-  await stopHolders(deps)
+  await settle(deps)
   return scene.sandbox.approve(pending?.authorizationUrl ?? '')
 }
 
@@ -100,7 +100,7 @@ export async function goOn(scene: Scene, generation: number): Promise<'stored' |
   const deps = scene.open()
   if ((await deps.store.read(scene.id)).generation > generation) return 'stored'
   const started = await startAuthorization(deps, START)
-  await stopHolders(deps)
+  await settle(deps)
   if (started.status === 'succeeded') return 'taken over'
   const address = new Secret(await scene.sandbox.approve(started.pending?.authorizationUrl ?? ''))
   const ended = await startAuthorization(deps, { ...START, callbackUrl: address })

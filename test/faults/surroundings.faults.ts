@@ -84,9 +84,9 @@ describe('in the middle of a refresh', () => {
   test('a server that does not wait loses it: the control', async () => {
     const hasty = await buildVariant('waiting-for-answers', [
       {
-        file: 'src/main.ts',
-        from: 'await Promise.allSettled(deps.refreshes.values())',
-        to: 'if (!deps) await Promise.allSettled([])',
+        file: 'src/wiring/under-way.ts',
+        from: 'works.size > 0',
+        to: 'works.size > 1_000',
       },
     ])
     expect(await endMidway(hasty, ENDS['SIGTERM comes'] as End)).toBe(1)

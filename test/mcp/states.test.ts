@@ -4,10 +4,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { stopHolders } from '../../src/authorize/holder.ts'
 import type { Delivery } from '../../src/delivery/deliver.ts'
 import type { Deps } from '../../src/deps.ts'
 import { deliverCopies } from '../../src/hand-over/deliver.ts'
+import { settle } from '../../src/wiring/settle.ts'
 import { connect } from '../support/connection.ts'
 import type { Answer } from '../support/contract.ts'
 import { makeDeps, seed } from '../support/deps.ts'
@@ -36,7 +36,7 @@ async function setStage(
   const env = { FEISHU_REDIRECT_URI: redirectUri, FEISHU_TOKEN_KEY_SOURCE: 'file', ...options.env }
   const world = await makeDeps({ ...options, redirectUrls: [redirectUri], env })
   const deps = arrange(world.deps)
-  onTestFinished(() => stopHolders(deps))
+  onTestFinished(() => settle(deps))
   const { tools, call } = await connect(() => deps)
   for (const [name, { outputSchema }] of tools) schemas.set(name, outputSchema as Schema)
   return {

@@ -2,9 +2,9 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { expect, onTestFinished, test } from 'vitest'
-import { stopHolders } from '../../src/authorize/holder.ts'
 import type { Deps } from '../../src/deps.ts'
 import { ICONS } from '../../src/mcp/icon.ts'
+import { settle } from '../../src/wiring/settle.ts'
 import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
 import { type Connection, connect, outputProblem } from '../support/connection.ts'
 import { readAnswer } from '../support/contract.ts'
@@ -21,7 +21,7 @@ async function makeWorld(options: SandboxOptions & { env?: Record<string, string
 
 /** A client of a server in this process. */
 async function connectTo(world: World, deps: Deps = world.deps): Promise<Connection> {
-  onTestFinished(() => stopHolders(deps))
+  onTestFinished(() => settle(deps))
   return connect(() => deps)
 }
 

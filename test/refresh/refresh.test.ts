@@ -85,7 +85,7 @@ test('a cancelled tool call still finishes and keeps', async () => {
   cancel.abort()
   await expect(call).rejects.toThrow()
   held.release()
-  await world.deps.refreshes.get(app.key)
+  await world.deps.underWay.refreshes.get(app.key)
   expect((await world.sibling().store.read(app.id)).generation).toBe(2)
   await client.close()
   await server.close()

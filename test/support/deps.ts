@@ -17,6 +17,7 @@ import type { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/files/file-store.ts'
 import { createKeys } from '../../src/store/key.ts'
 import { openSharedStore } from '../../src/wiring/shared-store.ts'
+import { createUnderWay } from '../../src/wiring/under-way.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { checkFiles, checkLedger, checkNoLeftovers, checkText } from './invariants.ts'
 import { storeIssued } from './stored.ts'
@@ -89,9 +90,7 @@ export function openDeps(config: Config, senses: Partial<Senses> = {}): Deps {
     clock,
     log: (level, message) => log(`${level} ${message}`),
     command: 'feishu-token-mcp',
-    refreshes: new Map(),
-    holders: new Map(),
-    exchanges: new Set(),
+    underWay: createUnderWay(),
     closing: new AbortController().signal,
     openBrowser: async () => 'tests open no browser',
     remote: false,
