@@ -3,7 +3,7 @@
 import type { EnvironmentApp } from '../config/config.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, errnoOf } from '../errors.ts'
-import { readForeignFile } from '../machine/files.ts'
+import { readForeignFile } from '../machine/foreign-file.ts'
 import { type Endpoints, endpointsOf } from '../oauth/feishu.ts'
 import type { ClientCredentials } from '../oauth/http.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME, type ProfileId } from '../profile.ts'

@@ -9,7 +9,8 @@ import { CodedError, errnoOf } from '../errors.ts'
 import { checkCertificate, type Tls } from '../loopback/certificate.ts'
 import { inspectPort, portHolders } from '../loopback/port.ts'
 import { portOf } from '../machine/address.ts'
-import { ensureOwnDirectory, readForeignFile } from '../machine/files.ts'
+import { ensureOwnDirectory } from '../machine/files.ts'
+import { readForeignFile } from '../machine/foreign-file.ts'
 import { acquireLock, type HeldLock, type LockHolder } from '../store/lock.ts'
 
 /** Whose authorization the listener on the callback port waits for. */

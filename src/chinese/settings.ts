@@ -6,7 +6,7 @@ export const SETTINGS: Table = {
   'The settings are not usable': '设置无法使用',
   'Correct them in the "env" block of the MCP client (or in the shell) and restart the server': '请在 MCP 客户端的 "env" 中（或在 shell 中）修正，然后重启服务',
   // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what the reference looks like
-  '{name} holds a reference (${…}) that the client did not replace: write the value itself, or remove it': '{name} 中有客户端未替换的引用（${…}）：请直接填写值，或删除该项',
+  '{name} holds a reference (${…}, $NAME or %NAME%) that the client did not replace: write the value itself (in an address %24 for $), or remove it': '{name} 中有客户端未替换的引用（${…}、$NAME 或 %NAME%）：请直接填写值（地址中的 $ 写作 %24），或删除该项',
   '{name} must be one of {values}': '{name} 只能是 {values} 之一',
   '{name} must be true or false': '{name} 只能是 true 或 false',
   '{name} must be an http or https address without a user name or fragment': '{name} 必须是 http 或 https 地址，且不含用户名和片段',

@@ -77,7 +77,7 @@ export const STORE: Table = {
   'The keychain did not answer {when}': '系统钥匙串没有响应（{when}）',
   'in time': '超时',
   'within {#n} s': '{n} 秒内',
-  'Look whether it waits for somebody to unlock it; otherwise restart it (on Linux often gnome-keyring-daemon), then try again': '请查看它是否在等待解锁；否则请重启它（Linux 上通常是 gnome-keyring-daemon），然后重试',
+  'Look whether it waits for somebody to unlock it or to allow this (on macOS: Always Allow); otherwise restart it (on Linux often gnome-keyring-daemon), then try again': '请查看它是否在等待解锁或授权（macOS 上请选择“始终允许”）；否则请重启它（Linux 上通常是 gnome-keyring-daemon），然后重试',
   'The keychain failed: {why}': '系统钥匙串出错：{why}',
   'Look at the keychain in its own program, then try again': '请在系统钥匙串自己的程序中检查，然后重试',
   'The move stopped there; everything can be opened': '迁移在此停止；所有文件仍可打开',

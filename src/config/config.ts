@@ -1,9 +1,10 @@
 // The settings: environment → Config, or one error that lists every problem and its mend. Pure: reads no file.
 
-import { isAbsolute, join, resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
+import { expandHome } from '../machine/home.ts'
 import { expandPresets } from '../oauth/scope-presets.ts'
 import { APP_ID, type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
 import { Secret } from '../secret.ts'
@@ -58,14 +59,14 @@ export const DEFAULT_REDIRECT_URI = 'http://localhost:9000/callback'
 
 export const DEFAULT_SCOPES: readonly string[] = ['auth:user.id:read', 'docx:document', 'offline_access']
 
-function readApp(reader: SettingsReader, home: string): EnvironmentApp | null {
+function readApp(reader: SettingsReader, machine: Machine): EnvironmentApp | null {
   const known = reader.problems.length
   const appId = reader.text('FEISHU_APP_ID')
   const text = reader.text('FEISHU_APP_SECRET')
   const file = reader.text('FEISHU_APP_SECRET_FILE')
   // A setting that holds a bad value is not missing.
   if (reader.problems.length > known) return null
-  const secret = text ? new Secret(text) : file ? { file: expandHome(file, home) } : sameApp(reader, appId)
+  const secret = text ? new Secret(text) : file ? { file: expandHome(file, machine) } : sameApp(reader, appId)
   if (!appId && !secret) return null
   if (!appId) reader.problems.push('FEISHU_APP_SECRET is set without FEISHU_APP_ID: set both')
   if (!secret) {
@@ -123,10 +124,10 @@ function checkRedirect(reader: SettingsReader, url: URL, listens: boolean, hasTl
   )
 }
 
-function readTls(reader: SettingsReader, home: string): { cert: string; key: string } | null {
+function readTls(reader: SettingsReader, machine: Machine): { cert: string; key: string } | null {
   const cert = reader.text('FEISHU_TLS_CERT_FILE')
   const key = reader.text('FEISHU_TLS_KEY_FILE')
-  if (cert && key) return { cert: expandHome(cert, home), key: expandHome(key, home) }
+  if (cert && key) return { cert: expandHome(cert, machine), key: expandHome(key, machine) }
   if (cert || key) reader.problems.push('FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE: set both')
   return null
 }
@@ -205,17 +206,13 @@ function readTargets(reader: SettingsReader, machine: Machine): Target[] {
   }
 }
 
-function expandHome(path: string, home: string): string {
-  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path
-}
-
-function readTokenDir(reader: SettingsReader, home: string): string {
+function readTokenDir(reader: SettingsReader, machine: Machine): string {
   const value = reader.text('FEISHU_TOKEN_DIR') ?? '~/.feishu-token-mcp'
-  if (value.startsWith('~') && !isAbsolute(home)) {
+  if (value.startsWith('~') && !isAbsolute(machine.home)) {
     reader.problems.push('FEISHU_TOKEN_DIR must be an absolute path: there is no home directory')
     return ''
   }
-  const path = expandHome(value, home)
+  const path = expandHome(value, machine)
   if (!isAbsolute(path)) {
     reader.warnings.push(
       'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute.',
@@ -231,9 +228,10 @@ function readTokenDir(reader: SettingsReader, home: string): string {
  */
 export function readConfig(env: Environment, home: string, platform: NodeJS.Platform): Config {
   const reader = new SettingsReader(env)
+  const machine = { platform, home, env }
   const redirect = reader.url('FEISHU_REDIRECT_URI', DEFAULT_REDIRECT_URI)
   const callbackListen = readListen(reader)
-  const tlsFiles = readTls(reader, home)
+  const tlsFiles = readTls(reader, machine)
   if (redirect) checkRedirect(reader, redirect, callbackListen !== null, tlsFiles !== null)
   const scopes = reader.text('FEISHU_SCOPES')
   const profile = reader.text('FEISHU_PROFILE') ?? DEFAULT_PROFILE
@@ -242,7 +240,7 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
   }
   const config: Config = {
     brand: reader.oneOf('FEISHU_BRAND', ['feishu', 'lark'], 'feishu'),
-    app: readApp(reader, home),
+    app: readApp(reader, machine),
     fallbackApp: readFallbackApp(reader),
     accountsUrl: reader.origin('FEISHU_ACCOUNTS_URL'),
     openUrl: reader.origin('FEISHU_TOKEN_GATEWAY') ?? reader.origin('FEISHU_OPEN_URL'),
@@ -253,13 +251,13 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
     tlsFiles,
     scopes: scopes ? splitScopes(scopes) : [...DEFAULT_SCOPES],
     profile,
-    tokenDir: readTokenDir(reader, home),
+    tokenDir: readTokenDir(reader, machine),
     store: readStore(reader),
     keySource: reader.oneOf('FEISHU_TOKEN_KEY_SOURCE', ['auto', 'keychain', 'file', 'env'], 'auto'),
     key: readKey(reader),
     autoRefresh: reader.boolean('FEISHU_AUTO_REFRESH', true),
     refreshMarginMs: readMargin(reader),
-    deliverTo: readTargets(reader, { platform, home, env }),
+    deliverTo: readTargets(reader, machine),
     openBrowser: reader.boolean('FEISHU_OPEN_BROWSER', true),
     language: reader.text('FEISHU_LANG') ? reader.oneOf<Language>('FEISHU_LANG', ['en', 'zh'], 'en') : null,
     logLevel: reader.oneOf('FEISHU_LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info'),

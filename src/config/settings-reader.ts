@@ -2,8 +2,16 @@
 
 import { isLoopbackUrl } from '../machine/address.ts'
 
-/** `${VAR}`, `$VAR`: a reference that the client did not replace. */
-const UNRESOLVED = /^\$\{?[A-Za-z_][\w:.-]*\}?$/
+/** `${NAME}`, `$NAME`, `%NAME%`: what a client replaces by a variable, or does not. */
+const REFERENCE = /\$\{[^}]*\}|\$[A-Za-z_]\w*|%([A-Za-z_][\w()]*)%/g
+/** In an address `%C3%` is half of an encoded letter. */
+const ENCODED = /^[0-9A-Fa-f]{2}/
+
+function references(value: string): string[] {
+  const isAddress = /:\/\/|@/.test(value)
+  const found = [...value.matchAll(REFERENCE)].filter(([, name = '']) => !isAddress || !ENCODED.test(name))
+  return found.map(([text]) => text)
+}
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -18,14 +26,14 @@ export class SettingsReader {
     this.#env = env
   }
 
-  /** The setting's text, or null where it is unset, empty, or an unresolved `${…}` of a client. */
+  /** The setting's text, or null where it is unset, empty, or holds a reference that the client did not replace. */
   text(name: string): string | null {
     const value = this.#env[name]?.trim()
     if (!value) return null
-    if (UNRESOLVED.test(value)) {
+    if (references(value).length > 0) {
       // The value is not shown: it may be a secret that happens to look like a reference.
       this.problems.push(
-        `${name} holds a reference (\${…}) that the client did not replace: write the value itself, or remove it`,
+        `${name} holds a reference (\${…}, $NAME or %NAME%) that the client did not replace: write the value itself (in an address %24 for $), or remove it`,
       )
       return null
     }
@@ -35,7 +43,7 @@ export class SettingsReader {
   /** The text of a variable that other programs use too: what is wrong with it is nobody's problem here. */
   foreignText(name: string): string | null {
     const value = this.#env[name]?.trim()
-    return value && !UNRESOLVED.test(value) ? value : null
+    return value && references(value)[0] !== value ? value : null
   }
 
   oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T {

@@ -2,6 +2,7 @@
 
 import { posix, win32 } from 'node:path'
 import { CodedError } from '../errors.ts'
+import { expandHome } from '../machine/home.ts'
 
 /** What the paths depend on; `env` holds APPDATA, LOCALAPPDATA, XDG_CONFIG_HOME, CLAUDE_CONFIG_DIR, CODEX_HOME. */
 export type Machine = {
@@ -143,11 +144,6 @@ function locateFolders(machine: Machine): Folders {
   return { join, home, machine, appData: [...new Set([...configured, join(home, '.config')])] }
 }
 
-function expandHome(path: string, { join, home, machine }: Folders): string {
-  const inHome = machine.platform === 'win32' ? /^~(?=[\\/]|$)/ : /^~(?=\/|$)/
-  return inHome.test(path) ? join(home, path.slice(1)) : path
-}
-
 /** The target a text names, or null where it is none of the forms. */
 function parseTarget(name: string, folders: Folders): Target | null {
   const [, kind = '', rest = ''] = /^([a-z-]+):(.+)$/.exec(name) ?? []
@@ -158,13 +154,13 @@ function parseTarget(name: string, folders: Folders): Target | null {
   }
   if (kind === 'token-json') {
     if (UNKNOWN_KIND.test(rest) || /[\\/]$/.test(rest)) return null
-    const paths = [expandHome(rest, folders)]
+    const paths = [expandHome(rest, folders.machine)]
     return { name, format: 'token-json', paths, entry: '', topKeys: [], restart: ANY_READER }
   }
   const hash = rest.lastIndexOf('#')
   const entry = rest.slice(hash + 1)
   if (hash < 1 || !entry || UNKNOWN_KIND.test(entry)) return null
-  const paths = [expandHome(rest.slice(0, hash), folders)]
+  const paths = [expandHome(rest.slice(0, hash), folders.machine)]
   if (kind === 'dotenv') {
     if (!VARIABLE.test(entry)) return null
     return { name, format: 'dotenv', paths, entry, topKeys: [], restart: ANY_READER }

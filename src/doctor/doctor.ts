@@ -20,8 +20,8 @@ import { exposedPaths, machineChecks } from './machine.ts'
 
 export type Diagnosis = { checks: Check[]; configured: boolean }
 
-/** Longer than any answer that is still of use; a person waits for the slowest of them. */
-const CHECK_MS = 8_000
+/** Longer than a keychain may take whose prompt waits for the person (on macOS), on a slow machine too. */
+const CHECK_MS = 25_000
 
 /** Runs all checks of a profile. */
 export async function diagnose(deps: Deps, profile: string, runtime: Runtime): Promise<Diagnosis> {

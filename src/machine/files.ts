@@ -159,17 +159,6 @@ export function readOwnFile(path: string, maxBytes: number): Buffer | null {
   }
 }
 
-/** Reads a file that the person named, whoever owns it; at most `maxBytes` of it. */
-export function readForeignFile(path: string, maxBytes: number): string {
-  const fd = openSync(path, constants.O_RDONLY | NON_BLOCKING)
-  try {
-    const bytes = Buffer.alloc(maxBytes)
-    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, maxBytes, 0))
-  } finally {
-    closeSync(fd)
-  }
-}
-
 function writeAll(fd: number, data: Buffer, position: number): void {
   let written = 0
   while (written < data.length) {

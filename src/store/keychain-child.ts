@@ -2,6 +2,7 @@
 // runs and no exit gets through, for ever if the bus itself hangs. So the native code has a thread here, and the main
 // thread ends the whole process in time, even when whoever asked is gone.
 
+import { writeSync } from 'node:fs'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import type { KeychainAnswer, KeychainQuestion } from './keychain.ts'
 
@@ -36,7 +37,11 @@ async function main(): Promise<void> {
     return
   }
   const question = await readQuestion()
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), question.limitMs)
+  setTimeout(() => {
+    // Told before the end: by its signal alone Windows tells no one who was killed from one who failed.
+    writeSync(1, JSON.stringify({ kind: 'silence' } satisfies KeychainAnswer))
+    process.kill(process.pid, 'SIGKILL')
+  }, question.limitMs)
   new Worker(new URL(import.meta.url), { workerData: question }).once('message', (answer: KeychainAnswer) => {
     process.stdout.write(JSON.stringify(answer), () => process.exit(0))
   })

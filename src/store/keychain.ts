@@ -17,6 +17,7 @@ export type KeychainQuestion = {
 export type KeychainAnswer =
   | { kind: 'answer'; value: string | null }
   | { kind: 'failure'; stage: 'load' | 'open' | 'use'; text: string }
+  | { kind: 'silence' }
 
 export type Keychain = {
   /** Whether asking it makes sense; costs nothing, loads nothing. */
@@ -44,6 +45,8 @@ export type KeychainOptions = {
 const SERVICE = 'feishu-token-mcp'
 /** A keychain answers within milliseconds; a person who is asked to unlock it can do so and try again. */
 const LIMIT_MS = 5_000
+/** macOS asks the person for each new Node, and what ended meanwhile gets no answer. Below the bound of any call, 30 s. */
+const MACOS_LIMIT_MS = 20_000
 /** Starting Node on a busy machine must not be taken for a slow keychain. */
 const START_MS = 2_000
 /** An answer is a key of 44 characters or one sentence. */
@@ -53,7 +56,7 @@ const MAX_TEXT_CHARACTERS = 160
 /** They slow the child process down or change it, and it opens no connection. */
 const UNNEEDED = ['NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS']
 
-/** Opens nothing: each access starts a process that ends after one answer, or after five seconds. */
+/** Opens nothing: each access starts a process that ends after one answer, or in time. */
 export function createKeychain(options: KeychainOptions): Keychain {
   const environment = { ...options.environment }
   for (const name of UNNEEDED) delete environment[name]
@@ -64,10 +67,10 @@ export function createKeychain(options: KeychainOptions): Keychain {
 
   async function ask(action: KeychainQuestion['action'], account: string, value: string | null) {
     if (!mayExist()) throw absent('there is no session bus (DBUS_SESSION_BUS_ADDRESS)')
-    const limitMs = options.limitMs ?? LIMIT_MS
+    const limitMs = options.limitMs ?? (options.platform === 'darwin' ? MACOS_LIMIT_MS : LIMIT_MS)
     const question = { action, service: SERVICE, account, value, limitMs }
     const answer = await askChild({ ...options, environment }, question)
-    if (answer === 'silence') throw slow(limitMs)
+    if (answer.kind === 'silence') throw slow(limitMs)
     if (answer.kind === 'failure') throw explain(answer)
     return answer.value
   }
@@ -91,10 +94,7 @@ export function createKeychain(options: KeychainOptions): Keychain {
   }
 }
 
-async function askChild(
-  options: KeychainOptions,
-  question: KeychainQuestion,
-): Promise<KeychainAnswer | 'silence'> {
+async function askChild(options: KeychainOptions, question: KeychainQuestion): Promise<KeychainAnswer> {
   const { execFile } = await import('node:child_process')
   return new Promise((resolve) => {
     const limits = {
@@ -107,8 +107,9 @@ async function askChild(
       [options.child],
       { ...limits, env: options.environment, windowsHide: true },
       (error, stdout) => {
-        if (error?.signal === 'SIGKILL') return resolve('silence')
-        resolve(parseAnswer(stdout) ?? { kind: 'failure', stage: 'load', text: 'no answer from its process' })
+        const silent = error?.killed || error?.signal === 'SIGKILL'
+        const none: KeychainAnswer = { kind: 'failure', stage: 'load', text: 'no answer from its process' }
+        resolve(parseAnswer(stdout) ?? (silent ? { kind: 'silence' } : none))
       },
     )
     // A child that could not be started is told of above.
@@ -160,7 +161,7 @@ function slow(limitMs: number | null): CodedError {
   const howLong = limitMs === null ? 'in time' : `within ${limitMs / 1000} s`
   return unavailable(
     `The keychain did not answer ${howLong}`,
-    'Look whether it waits for somebody to unlock it; otherwise restart it (on Linux often gnome-keyring-daemon), then try again.',
+    'Look whether it waits for somebody to unlock it or to allow this (on macOS: Always Allow); otherwise restart it (on Linux often gnome-keyring-daemon), then try again.',
   )
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type Config, readConfig, splitScopes } from '../../src/config/config.ts'
 import { CodedError } from '../../src/errors.ts'
 import { isLoopbackUrl } from '../../src/machine/address.ts'
+import { expandHome } from '../../src/machine/home.ts'
 import { Secret } from '../../src/secret.ts'
 import { effortMs } from '../support/effort.ts'
 import { failureOf } from '../support/failure.ts'
@@ -247,15 +248,37 @@ describe('the app', () => {
 })
 
 describe('a reference that the client did not replace', () => {
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: what clients fail to replace
-  test.each(['${FEISHU_APP_ID}', '${env:FEISHU_APP_ID}', '${input:app-id}', '$FEISHU_APP_ID'])(
-    '%s is named as such',
-    async (value) => {
-      const message = await problemsOf({ FEISHU_APP_ID: value, FEISHU_APP_SECRET: 'x' })
-      expect(message).toContain('FEISHU_APP_ID holds a reference')
-      expect(message).not.toContain('set both')
-    },
-  )
+  test.each([
+    // biome-ignore-start lint/suspicious/noTemplateCurlyInString: what clients fail to replace
+    '${FEISHU_APP_ID}',
+    '${env:FEISHU_APP_ID}',
+    '${input:app-id}',
+    'cli_${APP}',
+    // biome-ignore-end lint/suspicious/noTemplateCurlyInString: so far
+    '$FEISHU_APP_ID',
+    '%FEISHU_APP_ID%',
+  ])('%s is named as such', async (value) => {
+    const message = await problemsOf({ FEISHU_APP_ID: value, FEISHU_APP_SECRET: 'x' })
+    expect(message).toContain('FEISHU_APP_ID holds a reference')
+    expect(message).not.toContain('set both')
+  })
+
+  test.each([
+    ['FEISHU_TOKEN_DIR', '/data/$USER/tokens'],
+    ['FEISHU_TOKEN_DIR', '%USERPROFILE%\\tokens'],
+    ['FEISHU_DELIVER_TO', 'token-json:%LOCALAPPDATA%\\token.json'],
+    ['FEISHU_TOKEN_STORE', 'postgres://kim:$PASSWORD@db.example/tokens'],
+  ])('is seen in the middle of %s: %s', async (name, value) => {
+    expect(await problemsOf({ [name]: value })).toContain(`${name} holds a reference`)
+  })
+
+  test.each([
+    ['FEISHU_TOKEN_STORE', 'postgres://kim:%C3%A4%24b%@db.example/tokens?sslmode=verify-full'],
+    ['HTTPS_PROXY', 'http://kim:%E4%BD%A0@proxy.example:8080'],
+    ['FEISHU_TOKEN_DIR', '/mnt/c$/100%/tokens'],
+  ])('is none in %s: %s', (name, value) => {
+    expect(() => read({ [name]: value })).not.toThrow()
+  })
 
   test('is not shown: it may be a secret that begins with a dollar sign', async () => {
     const message = await problemsOf({ FEISHU_APP_ID: 'cli_a1', FEISHU_APP_SECRET: '$canary4711' })
@@ -272,6 +295,18 @@ describe('the folder of the store', () => {
     expect(await problemsOf({}, { home: '' })).toContain('FEISHU_TOKEN_DIR')
     expect(await problemsOf({ FEISHU_TOKEN_DIR: '~/x' }, { home: '' })).toContain('FEISHU_TOKEN_DIR')
     expect(read({ FEISHU_TOKEN_DIR: '/x' }, { home: '' }).tokenDir).toBe('/x')
+  })
+
+  test('may begin with ~, before either slash on Windows', () => {
+    expect(read({ FEISHU_TOKEN_DIR: '~/tokens' }).tokenDir).toBe('/home/kim/tokens')
+    expect(expandHome('~\\tokens', { home: 'C:\\Users\\Kim', platform: 'win32' })).toBe(
+      'C:\\Users\\Kim\\tokens',
+    )
+    expect(expandHome('~/tokens', { home: 'C:\\Users\\Kim', platform: 'win32' })).toBe(
+      'C:\\Users\\Kim\\tokens',
+    )
+    expect(expandHome('~\\tokens', { home: '/home/kim', platform: 'linux' })).toBe('~\\tokens')
+    expect(expandHome('~kim/x', { home: '/home/kim', platform: 'linux' })).toBe('~kim/x')
   })
 
   test('that is relative is warned of: it depends on where we are started', () => {

@@ -13,7 +13,14 @@ test.each([
   [{ LANG: 'zh-Hans' }, 'zh'],
   [{ LANG: 'zhx' }, 'en'],
   [{ LANG: 'C.UTF-8' }, 'en'],
-  [{}, 'en'],
 ])('%j speaks %s', (environment, language) => {
-  expect(languageOf(environment)).toBe(language)
+  expect(languageOf(environment, () => (language === 'zh' ? 'en-US' : 'zh-CN'))).toBe(language)
+})
+
+test.each([
+  ['zh-CN', 'zh'],
+  ['zh', 'zh'],
+  ['en-US', 'en'],
+])('where no variable says it, the system does: %s speaks %s', (locale, language) => {
+  expect(languageOf({ LANG: '', FEISHU_LANG: 'fr' }, () => locale)).toBe(language)
 })

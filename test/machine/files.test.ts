@@ -28,13 +28,13 @@ import {
   isMissing,
   isTemporaryNameOf,
   openOwnFile,
-  readForeignFile,
   readOwnFile,
   removeFile,
   replaceFile,
   reserveFile,
   temporaryName,
 } from '../../src/machine/files.ts'
+import { readForeignFile } from '../../src/machine/foreign-file.ts'
 import { renameFile } from '../../src/machine/rename.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
@@ -220,6 +220,16 @@ describe('a file that the person named', () => {
 
   test('that is not there is an error with its errno', () => {
     expect(() => readForeignFile(join(folder, 'none'), 10)).toThrow('ENOENT')
+  })
+
+  test.each([
+    ['UTF-8', Buffer.from('geheim 飞书')],
+    ['UTF-16 as PowerShell writes it', Buffer.from('\ufeffgeheim 飞书', 'utf16le')],
+    ['UTF-16, big end first', Buffer.from('\ufeffgeheim 飞书', 'utf16le').swap16()],
+  ])('is read as text in %s', (_form, bytes) => {
+    const path = join(folder, 'text')
+    writeFileSync(path, bytes)
+    expect(readForeignFile(path, 100)).toBe('geheim 飞书')
   })
 })
 

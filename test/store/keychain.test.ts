@@ -163,6 +163,12 @@ test.each([
     'console.log(JSON.stringify({ kind: "failure", stage: "use", text: "weird\\n\\u001b[31m" }))',
     /failed: weird \[31m;/,
   ],
+  // As it ends on Windows, where nobody learns of a signal.
+  [
+    'gives up',
+    'console.log(JSON.stringify({ kind: "silence" })); process.exitCode = 1',
+    /did not answer within/,
+  ],
   ['never answers', 'setInterval(() => {}, 1000)', /did not answer within/],
 ])('a child process that %s makes the key unavailable, never absent', async (_, code, message) => {
   const keychain = keychainOf({ platform: 'darwin', child: await childThat(code), limitMs: 300 })

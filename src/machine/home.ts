@@ -1,0 +1,8 @@
+import { posix, win32 } from 'node:path'
+
+/** A path as people write it: `~` is the home directory, before `\` too on Windows. */
+export function expandHome(path: string, machine: { home: string; platform: NodeJS.Platform }): string {
+  const windows = machine.platform === 'win32'
+  const inHome = windows ? /^~(?=[\\/]|$)/ : /^~(?=\/|$)/
+  return inHome.test(path) ? (windows ? win32 : posix).join(machine.home, path.slice(1)) : path
+}
