@@ -86,6 +86,7 @@ export const STORE: Table = {
   'Look at {paths}: they keep their key, which was not removed': '请检查 {paths}：它们仍使用原来的密钥，该密钥未删除',
   'Remove FEISHU_TOKEN_KEY from the clients': '请从各客户端中删除 FEISHU_TOKEN_KEY',
   'The old key could not be removed; no file needs it any more': '旧密钥未能删除；已没有文件需要它',
+  'The old key stays where it is: other files of this machine are sealed with it': '旧密钥保留在原处：本机还有其他文件用它加密',
   'Every client must set FEISHU_TOKEN_KEY from now on: without it nothing can be opened': '从现在起，每个客户端都必须设置 FEISHU_TOKEN_KEY：没有它就无法打开任何文件',
   'Backups made before need the old key': '此前的备份需要旧密钥',
   // Profiles

@@ -29,29 +29,31 @@ export async function moveKey(deps: Deps, to: KeySource): Promise<KeyMoveAnswer>
       },
     )
   })
-  const { from, resealed, left, removedOldKeys } = move
+  const { from, resealed, left, oldKeys } = move
   return {
     status: resealed > 0 ? 'moved' : 'unchanged',
     key_source: to,
     moved_from: from,
     resealed,
     left,
-    old_keys_removed: removedOldKeys,
+    old_keys_removed: oldKeys === 'removed',
     next_step: nextStep(deps, to, move),
   }
 }
 
 function nextStep(deps: Deps, to: KeySource, move: Awaited<ReturnType<Deps['store']['moveKey']>>): string {
-  const { from, resealed, left, removedOldKeys } = move
+  const { resealed, left, oldKeys } = move
   const steps: string[] = []
   if (resealed === 0) steps.push('Nothing was sealed with another key.')
   if (left.length > 0) {
     steps.push(
       `Look at ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`,
     )
-  } else if (!removedOldKeys && from.includes('env')) {
+  } else if (oldKeys === 'given') {
     steps.push('Remove FEISHU_TOKEN_KEY from the clients.')
-  } else if (!removedOldKeys) {
+  } else if (oldKeys === 'needed') {
+    steps.push('The old key stays where it is: other files of this machine are sealed with it.')
+  } else if (oldKeys === 'stuck') {
     steps.push('The old key could not be removed; no file needs it any more.')
   }
   if (to === 'env' && resealed > 0)

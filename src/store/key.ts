@@ -31,6 +31,8 @@ export type Keys = {
   successor(named: NamedKey): Promise<Key>
   /** A key that this source keeps: one that is there already, or a new one. Throws `key_unavailable`. */
   obtain(source: KeySource): Promise<Key>
+  /** A key file of its own, whatever others there are. */
+  create(): Key
   /** Removes a key that no sealed file names any more; false: its source is not ours to change. */
   discard(named: NamedKey): Promise<boolean>
 }
@@ -99,6 +101,7 @@ export function createKeys(options: {
       const key = await lookUp(named)
       return key?.id === named.key_id ? key : first()
     },
+    create: () => createKeyFile(directory),
     async discard({ key_source, key_id }) {
       if (key_source === 'file') removeFile(keyFile(directory, key_id))
       if (key_source === 'keychain') await keychain?.remove(key_id)
@@ -170,6 +173,10 @@ function firstKeyFile(directory: string): Key {
     const key = readKeyFile(directory, id)
     if (key?.id === id) return key
   }
+  return createKeyFile(directory)
+}
+
+function createKeyFile(directory: string): Key {
   ensureOwnDirectory(directory)
   const key = toKey('file', randomBytes(KEY_BYTES))
   createFileOnce(keyFile(directory, key.id), Buffer.from(`${key.bytes.toString('base64')}\n`))

@@ -74,8 +74,11 @@ export type KeyMove = {
   resealed: number
   /** What could not be opened and was left as it is, with why. */
   left: { path: string; why: string }[]
-  /** False: a key that is not in use any more is still where it was. */
-  removedOldKeys: boolean
+  /**
+   * What became of the keys that were replaced. `given`: the environment has one, which is not ours to change;
+   * `needed`: another file of this machine names one, which stays; `stuck`: one could not be removed.
+   */
+  oldKeys: 'removed' | 'given' | 'needed' | 'stuck'
 }
 
 export type TokenStore = {

@@ -1,5 +1,14 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/files/file-store.ts'
@@ -55,7 +64,7 @@ function sourcesOf(stage: Stage): string[] {
 
 function keyFiles(stage: Stage): string[] {
   const folder = join(stage.tokenDir, 'key')
-  return existsSync(folder) ? readdirSync(folder) : []
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.key')) : []
 }
 
 test('the key moves to the environment and back, and everything opens with it alone', async () => {
@@ -114,6 +123,31 @@ test('killed before any of its changes, a move leaves everything to be opened, a
   expect(crashes).toBeGreaterThanOrEqual(3)
   expect(last.code).toBe(0)
   expect(sourcesOf(stage)).toEqual(['env'])
+  expect(readdirSync(join(stage.tokenDir, 'key'))).toEqual([])
+})
+
+/** Files of a machine that may name a key: of a shared store, kept aside, left half way. */
+const ELSEWHERE = [
+  'postgres/0123456789abcdef/key.json',
+  'postgres/0123456789abcdef/store/feishu-cli_a-default.json',
+  'postgres/0123456789abcdef/store/feishu-cli_a-default.json.next',
+  'store/feishu-cli_a-default.json.corrupt-2026-01-01T00-00-00-000Z',
+]
+
+test.each(ELSEWHERE)('a key that %s names is not removed', async (name) => {
+  const stage = await storedStage(['default'])
+  const [file = ''] = keyFiles(stage)
+  const path = join(stage.tokenDir, name)
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  if (name.endsWith('key.json'))
+    writeFileSync(path, `${JSON.stringify({ key_id: file.slice(0, 16) })}\n`, { mode: 0o600 })
+  else cpSync(join(stage.tokenDir, 'app.json'), path)
+  const moved = await run(stage, ['key', '--move-to', 'env', '--json'], {
+    env: { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY },
+  })
+  expect(JSON.parse(moved.stdout)).toMatchObject({ status: 'moved', old_keys_removed: false })
+  expect(JSON.parse(moved.stdout).next_step).toContain('other files of this machine are sealed with it')
+  expect(keyFiles(stage)).toEqual([file])
 })
 
 test('while other copies refresh and look, the key moves to and fro and nobody notices', async () => {

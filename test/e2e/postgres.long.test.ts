@@ -2,7 +2,7 @@
 // of their own are in machines.test.ts.
 
 import { randomBytes } from 'node:crypto'
-import { cpSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { NO_OPENSSL, selfSigned } from '../loopback/certificate.ts'
@@ -198,6 +198,25 @@ ifPostgres('the key of a shared store', () => {
     })
     const moved = await run(stage, ['key', '--move-to', 'keychain', '--json'], { env: { ...b, ...owner } })
     expect([moved.code, json(moved).error]).toMatchObject([2, { code: 'config_invalid' }])
+  })
+
+  test('is its own, and outlives a move of the key of the files beside it', async () => {
+    const team = await setTeam(postgres)
+    const { stage, machine, database } = team
+    const files = { ...machine('a'), FEISHU_TOKEN_KEY_SOURCE: 'auto', FEISHU_TOKEN_KEY: '' }
+    const shared = { ...files, FEISHU_TOKEN_KEY_SOURCE: 'file', FEISHU_TOKEN_STORE: postgres.url(database) }
+    const { appId, appSecret } = stage.sandbox.app
+    const alone = { ...files, FEISHU_TOKEN_STORE: 'file', DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent' }
+    await run(stage, ['setup', '--app-id', appId, '--app-secret-stdin'], { env: alone, input: appSecret })
+    await postgres.sql(database, 'drop table feishu_token_store, feishu_token_profiles')
+    const made = json(await run(stage, ['store', 'init', '--json'], { env: shared }))
+    const keyOfFiles = JSON.parse(readFileSync(join(stage.home, 'a', 'app.json'), 'utf8')).key_id
+    expect(made.key_id).not.toBe(keyOfFiles)
+    await seed(team, shared)
+    const move = { ...alone, FEISHU_TOKEN_KEY: Buffer.alloc(32, 9).toString('base64') }
+    const moved = json(await run(stage, ['key', '--move-to', 'env', '--json'], { env: move }))
+    expect(moved).toMatchObject({ status: 'moved', old_keys_removed: true })
+    expect(json(await run(stage, ['status', '--json'], { env: shared })).status).toBe('valid')
   })
 })
 

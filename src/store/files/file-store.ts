@@ -142,7 +142,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     init: async () => null,
     async moveKey(to) {
       const { moveKey } = await import('./key-move.ts')
-      return moveKey({ sealed, keys, lock: (path) => lock(path, MOVE_DEADLINE_MS) }, to)
+      return moveKey({ directory, sealed, keys, lock: (path) => lock(path, MOVE_DEADLINE_MS) }, to)
     },
     async flush() {
       for (let attempt = 0; unsaved.size > 0 && attempt < LAST_ATTEMPTS; attempt += 1) {

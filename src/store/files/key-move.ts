@@ -1,32 +1,40 @@
 // Seals everything anew with another key. Each file names its key, so whatever a crash interrupts, all files can be
-// opened, and the next run goes on. The old keys go last, when no file can name them any more.
+// opened, and the next run goes on. The old keys go last, and only those that no file of this machine names any more;
+// until then a note beside the keys says which they are.
 //
 // A process that is just sealing a file with the old key holds the lock of that file, and found the old key's name in
 // some file. So: take every lock there is, seal what lies under it, and begin again until a whole round finds nothing.
 
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
-import { isMissing, replaceFile } from '../../machine/files.ts'
+import {
+  ensureOwnDirectory,
+  isMissing,
+  isTemporaryNameOf,
+  removeFile,
+  replaceFile,
+} from '../../machine/files.ts'
 import { decodeRecord } from '../../oauth/token-set.ts'
 import type { Brand } from '../../profile.ts'
 import type { Binding, Header, KeySource } from '../envelope.ts'
 import type { Key, Keys, NamedKey } from '../key.ts'
+import { isKeyNamed } from '../key-names.ts'
 import type { HeldLock } from '../lock.ts'
-import { APPS, notWritable, type SealedFiles } from '../sealed-files.ts'
+import { APPS, notWritable, readText, type SealedFiles } from '../sealed-files.ts'
 import type { Json, KeyMove } from '../token-store.ts'
 import { hashRefreshToken, takeUp } from './locked-files.ts'
 import { ProfileFiles } from './profile-files.ts'
 
 /** Moves the key of the files in a directory. `lock` waits for a lock or throws `store_locked`. */
 export async function moveKey(
-  place: { sealed: SealedFiles; keys: Keys; lock: (path: string) => Promise<HeldLock> },
+  place: { directory: string; sealed: SealedFiles; keys: Keys; lock: (path: string) => Promise<HeldLock> },
   to: KeySource,
 ): Promise<KeyMove> {
-  const { sealed, keys, lock } = place
+  const { directory, sealed, keys, lock } = place
   const headers = [...sealed.headers()]
-  if (headers.length === 0) return { from: [], resealed: 0, left: [], removedOldKeys: true }
-  const resealing = new Resealing(sealed, keys, await targetKey(keys, headers, to))
+  if (headers.length === 0) return { from: [], resealed: 0, left: [], oldKeys: 'removed' }
+  const resealing = new Resealing(directory, sealed, keys, await targetKey(keys, headers, to))
   let resealed: number
   do {
     resealed = resealing.resealed
@@ -73,13 +81,21 @@ class Resealing {
   readonly #keys: Keys
   readonly #key: Key
   readonly #left = new Map<string, CodedError>()
+  readonly #directory: string
+  /** Names the keys that were replaced and are still to be removed, over crashes. */
+  readonly #notePath: string
   /** The keys that were replaced, by their ids. */
-  readonly #replaced = new Map<string, NamedKey>()
+  readonly #replaced: Map<string, NamedKey>
 
-  constructor(sealed: SealedFiles, keys: Keys, key: Key) {
+  constructor(directory: string, sealed: SealedFiles, keys: Keys, key: Key) {
+    this.#directory = directory
     this.#sealed = sealed
     this.#keys = keys
     this.#key = key
+    this.#notePath = join(directory, 'key', 'move.json')
+    removeTemporaryFiles(this.#notePath)
+    const noted = parseNote(readText(this.#notePath)).filter(({ key_id }) => key_id !== key.id)
+    this.#replaced = new Map(noted.map((named) => [named.key_id, named]))
   }
 
   /** Seals the file at `path` anew, and what `work` says; what cannot be opened is noted and left. */
@@ -137,14 +153,22 @@ class Resealing {
     if (!opened || opened.header.key_id === this.#key.id) return
     const { header, content } = opened
     try {
+      this.#note(header)
       await before(content, header)
       replaceFile(path, this.#sealed.seal(this.#key, binding, header.generation, content))
     } catch (error) {
       throw notWritable(path, error)
     }
     await this.#sealed.open(path, binding)
-    this.#replaced.set(header.key_id, header)
     this.resealed += 1
+  }
+
+  /** Before a file gives its key up: should this run die, the next one knows what is left to be removed. */
+  #note({ key_source, key_id }: NamedKey): void {
+    if (this.#replaced.has(key_id)) return
+    this.#replaced.set(key_id, { key_source, key_id })
+    ensureOwnDirectory(dirname(this.#notePath))
+    replaceFile(this.#notePath, `${JSON.stringify([...this.#replaced.values()])}\n`)
   }
 
   /** Presentations of a refresh token are counted under a hash with the key: the count holds under the new one too. */
@@ -166,15 +190,45 @@ class Resealing {
       resealed: this.resealed,
       left: [...this.#left].map(([path, { message }]) => ({ path, why: message })),
       // A file that could not be opened may be restored from a backup, and then needs its key.
-      removedOldKeys: this.#left.size === 0 && (await this.#discardOldKeys()),
+      oldKeys: this.#left.size === 0 ? await this.#discardOldKeys() : 'needed',
     }
   }
 
-  async #discardOldKeys(): Promise<boolean> {
-    let removed = true
-    for (const named of this.#replaced.values()) {
-      removed = (await this.#keys.discard(named).catch(() => false)) && removed
-    }
-    return removed
+  async #discardOldKeys(): Promise<KeyMove['oldKeys']> {
+    const fates: KeyMove['oldKeys'][] = []
+    for (const named of this.#replaced.values()) fates.push(await this.#discard(named))
+    // What stays for others is no longer ours to remove; what could not be removed is tried again by the next run.
+    if (!fates.includes('stuck')) removeFile(this.#notePath)
+    return (['stuck', 'needed', 'given'] as const).find((fate) => fates.includes(fate)) ?? 'removed'
   }
+
+  async #discard(named: NamedKey): Promise<KeyMove['oldKeys']> {
+    if (isKeyNamed(this.#directory, named.key_id)) return 'needed'
+    try {
+      return (await this.#keys.discard(named)) ? 'removed' : 'given'
+    } catch {
+      return 'stuck'
+    }
+  }
+}
+
+/** What a run left behind that died while it wrote the note. */
+function removeTemporaryFiles(path: string): void {
+  const folder = dirname(path)
+  const names = existsSync(folder) ? readdirSync(folder) : []
+  for (const name of names) if (isTemporaryNameOf(name, path)) removeFile(join(folder, name))
+}
+
+function parseNote(text: string | null): NamedKey[] {
+  try {
+    const named: unknown = JSON.parse(text ?? '[]')
+    return Array.isArray(named) ? named.filter(isNamedKey) : []
+  } catch {
+    // Damaged: then a key stays that nobody needs.
+    return []
+  }
+}
+
+function isNamedKey(named: NamedKey | null): named is NamedKey {
+  return /^[0-9a-f]{16}$/.test(String(named?.key_id)) && typeof named?.key_source === 'string'
 }

@@ -19,7 +19,7 @@ import { acquireLease, type Leased } from './machine-lease.ts'
 import { isNewer, journalOf, placeOf } from './row-journal.ts'
 import { openRows, type Row } from './rows.ts'
 import { initSchema } from './schema.ts'
-import type { SharedKeys } from './shared-key.ts'
+import { notedIn, type SharedKeys } from './shared-key.ts'
 
 /** Between attempts to write a record that the database has not confirmed. */
 const SAVE_AGAIN_MS = 1_000
@@ -46,10 +46,11 @@ export function createPostgresStore(options: {
   local: Pick<TokenStore, 'readApps' | 'updateApps'>
   now: () => number
 }): TokenStore {
-  const { keys, now } = options
+  const { now } = options
   const database = openDatabase(options.address)
   const rows = openRows(database)
   const directory = localFolder(options.directory, database.identity)
+  const keys = notedIn(directory, options.keys)
   const sealed = new SealedFiles(directory, keys)
   const copies = new Map<string, LocalCopy>()
   const unsaved = new Map<string, Unsaved>()

@@ -1,7 +1,9 @@
 // The one key of a store that several machines share. Each of them has a copy, in the environment or in a key file;
 // it is known by its id alone, and no machine ever makes another one for a store that has one.
 
+import { dirname, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
+import { ensureOwnDirectory, replaceFile } from '../../machine/files.ts'
 import type { KeySource } from '../envelope.ts'
 import type { Key, Keys, NamedKey } from '../key.ts'
 
@@ -37,8 +39,32 @@ export function createSharedKeys(
     ...keys,
     find,
     successor: find,
-    first: () => keys.obtain(sources[0] ?? 'file'),
+    first: async () => (sources.includes('env') ? keys.obtain('env') : keys.create()),
     last: () => last,
+  }
+}
+
+/** The same keys; which one is in use is noted in the store's folder, so that nobody on this machine removes it. */
+export function notedIn(folder: string, keys: SharedKeys): SharedKeys {
+  let noted = false
+
+  function note(key: Key): Key {
+    if (noted) return key
+    noted = true
+    try {
+      for (const parent of [dirname(dirname(folder)), dirname(folder), folder]) ensureOwnDirectory(parent)
+      replaceFile(join(folder, 'key.json'), `${JSON.stringify({ key_id: key.id })}\n`)
+    } catch {
+      // A disk that takes nothing loses no key either.
+    }
+    return key
+  }
+
+  return {
+    ...keys,
+    find: async (named) => note(await keys.find(named)),
+    successor: async (named) => note(await keys.successor(named)),
+    first: async () => note(await keys.first()),
   }
 }
 
