@@ -25,13 +25,14 @@ const VENDORS = {
   undici: ["export * from 'undici'"],
   open: ["export { default } from 'open'"],
   'jsonc-parser': ["export * from 'jsonc-parser'"],
+  diff: ["export { structuredPatch } from 'diff'"],
   'toml-patch': ["export * from '@decimalturn/toml-patch'"],
   uqr: ["export * from 'uqr'"],
   pg: ["export { default } from 'pg'"],
 }
 const VENDOR_OF = [
   [/^(@modelcontextprotocol\/sdk\/.*|zod)$/, 'mcp'],
-  [/^(undici|open|jsonc-parser|uqr|pg)$/, null],
+  [/^(undici|open|jsonc-parser|diff|uqr|pg)$/, null],
   [/^@decimalturn\/toml-patch$/, 'toml-patch'],
 ]
 

@@ -152,6 +152,7 @@ async function runCommand(args: string[]): Promise<number> {
   return runCli(args, {
     version: VERSION,
     runtime: { node: process.versions.node, platform: process.platform, arch: process.arch },
+    home: homeDirectory(),
     command: commandName(),
     environment,
     stdout: (text) => {

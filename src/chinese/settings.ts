@@ -47,6 +47,11 @@ export const SETTINGS: Table = {
   '{scope} is not a scope name (they look like docx:document:readonly)': '{scope} 不是权限名（权限名形如 docx:document:readonly）',
   'Correct the scopes: names as in the developer console, separated by spaces': '请修正权限列表：使用开发者后台中的名称，以空格分隔',
   // Targets
-  'FEISHU_DELIVER_TO: {targets} is not {what} of a known form': 'FEISHU_DELIVER_TO：{targets} 不是已知形式的分发目标',
+  'FEISHU_DELIVER_TO: {targets} is not a target of a known form ({kinds})': 'FEISHU_DELIVER_TO：{targets} 不是已知形式的分发目标（{kinds}）',
+  'FEISHU_DELIVER_TO: {targets} are not targets of a known form ({kinds})': 'FEISHU_DELIVER_TO：{targets} 不是已知形式的分发目标（{kinds}）',
+  'FEISHU_DELIVER_TO: {targets} lies in FEISHU_TOKEN_DIR, which is for this program alone': 'FEISHU_DELIVER_TO：{targets} 位于 FEISHU_TOKEN_DIR 中，该目录仅供本程序使用',
+  'Name a file elsewhere in FEISHU_DELIVER_TO': '请在 FEISHU_DELIVER_TO 中指定别处的文件',
+  'FEISHU_DELIVER_TO: there is no home directory for {targets}': 'FEISHU_DELIVER_TO：{targets} 需要主目录，但没有主目录',
+  'Set HOME, or name the files with their whole paths': '请设置 HOME，或写出文件的完整路径',
   'Write each target of FEISHU_DELIVER_TO as one of {forms}, separated by commas': '请将 FEISHU_DELIVER_TO 的每个目标写成以下形式之一：{forms}，以逗号分隔',
 }

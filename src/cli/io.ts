@@ -6,6 +6,8 @@ import type { Sentence } from '../sentence.ts'
 export type Terminal = {
   version: string
   runtime: { node: string; platform: NodeJS.Platform; arch: string }
+  /** The person's home directory; empty where the system knows none. */
+  home: string
   /** How this program was started, for hints. */
   command: string
   environment: Readonly<Record<string, string | undefined>>

@@ -1,8 +1,7 @@
 // The part of `setup` that writes the server's entry into the MCP clients' configs, each after a yes of its own.
 
-import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { formatInsertion, type ServerEntry } from '../delivery/add-entry.ts'
+import type { ServerEntry } from '../delivery/add-entry.ts'
 import { type Client, findClients, planEntry, writeEntry } from '../delivery/client-config.ts'
 import type { Machine } from '../delivery/targets.ts'
 import { DEFAULT_PROFILE } from '../profile.ts'
@@ -44,7 +43,7 @@ function baseEntry({ cli, profile }: Invocation): ServerEntry {
 /** Offers the entry to each client that is found, with the diff; without any it is shown. */
 export async function offerClients(invocation: Invocation, dialogue: Dialogue): Promise<void> {
   const { cli, profile } = invocation
-  const machine: Machine = { platform: cli.runtime.platform, home: homedir(), env: cli.environment }
+  const machine: Machine = { platform: cli.runtime.platform, home: cli.home, env: cli.environment }
   const name = profile === DEFAULT_PROFILE ? 'feishu-token' : `feishu-token-${profile}`
   const base = baseEntry(invocation)
   const clients = findClients(machine, name, base)
@@ -59,7 +58,7 @@ export async function offerClients(invocation: Invocation, dialogue: Dialogue): 
 
 async function offerClient({ deps }: Invocation, dialogue: Dialogue, client: Client): Promise<void> {
   const { label, target } = client
-  const { path, isNew, insertion } = await planEntry(client)
+  const { path, insertion, diff } = await planEntry(client)
   if (insertion.kind === 'present') {
     dialogue.say(`\n${label}: ${path} has an entry "${target.entry}" already; it was left alone.\n`)
     return
@@ -68,7 +67,7 @@ async function offerClient({ deps }: Invocation, dialogue: Dialogue, client: Cli
     dialogue.say(`\n${label}: ${path} was left alone: ${insertion.why}.\n`)
     return
   }
-  dialogue.say(`\n${formatInsertion(path, insertion.inserted, isNew)}\n`)
+  dialogue.say(`\n${diff}\n`)
   if (!(await confirm(dialogue, `Write this into the config of ${label}?`))) return
   const memoryDir = join(deps.config.tokenDir, 'deliveries')
   const problem = await writeEntry(client, { memoryDir, now: deps.clock.now() }).catch(

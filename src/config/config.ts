@@ -195,11 +195,11 @@ function readProxy(reader: SettingsReader): Secret | null {
   return value ? new Secret(value) : null
 }
 
-function readTargets(reader: SettingsReader, machine: Machine): Target[] {
+function readTargets(reader: SettingsReader, machine: Machine, tokenDir: string): Target[] {
   const setting = reader.text('FEISHU_DELIVER_TO')
   if (setting === null) return []
   try {
-    return parseTargets(setting, machine)
+    return parseTargets(setting, machine, tokenDir || null)
   } catch (error) {
     reader.problems.push((error as CodedError).message.replace(/\.$/, ''))
     return []
@@ -238,6 +238,7 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
   if (!PROFILE_NAME.test(profile)) {
     reader.problems.push('FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"')
   }
+  const tokenDir = readTokenDir(reader, machine)
   const config: Config = {
     brand: reader.oneOf('FEISHU_BRAND', ['feishu', 'lark'], 'feishu'),
     app: readApp(reader, machine),
@@ -251,13 +252,13 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
     tlsFiles,
     scopes: scopes ? splitScopes(scopes) : [...DEFAULT_SCOPES],
     profile,
-    tokenDir: readTokenDir(reader, machine),
+    tokenDir,
     store: readStore(reader),
     keySource: reader.oneOf('FEISHU_TOKEN_KEY_SOURCE', ['auto', 'keychain', 'file', 'env'], 'auto'),
     key: readKey(reader),
     autoRefresh: reader.boolean('FEISHU_AUTO_REFRESH', true),
     refreshMarginMs: readMargin(reader),
-    deliverTo: readTargets(reader, machine),
+    deliverTo: readTargets(reader, machine, tokenDir),
     openBrowser: reader.boolean('FEISHU_OPEN_BROWSER', true),
     language: reader.text('FEISHU_LANG') ? reader.oneOf<Language>('FEISHU_LANG', ['en', 'zh'], 'en') : null,
     logLevel: reader.oneOf('FEISHU_LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info'),

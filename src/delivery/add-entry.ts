@@ -18,7 +18,7 @@ export type ServerEntry = {
 }
 
 export type Insertion =
-  | { kind: 'insert'; text: string; inserted: string }
+  | { kind: 'insert'; text: string }
   | { kind: 'present' }
   | { kind: 'refused'; why: string }
 
@@ -83,22 +83,17 @@ async function insertJson(
   const verdict = judge(before, topKey, name)
   if (verdict) return verdict
   const servers = jsonc.findNodeAtLocation(tree, [topKey])
-  const { spans, block } = servers
+  const spans = servers
     ? propertySpans(text, servers, name, entry)
     : propertySpans(text, tree, topKey, { [name]: entry })
   const after = applyEdit(text, spans)
   const again = read(after)
   if (!again || !isConfirmed(before, jsonc.getNodeValue(again), { topKey, name, entry })) return UNCONFIRMED
-  return { kind: 'insert', text: after, inserted: block }
+  return { kind: 'insert', text: after }
 }
 
 /** A property behind the last one of an object, in the style of the text; comments stay where they are. */
-function propertySpans(
-  text: string,
-  object: Node,
-  key: string,
-  value: unknown,
-): { spans: Span[]; block: string } {
+function propertySpans(text: string, object: Node, key: string, value: unknown): Span[] {
   const insert = (at: number, added: string): Span => ({ start: at, end: at, text: added, secret: false })
   const indentAt = (at: number) => /^[ \t]*/.exec(text.slice(text.lastIndexOf('\n', at - 1) + 1))?.[0] ?? ''
   const first = object.offset + 1
@@ -109,8 +104,7 @@ function propertySpans(
   const lastEnd = last ? last.offset + last.length : 0
   const comma = last && !hasComma(text.slice(lastEnd, close)) ? [insert(lastEnd, ',')] : []
   if (last && !inner.includes('\n')) {
-    const block = `${JSON.stringify(key)}:${JSON.stringify(value)}`
-    return { spans: [...comma, insert(at, block)], block }
+    return [...comma, insert(at, `${JSON.stringify(key)}:${JSON.stringify(value)}`)]
   }
   const eol = endOfLine(text)
   const unit = /^([ \t]+)\S/m.exec(text)?.[1] ?? '  '
@@ -119,7 +113,7 @@ function propertySpans(
   const lines = `${JSON.stringify(key)}: ${JSON.stringify(value, null, unit)}`.split('\n')
   const block = lines.map((line) => `${eol}${own}${line}`).join('')
   const end = inner.includes('\n') ? '' : `${eol}${closing}`
-  return { spans: [...comma, insert(at, block + end)], block }
+  return [...comma, insert(at, block + end)]
 }
 
 /** Whether a comma stands between an object's last property and its end; comments may hold commas too. */
@@ -160,7 +154,7 @@ async function insertToml(
   const gap = text === '' ? '' : /\n$/.test(text) ? eol : eol + eol
   const after = `${text}${gap}${tomlTable(topKey, name, entry).join(eol)}${eol}`
   if (!isConfirmed(before, read(after), { topKey, name, entry })) return UNCONFIRMED
-  return { kind: 'insert', text: after, inserted: after.slice(text.length) }
+  return { kind: 'insert', text: after }
 }
 
 /** Adds the entry to a config's text (without byte order mark); a text that has one of that name is left alone. */
@@ -170,16 +164,5 @@ export async function insertEntry(text: string, target: Target, entry: ServerEnt
   if (format === 'toml') return insertToml(text, topKey, name, entry)
   if (text.trim() !== '') return insertJson(text, topKey, name, entry)
   const whole = `${JSON.stringify({ [topKey]: { [name]: entry } }, null, 2)}\n`
-  return { kind: 'insert', text: whole, inserted: whole }
-}
-
-/** The diff for a person: the lines that are added. No other text of the file is shown, for it may hold secrets. */
-export function formatInsertion(path: string, inserted: string, isNew: boolean): string {
-  const lines = inserted
-    .replace(/^(?:\r?\n)+/, '')
-    .trimEnd()
-    .split(/\r?\n/)
-  return [isNew ? '--- /dev/null' : `--- ${path}`, `+++ ${path}`, ...lines.map((line) => `+${line}`)].join(
-    '\n',
-  )
+  return { kind: 'insert', text: whole }
 }

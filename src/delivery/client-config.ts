@@ -4,14 +4,15 @@ import { existsSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isMissing } from '../machine/files.ts'
 import { type Insertion, insertEntry, type ServerEntry } from './add-entry.ts'
-import { backUp } from './memory.ts'
-import { createSharedFile, readSharedFile, replaceSharedFile } from './shared-file.ts'
+import { backUp } from './backup.ts'
+import { formatChange } from './diff.ts'
+import { createSharedFile, MAX_BYTES, readSharedFile, replaceSharedFile } from './shared-file.ts'
 import { type Machine, parseTargets, type Target } from './targets.ts'
 
 export type Client = { label: string; target: Target; entry: ServerEntry }
 
-/** Where an entry would go; `path` has its symbolic links followed. */
-export type Plan = { path: string; isNew: boolean; insertion: Insertion }
+/** Where an entry would go (`path` has its symbolic links followed), and the diff of that for a person. */
+export type Plan = { path: string; insertion: Insertion; diff: string }
 
 const LABELS: Readonly<Record<string, string>> = {
   'claude-code': 'Claude Code',
@@ -48,6 +49,8 @@ function locate({ paths }: Target, { home }: Machine): string | null {
 
 /** The clients of this machine, with the entry that each of them gets under `name`. */
 export function findClients(machine: Machine, name: string, base: ServerEntry): Client[] {
+  // Without a home directory every path would be one below the folder that we were started in.
+  if (machine.home === '') return []
   return Object.entries(LABELS).flatMap(([kind, label]) => {
     const [target] = parseTargets(`${kind}:${name}`, machine)
     const path = target && locate(target, machine)
@@ -63,7 +66,9 @@ function read(target: Target): Read {
   try {
     const path = realpathSync(given)
     // A file that cannot be opened says so in the system's words.
-    const file = statSync(path).isFile() ? readSharedFile(path) : { detail: 'it is not a regular file' }
+    const file = statSync(path).isFile()
+      ? readSharedFile(path, MAX_BYTES)
+      : { detail: 'it is not a regular file' }
     return 'detail' in file ? { path, why: file.detail } : { path, bytes: file.bytes }
   } catch (error) {
     if (isMissing(error)) return { path: given, bytes: null }
@@ -79,13 +84,12 @@ function decode(bytes: Buffer): string | null {
   }
 }
 
-type Prepared = Plan & { bytes: Buffer | null; mark: string; before: string }
+type Prepared = Omit<Plan, 'diff'> & { bytes: Buffer | null; mark: string; before: string }
 
 async function prepare({ target, entry }: Client): Promise<Prepared> {
   const file = read(target)
   const refused = (why: string): Prepared => ({
     path: file.path,
-    isNew: false,
     bytes: null,
     mark: '',
     before: '',
@@ -97,13 +101,16 @@ async function prepare({ target, entry }: Client): Promise<Prepared> {
   const mark = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
   const before = text.slice(mark.length)
   const insertion = await insertEntry(before, target, entry)
-  return { path: file.path, isNew: file.bytes === null, insertion, bytes: file.bytes, mark, before }
+  return { path: file.path, insertion, bytes: file.bytes, mark, before }
 }
 
 /** What writing a client's entry would do. Writes nothing. */
 export async function planEntry(client: Client): Promise<Plan> {
-  const { path, isNew, insertion } = await prepare(client)
-  return { path, isNew, insertion }
+  const { path, insertion, bytes, before } = await prepare(client)
+  if (insertion.kind !== 'insert') return { path, insertion, diff: '' }
+  const { format, entry } = client.target
+  const change = { path, before: bytes === null ? null : before, after: insertion.text, format, title: entry }
+  return { path, insertion, diff: await formatChange(change) }
 }
 
 /**
@@ -123,8 +130,7 @@ export async function writeEntry(
       if (await createSharedFile(path, next)) return null
       continue
     }
-    const edit = { place: client.target.entry, value: '', spans: [], inArgv: false }
-    backUp(options.memoryDir, { path, text: before, edit }, { now: options.now, secrets: [] })
+    backUp(options.memoryDir, { path, text: before, format: client.target.format }, options.now)
     if (await replaceSharedFile(path, bytes, next)) return null
   }
   return 'another program wrote it at each attempt'

@@ -1,61 +1,92 @@
-// A diff for people that shows where a file changes and no secret: not the token, not what else stands on its line.
+// Diffs for people: what changes in somebody's config, with the lines around it, and no secret in any of them.
 
-import { lineAt, type Span } from './edit.ts'
-
-/** How much of a line before the value is looked at: minified configs are one line of megabytes. */
-const MAX_LEAD = 200
+import { applyEdit, type Edit, type Span } from './edit.ts'
+import { maskSecrets } from './mask.ts'
 
 const OLD = '<present value>'
 const NEW = '<access token>'
+/** Lines around a change that are shown. */
+const CONTEXT = 3
+/** A line is shown so far: minified configs are one line of megabytes. */
+const SHOWN_CHARS = 160
+/** So much of a long line is shown before the change in it. */
+const LEAD_CHARS = 60
 
-/** The value's own name or option, and its opening quote. */
-const OWN_NAME = /(?:["']?[\w.-]+["']?\s*[:=]\s*|["'](?:-u|--user-access-token)["']\s*,\s*)?["'`]*$/
-const OWN_END = /^["'`]*[\s,}\]]*/
-
-/** What stands before a value on its line, cut down to what belongs to the value. */
-function shortenLead(lead: string): string {
-  const name = OWN_NAME.exec(lead)?.[0] ?? ''
-  const rest = lead.slice(0, lead.length - name.length)
-  return /^\s*(?:export\s+)?$/.test(rest) ? lead : `… ${name}`
+/** A text before and after; null: there is no file yet. */
+export type Change = {
+  path: string
+  before: string | null
+  after: string
+  /** The format of the text, for what is secret in it. */
+  format: string
+  /** What the change is about, shown beside the line numbers. */
+  title: string
 }
 
-/** What stands behind a value on its line, cut down likewise. */
-function shortenTail(tail: string): string {
-  const end = OWN_END.exec(tail)?.[0] ?? ''
-  return end === tail ? tail : `${end.trimEnd()} …`
+/** How many characters two lines have in common at their beginning. */
+function commonLead(left: string, right: string): number {
+  let length = 0
+  while (length < left.length && left[length] === right[length]) length += 1
+  return length
 }
 
-function hunk(text: string, span: Span, place: string): string[] {
-  const lineStart = text.lastIndexOf('\n', span.start - 1) + 1
-  const lineEnd = text.indexOf('\n', span.end)
-  const lead = shortenLead(text.slice(Math.max(lineStart, span.start - MAX_LEAD), span.start))
-  const tail = shortenTail(text.slice(span.end, lineEnd === -1 ? undefined : lineEnd).trimEnd())
-  const before = span.secret && span.end > span.start ? OLD : text.slice(span.start, span.end)
-  const after = span.secret ? NEW : span.text
-  const changed = [
-    `-${lead}${before}${tail}`,
-    ...`${lead}${after}${tail}`.split('\n').map((line) => `+${line}`),
-  ]
-  return [`@@ line ${lineAt(text, span.start)}: ${place} @@`, ...changed]
+/** A line, cut to what is around `at` if it is long. */
+function shorten(line: string, at: number): string {
+  if (line.length <= SHOWN_CHARS) return line
+  const start = at > LEAD_CHARS ? at - LEAD_CHARS : 0
+  const shown = line.slice(start, start + SHOWN_CHARS)
+  return `${start > 0 ? '… ' : ''}${shown}${start + SHOWN_CHARS < line.length ? ' …' : ''}`
 }
 
-/** The diff of an edit, with old and new token masked. */
+/** A hunk's lines, cut; a line that is taken away is cut where the one that takes its place differs. */
+function shortenAll(lines: readonly string[]): string[] {
+  const removed = lines.filter((line) => line.startsWith('-'))
+  const added = lines.filter((line) => line.startsWith('+'))
+  return lines.map((line) => {
+    const partner = line.startsWith('-')
+      ? added[removed.indexOf(line)]
+      : line.startsWith('+')
+        ? removed[added.indexOf(line)]
+        : undefined
+    const text = line.slice(1).replace(/\r$/, '')
+    return line[0] + shorten(text, partner === undefined ? 0 : commonLead(text, partner.slice(1)))
+  })
+}
+
+/** The unified diff of a change, with what is secret masked on both sides. */
+export async function formatChange({ path, before, after, format, title }: Change): Promise<string> {
+  const { structuredPatch } = await import('diff')
+  const [old, now] = [before ?? '', after].map((text) => maskSecrets(text, format))
+  const { hunks } = structuredPatch(path, path, old ?? '', now ?? '', '', '', { context: CONTEXT })
+  const shown = hunks.flatMap(({ oldStart, oldLines, newStart, newLines, lines }) => [
+    `@@ -${oldLines === 0 ? oldStart - 1 : oldStart},${oldLines} +${newStart},${newLines} @@ ${title}`,
+    // That a file ends without a line end is no news.
+    ...shortenAll(lines.filter((line) => !line.startsWith('\\'))),
+  ])
+  return [before === null ? '--- /dev/null' : `--- ${path}`, `+++ ${path}`, ...shown].join('\n')
+}
+
+/** The diff of an edit that puts `token` in: neither it nor the old one is shown. */
 export function formatDiff(
-  path: string,
-  text: string,
-  edit: { place: string; spans: readonly Span[] },
-): string {
-  const spans = edit.spans.filter((span) => span.secret || span.text !== text.slice(span.start, span.end))
-  return [`--- ${path}`, `+++ ${path}`, ...spans.flatMap((span) => hunk(text, span, edit.place))].join('\n')
+  file: { path: string; text: string; edit: Edit; format: string },
+  token: string,
+): Promise<string> {
+  const { path, text, edit, format } = file
+  const withToken = (mask: string, others: (span: Span) => string) =>
+    applyEdit(
+      text,
+      edit.spans.map((span) => ({
+        ...span,
+        text: span.secret ? span.text.replace(token, mask) : others(span),
+      })),
+    )
+  const before = withToken(edit.value === '' ? '' : OLD, ({ start, end }) => text.slice(start, end))
+  const after = withToken(NEW, (span) => span.text)
+  return formatChange({ path, before, after, format, title: edit.place })
 }
 
 /** The diff of a file that does not exist yet; its text holds the token as `token`. */
-export function formatCreation(path: string, text: string, token: string): string {
-  const lines = text.replaceAll(token, NEW).trimEnd().split('\n')
-  return [
-    '--- /dev/null',
-    `+++ ${path}`,
-    '@@ new file, mode 0600 @@',
-    ...lines.map((line) => `+${line}`),
-  ].join('\n')
+export function formatCreation(path: string, text: string, token: string): Promise<string> {
+  const after = text.replaceAll(token, NEW)
+  return formatChange({ path, before: null, after, format: 'json', title: 'new file, mode 0600' })
 }

@@ -16,6 +16,9 @@ export type Edit = {
 /** Why a text is left alone; `broken` when it does not parse, as half-written files do for a moment. */
 export type Refusal = { refused: string; broken: boolean }
 
+/** Thrown where a text takes longer to read than there is time. */
+export const TIME_UP: Error = new Error('There was no time left for it; the next delivery tries again.')
+
 /** A refusal of a text that is sound. */
 export function refuse(refused: string): Refusal {
   return { refused, broken: false }
@@ -47,10 +50,13 @@ export function lineAt(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length
 }
 
-/**
- * Whether a value stands for another one: `${env:NAME}`, `$NAME`, `$(command)`, `%NAME%`, `{env:NAME}`, a command in
- * backticks. No token holds any of these characters.
- */
+/** `${env:NAME}`, `$NAME`, `$(command)`, `%NAME%`, `{env:NAME}`, `#{NAME}`, a command in backticks. */
+const SUBSTITUTED = /[$`]|^%.+%$|^#?\{.+\}#?$/
+/** `op://…`, `vault:…`, `encrypted:…`, `keyring:…`, `file://…`, `ref+…://…`, `ENC[…]`: resolved or opened by some other program. */
+const RESOLVED = /^[A-Za-z][\w+.-]*:|^ENC[[(]|^ref\+/
+
+/** Whether a value stands for another one. Nothing that a bearer token consists of (RFC 6750 §2.1) looks so. */
 export function isReference(value: string): boolean {
-  return /[$`]|^%.+%$|^\{.+\}$/.test(value)
+  const text = value.trim()
+  return SUBSTITUTED.test(text) || RESOLVED.test(text)
 }

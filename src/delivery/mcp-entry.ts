@@ -30,9 +30,12 @@ const ENV_NAMES = [
 ]
 const HEADER = 'x-lark-mcp-uat'
 
-/** Programs whose own `-u` means something else (`python -u FILE`, `docker run -u USER`, `env -u NAME`). */
-const OTHER_SHORT_OPTION =
-  /^(?:python[\d.]*w?|pypy[\d.]*|py|docker|podman|nerdctl|sudo|doas|runuser|su|env|ssh|curl|socat|stdbuf|unshare)(?:\.exe)?$/i
+/** lark-mcp itself: the name of a program or package, with or without a version, or a script of its folder. */
+const LARK_MCP = /^(?:.*[\\/])?lark-(?:openapi-)?mcp(?:[@:][^\\/]*|\.(?:exe|cmd)|[\\/].*\.[cm]?js)?$/i
+/** Options of npx and its like that take no value; what stands behind any other option may be its value. */
+const WITHOUT_VALUE = /^-(?:[yq]|-yes|-quiet|-silent|-prefer-offline|-prefer-online|-)$/
+/** What a Feishu access token looks like: `u-…` or a JSON Web Token. */
+const TOKEN_SHAPE = /^(?:u-[\w.~+/-]{16,}|eyJ[\w.-]{20,})=*$/
 
 type Entry = Record<string, unknown>
 
@@ -44,46 +47,59 @@ function own(table: Entry, key: string): unknown {
   return Object.hasOwn(table, key) ? table[key] : undefined
 }
 
-/** Whether the `-u` after these words is the option of some other program that is wrapped around the server. */
-function isOtherOption(words: readonly unknown[]): boolean {
-  const texts = words.filter((word) => typeof word === 'string')
-  if (texts.some((word) => /lark|feishu/i.test(word))) return false
-  return texts.some((word) => OTHER_SHORT_OPTION.test(word.replace(/^.*[\\/]/, '')))
+/** The words of the command line, and where each stands; OpenCode writes them all into `command`. */
+function wordsOf(entry: Entry): { word: unknown; path: (string | number)[] }[] {
+  return ['command', 'args'].flatMap((key) => {
+    const value = own(entry, key)
+    return Array.isArray(value)
+      ? value.map((word: unknown, index) => ({ word, path: [key, index] }))
+      : [{ word: value, path: [key] }]
+  })
+}
+
+/** Whether lark-mcp is started by one of these words, so that an option behind them is its own. */
+function startsLarkMcp(words: readonly unknown[]): boolean {
+  return words.some((word, index) => {
+    if (typeof word !== 'string' || !LARK_MCP.test(word)) return false
+    const before = words[index - 1]
+    return typeof before !== 'string' || !before.startsWith('-') || WITHOUT_VALUE.test(before)
+  })
 }
 
 function findInArgs(entry: Entry): EntryPlace | Refusal | null {
-  const args = own(entry, 'args')
-  if (!Array.isArray(args)) return null
+  const words = wordsOf(entry)
   const places: EntryPlace[] = []
-  for (let index = 0; index < args.length; index++) {
-    const word: unknown = args[index]
+  for (const [index, { word, path }] of words.entries()) {
     if (typeof word !== 'string') continue
     const option = [LONG_OPTION, SHORT_OPTION].find((name) => word === name || word.startsWith(`${name}=`))
     if (!option) continue
-    if (option === SHORT_OPTION && isOtherOption([entry.command, ...args.slice(0, index)])) continue
-    const name = `args["${option}"]`
-    if (word === option) {
-      index += 1
-      const value: unknown = args[index]
-      if (typeof value !== 'string' || value.startsWith('-')) return refuse(`${option} has no value after it`)
-      places.push({ path: ['args', index], name, prefix: '', value, inArgv: true })
-    } else {
-      const prefix = `${option}=`
-      places.push({ path: ['args', index], name, prefix, value: word.slice(prefix.length), inArgv: true })
+    const prefix = word === option ? '' : `${option}=`
+    const next = words[index + 1]
+    const value = prefix ? word.slice(prefix.length) : next?.word
+    // Many a program around the server (wsl, docker, sudo, chpst, python) has a `-u` of its own.
+    const isOwn = option === LONG_OPTION || startsLarkMcp(words.slice(0, index).map((before) => before.word))
+    if (!isOwn && !(typeof value === 'string' && TOKEN_SHAPE.test(value))) continue
+    if (typeof value !== 'string' || (!prefix && value.startsWith('-'))) {
+      return refuse(`${option} has no value after it`)
     }
+    const name = `${path[0]}["${option}"]`
+    places.push({ path: prefix || !next ? path : next.path, name, prefix, value, inArgv: true })
   }
   if (places.length > 1) return refuse('the arguments give the token more than once')
   return places[0] ?? null
 }
 
 function findInEnv(entry: Entry): EntryPlace | Refusal | null {
-  const env = own(entry, 'env')
-  if (!isTable(env)) return null
-  const name = ENV_NAMES.find((candidate) => Object.hasOwn(env, candidate))
-  if (!name) return null
-  const value = env[name]
-  if (typeof value !== 'string') return refuse(`env.${name} is not a string`)
-  return { path: ['env', name], name: `env.${name}`, prefix: '', value, inArgv: false }
+  for (const table of ['env', 'environment']) {
+    const env = own(entry, table)
+    if (!isTable(env)) continue
+    const name = ENV_NAMES.find((candidate) => Object.hasOwn(env, candidate))
+    if (!name) continue
+    const value = env[name]
+    if (typeof value !== 'string') return refuse(`${table}.${name} is not a string`)
+    return { path: [table, name], name: `${table}.${name}`, prefix: '', value, inArgv: false }
+  }
+  return null
 }
 
 function findInHeaders(entry: Entry): EntryPlace | Refusal | null {
@@ -108,18 +124,31 @@ function findForwarded(entry: Entry): Refusal | null {
   return name ? refuse(`it takes ${name} from the environment, and a reference is never overwritten`) : null
 }
 
+/** Why an entry has no place for the token. */
+function refusePlaceless(entry: Entry): Refusal {
+  const advice = `give it env.${ENV_NAMES[0]} (or the header X-Lark-MCP-UAT) with any value`
+  const foreign = wordsOf(entry).some(({ word }) => word === SHORT_OPTION)
+  return refuse(
+    foreign
+      ? `the entry has no place for the token (its -u may be another program's): ${advice}`
+      : `the entry has no place for the token: ${advice}`,
+  )
+}
+
 /**
- * Finds the token's place in an entry: `-u` or `--user-access-token` in `args`, then `env`, then `headers`. The first
- * one found decides, also when it holds a reference, which is never overwritten.
+ * Finds the token's place in an entry: `-u` or `--user-access-token` in the command line, then the environment, then
+ * the headers. The first one found decides, also when it holds a reference, which is never overwritten.
  */
 export function findEntryPlace(entry: unknown): EntryPlace | Refusal {
   if (!isTable(entry)) return refuse('the entry is not an object')
-  const place = findInArgs(entry) ?? findInEnv(entry) ?? findInHeaders(entry) ?? findForwarded(entry)
-  if (place === null) {
-    return refuse(
-      `the entry has no place for the token: give it env.${ENV_NAMES[0]} (or the header X-Lark-MCP-UAT) with any value`,
-    )
+  const started = own(entry, 'command')
+  if (isTable(started)) {
+    // Zed's older form: what is started stands in a table of its own.
+    const inner = findEntryPlace(started)
+    return 'refused' in inner ? inner : { ...inner, path: ['command', ...inner.path] }
   }
+  const place = findInArgs(entry) ?? findInEnv(entry) ?? findInHeaders(entry) ?? findForwarded(entry)
+  if (place === null) return refusePlaceless(entry)
   if ('refused' in place || !isReference(place.value)) return place
   return refuse(`${place.name} holds a reference, which is never overwritten with a token`)
 }

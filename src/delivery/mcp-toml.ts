@@ -3,6 +3,7 @@
 
 import { type Edit, type Refusal, refuse, refuseBroken } from './edit.ts'
 import { findEntryPlace } from './mcp-entry.ts'
+import { seenElsewhere } from './mcp-json.ts'
 
 /** The parts of the parser's syntax tree that are used here; it does not export their types. */
 type TomlNode = {
@@ -15,8 +16,26 @@ type TomlNode = {
   items?: TomlNode[]
 }
 
-/** A Codex config has some kilobytes; the parser needs a second for this much. */
-const MAX_CHARS = 4 * 1024 * 1024
+/** A Codex config has some kilobytes. The parser takes up to a third of a second for this much of the worst kind. */
+const MAX_CHARS = 128 * 1024
+/** Levels of tables, arrays and dotted keys. The parser's time grows with their square: at 2,000 it is 160 ms a key. */
+const MAX_DEPTH = 32
+
+const STRINGS_AND_COMMENTS = /"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*/g
+
+/** Whether a text is nested deeper than any config is, told without parsing it. */
+function isTooDeep(text: string): boolean {
+  let depth = 0
+  let dots = 0
+  for (const char of text.replace(STRINGS_AND_COMMENTS, '_')) {
+    if (char === '.') dots += 1
+    else if (!/[\w" \t-]/.test(char)) dots = 0
+    if (char === '[' || char === '{') depth += 1
+    if (char === ']' || char === '}') depth -= 1
+    if (dots > MAX_DEPTH || depth > MAX_DEPTH) return true
+  }
+  return false
+}
 
 /** The node at a path, through tables, dotted keys, inline tables and arrays. */
 function findNode(node: TomlNode | undefined, path: readonly (string | number)[]): TomlNode | null {
@@ -53,15 +72,29 @@ function offsetOf(text: string, position: { line: number; column: number }): num
   return start + position.column
 }
 
-async function parse(text: string): Promise<{ data: Record<string, unknown>; tree: TomlNode[] } | null> {
+type Parsed = { data: Record<string, unknown>; tree: TomlNode[] }
+
+/** The text's tree, or the number of the line that is no TOML. */
+async function parse(text: string): Promise<Parsed | { line: number | null }> {
   const { parseDocument } = await import('@decimalturn/toml-patch')
   try {
     const document = parseDocument(text)
     return { data: document.toJsObject, tree: document.cst as unknown as TomlNode[] }
-  } catch {
+  } catch (error) {
+    if (error instanceof RangeError) throw error
     // The parser's message quotes the line, which may hold a secret.
-    return null
+    const { line } = error as { line?: unknown }
+    return { line: typeof line === 'number' ? line : null }
   }
+}
+
+/** The ways to tables named like the server that stand elsewhere, such as below one of Codex's profiles. */
+function findElsewhere(table: unknown, server: string, way: string[] = []): string[] {
+  if (typeof table !== 'object' || table === null || Array.isArray(table) || way.length > 3) return []
+  return Object.entries(table).flatMap(([name, value]) => {
+    const here = name === server && way.length > 0 && typeof value === 'object' ? [way.join('.')] : []
+    return [...here, ...findElsewhere(value, server, [...way, name])]
+  })
 }
 
 function entryOf(data: unknown, topKey: string, server: string): unknown {
@@ -78,10 +111,19 @@ export async function editMcpToml(
   token: string,
 ): Promise<Edit | Refusal> {
   if (text.length > MAX_CHARS) return refuse('it is too large for a TOML config')
+  if (isTooDeep(text)) return refuse('it is nested too deeply')
   const parsed = await parse(text)
-  if (!parsed) return refuseBroken('it is not valid TOML')
+  if ('line' in parsed) {
+    return refuseBroken(
+      parsed.line === null ? 'it is not valid TOML' : `it is not valid TOML (line ${parsed.line})`,
+    )
+  }
   const entry = entryOf(parsed.data, topKey, server)
-  if (entry === undefined) return refuse(`it has no server ${JSON.stringify(server)} under "${topKey}"`)
+  if (entry === undefined) {
+    const elsewhere = findElsewhere(parsed.data, server)
+    if (elsewhere.length > 0) return refuse(seenElsewhere(JSON.stringify(server), [topKey], elsewhere))
+    return refuse(`it has no server ${JSON.stringify(server)} under "${topKey}"`)
+  }
   const place = findEntryPlace(entry)
   if ('refused' in place) return refuse(`the server ${JSON.stringify(server)}: ${place.refused}`)
   const node = findAmong(parsed.tree, [topKey, server, ...place.path])

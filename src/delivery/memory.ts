@@ -1,25 +1,16 @@
-// What we remember about the files of others, in our own folder: fingerprints of the tokens we put into each place
-// (to tell a person's change from our own copy), and one backup a day of each file.
+// What we remember about the files of others, in our own folder: fingerprints of the tokens we put into each place, to
+// tell a person's change from our own copy, and whose turn it is.
 
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { ensureOwnDirectory, readOwnFile, removeFile, replaceFile } from '../machine/files.ts'
-import { applyEdit, type Edit } from './edit.ts'
 
 /** Clients write older copies of their configs back: so many of our tokens (two days' worth) are known again. */
 const REMEMBERED = 24
 /** A memory file holds a path and {@link REMEMBERED} fingerprints. */
 const MAX_MEMORY_BYTES = 64 * 1024
-/** Backups kept of each file: a week of days on which something was written. */
-const BACKUPS = 7
-/** A value this long is a token rather than a placeholder, and is left out of a backup wherever it occurs. */
-const TOKEN_LENGTH = 20
-
-const LEFT_OUT = 'LEFT-OUT'
-/** Another program's refresh token beside the place: a copy of it would outlive its own. */
-const REFRESH_TOKENS = /(refresh_?token["']?\s*[:=,]\s*["']?)[^\s"',}\]]+/gi
-
+/** The file that names the next target. */
+const TURN = 'turn'
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
@@ -56,30 +47,17 @@ export function remember(memoryDir: string, path: string, place: string, token: 
   replaceFile(memoryFile(memoryDir, path, place), `${JSON.stringify({ version: 1, path, place, tokens })}\n`)
 }
 
-function leaveOut(text: string, edit: Edit, secrets: readonly string[]): string {
-  const masked = edit.spans.filter((span) => span.secret).map((span) => ({ ...span, text: LEFT_OUT }))
-  let result = applyEdit(text, masked).replace(REFRESH_TOKENS, `$1${LEFT_OUT}`)
-  for (const secret of [edit.value, ...secrets]) {
-    if (secret.length >= TOKEN_LENGTH) result = result.replaceAll(secret, LEFT_OUT)
-  }
-  return result
+/** The target that had no turn in the last run, by its name; null when all had. */
+export function recallTurn(memoryDir: string): string | null {
+  return readOwnFile(join(memoryDir, TURN), MAX_MEMORY_BYTES)?.toString() ?? null
 }
 
-/**
- * Keeps a copy of a file as it is before the first write of the day (UTC), without the token in it.
- * `secrets` are left out wherever they occur.
- */
-export function backUp(
-  memoryDir: string,
-  file: { path: string; text: string; edit: Edit },
-  options: { now: number; secrets: readonly string[] },
-): void {
-  ensureOwnDirectory(memoryDir)
-  const prefix = `${basename(file.path)}-${sha256(file.path).slice(0, 12)}-`
-  const day = new Date(options.now).toISOString().slice(0, 10)
-  const name = join(memoryDir, `${prefix}${day}.bak`)
-  if (existsSync(name)) return
-  replaceFile(name, leaveOut(file.text, file.edit, options.secrets))
-  const backups = readdirSync(memoryDir).filter((entry) => entry.startsWith(prefix) && entry.endsWith('.bak'))
-  for (const old of backups.toSorted().slice(0, -BACKUPS)) removeFile(join(memoryDir, old))
+/** Notes which target comes first in the next run. */
+export function rememberTurn(memoryDir: string, target: string | null): void {
+  if (recallTurn(memoryDir) === target) return
+  if (target === null) removeFile(join(memoryDir, TURN))
+  else {
+    ensureOwnDirectory(memoryDir)
+    replaceFile(join(memoryDir, TURN), target)
+  }
 }

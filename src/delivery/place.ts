@@ -6,10 +6,14 @@ import { editMcpJson } from './mcp-json.ts'
 import { editMcpToml } from './mcp-toml.ts'
 import { type Problem, readSharedFile, type SharedFile } from './shared-file.ts'
 import type { Target } from './targets.ts'
-import { editTokenJson, type TokenContent } from './token-json.ts'
+import type { TokenContent } from './token-fields.ts'
+import { editTokenJson } from './token-json.ts'
 
 /** A file with the place of the token in it; `mark` is its byte order mark, which `text` is without. */
 export type Found = { path: string; file: SharedFile; mark: string; text: string; edit: Edit }
+
+/** What reading a file may cost. Past `giveUpAt` (by `performance.now()`) the reading of it throws. */
+export type Bounds = { maxBytes: number; giveUpAt: number }
 
 const BYTE_ORDER_MARK = '\ufeff'
 
@@ -21,14 +25,28 @@ function decode(bytes: Buffer): string | null {
   }
 }
 
-async function editText(target: Target, text: string, content: TokenContent): Promise<Edit | Refusal> {
+/** The whole file is the token's. */
+function editFile(text: string, token: string): Edit {
+  const span = { start: 0, end: text.length, text: `${token}\n`, secret: true }
+  return { place: 'the token', value: text.replace(/\r?\n$/, ''), spans: [span], inArgv: false }
+}
+
+async function editText(
+  target: Target,
+  text: string,
+  content: TokenContent,
+  giveUpAt: number,
+): Promise<Edit | Refusal> {
   const { format, entry, topKeys } = target
+  if (format === 'file') return editFile(text, content.accessToken)
   // An empty file is what an editor leaves for a moment between truncating and writing.
   if (text.trim() === '') return refuseBroken('it is empty')
   try {
     if (format === 'dotenv') return editDotenv(text, entry, content.accessToken)
     if (format === 'token-json') return await editTokenJson(text, content)
-    if (format === 'json') return await editMcpJson(text, topKeys, entry, content.accessToken)
+    if (format === 'json') {
+      return await editMcpJson(text, { topKeys, server: entry, giveUpAt }, content.accessToken)
+    }
     return await editMcpToml(text, topKeys[0] ?? '', entry, content.accessToken)
   } catch (error) {
     // The parsers call themselves for each level of nesting.
@@ -42,15 +60,16 @@ export async function findPlace(
   target: Target,
   path: string,
   content: TokenContent,
-): Promise<Found | Problem | (Refusal & { bytes: Buffer })> {
-  const file = readSharedFile(path)
+  bounds: Bounds,
+): Promise<Found | Problem | Refusal> {
+  const file = readSharedFile(path, bounds.maxBytes)
   if ('status' in file) return file
   const decoded = decode(file.bytes)
-  if (decoded === null) return { ...refuseBroken('it is not UTF-8'), bytes: file.bytes }
-  const mark = decoded.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
+  if (decoded === null) return refuseBroken('it is not UTF-8')
+  const mark = target.format !== 'file' && decoded.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
   const text = decoded.slice(mark.length)
-  const edit = await editText(target, text, content)
-  return isRefusal(edit) ? { ...edit, bytes: file.bytes } : { path, file, mark, text, edit }
+  const edit = await editText(target, text, content, bounds.giveUpAt)
+  return isRefusal(edit) ? edit : { path, file, mark, text, edit }
 }
 
 /** The new text, read back; null unless it holds the token at the same place. */
@@ -58,9 +77,10 @@ export async function applyAndConfirm(
   target: Target,
   found: Found,
   content: TokenContent,
+  bounds: Bounds,
 ): Promise<string | null> {
   const text = applyEdit(found.text, found.edit.spans)
-  const again = await editText(target, text, content)
+  const again = await editText(target, text, content, bounds.giveUpAt)
   if (isRefusal(again) || again.place !== found.edit.place) return null
   return again.value === content.accessToken ? text : null
 }

@@ -14,12 +14,13 @@ import {
   linkSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   renameSync,
   statSync,
 } from 'node:fs'
 import { platform, userInfo } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { errnoOf } from '../errors.ts'
 import { createFileOnce, isTemporaryNameOf, removeFile, temporaryName } from '../machine/files.ts'
 import { loadNative } from '../machine/native.ts'
@@ -32,9 +33,12 @@ export type SharedFile = { bytes: Buffer; mode: number; links: number }
 export type Problem = { status: 'refused' | 'failed'; detail: string }
 
 /** Far above any client's config (`~/.claude.json` reaches some megabytes), far below what hurts to hold twice. */
-const MAX_BYTES = 32 * 1024 * 1024
+export const MAX_BYTES: number = 32 * 1024 * 1024
 /** A temporary file this old belongs to a process that was killed: a delivery takes two seconds at most. */
 const LEFTOVER_AFTER_MS = 60_000
+
+/** So much of a temporary name's random part makes the name of a kept file. */
+const KEPT_CHARS = 6
 
 const OWNER_WRITES = 0o200
 const READ_ONLY = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
@@ -72,7 +76,7 @@ function withRegularFile<T>(path: string, use: (fd: number, size: number) => T):
 }
 
 /** The bytes at a path right now; null where there is no regular file any more. */
-function bytesNow(path: string): Buffer | null {
+export function bytesNow(path: string): Buffer | null {
   try {
     return withRegularFile(path, readWhole)
   } catch {
@@ -80,12 +84,23 @@ function bytesNow(path: string): Buffer | null {
   }
 }
 
+function tooLarge(maxBytes: number): string {
+  return maxBytes < MAX_BYTES
+    ? `it is larger than ${maxBytes >> 20} MB, too large to be written while others wait: \`deliver\` called by hand writes it`
+    : `it is larger than ${maxBytes >> 20} MB`
+}
+
+/** Whether a file holds these very bytes right now. */
+export function holdsBytes(path: string, bytes: Buffer): boolean {
+  return bytesNow(path)?.equals(bytes) ?? false
+}
+
 /** Reads a file that is to be edited. `path` is free of symbolic links. Throws the system's error. */
-export function readSharedFile(path: string): SharedFile | Problem {
+export function readSharedFile(path: string, maxBytes: number): SharedFile | Problem {
   const stat = statSync(path)
   if (stat.isDirectory()) return { status: 'refused', detail: 'it is a directory' }
   if (!stat.isFile()) return { status: 'refused', detail: 'it is not a regular file' }
-  if (stat.size > MAX_BYTES) return { status: 'refused', detail: 'it is larger than 32 MB' }
+  if (stat.size > maxBytes) return { status: 'refused', detail: tooLarge(maxBytes) }
   const uid = ownUid()
   if (uid !== null && stat.uid !== uid) {
     return { status: 'failed', detail: 'EPERM: it belongs to another user' }
@@ -113,8 +128,29 @@ function tryExchange(exchange: Exchange | null, from: string, to: string): boole
     return true
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') throw error
+    if (errnoOf(error) === 'EBUSY') refuseMountPoint(to)
     return false
   }
+}
+
+/** A file that is mounted by itself, as containers do it, cannot be replaced: waiting changes nothing. */
+function refuseMountPoint(path: string): void {
+  if (!isMountPoint(path)) return
+  throw new Error(
+    `EBUSY: ${path} is mounted by itself, so it cannot be replaced: mount the folder that holds it instead`,
+  )
+}
+
+/** By Linux's table (proc(5), mountinfo), which writes white space in octal; elsewhere nothing is known to be one. */
+function isMountPoint(path: string): boolean {
+  let table: string
+  try {
+    table = readFileSync('/proc/self/mountinfo', 'utf8')
+  } catch {
+    return false
+  }
+  const escaped = path.replace(/[\s\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
+  return table.split('\n').some((row) => row.split(' ')[4] === escaped)
 }
 
 /** Our temporary names are derived from this one. */
@@ -140,10 +176,11 @@ export function removeLeftovers(path: string, olderThanMs: number = LEFTOVER_AFT
  */
 function giveBack(exchange: Exchange, temporary: string, path: string, ours: Buffer): void {
   exchange(temporary, path)
-  if (!bytesNow(temporary)?.equals(ours)) {
-    throw new Error(
-      `${path} was written twice in the same moment; the other version was kept as ${temporary}`,
-    )
+  if (!holdsBytes(temporary, ours)) {
+    // Under a name that no clean-up takes for a leftover.
+    const kept = `${path}.${basename(temporary, '.tmp').slice(-KEPT_CHARS)}.kept`
+    renameSync(temporary, kept)
+    throw new Error(`${path} was written twice in the same moment; the other version was kept as ${kept}`)
   }
   removeFile(temporary)
 }
@@ -156,11 +193,11 @@ export async function replaceSharedFile(
   path: string,
   base: Buffer,
   next: Buffer,
-  options: { exchange?: Exchange | null; rename?: Rename } = {},
+  options: { exchange?: Exchange | null; rename?: Rename; retryMs?: number } = {},
 ): Promise<boolean> {
   const exchange = options.exchange === undefined ? loadExchange() : options.exchange
   const temporary = temporaryName(ourName(path))
-  const isBase = () => bytesNow(path)?.equals(base) ?? false
+  const isBase = () => holdsBytes(path, base)
   createFileOnce(temporary, next)
   try {
     removeLeftovers(path)
@@ -171,8 +208,8 @@ export async function replaceSharedFile(
     }
     if (!tryExchange(exchange, temporary, path)) {
       // Windows refuses while a program has the file open, which may be just about to save it: so it is read each time.
-      const { rename = renameSync } = options
-      const renamed = await renameFile(temporary, path, { isWanted: isBase, rename })
+      const { rename = renameSync, retryMs } = options
+      const renamed = await renameFile(temporary, path, { isWanted: isBase, rename, retryMs })
       if (!renamed) removeFile(temporary)
       return renamed
     }
@@ -180,7 +217,7 @@ export async function replaceSharedFile(
     removeFile(temporary)
     throw error
   }
-  if (bytesNow(temporary)?.equals(base)) {
+  if (holdsBytes(temporary, base)) {
     removeFile(temporary)
     return true
   }

@@ -17,12 +17,14 @@ type Restart = { required: boolean; hint: string }
 /** One parsed target. `name` is the text the user wrote; the first of `paths` that exists is the file. */
 export type Target = {
   name: string
-  format: 'json' | 'toml' | 'dotenv' | 'token-json'
+  format: 'json' | 'toml' | 'dotenv' | 'token-json' | 'file'
   paths: string[]
-  /** The MCP server's or the variable's name; empty for `token-json`. */
+  /** The MCP server's or the variable's name; empty where the file is the token's own. */
   entry: string
   /** Where MCP servers lie at the top of the file. */
   topKeys: string[]
+  /** The client has profiles with files of their own. */
+  hasProfiles?: true
   restart: Restart
 }
 
@@ -31,6 +33,7 @@ type Folders = { join: (...parts: string[]) => string; home: string; appData: st
 type Client = {
   format: 'json' | 'toml'
   topKeys: string[]
+  hasProfiles?: true
   paths: (folders: Folders) => string[]
   restart: Restart
 }
@@ -88,6 +91,7 @@ const CLIENTS: Record<string, Client> = {
   vscode: {
     format: 'json',
     topKeys: ['servers'],
+    hasProfiles: true,
     paths: (folders) => vsCodeUserFiles(folders, 'mcp.json'),
     restart: { required: true, hint: 'In VS Code, run "MCP: List Servers" and restart the server.' },
   },
@@ -111,23 +115,23 @@ const CLIENTS: Record<string, Client> = {
   },
 }
 
-const KINDS = [...Object.keys(CLIENTS), 'mcp', 'dotenv', 'token-json']
+const KINDS = [...Object.keys(CLIENTS), 'mcp', 'dotenv', 'token-json', 'file']
 const FORMS = `${Object.keys(CLIENTS)
   .map((client) => `${client}:SERVER`)
-  .join(', ')}, mcp:PATH#SERVER, dotenv:PATH#NAME, token-json:PATH`
+  .join(', ')}, mcp:PATH#SERVER, dotenv:PATH#NAME, token-json:PATH, file:PATH`
 
-/** Where `mcp:PATH#SERVER` looks for servers: the common key, VS Code's, Zed's, Amp's. */
-const ANY_TOP_KEYS = ['mcpServers', 'servers', 'context_servers', 'amp.mcpServers']
+/** Where `mcp:PATH#SERVER` looks for servers: the common key, VS Code's, Zed's, Amp's, OpenCode's. */
+const ANY_TOP_KEYS = ['mcpServers', 'servers', 'context_servers', 'amp.mcpServers', 'mcp']
 const ANY_CLIENT: Restart = { required: true, hint: 'Restart the server in the client that reads this file.' }
 const ANY_READER: Restart = {
   required: false,
-  hint: 'Programs that read the file at each call see it at once, others at their next start.',
+  hint: 'Programs that read the file at each call see it at once, others at their next start. A container sees it only if the folder is mounted, not the file alone.',
 }
 
 /** A comma before a known kind ends a target; any other comma belongs to a path or a name. */
 const SEPARATOR = new RegExp(`,(?=\\s*(?:${KINDS.join('|')}):)`)
 /** A name never reads `…,word:…`: that is a further target of a kind that does not exist. */
-const UNKNOWN_KIND = /,\s*[A-Za-z][\w-]+:/
+const UNKNOWN_KIND = /,(?=\s*[A-Za-z][\w-]+:)/
 /** What dotenv files accept as a name. */
 const VARIABLE = /^[A-Za-z_][\w.-]*$/
 
@@ -152,10 +156,10 @@ function parseTarget(name: string, folders: Folders): Target | null {
     if (UNKNOWN_KIND.test(rest)) return null
     return { ...client, name, entry: rest, paths: client.paths(folders) }
   }
-  if (kind === 'token-json') {
+  if (kind === 'token-json' || kind === 'file') {
     if (UNKNOWN_KIND.test(rest) || /[\\/]$/.test(rest)) return null
     const paths = [expandHome(rest, folders.machine)]
-    return { name, format: 'token-json', paths, entry: '', topKeys: [], restart: ANY_READER }
+    return { name, format: kind, paths, entry: '', topKeys: [], restart: ANY_READER }
   }
   const hash = rest.lastIndexOf('#')
   const entry = rest.slice(hash + 1)
@@ -168,7 +172,8 @@ function parseTarget(name: string, folders: Folders): Target | null {
   if (kind !== 'mcp') return null
   const isToml = /\.toml$/i.test(rest.slice(0, hash))
   const topKeys = isToml ? ['mcp_servers'] : ANY_TOP_KEYS
-  return { name, format: isToml ? 'toml' : 'json', paths, entry, topKeys, restart: ANY_CLIENT }
+  const server = entry.replace(/%23/g, '#').replace(/%25/g, '%')
+  return { name, format: isToml ? 'toml' : 'json', paths, entry: server, topKeys, restart: ANY_CLIENT }
 }
 
 /** As much of a bad target as helps to find it (they are short), on one line. */
@@ -176,31 +181,67 @@ function quote(text: string): string {
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)
 }
 
+/** Whether a path lies in a folder, by their texts alone; only Linux tells upper case from lower. */
+function isWithin(path: string, folder: string, { platform }: Machine): boolean {
+  const { resolve, relative, isAbsolute, sep } = platform === 'win32' ? win32 : posix
+  const fold = (text: string) => (platform === 'linux' ? text : text.toLowerCase())
+  const way = relative(fold(folder), fold(resolve(path)))
+  return !isAbsolute(way) && way !== '..' && !way.startsWith(`..${sep}`)
+}
+
 /**
- * Parses `FEISHU_DELIVER_TO`.
+ * Parses `FEISHU_DELIVER_TO`. A target within `ownFolder`, which is ours alone, is refused.
  *
- * @throws CodedError `config_invalid` that names each bad target and the forms allowed
+ * @throws CodedError `config_invalid` that names each bad target and the kinds allowed
  */
-export function parseTargets(setting: string, machine: Machine): Target[] {
+export function parseTargets(setting: string, machine: Machine, ownFolder: string | null = null): Target[] {
   const folders = locateFolders(machine)
-  const texts = setting
-    .split(SEPARATOR)
-    .map((text) => text.trim().replace(/(?:,\s*)+$/, ''))
-    .filter((text) => text !== '')
   const targets: Target[] = []
   const bad: string[] = []
-  for (const text of texts) {
+  const take = (text: string): void => {
     const target = /[\0-\x1f\x7f]/.test(text) ? null : parseTarget(text, folders)
     if (target) targets.push(target)
     else bad.push(quote(text))
   }
-  if (bad.length === 0) return targets
-  const what = bad.length === 1 ? 'a target' : 'targets'
+  for (const text of setting.split(SEPARATOR).map(trimTarget)) {
+    if (text === '') continue
+    // Where a target is none, what follows it may be one of a kind that does not exist: that one alone is bad.
+    if (parseTarget(text, folders)) take(text)
+    else text.split(UNKNOWN_KIND).map(trimTarget).forEach(take)
+  }
+  if (bad.length > 0) {
+    const [names, kinds] = [bad.join(', '), KINDS.join(', ')]
+    throw new CodedError(
+      'config_invalid',
+      bad.length === 1
+        ? `FEISHU_DELIVER_TO: ${names} is not a target of a known form (${kinds}).`
+        : `FEISHU_DELIVER_TO: ${names} are not targets of a known form (${kinds}).`,
+      { nextStep: `Write each target of FEISHU_DELIVER_TO as one of ${FORMS}, separated by commas.` },
+    )
+  }
+  const homeless = targets.filter(({ name, paths }) => {
+    const { isAbsolute } = machine.platform === 'win32' ? win32 : posix
+    const isClients = Object.hasOwn(CLIENTS, name.split(':')[0] ?? '')
+    return machine.home === '' && (/^[a-z-]+:~/.test(name) || (isClients && !paths.every(isAbsolute)))
+  })
+  if (homeless.length > 0) {
+    throw new CodedError(
+      'config_invalid',
+      `FEISHU_DELIVER_TO: there is no home directory for ${homeless.map(({ name }) => quote(name)).join(', ')}.`,
+      { nextStep: 'Set HOME, or name the files with their whole paths.' },
+    )
+  }
+  const own = targets.filter(
+    ({ paths }) => ownFolder !== null && paths.some((path) => isWithin(path, ownFolder, machine)),
+  )
+  if (own.length === 0) return targets
   throw new CodedError(
     'config_invalid',
-    `FEISHU_DELIVER_TO: ${bad.join(', ')} is not ${what} of a known form.`,
-    {
-      nextStep: `Write each target of FEISHU_DELIVER_TO as one of ${FORMS}, separated by commas.`,
-    },
+    `FEISHU_DELIVER_TO: ${own.map(({ name }) => quote(name)).join(', ')} lies in FEISHU_TOKEN_DIR, which is for this program alone.`,
+    { nextStep: 'Name a file elsewhere in FEISHU_DELIVER_TO.' },
   )
+}
+
+function trimTarget(text: string): string {
+  return text.trim().replace(/(?:,\s*)+$/, '')
 }

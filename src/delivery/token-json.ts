@@ -2,40 +2,14 @@
 
 import type { Node, ParseError } from 'jsonc-parser'
 import { type Edit, isReference, lineAt, type Refusal, refuse, refuseBroken, type Span } from './edit.ts'
+import { fieldLike, newFields, type TokenContent } from './token-fields.ts'
 
-/** The token and what a `token.json` says about it. */
-export type TokenContent = {
-  accessToken: string
-  accessTokenExpiresAt: number
-  scopes: readonly string[]
-  now: number
-}
-
-/** Numbers below this are seconds, above it milliseconds: it is the year 5138 in the one and 1973 in the other. */
-const SECONDS_BELOW = 100_000_000_000
 /** A refresh token anywhere in the text; an empty one or null is none. */
-const REFRESH_TOKEN = /"refresh_token"\s*:\s*"[^"]/
-
-function fieldsOf(content: TokenContent): Record<string, string | number> {
-  const { accessToken, accessTokenExpiresAt, scopes, now } = content
-  return {
-    access_token: accessToken,
-    token_type: 'Bearer',
-    expires_in: Math.max(0, Math.floor((accessTokenExpiresAt - now) / 1000)),
-    expires_at: new Date(accessTokenExpiresAt).toISOString(),
-    scope: scopes.join(' '),
-  }
-}
+const REFRESH_TOKEN = /"refresh_?token"\s*:\s*"[^"]/i
 
 /** The text of a new `token.json`. */
 export function formatTokenJson(content: TokenContent): string {
-  return `${JSON.stringify(fieldsOf(content), null, 2)}\n`
-}
-
-/** The literal of a field. Readers that keep `expires_at` as a number go on finding one, in their own unit. */
-function literalOf(name: string, value: string | number, before: unknown, expiresAt: number): string {
-  if (name !== 'expires_at' || typeof before !== 'number') return JSON.stringify(value)
-  return String(before < SECONDS_BELOW ? Math.floor(expiresAt / 1000) : expiresAt)
+  return `${JSON.stringify(newFields(content), null, 2)}\n`
 }
 
 function spanOf(node: Node): { start: number; end: number } {
@@ -80,13 +54,24 @@ export async function editTokenJson(text: string, content: TokenContent): Promis
   if (place?.type !== 'string') return refuse('it holds no access_token: delete it, or name another file')
   if (isReference(place.value)) return refuse('access_token holds a reference, which is never overwritten')
   const spans: Span[] = []
-  const missing: string[] = []
-  for (const [name, value] of Object.entries(fieldsOf(content))) {
-    const node = properties.get(name)
-    const literal = literalOf(name, value, node?.value, content.accessTokenExpiresAt)
-    if (!node) missing.push(`${JSON.stringify(name)}: ${literal}`)
-    else spans.push({ ...spanOf(node), text: literal, secret: node === place })
+  for (const [name, node] of properties) {
+    const raw = text.slice(node.offset, node.offset + node.length)
+    // The token under a second name (`user_access_token`) goes along; what else a name holds is not ours.
+    const isToken =
+      node === place || (node.type === 'string' && node.value !== '' && node.value === place.value)
+    const literal = isToken
+      ? JSON.stringify(content.accessToken)
+      : fieldLike(name, contentOf(node), raw, content)
+    if (literal === null) return refuse(`"${name}" tells of the token in a form that is not known`)
+    if (literal !== undefined) spans.push({ ...spanOf(node), text: literal, secret: isToken })
   }
-  spans.push(...addFields(text, root, missing))
+  const missing = Object.entries(newFields(content)).filter(([name]) => !properties.has(name))
+  const added = missing.map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`)
+  spans.push(...addFields(text, root, added))
   return { place: 'access_token', value: place.value, spans, inArgv: false }
+}
+
+/** What a field holds; of a list only that it is one. */
+function contentOf(node: Node): unknown {
+  return node.type === 'array' ? [] : node.type === 'object' ? {} : node.value
 }

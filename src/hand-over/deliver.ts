@@ -4,31 +4,61 @@ import type { Config } from '../config/config.ts'
 import { type Delivery, deliverToken } from '../delivery/deliver.ts'
 import type { Deps } from '../deps.ts'
 import type { TokenSet } from '../oauth/token-set.ts'
-import { Secret } from '../secret.ts'
+import { notAuthorized } from '../refresh/refresh.ts'
 import { LOCK_MS } from '../store/token-store.ts'
+import { pullRecord } from './pull.ts'
 
-/** Delivering holds the profile's lock: what is not done by then is left to the next wake-up. */
-const DEADLINE_MS = 2_000
+/**
+ * Delivering holds the profile's lock, for two seconds at most: no target begins after this, and none takes longer than
+ * the rest. What is not done by then is left to the next wake-up.
+ */
+const DEADLINE_MS = 1_500
 
-/** Writes the access token to the configured targets. A target that fails says so; nothing is thrown. */
+/**
+ * Writes the access token to the configured targets, or to `targets` of them. A target that fails says so; nothing is
+ * thrown.
+ */
 export async function deliverCopies(
   config: Config,
   tokenSet: TokenSet,
-  options: { now: number; byHand: boolean; dryRun: boolean },
+  options: { now: number; byHand: boolean; dryRun: boolean; targets?: Config['deliverTo'] },
 ): Promise<Delivery[]> {
   const accessToken = tokenSet.accessToken?.reveal()
-  if (accessToken === undefined || config.deliverTo.length === 0) return []
-  const secret = config.app?.secret
+  const { targets = config.deliverTo, now, byHand, dryRun } = options
+  if (accessToken === undefined || targets.length === 0) return []
   return deliverToken(
-    config.deliverTo,
+    targets,
     { accessToken, accessTokenExpiresAt: tokenSet.accessTokenExpiresAt, scopes: tokenSet.scopes },
     {
-      ...options,
+      now,
+      byHand,
+      dryRun,
       memoryDir: join(config.tokenDir, 'deliveries'),
-      deadlineAt: options.now + DEADLINE_MS,
-      secrets: secret instanceof Secret ? [secret.reveal()] : [],
+      // A person who asks for it waits for it, and holds the lock for one target at a time.
+      ...(byHand ? {} : { deadlineAt: now + DEADLINE_MS }),
     },
   )
+}
+
+/** Delivers by a person's wish: to each target in turn, under a lock of its own, for as long as it takes. */
+export async function deliverByHand(deps: Deps, profile: string, dryRun: boolean): Promise<Delivery[]> {
+  const app = await resolveApp(deps, profile)
+  // One that is due and cannot be refreshed now is delivered while it lives.
+  if (!dryRun) await pullRecord(deps, profile)
+  if (!(await deps.store.read(app.id)).tokenSet) throw await notAuthorized(deps, app)
+  const deliveries: Delivery[] = []
+  for (const target of deps.config.deliverTo) {
+    // Under the lock: an older token must not be written over a newer one.
+    const delivered = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
+      const { tokenSet } = await locked.read()
+      if (!tokenSet) throw await notAuthorized(deps, app)
+      deps.closing.throwIfAborted()
+      const options = { now: deps.clock.now(), byHand: true, dryRun, targets: [target] }
+      return deliverCopies(deps.config, tokenSet, options)
+    })
+    deliveries.push(...delivered)
+  }
+  return deliveries
 }
 
 /** What delivers a token set that it has not delivered yet; without one it touches nothing. */

@@ -39,10 +39,10 @@ export type Rename = (from: string, to: string) => void
 export async function renameFile(
   from: string,
   to: string,
-  options: { isWanted?: () => boolean; rename?: Rename } = {},
+  options: { isWanted?: () => boolean; rename?: Rename; retryMs?: number | undefined } = {},
 ): Promise<boolean> {
-  const { isWanted = () => true, rename = renameSync } = options
-  const giveUpAt = performance.now() + RENAME_RETRY_MS
+  const { isWanted = () => true, rename = renameSync, retryMs = RENAME_RETRY_MS } = options
+  const giveUpAt = performance.now() + retryMs
   for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 200)) {
     if (!isWanted()) return false
     try {

@@ -26,11 +26,12 @@ const NO_SENTENCE: readonly string[] = [
   'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
   // Words that the Chinese of the whole sentence does without.
   'approves again',
-  'a target',
   // A diff.
   '<present value>',
   '<access token>',
-  '@@ new file, mode 0600 @@',
+  'new file, mode 0600',
+  'the token',
+  '<left out>',
   // In the log, which is English.
   'the answer could not be written to stdout (…)',
   // Told to nobody: keys, names, and what can only be our own mistake.

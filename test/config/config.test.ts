@@ -145,6 +145,7 @@ describe('a value that is not usable names its setting', () => {
     ['FEISHU_OPEN_URL', 'https://open.feishu.cn?x=1'],
     ['FEISHU_TOKEN_GATEWAY', 'ftp://open.feishu.cn'],
     ['FEISHU_DELIVER_TO', 'nowhere:lark'],
+    ['FEISHU_DELIVER_TO', 'token-json:~/.feishu-token-mcp/app.json'],
   ])('%s=%s', async (name, value) => {
     const message = await problemsOf({ [name]: value })
     expect(message).toContain(name)

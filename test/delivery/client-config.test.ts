@@ -1,7 +1,8 @@
 import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { formatInsertion, insertEntry, type ServerEntry } from '../../src/delivery/add-entry.ts'
+import { diffChars } from 'diff'
+import { expect, onTestFinished, test } from 'vitest'
+import { insertEntry, type ServerEntry } from '../../src/delivery/add-entry.ts'
 import { type Client, findClients, planEntry, writeEntry } from '../../src/delivery/client-config.ts'
 import { parseTargets, type Target } from '../../src/delivery/targets.ts'
 import { clientKinds, fixture, type Home, makeHome } from './home.ts'
@@ -49,14 +50,7 @@ test.each([
   const before = fixture(file).replace(/^\ufeff/, '')
   const result = await insertEntry(before, targetOf(kind), ENTRY)
   if (result.kind !== 'insert') throw new Error(JSON.stringify(result))
-  const at = result.text.indexOf(result.inserted)
-  const lead = result.text.slice(0, at)
-  const tail = result.text.slice(at + result.inserted.length)
-  expect(before.endsWith(tail)).toBe(true)
-  // Besides the entry, at most one comma is added.
-  const head = before.slice(0, before.length - tail.length)
-  expect([head.length, head.length + 1]).toContain(lead.length)
-  expect(lead.replaceAll(',', '')).toBe(head.replaceAll(',', ''))
+  expect(diffChars(before, result.text).filter(({ removed }) => removed)).toEqual([])
   expect(result.text).toContain('feishu-token')
   // A second time there is nothing to do.
   expect(await insertEntry(result.text, targetOf(kind), ENTRY)).toEqual({ kind: 'present' })
@@ -89,14 +83,25 @@ test.each([
   expect(result).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) })
 })
 
-test('the diff shows what is added and nothing else of the file', async () => {
-  const before = '{"mcpServers":{"other":{"env":{"KEY":"somebody-s-secret"}}}}'
-  const result = await insertEntry(before, targetOf('cursor'), ENTRY)
-  if (result.kind !== 'insert') throw new Error('nothing to insert')
-  const diff = formatInsertion('/home/x/mcp.json', result.inserted, false)
-  expect(diff).toContain('--- /home/x/mcp.json\n+++ /home/x/mcp.json\n+')
-  expect(diff).toContain('"feishu-token"')
-  expect(diff).not.toContain('secret')
+test('the diff shows the entry and the lines around it, and no secret of them', async () => {
+  const home = makeHome()
+  home.put(
+    '.cursor/mcp.json',
+    '{\n  "mcpServers": {\n    "other": { "env": { "KEY": "somebody-s-secret" } }\n  }\n}\n',
+  )
+  const { diff } = await planEntry(only(home, 'Cursor'))
+  const path = join(home.path, '.cursor/mcp.json')
+  expect(diff.split('\n').slice(0, 7)).toEqual([
+    `--- ${path}`,
+    `+++ ${path}`,
+    '@@ -1,5 +1,15 @@ feishu-token',
+    ' {',
+    '   "mcpServers": {',
+    '-    "other": { "env": { "KEY": "<left out>" } }',
+    '+    "other": { "env": { "KEY": "<left out>" } },',
+  ])
+  expect(diff).toContain('\n+    "feishu-token": {\n')
+  expect(diff).not.toContain('somebody')
 })
 
 test('a profile with a dot in its name makes a quoted TOML table', async () => {
@@ -119,22 +124,32 @@ test('clients are found by their file or their folder; the others are not offere
   expect(found[2]?.entry).toMatchObject({ startup_timeout_sec: 30, env_vars: expect.any(Array) })
 })
 
+test('for a user without a home directory no client is found', () => {
+  const home = makeHome()
+  home.put('.cursor/mcp.json', '{}')
+  const cwd = process.cwd()
+  process.chdir(home.path)
+  onTestFinished(() => process.chdir(cwd))
+  expect(findClients({ ...home.machine, home: '' }, 'feishu-token', ENTRY)).toEqual([])
+})
+
 test('a plan writes nothing; the write keeps links and modes tight, and leaves a backup', async () => {
   const home = makeHome()
-  const real = home.put('dotfiles/mcp.json', '{\n  "mcpServers": {}\n}\n')
+  const text = '{\n  "mcpServers": {},\n  "env": { "APP_SECRET": "HUSH" }, "args": ["-s", "HUSH"]\n}\n'
+  const real = home.put('dotfiles/mcp.json', text)
   home.put('.cursor/other', '')
   symlinkSync(real, join(home.path, '.cursor/mcp.json'))
   const client = only(home, 'Cursor')
-  expect(await planEntry(client)).toMatchObject({ path: real, isNew: false, insertion: { kind: 'insert' } })
-  expect(home.read('dotfiles/mcp.json')).toBe('{\n  "mcpServers": {}\n}\n')
+  expect(await planEntry(client)).toMatchObject({ path: real, insertion: { kind: 'insert' } })
+  expect(home.read('dotfiles/mcp.json')).toBe(text)
 
   const options = { memoryDir: home.memoryDir, now: NOW }
   expect(await writeEntry(client, options)).toBeNull()
-  expect(JSON.parse(home.read('dotfiles/mcp.json'))).toEqual({ mcpServers: { 'feishu-token': ENTRY } })
+  expect(JSON.parse(home.read('dotfiles/mcp.json'))).toMatchObject({ mcpServers: { 'feishu-token': ENTRY } })
   expect(lstatSync(join(home.path, '.cursor/mcp.json')).isSymbolicLink()).toBe(true)
   expect(lstatSync(real).mode & 0o777).toBe(0o600)
   const [backup = ''] = readdirSync(home.memoryDir)
-  expect(readFileSync(join(home.memoryDir, backup), 'utf8')).toBe('{\n  "mcpServers": {}\n}\n')
+  expect(readFileSync(join(home.memoryDir, backup), 'utf8')).toBe(text.replaceAll('HUSH', '<left out>'))
   expect((await planEntry(client)).insertion).toEqual({ kind: 'present' })
 })
 
@@ -142,7 +157,7 @@ test('a client without a config gets one, with a byte order mark an old one keep
   const home = makeHome()
   home.put('.cursor/other', '')
   const client = only(home, 'Cursor')
-  expect((await planEntry(client)).isNew).toBe(true)
+  expect((await planEntry(client)).diff).toMatch(/^--- \/dev\/null\n/)
   expect(await writeEntry(client, { memoryDir: home.memoryDir, now: NOW })).toBeNull()
   expect(JSON.parse(home.read('.cursor/mcp.json'))).toEqual({ mcpServers: { 'feishu-token': ENTRY } })
 

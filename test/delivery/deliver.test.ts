@@ -15,16 +15,16 @@ import {
 } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Delivery } from '../../src/delivery/deliver.ts'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { TIME_UP } from '../../src/delivery/edit.ts'
+import { editMcpJson } from '../../src/delivery/mcp-json.ts'
 import { testIf } from '../support/needs.ts'
-import { clientKinds, fixture, type Home, makeHome } from './home.ts'
+import { clientKinds, deliverOne, fixture, type Home, makeHome } from './home.ts'
 import { makeToken, NOW } from './token.ts'
 
 const FIRST = makeToken('first')
 const SECOND = makeToken('second')
 const THIRD = makeToken('third')
-const DAY_MS = 86_400_000
 
 const CLIENTS = [
   ['cursor', '.cursor/mcp.json', 'cursor.json', true],
@@ -45,12 +45,6 @@ const CLIENTS = [
 test('every client that can be a target is tried here', () => {
   expect(CLIENTS.map(([kind]) => kind).sort()).toEqual(clientKinds().sort())
 })
-
-async function deliverOne(home: Home, ...args: Parameters<Home['deliver']>): Promise<Delivery> {
-  const deliveries = await home.deliver(...args)
-  expect(deliveries).toHaveLength(1)
-  return deliveries[0] as Delivery
-}
 
 /** Every file below a directory with its bytes' beginning, mode and time. */
 function snapshot(directory: string): string[] {
@@ -104,7 +98,7 @@ test('several targets, in one file and in others, are served in one call', async
   home.put(
     'two.json',
     JSON.stringify({
-      mcpServers: { a: { args: ['-u', 'x'] }, b: { env: { USER_ACCESS_TOKEN: 'y' } } },
+      mcpServers: { a: { args: ['lark-mcp', 'mcp', '-u', 'x'] }, b: { env: { USER_ACCESS_TOKEN: 'y' } } },
     }),
   )
   const setting = 'mcp:~/two.json#a,mcp:~/two.json#b,mcp:~/two.json#c,dotenv:~/.env#TOKEN,cursor:lark'
@@ -188,69 +182,6 @@ describe('drift', () => {
       writeFileSync(join(home.memoryDir, name), '{')
     }
     expect(await deliverOne(home, 'dotenv:~/.env#TOKEN', SECOND)).toMatchObject({ status: 'drift' })
-  })
-})
-
-describe('token-json', () => {
-  test('a missing file is created for its owner alone, without a refresh token', async () => {
-    const home = makeHome()
-    expect(await deliverOne(home, 'token-json:~/token.json', FIRST)).toMatchObject({
-      status: 'delivered',
-      restart_required: false,
-    })
-    expect(JSON.parse(home.read('token.json'))).toEqual({
-      access_token: FIRST.accessToken,
-      token_type: 'Bearer',
-      expires_in: 7200,
-      expires_at: '2026-11-22T12:00:00.000Z',
-      scope: 'docx:document offline_access',
-    })
-    expect(statSync(join(home.path, 'token.json')).mode & 0o777).toBe(0o600)
-    expect(await deliverOne(home, 'token-json:~/token.json', FIRST)).toMatchObject({ status: 'unchanged' })
-    expect(await deliverOne(home, 'token-json:~/token.json', SECOND)).toMatchObject({ status: 'delivered' })
-    expect(readdirSync(home.path).sort()).toEqual(['.feishu-token-mcp', 'token.json'])
-  })
-
-  test('an existing file keeps its other fields, order and number format', async () => {
-    const home = makeHome()
-    home.put(
-      'token.json',
-      '{\r\n\t"id": 12345678901234567890,\r\n\t"expires_at": 1,\r\n\t"access_token": "x"\r\n}',
-    )
-    await home.deliver('token-json:~/token.json', { ...FIRST, accessToken: 'new' })
-    expect(home.read('token.json')).toBe(
-      '{\r\n\t"id": 12345678901234567890,\r\n\t"expires_at": 1795348800,\r\n\t"access_token": "new",' +
-        '\r\n\t"token_type": "Bearer",\r\n\t"expires_in": 7200,\r\n\t"scope": "docx:document offline_access"\r\n}',
-    )
-  })
-
-  test.each([
-    ['{"access_token": "x", "refresh_token": "ur-1"}', /`import`/],
-    ['{"access_token": "x", "data": {"refresh_token": "ur-1"}}', /`import`/],
-    ['{"access_token": "x", "access_token": "y"}', /more than once/],
-    ['{"code": 0}', /no access_token/],
-    ['{}', /no access_token/],
-    ['[]', /no access_token/],
-    ['{"access_token": "x"', /not valid JSON/],
-    [`{"access_token": "\${TOKEN}"}`, /reference/],
-  ])('%s is refused and untouched', async (text, why) => {
-    const home = makeHome()
-    home.put('token.json', text)
-    const delivery = await deliverOne(home, 'token-json:~/token.json', FIRST)
-    expect(delivery.status).toBe('refused')
-    expect(delivery.detail).toMatch(why)
-    expect(home.read('token.json')).toBe(text)
-  })
-
-  test('no folder is created, and no link is followed into nothing', async () => {
-    const home = makeHome()
-    symlinkSync('nowhere', join(home.path, 'link.json'))
-    expect(await deliverOne(home, 'token-json:~/none/token.json', FIRST)).toMatchObject({
-      status: 'failed',
-      detail: expect.stringContaining('ENOENT'),
-    })
-    expect(await deliverOne(home, 'token-json:~/link.json', FIRST)).toMatchObject({ status: 'refused' })
-    expect(readdirSync(home.path)).toEqual(['link.json'])
   })
 })
 
@@ -356,50 +287,19 @@ test('a token in argv and a second name of the file are warned of', async () => 
   expect((await deliverOne(home, 'cursor:lark', SECOND)).detail).not.toContain('hard link')
 })
 
-describe('backups', () => {
-  function backups(home: Home): string[] {
-    return readdirSync(home.memoryDir)
-      .filter((name) => name.endsWith('.bak'))
-      .sort()
-  }
-
-  test('one a day, for us alone, holding everything but our secrets', async () => {
+describe('our own folder', () => {
+  test('holds no copy of a file that a token was delivered to, nor one of an earlier version', async () => {
     const home = makeHome()
-    const text = fixture('cline.json').replace('OLD-TOKEN', SECOND.accessToken)
-    const twice = text.replace('"server.py"', `"${SECOND.accessToken}", "THE-SECRET-OF-OUR-APP"`)
-    home.put('cline.json', twice)
-    const options = { secrets: ['THE-SECRET-OF-OUR-APP'] }
-    await home.deliver('mcp:~/cline.json#lark', FIRST, options)
-    await home.deliver('mcp:~/cline.json#lark', SECOND, options)
-    expect(backups(home)).toHaveLength(1)
-    const backup = join(home.memoryDir, backups(home)[0] ?? '')
-    expect(statSync(backup).mode & 0o777).toBe(0o600)
+    home.put('.feishu-token-mcp/deliveries/.env-0123456789ab-2026-11-20.bak', 'APP_SECRET=HUSH\n')
+    home.put('.env', 'APP_SECRET=HUSH\nTOKEN=HUSH\n')
+    await home.deliver('dotenv:~/.env#TOKEN', FIRST)
     expect(statSync(home.memoryDir).mode & 0o777).toBe(0o700)
-    expect(readFileSync(backup, 'utf8')).toBe(
-      twice
-        .replaceAll(SECOND.accessToken, 'LEFT-OUT')
-        .replace('THE-SECRET-OF-OUR-APP', 'LEFT-OUT')
-        .replace('not-ours', 'LEFT-OUT'),
-    )
+    const kept = readdirSync(home.memoryDir)
+    expect(kept).toHaveLength(1)
+    expect(kept.map((name) => readFileSync(join(home.memoryDir, name), 'utf8')).join('')).not.toMatch(/HUSH/)
   })
 
-  test('those of the last seven days are kept, for each file', async () => {
-    const home = makeHome()
-    putEnv(home, 'x')
-    home.put('other/.env', 'TOKEN=x\n')
-    await home.deliver('dotenv:~/other/.env#TOKEN', FIRST)
-    for (let day = 0; day < 9; day++) {
-      const now = NOW + day * DAY_MS
-      await home.deliver('dotenv:~/.env#TOKEN', makeToken(`day ${day}`), { now })
-    }
-    const days = backups(home).map((name) => name.slice(-14, -4))
-    expect(days.sort()).toEqual([
-      '2026-11-22',
-      ...[24, 25, 26, 27, 28, 29, 30].map((day) => `2026-11-${day}`),
-    ])
-  })
-
-  test('where no backup can be made, nothing is written', async () => {
+  test('where it cannot be made, nothing is written', async () => {
     const home = makeHome()
     putEnv(home, 'x')
     home.put('.feishu-token-mcp', 'a file where the folder should be')
@@ -407,6 +307,23 @@ describe('backups', () => {
     expect(home.read('.env')).toContain('TOKEN=x')
     expect(await deliverOne(home, 'token-json:~/t.json', FIRST)).toMatchObject({ status: 'failed' })
     expect(existsSync(join(home.path, 't.json'))).toBe(false)
+  })
+
+  test('is no target, by a link either', async () => {
+    const home = makeHome()
+    home.put('.feishu-token-mcp/app.json', '{"access_token": "x"}')
+    mkdirSync(join(home.path, 'links'))
+    symlinkSync('../.feishu-token-mcp/app.json', join(home.path, 'links/token.json'))
+    symlinkSync('../.feishu-token-mcp', join(home.path, 'links/folder'))
+    const setting = 'token-json:~/links/token.json,file:~/links/folder/new,token-json:~/links/folder/app.json'
+    for (const delivery of await home.deliver(setting, FIRST, { byHand: true })) {
+      expect(delivery).toMatchObject({
+        status: 'refused',
+        detail: expect.stringContaining('FEISHU_TOKEN_DIR'),
+      })
+    }
+    expect(home.read('.feishu-token-mcp/app.json')).toBe('{"access_token": "x"}')
+    expect(readdirSync(join(home.path, '.feishu-token-mcp'))).toEqual(['app.json'])
   })
 })
 
@@ -430,28 +347,36 @@ describe('a dry run', () => {
       'refused',
     ])
     expect(deliveries[1]?.detail.split('\n').slice(2)).toEqual([
-      '@@ line 21: mcp_servers.lark.env.USER_ACCESS_TOKEN @@',
-      "-USER_ACCESS_TOKEN = '<present value>' …",
-      "+USER_ACCESS_TOKEN = '<access token>' …",
+      '@@ -18,7 +18,7 @@ mcp_servers.lark.env.USER_ACCESS_TOKEN',
+      ' ',
+      ' [mcp_servers.lark.env]',
+      ' APP_ID = "cli_a1b2c3"',
+      "-USER_ACCESS_TOKEN = '<present value>' # until noon",
+      "+USER_ACCESS_TOKEN = '<access token>' # until noon",
+      ' ',
+      ' [projects."/home/ada/paper"]',
+      ' trust_level = "trusted"',
     ])
     expect(deliveries[2]?.detail.split('\n')).toEqual([
       `--- ${home.path}/.env`,
       `+++ ${home.path}/.env`,
-      '@@ line 2: TOKEN @@',
+      '@@ -1,3 +1,3 @@ TOKEN',
+      ' A=1',
       '-TOKEN=<present value>',
       '+TOKEN=<access token>',
+      ' B=2',
     ])
     expect(deliveries[3]?.detail).toContain('+  "access_token": "<access token>",')
   })
 
-  test('shows nothing else of a line that holds more than the token', async () => {
+  test('shows no secret that stands beside the token', async () => {
     const home = makeHome()
     home.put('.cursor/mcp.json', fixture('cursor.json'))
     home.put('.config/Claude/claude_desktop_config.json', fixture('claude-desktop.json'))
     const deliveries = await home.deliver('cursor:lark,claude-desktop:lark', FIRST, { dryRun: true })
     for (const { detail } of deliveries) {
       expect(detail).toContain('<access token>')
-      expect(detail).not.toMatch(/APP-SECRET|OLD-TOKEN|npx/)
+      expect(detail).not.toMatch(/APP-SECRET|OLD-TOKEN|in the environment/)
     }
   })
 
@@ -504,6 +429,69 @@ test('no attempt begins after the deadline', async () => {
   expect(await deliverOne(home, 'dotenv:~/.env#TOKEN', FIRST, { deadlineAt: NOW + 60_000 })).toMatchObject({
     status: 'delivered',
   })
+})
+
+describe('the time of a run', () => {
+  test('what had no turn comes first in the next run', async () => {
+    const home = makeHome()
+    for (const name of ['a', 'b', 'c']) home.put(`${name}.env`, 'TOKEN=x\n')
+    const setting = 'dotenv:~/a.env#TOKEN,dotenv:~/b.env#TOKEN,dotenv:~/c.env#TOKEN'
+    const clock = vi.spyOn(performance, 'now')
+    onTestFinished(() => void clock.mockRestore())
+    // Each look at the clock is a second later, so that two targets use up what there is.
+    const run = async (token: typeof FIRST) => {
+      let at = 0
+      clock.mockImplementation(() => (at += 1_000))
+      return (await home.deliver(setting, token, { deadlineAt: NOW + 8_000 })).map(({ status }) => status)
+    }
+    const first = await run(FIRST)
+    expect(first).toContain('delivered')
+    expect(first.at(-1)).toBe('failed')
+    const second = await run(FIRST)
+    expect(second.at(-1)).toBe('delivered')
+    expect(
+      first.map((status, index) => [status, second[index]].some((each) => each === 'delivered')),
+    ).toEqual([true, true, true])
+  })
+
+  test('a file that takes longer to read than there is time is left, and comes first in the next run', async () => {
+    const home = makeHome()
+    const text = JSON.stringify({
+      history: Array(5_000).fill(1),
+      mcpServers: { lark: { env: { USER_ACCESS_TOKEN: 'x' } } },
+    })
+    home.put('big.json', text)
+    const wanted = { topKeys: ['mcpServers'], server: 'lark', giveUpAt: performance.now() - 1 }
+    await expect(editMcpJson(text, wanted, FIRST.accessToken)).rejects.toBe(TIME_UP)
+    expect(
+      await editMcpJson(text, { ...wanted, giveUpAt: performance.now() + 60_000 }, FIRST.accessToken),
+    ).toHaveProperty('value', 'x')
+  })
+
+  test('a file too large to be read while others wait is for the command', async () => {
+    const home = makeHome()
+    const text = `{"a": "${'x'.repeat(17 * 1024 * 1024)}", "mcpServers": {"lark": {"env": {"USER_ACCESS_TOKEN": "x"}}}}`
+    home.put('big.json', text)
+    expect(await deliverOne(home, 'mcp:~/big.json#lark', FIRST, { deadlineAt: NOW + 60_000 })).toMatchObject({
+      status: 'refused',
+      detail: expect.stringContaining('larger than 16 MB'),
+    })
+    expect(await deliverOne(home, 'mcp:~/big.json#lark', FIRST, { byHand: true })).toMatchObject({
+      status: 'delivered',
+    })
+  })
+})
+
+test('VS Code’s profiles are named where the server stands there', async () => {
+  const home = makeHome()
+  home.put('.config/Code/User/mcp.json', '{"servers": {}}')
+  const text = '{"servers": {"lark": {"env": {"USER_ACCESS_TOKEN": "x"}}}}'
+  const file = home.put('.config/Code/User/profiles/-1a2b/mcp.json', text)
+  home.put('.config/Code/User/profiles/-3c4d/settings.json', '{}')
+  const { status, detail } = await deliverOne(home, 'vscode:lark', FIRST)
+  expect(status).toBe('refused')
+  expect(detail).toContain(`deliver to mcp:${file}#lark`)
+  expect(await deliverOne(home, `mcp:${file}#lark`, FIRST)).toMatchObject({ status: 'delivered' })
 })
 
 test('no result and nothing in our folder holds a token', async () => {

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { build } from 'esbuild'
 import { expect, test } from 'vitest'
-import { warnOfGit } from '../../src/delivery/git-exposure.ts'
+import { type GitMachine, warnOfGit } from '../../src/delivery/git-exposure.ts'
 import { type Home, makeHome } from './home.ts'
 import { makeToken } from './token.ts'
 
@@ -48,4 +49,85 @@ test('a broken repository is no reason to warn or to fail', async () => {
   const path = home.put('.env', 'TOKEN=x\n')
   mkdirSync(join(home.path, '.git'))
   expect(await warnOfGit(path)).toBeNull()
+})
+
+test('a work tree of another user is said to be one that git does not tell about', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('another user’s folder takes root')
+  const home = makeHome()
+  const path = home.put('.env', 'TOKEN=x\n')
+  git(home, 'init')
+  execFileSync('chown', ['-R', '12345', home.path])
+  expect(await warnOfGit(path)).toContain('work tree dubious')
+})
+
+/** A machine with these programs; what was started is noted, and answers as given. */
+function machineWith(platform: NodeJS.Platform, programs: string[], answer: Record<string, number | null>) {
+  const started: string[] = []
+  const machine: GitMachine = {
+    platform,
+    exists: (path) => programs.includes(path),
+    start: async (program, args) => {
+      started.push(program)
+      const status = answer[args.find((arg) => arg in answer) ?? ''] ?? null
+      return { status, stderr: '' }
+    },
+  }
+  return { machine, started }
+}
+
+function workTree(): string {
+  const home = makeHome()
+  mkdirSync(join(home.path, '.git'))
+  return home.put('.env', 'TOKEN=x\n')
+}
+
+const NOT_IGNORED = { 'ls-files': 1, 'check-ignore': 1 }
+
+test('on Windows git is started by its absolute path, never from the folder of the file', async () => {
+  const git = 'C:\\Program Files\\Git\\cmd\\git.exe'
+  const { machine, started } = machineWith('win32', [git], NOT_IGNORED)
+  expect(await warnOfGit(workTree(), 1_000, machine)).toContain('.gitignore')
+  expect(new Set(started)).toEqual(new Set([git]))
+  const without = machineWith('win32', [], NOT_IGNORED)
+  expect(await warnOfGit(workTree(), 1_000, without.machine)).toContain('git did not tell')
+  expect(without.started).toEqual([])
+})
+
+test('on a Mac the stub is not started before the Command Line Tools are there', async () => {
+  const tools = machineWith('darwin', ['/usr/bin/git'], { '-p': 0, ...NOT_IGNORED })
+  expect(await warnOfGit(workTree(), 1_000, tools.machine)).toContain('.gitignore')
+  expect(tools.started[0]).toBe('/usr/bin/xcode-select')
+  const none = machineWith('darwin', ['/usr/bin/git'], { '-p': 2, ...NOT_IGNORED })
+  expect(await warnOfGit(workTree(), 1_000, none.machine)).toContain('git did not tell')
+  expect(none.started).toEqual(['/usr/bin/xcode-select'])
+  const homebrew = machineWith('darwin', ['/opt/homebrew/bin/git', '/usr/bin/git'], NOT_IGNORED)
+  await warnOfGit(workTree(), 1_000, homebrew.machine)
+  expect(new Set(homebrew.started)).toEqual(new Set(['/opt/homebrew/bin/git']))
+})
+
+test('silence is told where git had its time, and is no news where it had not', async () => {
+  const silent = machineWith('linux', ['/usr/bin/git'], {})
+  expect(await warnOfGit(workTree(), 1_000, silent.machine)).toContain('git did not tell')
+  expect(await warnOfGit(workTree(), 500, silent.machine)).toBeNull()
+  expect(await warnOfGit(workTree(), 0, silent.machine)).toBeNull()
+})
+
+test('a user whom the system does not know is warned like any other', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('to be somebody whom the system does not know takes root')
+  const home = makeHome()
+  home.put('.env', 'TOKEN=x\n')
+  git(home, 'init')
+  execFileSync('chown', ['-R', '54321', home.path])
+  const bundle = join(home.path, 'ask.mjs')
+  const source = `import { warnOfGit } from '${join(process.cwd(), 'src/delivery/git-exposure.ts')}'
+console.log(await warnOfGit('${home.path}/.env'))`
+  await build({
+    stdin: { contents: source, resolveDir: process.cwd() },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile: bundle,
+  })
+  const ask = ['--reuid', '54321', '--clear-groups', 'env', '-u', 'HOME', process.execPath, bundle]
+  expect(execFileSync('setpriv', ask, { encoding: 'utf8', cwd: '/' })).toContain('.gitignore')
 })

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import {
   type DeliverableToken,
   type Delivery,
@@ -26,7 +26,7 @@ export function knownKinds(): string[] {
 
 /** The same for those that are clients. */
 export function clientKinds(): string[] {
-  return knownKinds().filter((kind) => !['mcp', 'dotenv', 'token-json'].includes(kind))
+  return knownKinds().filter((kind) => !['mcp', 'dotenv', 'token-json', 'file'].includes(kind))
 }
 
 /** The text of a file in test/fixtures/delivery. */
@@ -73,4 +73,11 @@ export function makeHome(): Home {
         ...options,
       }),
   }
+}
+
+/** Delivers to the one target of a setting. */
+export async function deliverOne(home: Home, ...args: Parameters<Home['deliver']>): Promise<Delivery> {
+  const deliveries = await home.deliver(...args)
+  expect(deliveries).toHaveLength(1)
+  return deliveries[0] as Delivery
 }

@@ -8,11 +8,11 @@ import { fixture } from './home.ts'
 import { makeToken } from './token.ts'
 
 const TOKEN = makeToken('new').accessToken
-const JSON_KEYS = ['mcpServers', 'servers', 'context_servers', 'amp.mcpServers']
+const JSON_KEYS = ['mcpServers', 'servers', 'context_servers', 'amp.mcpServers', 'mcp']
 
 function find(format: 'json' | 'toml', text: string, server = 'lark'): Promise<Edit | Refusal> {
   return format === 'json'
-    ? editMcpJson(text, JSON_KEYS, server, TOKEN)
+    ? editMcpJson(text, { topKeys: JSON_KEYS, server, giveUpAt: Number.POSITIVE_INFINITY }, TOKEN)
     : editMcpToml(text, 'mcp_servers', server, TOKEN)
 }
 
@@ -83,14 +83,14 @@ test('an independent TOML reader finds the new value and nothing else changed', 
 })
 
 test.each([
-  ['-u in two words', { args: ['mcp', '-u', 'OLD'] }, 'args["-u"]'],
-  ['-u in one word', { args: ['mcp', '-u=OLD'] }, 'args["-u"]'],
+  ['-u in two words', { command: 'lark-mcp', args: ['mcp', '-u', 'OLD'] }, 'args["-u"]'],
+  ['-u in one word', { args: ['@larksuiteoapi/lark-mcp@1.2.3', 'mcp', '-u=OLD'] }, 'args["-u"]'],
   ['the long option in two words', { args: ['--user-access-token', 'OLD'] }, 'args["--user-access-token"]'],
   ['the long option in one word', { args: ['--user-access-token=OLD'] }, 'args["--user-access-token"]'],
   ['an empty value', { args: ['--user-access-token='] }, 'args["--user-access-token"]'],
   [
     'arguments before the environment',
-    { args: ['-u', 'OLD'], env: { USER_ACCESS_TOKEN: 'x' } },
+    { args: ['lark-mcp', '-u', 'OLD'], env: { USER_ACCESS_TOKEN: 'x' } },
     'args["-u"]',
   ],
   [
@@ -118,18 +118,85 @@ test.each([
   expect(await find('json', server(entry))).toMatchObject({ place: `mcpServers.lark.${place}` })
 })
 
+const FOREIGN: [string, string, string[]][] = [
+  ['wsl', 'wsl.exe', ['-u', 'ada', 'node', 'server.js']],
+  ['docker compose', 'docker', ['compose', '-f', 'feishu.yml', 'exec', '-u', 'node', 'lark', 'server']],
+  ['a container named lark-mcp', 'docker', ['run', '--name', 'lark-mcp', '-u', '1000', 'image']],
+  [
+    'a project named lark-mcp',
+    'docker',
+    ['compose', '-p', 'lark-mcp', 'exec', '-u', 'node', 'app', 'server'],
+  ],
+  ['chpst', 'chpst', ['-u', 'ada', 'feishu-server']],
+  ['sudo', 'sudo', ['-u', 'ada', 'lark-server']],
+  ['uv', 'uv', ['run', 'python', '-u', 'lark_server.py']],
+  ['a program that nobody knows', '/opt/lark/bin/start', ['-u', 'ada']],
+]
+
+test.each(FOREIGN)('a -u of another program is never the token’s: %s', async (_name, command, args) => {
+  const env = { USER_ACCESS_TOKEN: 'OLD' }
+  const text = server({ command, args, env })
+  expect(await edit('json', text)).toBe(text.replace('OLD', TOKEN))
+  expect(await refusal('json', server({ command, args }))).toMatch(
+    /no place.*its -u may be another program's/,
+  )
+})
+
+test('a -u that nobody knows is the token’s where its value is a token', async () => {
+  for (const value of [`u-${'Ab1'.repeat(9)}`, makeToken('old').accessToken]) {
+    const text = server({ command: 'lark-server', args: ['-u', value], env: { USER_ACCESS_TOKEN: 'x' } })
+    expect(await edit('json', text)).toBe(text.replace(value, TOKEN))
+  }
+})
+
 test.each([
-  ['an option without value', { args: ['mcp', '-u'] }, /no value/],
-  ['an option before another', { args: ['-u', '--oauth'] }, /no value/],
-  ['two options', { args: ['-u', 'a', '--user-access-token=b'] }, /more than once/],
-  ['a reference', { args: ['-u', `\${env:USER_ACCESS_TOKEN}`] }, /reference/],
+  ['OpenCode', { mcp: { lark: { command: ['npx', '-y', '@larksuiteoapi/lark-mcp', 'mcp', '-u', 'OLD'] } } }],
+  [
+    'OpenCode',
+    { mcp: { lark: { type: 'local', command: ['x'], environment: { USER_ACCESS_TOKEN: 'OLD' } } } },
+  ],
+  ['Zed', { context_servers: { lark: { command: 'x', env: { USER_ACCESS_TOKEN: 'OLD' } } } }],
+  [
+    'Zed before 2025',
+    { context_servers: { lark: { command: { path: 'x', args: [], env: { USER_ACCESS_TOKEN: 'OLD' } } } } },
+  ],
+])('a form of %s is found', async (_name, config) => {
+  const text = JSON.stringify(config)
+  expect(await edit('json', text)).toBe(text.replace('OLD', TOKEN))
+})
+
+test.each([
+  'op://vault/item/token',
+  'encrypted:BASE64==',
+  'vault:secret/data/feishu#token',
+  'ref+vault://secret/feishu#/token',
+  'keyring:feishu/token',
+  'file:///run/secrets/token',
+  'secretref:feishu',
+  'ENC[AES256_GCM,data:x]',
+  '#{TOKEN}#',
+])('%s is a reference to what another program resolves', async (value) => {
+  expect(await refusal('json', server({ env: { USER_ACCESS_TOKEN: value } }))).toMatch(/reference/)
+})
+
+test('no token that Feishu issues looks like a reference', async () => {
+  for (const value of ['OLD', `u-${'x'.repeat(30)}`, TOKEN, 'a.b~c+d/e-_f==']) {
+    expect(await find('json', server({ env: { USER_ACCESS_TOKEN: value } }))).toHaveProperty('value', value)
+  }
+})
+
+test.each([
+  ['an option without value', { args: ['lark-mcp', '-u'] }, /no value/],
+  ['an option before another', { args: ['lark-mcp', '-u', '--oauth'] }, /no value/],
+  ['two options', { args: ['lark-mcp', '-u', 'a', '--user-access-token=b'] }, /more than once/],
+  ['a reference', { args: ['lark-mcp', '-u', `\${env:USER_ACCESS_TOKEN}`] }, /reference/],
   ['a reference with a default', { env: { USER_ACCESS_TOKEN: `\${TOKEN:-x}` } }, /reference/],
   ['a short reference', { env: { USER_ACCESS_TOKEN: '$TOKEN' } }, /reference/],
   ['a reference to a file', { headers: { 'X-Lark-MCP-UAT': `\${file:/run/token}` } }, /reference/],
   ['a reference of Windows', { env: { USER_ACCESS_TOKEN: '%TOKEN%' } }, /reference/],
   [
     'a reference that hides a literal',
-    { args: ['-u', '$T'], env: { USER_ACCESS_TOKEN: 'literal' } },
+    { args: ['lark-mcp', '-u', '$T'], env: { USER_ACCESS_TOKEN: 'literal' } },
     /reference/,
   ],
   ['a value that is no string', { env: { USER_ACCESS_TOKEN: null } }, /not a string/],
@@ -149,6 +216,16 @@ test.each([
   ['another server', '{"mcpServers": {"Lark": {}, "docs": {}}}', /no server "lark".*it has "Lark", "docs"/],
   ['servers in a list', '{"mcpServers": [{"lark": {"args": ["-u", "x"]}}]}', /no server/],
   ['an entry that is no object', '{"mcpServers": {"lark": "x", "b": {}}}', /not an object/],
+  [
+    'Claude Code’s local scope',
+    '{"mcpServers": {}, "projects": {"/home/ada": {"mcpServers": {"lark": {"env": {"USER_ACCESS_TOKEN": "x"}}}}}}',
+    /no server "lark".*stands under projects › \/home\/ada › mcpServers, where nothing is delivered/,
+  ],
+  [
+    'a server in a list',
+    '{"profiles": [{"mcpServers": {"lark": {}}}]}',
+    /stands under profiles › \[\] › mcpServers/,
+  ],
   ['nested elsewhere', '{"projects": {"mcpServers": {"lark": {"args": ["-u", "x"]}}}}', /no server/],
   ['servers twice', '{"mcpServers": {"lark": {"args": ["-u", "x"]}}, "mcpServers": {}}', /more than once/],
   [
@@ -181,13 +258,26 @@ test.each([
 })
 
 test.each([
-  ['not TOML', '[mcp_servers.lark\n', /not valid TOML/],
-  ['a table twice', '[mcp_servers.lark]\nargs=["-u","x"]\n[mcp_servers.lark]\n', /not valid TOML/],
-  ['a key twice', '[mcp_servers.lark.env]\nUSER_ACCESS_TOKEN="x"\nUSER_ACCESS_TOKEN="y"\n', /not valid TOML/],
+  ['not TOML', 'a = 1\n[mcp_servers.lark\nb = 2\n', /not valid TOML \(line [23]\)/],
+  ['a table twice', '[mcp_servers.lark]\nargs=["-u","x"]\n[mcp_servers.lark]\n', /not valid TOML \(line 3\)/],
+  [
+    'a key twice',
+    '[mcp_servers.lark.env]\nUSER_ACCESS_TOKEN="x"\nUSER_ACCESS_TOKEN="y"\n',
+    /not valid TOML \(line 3\)/,
+  ],
   ['no servers', 'model = "x"\n', /no server "lark"/],
   ['a list of tables', '[[mcp_servers.lark]]\nargs=["-u","x"]\n', /not an object/],
   ['forwarded variables', '[mcp_servers.lark]\nenv_vars=["USER_ACCESS_TOKEN"]\n', /from the environment/],
-  ['too large', `# ${'x'.repeat(5_000_000)}\n[mcp_servers.lark]\n`, /too large/],
+  ['too large', `# ${'x'.repeat(150_000)}\n[mcp_servers.lark]\n`, /too large/],
+  ['a key of many parts', `a${'.a'.repeat(20_000)} = 1\n[mcp_servers.lark]\n`, /nested too deeply/],
+  ['a quoted key of many parts', `a${'."a"'.repeat(20_000)} = 1\n`, /nested too deeply/],
+  ['lists in lists', `a = ${'['.repeat(500)}${']'.repeat(500)}\n`, /nested too deeply/],
+  ['tables in tables', `a = ${'{a='.repeat(500)}1${'}'.repeat(500)}\n`, /nested too deeply/],
+  [
+    'a server of a profile',
+    '[profiles.work.mcp_servers.lark]\nargs=["--user-access-token","x"]\n',
+    /stands under profiles\.work\.mcp_servers/,
+  ],
 ])('a TOML text is refused: %s', async (_name, text, why) => {
   expect(await refusal('toml', text)).toMatch(why)
 })

@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import {
   createSharedFile,
   type Exchange,
@@ -75,14 +76,17 @@ test('an editor that has truncated the file when the exchange comes writes to th
   expect(contents()).toEqual({ f: 'theirs' })
 })
 
-test('two edits within the same moment are both kept', async () => {
+test('two edits within the same moment are both kept, and no clean-up removes one', async () => {
   const { path, contents } = makeFile()
   let exchanges = 0
   const exchange: Exchange = (from, to) => {
     saveOver(path, `theirs ${++exchanges}`)
     swapSync(from, to)
   }
-  await expect(replaceSharedFile(path, BASE, OURS, { exchange })).rejects.toThrow(/twice in the same moment/)
+  await expect(replaceSharedFile(path, BASE, OURS, { exchange })).rejects.toThrow(
+    /twice in the same moment.*kept as .*\.kept$/,
+  )
+  removeLeftovers(path, Number.NEGATIVE_INFINITY)
   expect(Object.values(contents()).sort()).toEqual(['theirs 1', 'theirs 2'])
 })
 
@@ -95,6 +99,29 @@ test('where the file system cannot exchange, the file is renamed', async () => {
     expect(await replaceSharedFile(path, BASE, OURS, { exchange })).toBe(true)
     expect(contents()).toEqual({ f: 'ours' })
   }
+})
+
+/** Mounting a file upon another one takes root, as in a container. */
+function mountUpon(source: string, path: string): boolean {
+  if (spawnSync('mount', ['--bind', source, path]).status !== 0) return false
+  onTestFinished(() => void spawnSync('umount', [path]))
+  return true
+}
+
+test('a file that is mounted by itself is refused at once, with what to do', async ({ skip }) => {
+  const home = makeHome()
+  const path = home.put('a folder/f', BASE)
+  if (!mountUpon(home.put('source', BASE), path)) skip('this user may not mount a file')
+  let renames = 0
+  const rename: Rename = () => {
+    renames += 1
+  }
+  await expect(replaceSharedFile(path, BASE, OURS, { rename })).rejects.toThrow(
+    /^EBUSY: .*a folder\/f is mounted by itself.*mount the folder/,
+  )
+  expect(renames).toBe(0)
+  expect(readFileSync(path, 'utf8')).toBe('base')
+  expect(readdirSync(join(home.path, 'a folder'))).toEqual(['f'])
 })
 
 test('an edit that is saved while the system refuses the rename is left as it is', async () => {

@@ -89,6 +89,46 @@ test('the name follows the last #, and ~ is the home directory', () => {
   expect(paths('token-json:/a/~/t.json', LINUX)).toEqual(['/a/~/t.json'])
 })
 
+test('a # in a server’s name is written %23', () => {
+  expect(parseTargets('mcp:/a/mcp.json#my%23server', LINUX)[0]).toMatchObject({
+    paths: ['/a/mcp.json'],
+    entry: 'my#server',
+  })
+  expect(parseTargets('mcp:/a/mcp.json#50%2523', LINUX)[0]).toMatchObject({ entry: '50%23' })
+  expect(parseTargets('cursor:my#server', LINUX)[0]).toMatchObject({ entry: 'my#server' })
+})
+
+test('file: names a file of its own', () => {
+  const [target] = parseTargets('file:~/feishu,token.txt,cursor:lark', LINUX)
+  expect(target).toMatchObject({ format: 'file', paths: ['/home/ada/feishu,token.txt'], entry: '' })
+})
+
+test.each([
+  ['token-json:/home/ada/.feishu-token-mcp/app.json', LINUX],
+  ['mcp:~/.feishu-token-mcp/store/x.json#lark', LINUX],
+  ['file:~/x/../.feishu-token-mcp/token', LINUX],
+  ['dotenv:/home/ada/.feishu-token-mcp/key/.env#TOKEN', LINUX],
+  ['file:~/.Feishu-Token-MCP/token', { ...MAC, home: '/home/ada' }],
+])('%s lies in our own folder', (text, machine) => {
+  const parse = (folder: string | null) => parseTargets(`cursor:lark,${text}`, machine, folder)
+  expect(() => parse('/home/ada/.feishu-token-mcp')).toThrow(
+    `${JSON.stringify(text)} lies in FEISHU_TOKEN_DIR`,
+  )
+  expect(parse('/home/ada/.feishu')).toHaveLength(2)
+})
+
+test('without a home directory no path is made up', () => {
+  const nobody: Machine = { ...LINUX, home: '' }
+  for (const text of ['cursor:lark', 'token-json:~/t.json', 'vscode:lark']) {
+    expect(() => parseTargets(text, nobody)).toThrow(/no home directory/)
+  }
+  const env = { CLAUDE_CONFIG_DIR: '/srv/claude' }
+  expect(paths('claude-code:lark,token-json:/t.json', { ...nobody, env })).toEqual([
+    '/srv/claude/.claude.json',
+    '/t.json',
+  ])
+})
+
 test('a .toml file of any client is read as TOML', () => {
   expect(parseTargets('mcp:/project/.codex/config.toml#lark', LINUX)[0]).toMatchObject({
     format: 'toml',
@@ -112,12 +152,24 @@ test.each([
   'dotenv:/a/.env#A=B',
   'token-json:',
   'token-json:/a/',
+  'file:',
+  'file:/a/',
   'cursor:la\u0000rk',
   'toString:x',
   'cursor:lark,vscod:lark',
   'token-json:/a/t.json,toekn-json:/b',
 ])('%j is no target', (text) => {
   expect(() => parseTargets(text, LINUX)).toThrow(CodedError)
+})
+
+test('one bad target among good ones is named alone, with the kinds that are known', () => {
+  const setting = 'cursor:lark,vscod:lark,dotenv:/a/.env#TOKEN,token-json:/t.json,toekn-json:/b,codex:lark'
+  expect(() => parseTargets(setting, LINUX)).toThrow(
+    /^FEISHU_DELIVER_TO: "vscod:lark", "toekn-json:\/b" are not targets of a known form \(cursor, .*, token-json, file\)\.$/,
+  )
+  expect(() => parseTargets('cursor:lark,vim:lark', LINUX)).toThrow(
+    /^FEISHU_DELIVER_TO: "vim:lark" is not a target of a known form/,
+  )
 })
 
 test('the error names each bad target and the forms allowed', () => {
@@ -132,8 +184,14 @@ test('the error names each bad target and the forms allowed', () => {
   const { message, nextStep } = error as CodedError
   expect(message).toContain('"dotenv:/a#"')
   expect(message).not.toContain('cursor:ok')
-  expect(message.length).toBeLessThan(300)
-  for (const form of ['cursor:SERVER', 'mcp:PATH#SERVER', 'dotenv:PATH#NAME', 'token-json:PATH']) {
+  expect(message.length).toBeLessThan(350)
+  for (const form of [
+    'cursor:SERVER',
+    'mcp:PATH#SERVER',
+    'dotenv:PATH#NAME',
+    'token-json:PATH',
+    'file:PATH',
+  ]) {
     expect(nextStep).toContain(form)
   }
 })

@@ -1,0 +1,187 @@
+// One attempt at one target: read its file, find the place, write, and look whether it lasted.
+
+import { lstatSync, realpathSync } from 'node:fs'
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { ensureOwnDirectory, isMissing } from '../machine/files.ts'
+import { seenInProfiles } from './client-profiles.ts'
+import { formatCreation, formatDiff } from './diff.ts'
+import { isReference } from './edit.ts'
+import { fingerprint, recall, remember } from './memory.ts'
+import { applyAndConfirm, type Bounds, type Found, findPlace } from './place.ts'
+import { createSharedFile, holdsBytes, replaceSharedFile } from './shared-file.ts'
+import type { Target } from './targets.ts'
+import type { TokenContent } from './token-fields.ts'
+import { formatTokenJson } from './token-json.ts'
+
+/** What became of an attempt; `again` when somebody else seems to be writing at this moment. */
+export type Outcome = {
+  status: 'delivered' | 'unchanged' | 'drift' | 'refused' | 'failed'
+  detail: string
+  again?: true
+}
+
+export type Attempt = {
+  content: TokenContent
+  /** Our own folder for fingerprints, within the folder that is ours alone. */
+  memoryDir: string
+  byHand: boolean
+  dryRun: boolean
+  bounds: Bounds
+  /** How long a system that refuses the rename is asked again. */
+  retryMs: number
+}
+
+/** What a bearer token consists of (RFC 6750 §2.1): none of it needs escaping in any of the formats. */
+export const BEARER_TOKEN: RegExp = /^[A-Za-z0-9._~+/-]+=*$/
+/** How often a place is looked at that somebody else is writing to. */
+const LOOKS = 4
+/** A pause between looks, in which the other writer finishes: on a busy machine that takes tens of milliseconds. */
+export const PAUSE_MS = 25
+
+export const OVERWRITTEN: Outcome = {
+  status: 'failed',
+  detail: 'The file was overwritten by the client, or by another program, at each attempt.',
+  again: true,
+}
+
+export function outcome(status: Outcome['status'], detail: string): Outcome {
+  return { status, detail }
+}
+
+/** The file behind a target, symbolic links followed; null where none of its paths exists. */
+export function resolvePath(target: Target): string | null {
+  for (const path of target.paths) {
+    try {
+      return realpathSync(path)
+    } catch (error) {
+      if (!isMissing(error)) throw error
+    }
+  }
+  return null
+}
+
+/** The settings are judged by their text; here links are followed too. */
+function refuseOwn(path: string, memoryDir: string): Outcome | null {
+  let folder: string
+  try {
+    folder = realpathSync(dirname(memoryDir))
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw error
+  }
+  const way = relative(folder, path)
+  const isOwn = !isAbsolute(way) && way !== '..' && !way.startsWith(`..${sep}`)
+  return isOwn ? outcome('refused', `${path}: it lies in FEISHU_TOKEN_DIR, which is for us alone.`) : null
+}
+
+function warnings({ edit, file }: Found): string[] {
+  const list: string[] = []
+  if (edit.inArgv) {
+    list.push(
+      'Warning: a token in the arguments can be read by other users of this machine (ps); env.USER_ACCESS_TOKEN is safer.',
+    )
+  }
+  if (file.links > 1)
+    list.push('Warning: the file had a second name (hard link), which keeps the old content.')
+  return list
+}
+
+/** Whether the place holds the token still; a file that is just being written anew is looked at again. */
+async function survived(target: Target, path: string, written: Buffer, run: Attempt): Promise<boolean> {
+  if (holdsBytes(path, written)) return true
+  for (let looks = 0; looks < LOOKS; looks++) {
+    if (looks > 0) await pause(PAUSE_MS)
+    const found = await findPlace(target, path, run.content, run.bounds)
+    if ('edit' in found) return found.edit.value === run.content.accessToken
+    if (!('broken' in found && found.broken)) return false
+  }
+  return false
+}
+
+/** Writes the edit, unless somebody else writes at the same time. */
+async function write(target: Target, found: Found, text: string, run: Attempt): Promise<Outcome> {
+  const { path, file, edit } = found
+  const { memoryDir, retryMs } = run
+  const { accessToken, accessTokenExpiresAt } = run.content
+  ensureOwnDirectory(memoryDir)
+  // Before the write, so that a crash cannot make our own token look like a person's change; but a first delivery is
+  // remembered only when it has lasted, or else what stood there before would look like one.
+  const isFirst = recall(memoryDir, path, edit.place) === null
+  if (!isFirst) remember(memoryDir, path, edit.place, accessToken)
+  const next = Buffer.from(found.mark + text)
+  if (!(await replaceSharedFile(path, file.bytes, next, { retryMs }))) return OVERWRITTEN
+  if (!(await survived(target, path, next, run))) return OVERWRITTEN
+  if (isFirst) remember(memoryDir, path, edit.place, accessToken)
+  const until = new Date(accessTokenExpiresAt).toISOString()
+  const mode = file.mode & 0o077 ? ` Its mode was ${file.mode.toString(8)} and is 600 now.` : ''
+  return outcome('delivered', `${path}: wrote ${edit.place}; this copy is good until ${until}.${mode}`)
+}
+
+/** Why a whole file is not taken for the token's own, before we have ever written to it. */
+function refuseWhole(value: string): string | null {
+  if (isReference(value)) return 'it holds a reference, which is never overwritten with a token'
+  if (value === '' || BEARER_TOKEN.test(value)) return null
+  return 'it holds something else than a token: delete it, or name another file'
+}
+
+/** An attempt at a file that exists. */
+export async function attempt(target: Target, path: string, run: Attempt): Promise<Outcome> {
+  const { memoryDir, byHand, dryRun, bounds, content } = run
+  const own = refuseOwn(path, memoryDir)
+  if (own) return own
+  const found = await findPlace(target, path, content, bounds)
+  if ('status' in found) return outcome(found.status, `${path}: ${found.detail}.`)
+  if ('broken' in found) {
+    const refusal = outcome('refused', `${path}: ${found.refused}.${seenInProfiles(target, path)}`)
+    // A file that does not parse may be half written.
+    return found.broken ? { ...refusal, again: true } : refusal
+  }
+  const { edit } = found
+  if (edit.value === content.accessToken) {
+    return outcome('unchanged', `${path}: ${edit.place} holds this token already.`)
+  }
+  const known = recall(memoryDir, path, edit.place)
+  if (known && !known.includes(fingerprint(edit.value)) && !byHand) {
+    const advice = 'it was left alone; `deliver` called by hand replaces it'
+    return outcome('drift', `${path}: ${edit.place} was changed since our last delivery; ${advice}.`)
+  }
+  const foreign = !known && target.format === 'file' ? refuseWhole(edit.value) : null
+  if (foreign) return outcome('refused', `${path}: ${foreign}.`)
+  const text = await applyAndConfirm(target, found, content, bounds)
+  if (text === null) return outcome('refused', `${path}: the edit could not be confirmed.`)
+  const result = dryRun
+    ? outcome('delivered', await dryRunOf(found, target, content))
+    : await write(target, found, text, run)
+  if (result.status !== 'delivered') return result
+  return outcome('delivered', [result.detail, ...warnings(found)].join(dryRun ? '\n' : ' '))
+}
+
+function dryRunOf({ path, text, edit }: Found, { format }: Target, content: TokenContent): Promise<string> {
+  return formatDiff({ path, text, edit, format }, content.accessToken)
+}
+
+function isDangling(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false
+}
+
+/** A missing file: only those that are the token's own are created. */
+export async function create(target: Target, run: Attempt): Promise<Outcome> {
+  const { memoryDir, content } = run
+  const [wanted = ''] = target.paths
+  const missing = `${target.paths.join(', ')}: no such file; nothing is created.${seenInProfiles(target, wanted)}`
+  if (target.paths.some(isDangling)) return outcome('refused', `${wanted}: the symbolic link leads nowhere.`)
+  if (target.format !== 'token-json' && target.format !== 'file') return outcome('refused', missing)
+  const path = join(realpathSync(dirname(wanted)), basename(wanted))
+  const own = refuseOwn(path, memoryDir)
+  if (own) return own
+  const { accessToken, accessTokenExpiresAt } = content
+  const isJson = target.format === 'token-json'
+  const text = isJson ? formatTokenJson(content) : `${accessToken}\n`
+  if (run.dryRun) return outcome('delivered', await formatCreation(path, text, accessToken))
+  ensureOwnDirectory(memoryDir)
+  if (!(await createSharedFile(path, Buffer.from(text)))) return OVERWRITTEN
+  remember(memoryDir, path, isJson ? 'access_token' : 'the token', accessToken)
+  const until = new Date(accessTokenExpiresAt).toISOString()
+  return outcome('delivered', `${path}: created; this copy is good until ${until}.`)
+}
