@@ -9,6 +9,7 @@ import { CONNECT } from './connect.ts'
 import { DATABASE } from './database.ts'
 import { DELIVERY } from './delivery.ts'
 import { FEISHU } from './feishu.ts'
+import { GATEWAY } from './gateway.ts'
 import { SETTINGS } from './settings.ts'
 import { STORE } from './store.ts'
 import type { Table } from './table.ts'
@@ -61,6 +62,7 @@ export const TABLES: readonly Table[] = [
   SETTINGS,
   CONNECT,
   FEISHU,
+  GATEWAY,
   STORE,
   DATABASE,
   CHECKS,

@@ -58,6 +58,8 @@ export type Options = {
   'no-gateway'?: boolean
   for?: string
   env?: string[]
+  listen?: string
+  'allow-network'?: boolean
   'move-to'?: string
   from?: string
   to?: string

@@ -65,6 +65,19 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     options: ['no-gateway', 'for', 'env'],
     load: async () => (await import('./exec.ts')).exec,
   },
+  headers: {
+    usage: 'headers [URL]',
+    does: 'print the header with which an MCP server of Feishu takes the token, for hooks that ask for headers',
+    options: [],
+    load: async () => (await import('./headers.ts')).headers,
+  },
+  gateway: {
+    usage:
+      'gateway [--listen HOST:PORT] [--allow-network] | gateway key new NAME | gateway key list | gateway key remove NAME',
+    does: 'stand for Feishu, on 127.0.0.1:9001, for every program that has a key: /open-apis/… and /mcp',
+    options: ['listen', 'allow-network'],
+    load: async () => (await import('./gateway.ts')).gateway,
+  },
   deliver: {
     usage: 'deliver [--dry-run]',
     does: 'write the access token to the targets of FEISHU_DELIVER_TO now',
@@ -138,9 +151,10 @@ const BOOLEANS = [
   'create-app',
   'dry-run',
   'no-gateway',
+  'allow-network',
 ] as const
 
-const STRINGS = ['profile', 'scope', 'app-id', 'brand', 'move-to', 'from', 'to', 'for'] as const
+const STRINGS = ['profile', 'scope', 'app-id', 'brand', 'move-to', 'from', 'to', 'for', 'listen'] as const
 
 /** Given as often as one likes. */
 const LISTS = ['env'] as const

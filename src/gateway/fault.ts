@@ -14,7 +14,7 @@ export type Fault = {
 
 /**
  * The gateway's own codes are this number plus the HTTP status, stable and unlike Feishu's (99991xxx and shorter ones):
- * 90000400 malformed, 90000401 no valid credential, 90000403 not from this program's child, 90000408 upload stalled,
+ * 90000400 malformed, 90000401 no valid credential, 90000403 from a page, 90000404 no such path, 90000408 upload stalled,
  * 90000501 not supported, 90000502 open host unreachable, 90000503 send it again, 90000504 open host too slow.
  */
 const CODE_BASE = 90_000_000

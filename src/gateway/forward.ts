@@ -3,7 +3,8 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { networkFault, sendFault } from './fault.ts'
 import { REFUSAL_BYTES } from './refusal.ts'
-import { endToEnd, type Headers } from './rewrite.ts'
+import { endToEnd } from './rewrite.ts'
+import type { Route } from './route.ts'
 
 /** A body up to this size is kept, to be sent again after a renewal; most of Feishu's calls are a few KiB. */
 const REPEATABLE_BYTES = 1_048_576
@@ -16,11 +17,9 @@ export type Exchange = {
   res: ServerResponse
   body: Body
   dispatcher: Dispatcher
-  openUrl: string
+  route: Route
   idleTimeoutMs: number
   log: (level: 'debug' | 'info' | 'warn', message: string) => void
-  /** Which answers are kept back to be looked at; no other is ever read. */
-  holds: (status: number) => boolean
 }
 
 /** An answer that was kept back, whole. */
@@ -62,27 +61,33 @@ function streamBody(req: IncomingMessage, begun: Buffer[]): Readable {
 }
 
 /**
- * Sends one request to the open host and streams the answer back. Resolves when the answer (or the fault, as
+ * Sends one request on, with a token or none, and streams the answer back. Resolves when the answer (or the fault, as
  * Feishu-shaped JSON) is handed over: with `null`, or with the answer itself where it was held.
  */
-export async function forward(exchange: Exchange, headers: Headers): Promise<HeldAnswer | null> {
-  const { req, res, body, dispatcher, openUrl, idleTimeoutMs } = exchange
+export async function forward(exchange: Exchange, accessToken: string | null): Promise<HeldAnswer | null> {
+  const { req, res, body, dispatcher, route, idleTimeoutMs } = exchange
   if (res.destroyed) return null
-  const path = req.url as string
+  const { origin, path } = route
+  const headers = route.headers(accessToken)
   const method = req.method as string
   const timeouts = { headersTimeout: idleTimeoutMs, bodyTimeout: idleTimeoutMs }
   const held = await new Promise<HeldAnswer | null>((resolve) => {
     dispatcher.dispatch(
-      { origin: openUrl, path, method, headers, body, ...timeouts },
-      relay(exchange, resolve),
+      { origin, path, method, headers, body, ...timeouts },
+      relay(exchange, accessToken !== null, resolve),
     )
   })
   if (body instanceof Readable) body.destroy()
   return held
 }
 
-function relay(exchange: Exchange, settle: (held: HeldAnswer | null) => void): Dispatcher.DispatchHandler {
-  const { res } = exchange
+/** Keeps an answer back only where it may refuse a token. */
+function relay(
+  exchange: Exchange,
+  hasToken: boolean,
+  settle: (held: HeldAnswer | null) => void,
+): Dispatcher.DispatchHandler {
+  const { res, route } = exchange
   let held: { status: number; headers: IncomingHttpHeaders; chunks: Buffer[]; size: number } | null = null
   let ended = false
   return {
@@ -96,16 +101,18 @@ function relay(exchange: Exchange, settle: (held: HeldAnswer | null) => void): D
     onResponseStart(_controller, status, headers) {
       // Informational answers (RFC 9110 §15.2) are for the gateway's own connection.
       if (status < 200) return
-      if (exchange.holds(status)) held = { status, headers, chunks: [], size: 0 }
+      if (hasToken && route.refusals.mayBe(status, headers, route.path))
+        held = { status, headers, chunks: [], size: 0 }
       else res.writeHead(status, endToEnd(headers))
     },
     onResponseData(controller, chunk) {
       if (held === null) return pass(res, controller, chunk)
       held.chunks.push(chunk)
       held.size += chunk.length
-      if (held.size <= REFUSAL_BYTES) return
+      const begun = Buffer.concat(held.chunks)
+      if (held.size <= REFUSAL_BYTES && !route.refusals.isNone(held.headers, begun)) return
       res.writeHead(held.status, endToEnd(held.headers))
-      pass(res, controller, Buffer.concat(held.chunks))
+      pass(res, controller, begun)
       held = null
     },
     onResponseEnd() {
@@ -127,8 +134,8 @@ function pass(res: ServerResponse, controller: Dispatcher.DispatchController, ch
   res.once('drain', () => controller.resume())
 }
 
-function fail({ res, openUrl, log }: Exchange, error: Error): void {
-  const fault = networkFault(openUrl, error)
+function fail({ res, route, log }: Exchange, error: Error): void {
+  const fault = networkFault(route.origin, error)
   log('warn', fault.message)
   // Once the answer has begun, only a broken connection tells the program that it is not whole.
   if (res.headersSent) res.destroy()

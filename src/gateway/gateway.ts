@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { type Fault, sendFault, tokenFault } from './fault.ts'
-import { forward, readBody } from './forward.ts'
-import { mayBeRefusal } from './refusal.ts'
-import { forwardWithToken, type Renewals, type TokenSource } from './renewal.ts'
-import { comesFromPage, findKey, upstreamHeaders } from './rewrite.ts'
+import type { Fault } from './fault.ts'
+import { type ProxyOptions, startProxy } from './proxy.ts'
+import { OPEN_API } from './refusal.ts'
+import type { TokenSource } from './renewal.ts'
+import { findKey, upstreamHeaders } from './rewrite.ts'
+import type { Route } from './route.ts'
 
 // A child that lives for days must not hold a token that lives for two hours. It holds a key that only this proxy
 // accepts; each request that bears the key goes on to the open host with the access token of that moment in its place.
@@ -16,12 +15,8 @@ export type GatewayOptions = TokenSource & {
   /** Origin of the open host in force, e.g. `https://open.feishu.cn`; requests go nowhere else. */
   openUrl: string
   /** Called at the first request only. Its connect time-out and its proxies are the caller's. */
-  dispatcher: () => Promise<Dispatcher>
-  /** Never gets a secret. */
-  log: (level: 'debug' | 'info' | 'warn', message: string) => void
-  /** How long either side may send nothing in the middle of an exchange; 60 s unless told. */
-  idleTimeoutMs?: number
-}
+  dispatcher: (origin: string) => Promise<Dispatcher>
+} & Pick<ProxyOptions, 'log' | 'idleTimeoutMs'>
 
 export type Gateway = {
   /** `http://127.0.0.1:PORT` */
@@ -32,95 +27,48 @@ export type Gateway = {
   close: () => Promise<void>
 }
 
-/** Feishu's slowest calls (exports, large uploads) answer within seconds: a minute of silence is a dead peer. */
-const IDLE_TIMEOUT_MS = 60_000
-
 /** The child has ended when the gateway closes: a second is for grandchildren in the middle of an answer. */
 const CLOSE_GRACE_MS = 1_000
 
 /** 256 bits, like the keys of the store: cannot be guessed. */
 const KEY_BYTES = 32
 
-type Context = Required<GatewayOptions> & { key: string; hosts: string[]; renewals: Renewals }
+/** Where programs fetch their app's own token: they bear no credential there, but send the App Secret. */
+const APP_TOKEN_PATH = /^\/open-apis\/auth\/[\w./-]*(?:\?|$)/
 
-/** Starts the proxy on a free loopback port; it lives until `close`. */
+/** A new key. Some programs look for the prefix of Feishu's older user tokens. */
+export function createKey(): string {
+  return `u-${randomBytes(KEY_BYTES).toString('base64url')}`
+}
+
+/** Starts the gateway of one child on a free loopback port; it lives until `close`. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const server = createServer({
-    // It would bound a whole upload, however well it goes; an upload that stalls is ended in `handle`.
-    requestTimeout: 0,
-    // The child decides when: a connection that we close may take the request with it that is just being sent.
-    keepAliveTimeout: 0,
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  // Some programs look for the prefix of Feishu's older user tokens.
-  const key = `u-${randomBytes(KEY_BYTES).toString('base64url')}`
-  const close = serve(server, {
+  const key = createKey()
+  const origin = new URL(options.openUrl).origin
+  const { address, close } = await startProxy({
     ...options,
-    openUrl: new URL(options.openUrl).origin,
     dispatcher: remember(options.dispatcher),
-    idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-    key,
-    hosts: [`127.0.0.1:${port}`, `localhost:${port}`],
-    renewals: { last: null, doubted: null },
+    listen: { host: '127.0.0.1', port: 0 },
+    anyHost: false,
+    keepAliveMs: 0,
+    route: async (req) => routeOf(req, key, origin),
   })
-  return { origin: `http://127.0.0.1:${port}`, key, close }
+  return { origin: `http://127.0.0.1:${address.port}`, key, close: () => close(CLOSE_GRACE_MS) }
 }
 
-/** Serves each request of the server; gives the function that ends it. */
-function serve(server: Server, context: Context): () => Promise<void> {
-  let inFlight = 0
-  let closed: Promise<unknown> | null = null
-  const onRequest = (req: IncomingMessage, res: ServerResponse): void => {
-    inFlight++
-    res.once('close', () => {
-      inFlight--
-      if (closed !== null && inFlight === 0) server.closeAllConnections()
-    })
-    handle(context, req, res).catch((error: unknown) => {
-      // The program left in the middle of its body, or was answered already.
-      if (res.destroyed || res.headersSent) return void res.destroy()
-      const fault = tokenFault(error)
-      context.log('warn', `a request was not sent: ${fault.reason}`)
-      sendFault(res, fault)
-    })
+function routeOf({ url, headers }: IncomingMessage, key: string, origin: string): Route | Fault {
+  const path = url as string
+  const places = findKey(headers, key)
+  if (places === null) return WRONG_KEY
+  const anonymous = !headers.authorization?.trim() && places.length === 0
+  if (anonymous && (!APP_TOKEN_PATH.test(path) || path.includes('..'))) return NO_KEY
+  return {
+    origin,
+    path,
+    takesToken: places.length > 0,
+    headers: (accessToken) => upstreamHeaders(headers, places, accessToken ?? ''),
+    refusals: OPEN_API,
   }
-  server.on('request', onRequest)
-  server.on('checkContinue', onRequest)
-  // Node would destroy any silent connection; only that of a stalled upload is to end, by the listener in `handle`.
-  server.setTimeout(context.idleTimeoutMs, () => {})
-  return async () => {
-    closed ??= once(server.close(), 'close')
-    if (inFlight === 0) server.closeAllConnections()
-    const grace = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
-    await closed
-    clearTimeout(grace)
-  }
-}
-
-async function handle(context: Context, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const { openUrl, idleTimeoutMs, log, renewals } = context
-  const refuse = (fault: Fault): void => {
-    log('warn', `refused a request: ${fault.reason}`)
-    sendFault(res, fault)
-  }
-  const fault = findFault(context, req)
-  if (fault !== null) return refuse(fault)
-  const places = findKey(req.headers, context.key)
-  if (places === null) return refuse(WRONG_KEY)
-  const token = places.length > 0 ? await context.currentToken() : null
-  const dispatcher = await context.dispatcher()
-  if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue()
-  const reading = readBody(req)
-  if (reading !== null) {
-    req.once('timeout', () => (res.headersSent ? req.destroy() : sendFault(res, UPLOAD_STALLED, true)))
-  }
-  const body = await reading
-  const holds = (status: number) => token !== null && mayBeRefusal(status, req.url as string)
-  const exchange = { req, res, body, dispatcher, openUrl, idleTimeoutMs, log, holds }
-  if (token === null) await forward(exchange, upstreamHeaders(req.headers, [], ''))
-  else await forwardWithToken({ ...exchange, places, token }, context, renewals)
 }
 
 const WRONG_KEY: Fault = {
@@ -130,40 +78,20 @@ const WRONG_KEY: Fault = {
   nextStep: 'Send the value of USER_ACCESS_TOKEN that this program was started with.',
 }
 
-const UPLOAD_STALLED: Fault = {
-  status: 408,
-  reason: 'upload_stalled',
-  message: 'The body of the request stopped arriving.',
-  nextStep: 'Send the request again.',
+const NO_KEY: Fault = {
+  ...WRONG_KEY,
+  message: 'This request bears no credential, which is for the paths below /open-apis/auth/ alone.',
 }
 
-/** What is wrong with a request, its credential aside. */
-function findFault(context: Context, req: IncomingMessage): Fault | null {
-  const { host = '', upgrade } = req.headers
-  const nextStep = 'Send plain HTTP requests from the program that was started with this address.'
-  // A page whose name was rebound to 127.0.0.1 sends its own name as the host.
-  if (!context.hosts.includes(host.toLowerCase()) || comesFromPage(req.headers)) {
-    return { status: 403, reason: 'origin_refused', message: 'Requests of web pages are refused.', nextStep }
-  }
-  if (!req.url?.startsWith('/')) {
-    const message = `The request's target is not a path: this is no general proxy, it leads to ${context.openUrl} only.`
-    return { status: 400, reason: 'target_refused', message, nextStep }
-  }
-  // TRACE would send the access token back. `Upgrade: h2c` is an offer that some clients always make.
-  if (req.method === 'TRACE' || (upgrade !== undefined && upgrade.toLowerCase() !== 'h2c')) {
-    return { status: 501, reason: 'not_supported', message: 'TRACE and Upgrade are not supported.', nextStep }
-  }
-  return null
-}
-
-/** Calls `load` once, but again after a failure. */
-function remember<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | null = null
-  return () => {
-    loaded ??= load().catch((error: unknown) => {
-      loaded = null
-      throw error
-    })
-    return loaded
+/** Calls `load` once for each origin, but again after a failure. */
+export function remember<T>(load: (origin: string) => Promise<T>): (origin: string) => Promise<T> {
+  const loaded = new Map<string, Promise<T>>()
+  return (origin) => {
+    const known = loaded.get(origin)
+    if (known !== undefined) return known
+    const loading = load(origin)
+    loading.catch(() => loaded.delete(origin))
+    loaded.set(origin, loading)
+    return loading
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { ACCESS_TOKEN_REFUSED } from '../oauth/feishu-errors.ts'
+import type { Refusals } from './route.ts'
 
 /** Enough for any error of Feishu's (a few hundred bytes); a larger answer is no refusal of the token. */
 export const REFUSAL_BYTES = 65_536
@@ -9,13 +10,15 @@ const USER_INFO_PATH = /^\/open-apis\/authen\/v1\/user_info(?:\?|$)/
 
 export type Refusal = { code: number; message: string; logId: string | null }
 
-/** Tells whether an answer may be a refusal of the token, so that it must be read before it is handed on. */
-export function mayBeRefusal(status: number, path: string): boolean {
-  return status === 400 || status === 401 || (status === 200 && USER_INFO_PATH.test(path))
+/** The open API. */
+export const OPEN_API: Refusals = {
+  mayBe: (status, _headers, path) =>
+    status === 400 || status === 401 || (status === 200 && USER_INFO_PATH.test(path)),
+  isNone: () => false,
+  read: (_status, headers, body) => readOpenApi(headers, body),
 }
 
-/** Reads Feishu's refusal of the access token; `null` = the answer says something else. */
-export async function readRefusal(headers: IncomingHttpHeaders, body: Buffer): Promise<Refusal | null> {
+async function readOpenApi(headers: IncomingHttpHeaders, body: Buffer): Promise<Refusal | null> {
   try {
     const answer: unknown = JSON.parse((await decode(headers['content-encoding'], body)).toString())
     const { code, msg, error } = answer as { code?: unknown; msg?: unknown; error?: { log_id?: unknown } }
@@ -27,6 +30,51 @@ export async function readRefusal(headers: IncomingHttpHeaders, body: Buffer): P
       message: String(msg).slice(0, 200),
       logId: typeof logId === 'string' ? logId : null,
     }
+  } catch {
+    return null
+  }
+}
+
+/** Token invalid, "oauth required", no token: in any HTTP status one thing. What an expired token gets is not documented. */
+const MCP_REFUSED = [-32003, -32010, -32011]
+
+/** The hosted MCP server: JSON-RPC in plain JSON, or as the first event of a stream. */
+export const MCP: Refusals = {
+  mayBe: (status, headers) => isWhole(status, headers) || isPlainStream(headers),
+  isNone: (headers, begun) => {
+    if (!isPlainStream(headers)) return false
+    const text = begun.toString()
+    return /\r?\n\r?\n/.test(text) && readRpc(text) === null
+  },
+  async read(status, headers, body) {
+    const text = await decode(headers['content-encoding'], body).then(String, () => '')
+    const refusal = readRpc(text)
+    if (refusal !== null || status !== 401) return refusal
+    return { code: status, message: 'no reason given', logId: null }
+  },
+}
+
+/** Its stream of a session, whose first event may be hours away. */
+export const MCP_STREAM: Refusals = { ...MCP, mayBe: isWhole }
+
+function isWhole(status: number, headers: IncomingHttpHeaders): boolean {
+  return status === 401 || /^application\/json\b/.test(headers['content-type'] ?? '')
+}
+
+/** One whose events can be told apart as they come. */
+function isPlainStream(headers: IncomingHttpHeaders): boolean {
+  const encoding = headers['content-encoding'] ?? 'identity'
+  return encoding === 'identity' && /^text\/event-stream\b/.test(headers['content-type'] ?? '')
+}
+
+/** The refusal in a JSON-RPC answer, or in the first event of a stream. */
+function readRpc(text: string): Refusal | null {
+  const [, event] = /^data: ?(.*)$/m.exec(text) ?? []
+  try {
+    const { error } = JSON.parse(event ?? text) as { error?: { code?: unknown; message?: unknown } }
+    const code = Number(error?.code)
+    if (!MCP_REFUSED.includes(code)) return null
+    return { code, message: String(error?.message).slice(0, 200), logId: null }
   } catch {
     return null
   }

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream'
 import { ACCESS_TOKEN_EXPIRED } from '../oauth/feishu-errors.ts'
 import { type Fault, sendFault } from './fault.ts'
 import { type Exchange, forward } from './forward.ts'
-import { type Refusal, readRefusal } from './refusal.ts'
-import { endToEnd, type TokenPlace, upstreamHeaders } from './rewrite.ts'
+import type { Refusal } from './refusal.ts'
+import { endToEnd } from './rewrite.ts'
 
 /** An access token and the counter of the token set it belongs to. */
 export type AccessToken = { accessToken: string; generation: number }
@@ -32,7 +32,7 @@ const SEND_AGAIN: Fault = {
 
 /** Sends a request that bears the key: if Feishu refuses the token, once more with a renewed one. */
 export async function forwardWithToken(
-  exchange: Exchange & { places: TokenPlace[]; token: AccessToken },
+  exchange: Exchange & { token: AccessToken },
   source: TokenSource,
   renewals: Renewals,
 ): Promise<void> {
@@ -53,14 +53,11 @@ export async function forwardWithToken(
 }
 
 /** Hands any answer on but a refusal of the token. */
-async function attempt(
-  exchange: Exchange & { places: TokenPlace[] },
-  token: AccessToken,
-): Promise<Refusal | null> {
-  const { req, res, places } = exchange
-  const held = await forward(exchange, upstreamHeaders(req.headers, places, token.accessToken))
+async function attempt(exchange: Exchange, token: AccessToken): Promise<Refusal | null> {
+  const { res, route } = exchange
+  const held = await forward(exchange, token.accessToken)
   if (held === null) return null
-  const refusal = await readRefusal(held.headers, held.body)
+  const refusal = await route.refusals.read(held.status, held.headers, held.body)
   if (refusal === null) res.writeHead(held.status, endToEnd(held.headers)).end(held.body)
   return refusal
 }
@@ -84,7 +81,8 @@ function refusedAgain(refusal: Refusal): Fault {
     status: 401,
     reason: 'token_refused',
     message: `Feishu refuses a user token that was just renewed: ${refusal.message} (${refusal.code}).`,
-    nextStep: 'See whether this API takes a user token; if other calls fail, too, authorize again.',
+    nextStep:
+      'See whether this API takes a user token and the token has its scopes; if other calls fail, too, authorize again.',
     feishuCode: refusal.code,
     logId: refusal.logId,
   }

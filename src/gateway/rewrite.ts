@@ -40,12 +40,11 @@ export function comesFromPage(headers: IncomingHttpHeaders): boolean {
  * `null`: a credential that is neither the key nor a tenant token (`t-…`); it must not go on.
  */
 export function findKey(headers: IncomingHttpHeaders, key: string): TokenPlace[] | null {
-  const authorization = headers.authorization?.trim()
+  const token = bearerOf(headers)
   const userToken = headers['x-lark-mcp-uat']
   const places: TokenPlace[] = []
-  if (authorization) {
-    const token = /^bearer +(\S+)$/i.exec(authorization)?.[1]
-    if (token === undefined) return null
+  if (headers.authorization?.trim()) {
+    if (token === null) return null
     if (isKey(token, key)) places.push('authorization')
     else if (!token.startsWith('t-')) return null
   }
@@ -54,6 +53,11 @@ export function findKey(headers: IncomingHttpHeaders, key: string): TokenPlace[]
     else if (!userToken.startsWith('t-')) return null
   }
   return places
+}
+
+/** The token of `Authorization: Bearer …`; null: there is none. */
+export function bearerOf(headers: IncomingHttpHeaders): string | null {
+  return /^bearer +(\S+)$/i.exec(headers.authorization?.trim() ?? '')?.[1] ?? null
 }
 
 function isKey(token: string, key: string): boolean {

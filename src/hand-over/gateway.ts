@@ -1,40 +1,110 @@
-// The gateway of one profile: for as long as a child lives, each of its requests gets the token of that moment.
+// The gateways of a profile: each request that they let in gets the token of that moment.
 
+import type { AddressInfo } from 'node:net'
 import { resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
+import { CodedError, errnoOf } from '../errors.ts'
 import { type Gateway, startGateway } from '../gateway/gateway.ts'
+import type { AccessToken, TokenSource } from '../gateway/renewal.ts'
+import { startStandingGateway } from '../gateway/standing.ts'
+import { endpointsOf, hostedMcpUrl } from '../oauth/feishu.ts'
+import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import { refreshToken } from '../refresh/refresh.ts'
+import { say } from '../sentence.ts'
+import { watchGatewayKeys } from './gateway-keys.ts'
 import { pullRecord, revealAccessToken } from './pull.ts'
 
 /** The store is looked at again after this: another process may have refreshed. */
 const FRESH_MS = 1_000
 
+/** Less than the 30 s after which a process that was told to end does so, whatever is under way. */
+const FINISH_MS = 25_000
+
 /** Starts the gateway that gives each request of a child the token of that moment. */
 export async function openGateway(deps: Deps, profile: string): Promise<Gateway> {
   const app = await resolveApp(deps, profile)
-  const usable = (record: TokenRecord) => ({
-    accessToken: revealAccessToken(record),
-    generation: record.generation,
-  })
-  let cached: { token: ReturnType<typeof usable>; until: number } | null = null
-  const keep = (record: TokenRecord) => {
-    const until = deps.clock.elapsed() + Math.min(FRESH_MS, deps.clock.remainingMs(record, app.key))
-    cached = { token: usable(record), until }
-    return cached.token
-  }
   return startGateway({
+    ...tokensOf(deps, profile),
     openUrl: app.endpoints.open,
-    dispatcher: () => deps.upstream(app.endpoints.open),
+    dispatcher: (origin) => deps.upstream(origin),
     log: deps.log,
+  })
+}
+
+export type StandingGateway = {
+  address: AddressInfo
+  /** Takes nothing new and finishes what is under way. */
+  close: () => Promise<void>
+}
+
+/**
+ * Starts the standing gateway of a profile; without an app or a login it answers 401 until there is one.
+ *
+ * @throws CodedError `config_invalid` where it cannot listen
+ */
+export async function openStandingGateway(
+  deps: Deps,
+  options: { profile: string; listen: { host: string; port: number }; anyHost: boolean },
+): Promise<StandingGateway> {
+  const { profile, listen } = options
+  try {
+    const { address, close } = await startStandingGateway({
+      ...options,
+      ...tokensOf(deps, profile),
+      destinations: () => destinationsOf(deps, profile),
+      tools: HOSTED_TOOLS,
+      acceptsKey: watchGatewayKeys(deps, profile),
+      dispatcher: (origin) => deps.upstream(origin),
+      log: deps.log,
+    })
+    return { address, close: () => close(FINISH_MS) }
+  } catch (error) {
+    const { host, port } = listen
+    throw new CodedError(
+      'config_invalid',
+      say`Nothing can listen on ${host} port ${port} (${errnoOf(error) ?? 'unknown error'}).`,
+      {
+        nextStep: say`Name another address with --listen HOST:PORT, or end what listens there.`,
+        cause: error,
+      },
+    )
+  }
+}
+
+async function destinationsOf(deps: Deps, profile: string): Promise<{ openUrl: string; mcpUrl: string }> {
+  const { brand } = (await resolveApp(deps, profile)).id
+  return {
+    openUrl: endpointsOf(brand, deps.config).open,
+    mcpUrl: hostedMcpUrl(brand, deps.config.mcpUrl),
+  }
+}
+
+/** The profile's access token for a gateway; many requests at once look at the store once. */
+function tokensOf(deps: Deps, profile: string): TokenSource {
+  let cached: { token: AccessToken; until: number } | null = null
+  let looking: Promise<AccessToken> | null = null
+  const keep = async (record: TokenRecord) => {
+    const app = await resolveApp(deps, profile)
+    const token = { accessToken: revealAccessToken(record), generation: record.generation }
+    const until = deps.clock.elapsed() + Math.min(FRESH_MS, deps.clock.remainingMs(record, app.key))
+    cached = { token, until }
+    return token
+  }
+  return {
     async currentToken() {
       if (cached && deps.clock.elapsed() < cached.until) return cached.token
-      return keep((await pullRecord(deps, profile)).record)
+      looking ??= pullRecord(deps, profile)
+        .then(({ record }) => keep(record))
+        .finally(() => {
+          looking = null
+        })
+      return looking
     },
     async renewToken(refusedGeneration) {
-      const stored = await deps.store.read(app.id)
+      const stored = await deps.store.read((await resolveApp(deps, profile)).id)
       if (stored.generation > refusedGeneration) return keep(stored)
       return keep((await refreshToken(deps, { profile, force: true })).record)
     },
-  })
+  }
 }

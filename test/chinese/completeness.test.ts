@@ -23,6 +23,7 @@ const NO_SENTENCE: readonly string[] = [
   'npx -y feishu-token-mcp',
   'npx -y @larksuiteoapi/lark-mcp mcp --token-mode user_access_token',
   'feishu-token-mcp exec --for … -- …',
+  'gateway [--listen HOST:PORT] [--allow-network] | gateway key new NAME | gateway key list | gateway key remove NAME',
   'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
   // Words that the Chinese of the whole sentence does without.
   'approves again',

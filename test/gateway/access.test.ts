@@ -38,13 +38,30 @@ test('the key in X-Lark-MCP-UAT becomes the access token, too', async () => {
   expect(gateway.upstream.requests[0]?.headers['x-lark-mcp-uat']).toBe('secret-token-1')
 })
 
-test('a tenant token and no credential at all pass unchanged, and need no user token', async () => {
+test('a tenant token passes unchanged, and so does no credential where an app fetches its own token', async () => {
   const upstream = await startUpstream((_req, res) => res.end())
   const currentToken = () => Promise.reject(new Error('not to be asked'))
   const gateway = await startGatewayTo(upstream.origin, { currentToken })
   await call(gateway, { headers: { authorization: 'Bearer t-g1044' } })
-  await call(gateway, { headers: {} })
+  await call(gateway, { headers: {}, path: '/open-apis/auth/v3/tenant_access_token/internal' })
   expect(upstream.requests.map((req) => req.headers.authorization)).toEqual(['Bearer t-g1044', undefined])
+})
+
+test.each([
+  '/open-apis/any',
+  '/open-apis/authen/v1/user_info',
+  '/open-apis/auth',
+  '/open-apis/auth/../docx/v1/documents',
+  '/open-apis/auth/v3/..%2f..%2fdocx',
+  '/?/open-apis/auth/',
+])('a request without a credential to %s is refused', async (path) => {
+  const gateway = await startBoth()
+  for (const headers of [{}, { authorization: '' }, { cookie: 'session=1' }]) {
+    expect(reasonOf(await call(gateway, { headers, path, method: 'POST', body: '{}' }))).toBe(
+      'credential_refused',
+    )
+  }
+  expect(gateway.upstream.requests).toHaveLength(0)
 })
 
 test('undici is loaded by the first request that goes on, and once', async () => {

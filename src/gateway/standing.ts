@@ -1,0 +1,99 @@
+import type { IncomingMessage } from 'node:http'
+import type { Fault } from './fault.ts'
+import { remember } from './gateway.ts'
+import { type ProxyOptions, type RunningProxy, startProxy } from './proxy.ts'
+import { MCP, MCP_STREAM, OPEN_API } from './refusal.ts'
+import { bearerOf, endToEnd, type Headers } from './rewrite.ts'
+import type { Route } from './route.ts'
+
+// The same gateway for containers, flows and several programs: it stands until it is stopped, and each program has a
+// key of its own.
+
+/** Where requests go. */
+export type Destinations = {
+  /** Origin of the open host in force. */
+  openUrl: string
+  /** Address of the hosted MCP server. */
+  mcpUrl: string
+}
+
+export type StandingOptions = Omit<ProxyOptions, 'route' | 'keepAliveMs'> & {
+  /** Asked for each request that is let in; rejects where there is no app. */
+  destinations: () => Promise<Destinations>
+  /** Asked for each request. */
+  acceptsKey: (key: string) => boolean
+  /** The tools that a program may see that names none itself. */
+  tools: readonly string[]
+}
+
+/** A program on another machine that went away without a word holds no connection for ever. */
+const KEEP_ALIVE_MS = 120_000
+
+/** Starts the gateway; it lives until `close`. */
+export function startStandingGateway(options: StandingOptions): Promise<RunningProxy> {
+  return startProxy({
+    ...options,
+    dispatcher: remember(options.dispatcher),
+    keepAliveMs: KEEP_ALIVE_MS,
+    route: (req) => routeOf(req, options),
+  })
+}
+
+async function routeOf(req: IncomingMessage, options: StandingOptions): Promise<Route | Fault | string> {
+  const { method = '', headers, url = '' } = req
+  const [path = ''] = url.split('?', 1)
+  const query = url.slice(path.length)
+  if (path === '/healthz' && (method === 'GET' || method === 'HEAD')) return 'ok'
+  const key = bearerOf(headers)
+  if (key === null || !options.acceptsKey(key)) return WRONG_KEY
+  // What a server might take for another path than the one that was looked at here.
+  if (/(?:^|\/)(?:\.|%2e){2}(?:\/|$)/i.test(path)) return NO_SUCH_PATH
+  if (path.startsWith('/open-apis/')) {
+    const { openUrl } = await options.destinations()
+    return {
+      origin: openUrl,
+      path: url,
+      takesToken: true,
+      headers: (token) => ({ ...ownHeaders(req), authorization: `Bearer ${token}` }),
+      refusals: OPEN_API,
+    }
+  }
+  if (path !== '/mcp') return NO_SUCH_PATH
+  const mcp = new URL((await options.destinations()).mcpUrl)
+  const tools = headers['x-lark-mcp-allowed-tools'] ?? options.tools.join(',')
+  const route: Route = {
+    origin: mcp.origin,
+    path: `${mcp.pathname}${mcp.search === '' ? query : mcp.search}`,
+    takesToken: true,
+    headers: (token) => ({
+      ...ownHeaders(req),
+      'x-lark-mcp-uat': token ?? '',
+      'x-lark-mcp-allowed-tools': tools,
+    }),
+    refusals: MCP,
+  }
+  // The stream of a session: it may be silent for hours, and ends with the key.
+  if (method !== 'GET') return route
+  return { ...route, refusals: MCP_STREAM, stays: () => options.acceptsKey(key) }
+}
+
+/** The program's headers without any credential of its own. */
+function ownHeaders({ headers }: IncomingMessage): Headers {
+  const { authorization: _, 'x-lark-mcp-uat': __, 'x-lark-mcp-tat': ___, ...kept } = endToEnd(headers)
+  return kept
+}
+
+const WRONG_KEY: Fault = {
+  status: 401,
+  reason: 'credential_refused',
+  message: 'This address takes only requests with a key of its own.',
+  nextStep:
+    'Send it as `Authorization: Bearer KEY`; `feishu-token-mcp gateway key new NAME` makes one for each program.',
+}
+
+const NO_SUCH_PATH: Fault = {
+  status: 404,
+  reason: 'path_unknown',
+  message: 'This gateway leads to /open-apis/… and to /mcp.',
+  nextStep: 'Correct the path.',
+}
