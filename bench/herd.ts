@@ -36,7 +36,7 @@ export async function benchHerd({ node, short }: Course): Promise<Figure[]> {
   try {
     const { sandbox } = theatre
     const scene = await setScene(theatre)
-    const { store } = scene.open()
+    const { store } = await scene.open()
     sandbox.knobs.latencyMs = UPSTREAM_MS
     const main = resolve('dist/main.js')
     for (let count = 0; count < 8; count += 1) sessions.push(await openSession([node, main], scene.env))

@@ -30,7 +30,7 @@ type Task = { call: () => Promise<unknown>; took: number[] }
 
 async function openServer({ node }: Course, theatre: Theatre, profiles: number): Promise<Session> {
   const scene = await setScene(theatre)
-  const { store } = scene.open()
+  const { store } = await scene.open()
   const { sandbox } = theatre
   for (let count = 1; count < profiles; count += 1) {
     const id = { ...scene.id, profile: `profile-${count}` }

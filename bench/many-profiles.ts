@@ -14,7 +14,7 @@ import { tokenStatus } from '../src/status/status.ts'
 import { seal } from '../src/store/envelope.ts'
 import { createKeys, type Key } from '../src/store/key.ts'
 import { type Sandbox, startSandbox } from '../test/feishu-sandbox/sandbox.ts'
-import { configOf, openDeps } from '../test/support/deps.ts'
+import { openDeps, settingsOf } from '../test/support/deps.ts'
 
 const SHORT = process.argv.includes('--short')
 const MANY = SHORT ? 500 : 10_000
@@ -54,11 +54,12 @@ function counted(request: Request): Request {
 async function openWorld(): Promise<World> {
   const sandbox = await startSandbox()
   const directory = mkdtempSync(join(tmpdir(), 'feishu-token-mcp-bench-'))
-  const config = configOf(sandbox, directory, directory, {
+  const settings = settingsOf(sandbox, directory, {
     FEISHU_TOKEN_KEY_SOURCE: 'file',
     FEISHU_REFRESH_MARGIN: String(MARGIN_S),
   })
-  const deps = openDeps(config, { now, elapsed: () => performance.now() + offsetMs, around: counted })
+  const opened = await openDeps(settings, directory, { now, elapsed: () => performance.now() + offsetMs })
+  const deps = { ...opened, request: counted(opened.request) }
   const keys = createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
   mkdirSync(join(directory, 'store'), { mode: 0o700 })
   const pass = (ms: number) => {

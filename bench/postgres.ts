@@ -7,7 +7,7 @@ import pg from 'pg'
 import { resolveApp } from '../src/app/app.ts'
 import { tokenStatus } from '../src/status/status.ts'
 import { startSandbox } from '../test/feishu-sandbox/sandbox.ts'
-import { configOf, openDeps } from '../test/support/deps.ts'
+import { openDeps, settingsOf } from '../test/support/deps.ts'
 import { POSTGRES_MISSING, startPostgres } from '../test/support/postgres.ts'
 import { storeIssued } from '../test/support/stored.ts'
 import { type Course, type Figure, median } from './figure.ts'
@@ -35,7 +35,7 @@ export async function benchPostgres({ short }: Course): Promise<Figure[]> {
   try {
     await client.connect()
     const settings = { FEISHU_TOKEN_STORE: postgres.url('postgres'), FEISHU_TOKEN_KEY_SOURCE: 'file' }
-    const deps = openDeps(configOf(sandbox, home, join(home, 'tokens'), settings))
+    const deps = await openDeps(settingsOf(sandbox, join(home, 'tokens'), settings), home)
     await deps.store.init()
     const { id } = await resolveApp(deps, 'default')
     await storeIssued(deps.store, id, sandbox.issue(), sandbox.user, Date.now())

@@ -16,7 +16,7 @@ export type Crowd = { rounds: number; requests: number; calls: number; good: num
 export async function measureCrowd(main: string, rounds: number): Promise<Crowd> {
   const theatre = await openTheatre()
   const scene = await setScene(theatre)
-  const { store } = scene.open()
+  const { store } = await scene.open()
   const servers = Array.from({ length: SERVERS }, () => serve(scene, main))
   const crowd: Crowd = { rounds, requests: 0, calls: 0, good: 0 }
   for (let round = 1; round <= rounds; round += 1) {
@@ -44,7 +44,7 @@ export async function measureSuccession(main: string, times: number): Promise<nu
     const scene = await setScene(theatre)
     const next = serve(scene, main, LOUD)
     await next.call('token_status')
-    await age(scene.open().store, scene.id)
+    await age((await scene.open()).store, scene.id)
     const held = theatre.sandbox.faults.next({ kind: 'hold' })
     const second = theatre.sandbox.faults.next({ kind: 'none' })
     const holder = start(scene, refreshing(main), { env: LOUD })

@@ -28,7 +28,7 @@ function harmless(): Fault[] {
 }
 
 async function statusOf(scene: Scene): Promise<string> {
-  const status = await tokenStatus(scene.open(), { profile: 'default', verify: false, waitSeconds: 0 })
+  const status = await tokenStatus(await scene.open(), { profile: 'default', verify: false, waitSeconds: 0 })
   return status.status
 }
 
@@ -40,9 +40,9 @@ export async function countFalseLogouts(): Promise<{ tried: number; falseLogouts
   for (const fault of faults) {
     const scene = await setScene(theatre)
     theatre.sandbox.faults.next(fault)
-    await refreshToken(scene.open(), { profile: 'default', force: true }).catch(() => undefined)
+    await refreshToken(await scene.open(), { profile: 'default', force: true }).catch(() => undefined)
     theatre.sandbox.faults.clear()
-    const { tokenSet } = await scene.open().store.read(scene.id)
+    const { tokenSet } = await (await scene.open()).store.read(scene.id)
     const live = theatre.sandbox.inspect(tokenSet?.refreshToken?.reveal() ?? '')?.status === 'live'
     if (!live || tokenSet?.refusal || (await statusOf(scene)) !== 'valid') falseLogouts += 1
     scene.close()
@@ -65,7 +65,7 @@ export async function damageStore(seed: number): Promise<Damage> {
     writeFileSync(path, bytes)
     tally.tried += 1
     if ((await statusOf(scene)) !== 'store_unreadable') tally.takenForEmpty += 1
-    const error = await refreshToken(scene.open(), { profile: 'default', force: true }).catch(
+    const error = await refreshToken(await scene.open(), { profile: 'default', force: true }).catch(
       (error) => error,
     )
     if (error.code !== 'store_unreadable' && error.code !== 'key_unavailable') tally.takenForEmpty += 1

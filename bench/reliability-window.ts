@@ -28,7 +28,7 @@ export async function measureWindow(rounds: number): Promise<Window> {
   // The whole life lies inside the margin: every call is due, and the limit of forced calls does not count.
   theatre.sandbox.knobs.accessTokenLifetimeMs = 200_000
   const scene = await setScene(theatre)
-  const deps = scene.open()
+  const deps = await scene.open()
   const record = join(scene.folder, 'store', `feishu-${scene.id.appId}-default.json`)
   let lastByteAt = 0
   let renamedAt = 0

@@ -31,7 +31,7 @@ test('an app that a person has had created is kept, its secret sealed', async ()
   expect(pauses).toEqual([5_000])
   await keepApp(world.deps, 'default', app)
   // checkFiles of makeDeps proves that the secret is in no file as it is.
-  const kept = await resolveApp(world.sibling(), 'default')
+  const kept = await resolveApp(await world.sibling(), 'default')
   expect(kept.id).toEqual({ brand: 'feishu', appId: app.appId, profile: 'default' })
   expect(kept.client.appSecret.reveal()).toBe(app.appSecret.reveal())
 })

@@ -20,7 +20,7 @@ import { freePort } from '../support/port.ts'
 
 const DEADLINE_MS = 600_000
 
-async function makeWorld(options: SandboxOptions = {}): Promise<World> {
+async function makeWorld(options: SandboxOptions & { hurried?: boolean } = {}): Promise<World> {
   const redirectUri = `http://localhost:${await freePort()}/callback`
   const env = { FEISHU_REDIRECT_URI: redirectUri }
   const world = await makeDeps({ ...options, redirectUrls: [redirectUri], env })
@@ -29,8 +29,8 @@ async function makeWorld(options: SandboxOptions = {}): Promise<World> {
 }
 
 /** Another process on the same files. */
-function startProcess(world: World): Deps {
-  const deps = world.sibling()
+async function startProcess(world: World): Promise<Deps> {
+  const deps = await world.sibling()
   onTestFinished(() => settle(deps))
   return deps
 }
@@ -84,7 +84,7 @@ function codePresentations(world: World): number {
 }
 
 async function stored(world: World): Promise<TokenRecord> {
-  const deps = world.sibling()
+  const deps = await world.sibling()
   return deps.store.read((await resolveApp(deps, 'default')).id)
 }
 
@@ -117,7 +117,7 @@ async function issuedRecord(world: World, openId?: string): Promise<Record<strin
 
 test('two processes that ask at once get the same link, and one of them listens', async () => {
   const world = await makeWorld()
-  const processes = [world.deps, startProcess(world), startProcess(world)]
+  const processes = [world.deps, await startProcess(world), await startProcess(world)]
   const results = await Promise.all(processes.map((deps) => start(deps)))
   expect(new Set(results.map(linkOf)).size).toBe(1)
   expect(results.map((result) => result.joined).sort()).toEqual([false, true, true])
@@ -127,7 +127,7 @@ test('two processes that ask at once get the same link, and one of them listens'
 test('a link that nobody opens expires, and its port is free by the time this is told', async () => {
   const world = await makeWorld()
   await begin(world.deps)
-  const waiting = status(startProcess(world))
+  const waiting = status(await startProcess(world))
   world.pass(DEADLINE_MS)
   expect(await waiting).toMatchObject({ status: 'not_authorized', authorization_status: 'expired' })
   await expectFreePort(world)
@@ -137,7 +137,7 @@ test('a wall clock that is set back keeps neither link nor port beyond the deadl
   const world = await makeWorld()
   await begin(world.deps)
   world.jump(-86_400_000)
-  const waiting = status(startProcess(world), 5)
+  const waiting = status(await startProcess(world), 5)
   world.pass(DEADLINE_MS)
   expect(await waiting).toMatchObject({ authorization_status: 'expired' })
   await expectFreePort(world)
@@ -148,7 +148,7 @@ test('a link whose process died before the deadline expires all the same', async
   await begin(world.deps)
   await settle(world.deps)
   world.pass(DEADLINE_MS + 5_000)
-  expect(await status(startProcess(world), 0)).toMatchObject({ authorization_status: 'expired' })
+  expect(await status(await startProcess(world), 0)).toMatchObject({ authorization_status: 'expired' })
 })
 
 test('a call at the very deadline begins anew, in the same process and in another', async () => {
@@ -157,7 +157,7 @@ test('a call at the very deadline begins anew, in the same process and in anothe
   world.pass(DEADLINE_MS)
   const second = await begin(world.deps)
   world.pass(DEADLINE_MS)
-  const third = await begin(startProcess(world))
+  const third = await begin(await startProcess(world))
   expect(new Set([first, second, third]).size).toBe(3)
   await visit(await world.sandbox.approve(third))
   expect(await status(world.deps)).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
@@ -165,7 +165,7 @@ test('a call at the very deadline begins anew, in the same process and in anothe
 
 test('a cancel frees the port before it answers, and the next call begins at once', async () => {
   const world = await makeWorld()
-  const other = startProcess(world)
+  const other = await startProcess(world)
   for (const [holder, canceller] of [
     [world.deps, world.deps],
     [world.deps, other],
@@ -183,7 +183,7 @@ test('a cancel frees the port before it answers, and the next call begins at onc
 
 test('a cancel and a new call at once end with one authorization that works', async () => {
   const world = await makeWorld()
-  const other = startProcess(world)
+  const other = await startProcess(world)
   const first = await begin(world.deps)
   const [, next] = await Promise.all([start(other, { cancel: true }), start(world.deps)])
   const url = linkOf(next)
@@ -253,7 +253,7 @@ test('an answer that arrives twice is exchanged once', async () => {
 
 test('a pasted address is used once, in any process, and what is wrong with it is told', async () => {
   const world = await makeWorld()
-  const other = startProcess(world)
+  const other = await startProcess(world)
   const location = await world.sandbox.approve(await begin(world.deps))
   const wrong = [
     location.replace('state=', 'state=x'),
@@ -389,7 +389,19 @@ const FAILING: Record<string, Failing> = {
     feishuCode: 20050,
     sent: 2,
   },
-  'rate limit': { fault: rateLimited(), count: 2, code: 'rate_limited', feishuCode: 99991400, sent: 1 },
+  'a long pause': {
+    fault: rateLimited({ reset: '8' }),
+    code: 'rate_limited',
+    feishuCode: 99991400,
+    sent: 1,
+  },
+  'a pause that fits': {
+    fault: rateLimited({ reset: '7' }),
+    count: 2,
+    code: 'rate_limited',
+    feishuCode: 99991400,
+    sent: 2,
+  },
   'lost answer': { fault: lost, code: 'network_error', feishuCode: null, sent: 1 },
   'half an answer': {
     fault: { kind: 'cut', how: 'json' },
@@ -402,7 +414,7 @@ const FAILING: Record<string, Failing> = {
 test.for(Object.entries(FAILING))(
   'a failed exchange keeps the old token set and says why: %s',
   async ([, failing]) => {
-    const world = await makeWorld()
+    const world = await makeWorld({ hurried: true })
     await seed(world)
     const before = await stored(world)
     const location = await world.sandbox.approve(await begin(world.deps))
@@ -435,7 +447,7 @@ test('an error that consumed nothing is tried once more, after the pause that it
 test('a process that died while the code was on its way leaves no link that waits in vain', async () => {
   const world = await makeWorld()
   await leaveHalfway(world, { phase: 'exchanging' })
-  const other = startProcess(world)
+  const other = await startProcess(world)
   const waiting = await status(other, 0)
   expect(waiting.next_step).toMatch(/token_status again.*start_authorization if it stays pending/)
   const next = await start(other)
@@ -447,7 +459,7 @@ test('a process that died while the code was on its way leaves no link that wait
 test('tokens that a process exchanged before it died are put into force by the next', async () => {
   const world = await makeWorld()
   await leaveHalfway(world, { phase: 'exchanged', tokens: await issuedRecord(world) })
-  const other = startProcess(world)
+  const other = await startProcess(world)
   expect((await start(other)).status).toBe('succeeded')
   expect(await status(other, 0)).toMatchObject({
     status: 'valid',
@@ -462,7 +474,7 @@ test('tokens of another person that a process exchanged before it died are refus
   const eve = world.sandbox.addUser({ name: 'Eve' })
   await seed(world)
   await leaveHalfway(world, { phase: 'exchanged', tokens: await issuedRecord(world, eve.openId) })
-  const other = startProcess(world)
+  const other = await startProcess(world)
   expect(await failureOf(() => start(other))).toMatchObject({ code: 'user_mismatch' })
   expect(await status(other, 0)).toMatchObject({ authorization_status: 'failed', generation: 1 })
 })
@@ -477,14 +489,14 @@ test('a process that is told to end finishes an exchange that is under way, and 
   held.release()
   await ended
   expect((await page).status).toBe(200)
-  expect(await status(startProcess(world), 0)).toMatchObject({ status: 'valid' })
+  expect(await status(await startProcess(world), 0)).toMatchObject({ status: 'valid' })
   await expectFreePort(world)
 })
 
 test('so does one that was given the address', async () => {
   const world = await makeWorld()
   const location = await world.sandbox.approve(await begin(world.deps))
-  const other = startProcess(world)
+  const other = await startProcess(world)
   const held = world.sandbox.faults.next({ kind: 'hold', processed: true })
   const pasted = paste(other, location)
   await held.reached

@@ -10,7 +10,7 @@ import { resolveApp } from '../../src/app/app.ts'
 import { refreshToken } from '../../src/refresh/refresh.ts'
 import { buildVariant } from '../faults/variant.ts'
 import type { FaultTarget } from '../feishu-sandbox/faults.ts'
-import { configOf, openDeps } from '../support/deps.ts'
+import { openDeps, settingsOf } from '../support/deps.ts'
 import { PROGRAM, presentations, type Stage, setStage } from '../support/program.ts'
 import { age, openStore, storeIssued } from '../support/stored.ts'
 
@@ -83,7 +83,7 @@ async function dueStage(env: Record<string, string> = {}): Promise<Stage> {
 }
 
 async function recordOf(stage: Stage) {
-  const deps = openDeps(configOf(stage.sandbox, stage.home, stage.tokenDir))
+  const deps = await openDeps(settingsOf(stage.sandbox, stage.tokenDir), stage.home)
   const app = await resolveApp(deps, 'default')
   return { deps, record: await deps.store.read(app.id) }
 }

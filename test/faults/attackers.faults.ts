@@ -14,7 +14,7 @@ import { buildVariant, type Patch, WHOLE } from './variant.ts'
 type Proof = (scene: Scene, main: string) => Promise<string | null>
 
 async function generationOf(scene: Scene): Promise<number> {
-  return (await scene.open().store.read(scene.id)).generation
+  return (await (await scene.open()).store.read(scene.id)).generation
 }
 
 /** A request to the listener as some program, or some page in a browser, makes it. */
@@ -47,7 +47,7 @@ const stranger: Proof = async (scene, main) => {
   const user = scene.sandbox.addUser()
   await knock(await scene.sandbox.approve(String(structuredContent?.authorization_url), { user }))
   await server.close()
-  const { tokenSet } = await scene.open().store.read(scene.id)
+  const { tokenSet } = await (await scene.open()).store.read(scene.id)
   return tokenSet?.user?.openId === user.openId ? 'the token of a stranger took the place of ours' : null
 }
 

@@ -26,7 +26,7 @@ export async function setAuthorizationScene(theatre: Theatre): Promise<Scene> {
 
 /** Leaves a pending authorization whose process is gone; resolves to the address that the browser ended on. */
 export async function leavePending(scene: Scene): Promise<string> {
-  const deps = scene.open()
+  const deps = await scene.open()
   const { pending } = await startAuthorization(deps, START)
   await settle(deps)
   return scene.sandbox.approve(pending?.authorizationUrl ?? '')
@@ -97,7 +97,7 @@ export function answerOf(stdout: string): { isError?: boolean; text: string } | 
 
 /** The next process goes on: with the new token, with what the dead one had exchanged, or with a new link. */
 export async function goOn(scene: Scene, generation: number): Promise<'stored' | 'taken over' | 'new link'> {
-  const deps = scene.open()
+  const deps = await scene.open()
   if ((await deps.store.read(scene.id)).generation > generation) return 'stored'
   const started = await startAuthorization(deps, START)
   await settle(deps)

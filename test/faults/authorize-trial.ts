@@ -54,19 +54,18 @@ export async function setAuthorizeTrial(theatre: Theatre, main: string): Promise
       checkText('the page', visit?.page ?? '', scene.secrets())
       checkNoProcess(scene.folder)
       const killed = ended.signal === 'SIGKILL'
-      const { generation, tokenSet } = await scene.open().store.read(scene.id)
+      const { generation, tokenSet } = await (await scene.open()).store.read(scene.id)
       if (!tokenSet || generation < 1 || generation > 2) throw new Error(`generation ${generation}`)
       if (!killed) checkAnswer(ended.stdout, strike, visit, generation)
       const code = fingerprint(new URL(visit?.address ?? 'http://none').searchParams.get('code') ?? '')
       const entries = scene.sandbox.ledger.filter((entry) => entry.fingerprint === code)
       if (entries.length > 1) throw new Error(`the code was presented ${entries.length} times`)
-      const pending = decodePending(
-        await scene
-          .open()
-          .store.readPending(scene.id)
-          .catch(() => null),
-      )
-      const status = await tokenStatus(scene.open(), { profile: 'default', verify: false, waitSeconds: 0 })
+      const pending = decodePending(await (await scene.open()).store.readPending(scene.id).catch(() => null))
+      const status = await tokenStatus(await scene.open(), {
+        profile: 'default',
+        verify: false,
+        waitSeconds: 0,
+      })
       if (status.status !== 'valid') throw new Error(`the old token is ${status.status}`)
       const went = await goOn(scene, 1)
       // Tokens of an unknown person never take the place of a known one's: that is no loss but the contract.
@@ -75,7 +74,7 @@ export async function setAuthorizeTrial(theatre: Theatre, main: string): Promise
       const inWindow = LOOK.test(strike.struck) ? pending?.phase === 'exchanging' : strike.inWindow
       const mayLose = killed ? inWindow : strike.struck.includes('socket')
       if (lost && !mayLose) throw new Error('tokens that had arrived were lost')
-      const next = await refreshToken(scene.open(), { profile: 'default', force: true })
+      const next = await refreshToken(await scene.open(), { profile: 'default', force: true })
       if (next.status !== 'refreshed') throw new Error(`the new token is ${next.status}`)
       checkFiles(scene.folder, scene.secrets())
       checkNoLeftovers(scene.folder)

@@ -84,7 +84,7 @@ describe.skipIf(!library)('a clock', () => {
 
   test('that is set back while the token expires does not keep it alive', async () => {
     const scene = await setScene(theatre)
-    await age(scene.open().store, scene.id, 3_000_000)
+    await age((await scene.open()).store, scene.id, 3_000_000)
     const statuses = await callThrough(scene, [{ clock: '+1h' }, { clock: '+0' }])
     expect(statuses).toEqual(['still_valid', 'refreshed', 'refreshed'])
     scene.close()

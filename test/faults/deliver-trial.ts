@@ -20,7 +20,7 @@ type Stored = { accessToken: string; deliver: () => Promise<string> }
 
 /** The token that the scene holds now, and its delivery by another process. */
 async function storedIn(scene: Scene): Promise<Stored> {
-  const { store, config } = scene.open()
+  const { store, config } = await scene.open()
   const { tokenSet } = await store.read(scene.id)
   if (!tokenSet?.accessToken) throw new Error('the scene has a token')
   const deliver = async () => {
@@ -41,7 +41,7 @@ async function setTrial(
   writeFileSync(path, CONFIG, { mode: 0o600 })
   if (which === 'later') {
     await (await storedIn(scene)).deliver()
-    await refreshToken(scene.open(), { profile: 'default', force: true })
+    await refreshToken(await scene.open(), { profile: 'default', force: true })
   }
   const before = readFileSync(path, 'utf8')
   const { accessToken } = await storedIn(scene)

@@ -78,7 +78,7 @@ export async function killRefreshes(
   const moments = createMoments(unharmed, random)
   let highest = 1
   while (tally.kills < count) {
-    await age(scene.open().store, scene.id)
+    await age((await scene.open()).store, scene.id)
     const victim = start(scene, refreshing(main))
     const took = timed(() => victim.end)
     const witness = random() < 0.3 ? start(scene, refreshing(main)) : null
@@ -90,7 +90,7 @@ export async function killRefreshes(
       continue
     }
     tally.kills += 1
-    const deps = scene.open()
+    const deps = await scene.open()
     const stored = await deps.store.read(scene.id).catch(() => null)
     if (!stored) tally.unreadable += 1
     const held = stored?.tokenSet?.refreshToken?.reveal() ?? ''
@@ -100,7 +100,7 @@ export async function killRefreshes(
     for (const { stdout, stderr } of ended.filter((run) => run !== undefined)) {
       checkText('an output', stdout + stderr, secretsOf(scene))
     }
-    const generation = (await scene.open().store.read(scene.id)).generation
+    const generation = (await (await scene.open()).store.read(scene.id)).generation
     checkScene(scene, generation, highest)
     highest = generation
     if (!(next instanceof CodedError)) continue
@@ -126,7 +126,7 @@ export async function killLogins(
   const address = await leavePending(scene)
   const moments = createMoments(await timed(() => logIn(address).end), random)
   while (tally.kills < count) {
-    const before = (await scene.open().store.read(scene.id)).generation
+    const before = (await (await scene.open()).store.read(scene.id)).generation
     const address = await leavePending(scene)
     const code = fingerprint(new URL(address).searchParams.get('code') ?? '')
     const victim = logIn(address)
@@ -140,17 +140,14 @@ export async function killLogins(
       continue
     }
     tally.kills += 1
-    const stored = await scene
-      .open()
-      .store.read(scene.id)
-      .catch(() => null)
+    const stored = await (await scene.open()).store.read(scene.id).catch(() => null)
     if (!stored?.tokenSet) tally.unreadable += 1
     const went = await goOn(scene, before)
     const [entry, ...more] = scene.sandbox.ledger.filter((entry) => entry.fingerprint === code)
     if (more.length > 0) throw new Error('a code was presented twice')
     if (entry?.outcome === 'granted' && went === 'new link') tally.lost += 1
-    await age(scene.open().store, scene.id)
-    const next = await refreshToken(scene.open(), { profile: 'default', force: false })
+    await age((await scene.open()).store, scene.id)
+    const next = await refreshToken(await scene.open(), { profile: 'default', force: false })
     if (next.status !== 'refreshed') throw new Error(`the token is ${next.status}`)
     checkScene(scene, next.record.generation, before)
   }

@@ -54,7 +54,7 @@ describe.concurrent('a call ends in time', () => {
     expect(answer.error).toMatchObject({ code: 'network_error', recovery: 'retry' })
     expect(answer.error.message).toContain('did not answer within')
     // Nothing was sent, so nothing is to be made up for.
-    expect(await scene.open().store.readJournal(scene.id)).toBeNull()
+    expect(await (await scene.open()).store.readJournal(scene.id)).toBeNull()
     scene.close()
   })
 

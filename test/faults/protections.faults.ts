@@ -14,7 +14,7 @@ import { buildVariant, type Patch, WHOLE } from './variant.ts'
 type Proof = (scene: Scene, main: string, theatre: Theatre) => Promise<string | null>
 
 const herd: Proof = async (scene, main) => {
-  await age(scene.open().store, scene.id)
+  await age((await scene.open()).store, scene.id)
   scene.sandbox.knobs.latencyMs = 300
   const runs = Array.from({ length: 4 }, () => start(scene, refreshing(main)))
   const answers = await Promise.all(runs.map((run) => run.end))
@@ -79,7 +79,7 @@ function isStopped(pid: number): boolean {
 
 /** Looks at the token, stops between its two reads while another process renews it, and goes on. */
 const onlooker: Proof = async (scene, main) => {
-  await age(scene.open().store, scene.id)
+  await age((await scene.open()).store, scene.id)
   const look = start(scene, [process.execPath, main, 'status', '--json'], { env: { STOP_BETWEEN: '1' } })
   await expect.poll(() => isStopped(look.pid), { timeout: 10_000 }).toBe(true)
   const renewed = await start(scene, refreshing(main, '--force')).end

@@ -12,7 +12,7 @@ import { keyIdOf } from '../../src/store/envelope.ts'
 import { LOCK_MS } from '../../src/store/token-store.ts'
 import { fingerprint } from '../feishu-sandbox/ledger.ts'
 import { type Sandbox, startSandbox } from '../feishu-sandbox/sandbox.ts'
-import { configOf, openDeps } from '../support/deps.ts'
+import { openDeps, settingsOf } from '../support/deps.ts'
 import {
   checkFiles,
   checkNoLeftovers,
@@ -57,7 +57,7 @@ export type Scene = {
   /** What Feishu has minted since the scene began, and the app's own secret. */
   secrets: () => string[]
   /** Another process on the same store, in the test's own. */
-  open: () => Deps
+  open: () => Promise<Deps>
   program: (main: string, args: string[]) => Program
   close: () => void
 }
@@ -75,13 +75,13 @@ export async function setScene(
 ): Promise<Scene> {
   const home = mkdtempSync(join(root, 'h-'))
   const tokenDir = settings.FEISHU_TOKEN_DIR ?? join(home, 'tokens')
-  const config = configOf(sandbox, home, tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file', ...settings })
+  const environment = settingsOf(sandbox, tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file', ...settings })
   const id: ProfileId = { brand: 'feishu', appId: sandbox.app.appId, profile: 'default' }
   const known = sandbox.secrets().length
   const issued = sandbox.issue()
-  const open = () => openDeps(config)
+  const open = () => openDeps(environment, home)
   putKey(join(tokenDir, 'key'), key)
-  await storeIssued(open().store, id, issued, sandbox.user, Date.now())
+  await storeIssued((await open()).store, id, issued, sandbox.user, Date.now())
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: home,
@@ -138,7 +138,7 @@ export type Aftermath = {
 /** What the next process finds, and that the invariants hold; throws where they do not. */
 export async function checkAftermath(scene: Scene, generation: number): Promise<Aftermath> {
   checkNoProcess(scene.folder)
-  const next = scene.open()
+  const next = await scene.open()
   const stored = await next.store.read(scene.id)
   if (stored.generation < generation) throw new Error(`the generation fell to ${stored.generation}`)
   const held = stored.tokenSet?.refreshToken?.reveal() ?? ''

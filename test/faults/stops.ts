@@ -29,7 +29,7 @@ export async function stopHolders(
 ): Promise<Stops> {
   const { sandbox } = theatre
   const scene = await setScene(theatre)
-  const { store } = scene.open()
+  const { store } = await scene.open()
   const tally: Stops = { rounds, doubled: 0, ended: 0, unanswered: 0, slowestMs: 0 }
   const holders = []
   for (let round = 1; round <= rounds; round += 1) {

@@ -29,7 +29,7 @@ function refreshingIn(shell: string, main: string = WHOLE): string[] {
 }
 
 async function generationOf(scene: Scene): Promise<number> {
-  return (await scene.open().store.read(scene.id)).generation
+  return (await (await scene.open()).store.read(scene.id)).generation
 }
 
 test.each([

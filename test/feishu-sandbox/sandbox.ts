@@ -29,6 +29,8 @@ export type SandboxOptions = {
   /** Registered for the default app beside `http://localhost:9000/callback`. */
   redirectUrls?: string[]
   knobs?: Partial<Knobs>
+  /** Time stands still but for `clock.advance`. */
+  frozen?: boolean
   /** Serve https with this certificate, in PEM. */
   tls?: { cert: string; key: string }
 }
@@ -150,6 +152,7 @@ async function openServer(
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { port = 0, brand = 'feishu', redirectUrls = [], tls } = options
   const state = createState(brand, options.knobs ?? {})
+  if (options.frozen) state.stoppedAt = Date.now()
   const app = addApp(state, options.app)
   app.redirectUrls = [...app.redirectUrls, ...redirectUrls]
   const user = addUser(state, options.user)

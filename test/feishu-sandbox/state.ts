@@ -54,6 +54,8 @@ export type State = {
   origin: string
   knobs: Knobs
   clockOffsetMs: number
+  /** When the clock was stopped; null: it runs. */
+  stoppedAt: number | null
   apps: Map<string, SandboxApp>
   users: Map<string, SandboxUser>
   /** Scopes a person has ever granted to an app, by `grantKey`. */
@@ -83,6 +85,7 @@ export function createState(brand: Brand, knobs: Partial<Knobs>): State {
     origin: '',
     knobs: { ...defaultKnobs(brand), ...knobs },
     clockOffsetMs: 0,
+    stoppedAt: null,
     apps: new Map(),
     users: new Map(),
     grants: new Map(),
@@ -103,9 +106,9 @@ export function createState(brand: Brand, knobs: Partial<Knobs>): State {
   }
 }
 
-/** The sandbox clock: real time plus what tests have advanced. */
+/** The sandbox clock: real time, or when it was stopped, plus what tests have advanced. */
 export function now(state: State): number {
-  return Date.now() + state.clockOffsetMs
+  return (state.stoppedAt ?? Date.now()) + state.clockOffsetMs
 }
 
 export function nextId(state: State, prefix: string): string {

@@ -70,7 +70,8 @@ test.for(cases)('where %s, %s answers as its schema says', async ([, tool, state
 test('a renewal that another process did is told as such', async () => {
   const stage = await setStage()
   await seed(stage.world)
-  const other = await connect(() => stage.world.sibling())
+  const sibling = await stage.world.sibling()
+  const other = await connect(() => sibling)
   const held = stage.world.sandbox.faults.next({ kind: 'hold' })
   const renewing = other.call('refresh_token', { force: true })
   await held.reached

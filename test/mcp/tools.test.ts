@@ -167,7 +167,7 @@ test('from the link to the approval each answer keeps the contract', async () =>
     requested_scopes: ['auth:user.id:read', 'docx:document', 'offline_access'],
     console_urls: { redirect_settings: `${world.sandbox.url}/app/${app.appId}/safe` },
   })
-  expect(started.data.next_step).toContain('tests open no browser')
+  expect(started.data.next_step).toContain('no DISPLAY')
   const pending = await call('token_status')
   for (const { data } of [started, pending]) {
     for (const code of [20027, 20029, 20043, 20010, 20028, 20046]) expect(data.next_step).toContain(code)
@@ -270,7 +270,7 @@ test('refresh_token keeps the contract in each of its answers', async () => {
     next_step: 'Call refresh_token.',
   })
   expect((await call('refresh_token')).data).toMatchObject({ status: 'refreshed', generation: 2 })
-  const other = await connectTo(world, world.sibling())
+  const other = await connectTo(world, await world.sibling())
   const held = world.sandbox.faults.next({ kind: 'hold' })
   const one = call('refresh_token', { force: true })
   await held.reached
@@ -395,7 +395,7 @@ test('the resource holds what token_status answers, and tells of a change that a
     client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => resolve(params.uri))
   })
   await client.subscribeResource({ uri: 'feishu-token://status' })
-  const other = await connectTo(world, world.sibling())
+  const other = await connectTo(world, await world.sibling())
   await other.call('refresh_token', { force: true })
   expect(await updated).toBe('feishu-token://status')
   expect(await read()).toMatchObject({ generation: 2 })

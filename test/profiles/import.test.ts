@@ -3,7 +3,6 @@ import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { readConfig } from '../../src/config/config.ts'
 import type { Deps } from '../../src/deps.ts'
 import { CodedError } from '../../src/errors.ts'
 import { nextStep, type TokenSet } from '../../src/oauth/token-set.ts'
@@ -25,10 +24,10 @@ const ID = { brand: 'feishu', appId: 'cli_a1', profile: 'default' } as const
 
 let folder = ''
 let deps: Deps
-beforeEach(() => {
+beforeEach(async () => {
   folder = makeFolder()
   const env = { FEISHU_APP_ID: 'cli_a1', FEISHU_APP_SECRET: 's', FEISHU_TOKEN_DIR: join(folder, 'tokens') }
-  deps = openDeps(readConfig(env, folder, 'linux'), { now: () => NOW })
+  deps = await openDeps(env, folder, { now: () => NOW })
 })
 
 /** Puts the old script's file where the person says it is. */

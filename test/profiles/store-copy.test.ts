@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { readConfig } from '../../src/config/config.ts'
 import { copyProfiles } from '../../src/profiles/store-copy.ts'
 import { breakDisk, committing, ID, makeDisk, makeRecord, storeUpTo } from '../store/fixture.ts'
 import { openDeps } from '../support/deps.ts'
@@ -10,7 +9,7 @@ test('a token that the old store cannot give up is not told to have moved', asyn
   const from = await storeUpTo(source, 1)
   const to = target.open()
   const env = { FEISHU_APP_ID: ID.appId, FEISHU_APP_SECRET: 's', FEISHU_TOKEN_DIR: source.directory }
-  const deps = openDeps(readConfig(env, source.directory, 'linux'))
+  const deps = await openDeps(env, source.directory)
   let mend = (): void => {}
   const breaking = committing(from, () => {
     mend = breakDisk(source.directory)

@@ -55,7 +55,7 @@ test('no second and no minute has more slots than a quarter of what Feishu allow
       slots.push(at)
     }
   }
-  await Promise.all([job(deps), job(sibling())])
+  await Promise.all([job(deps), job(await sibling())])
   expect(Math.max(...slots) - Math.min(...slots)).toBeGreaterThan(3 * MINUTE_MS)
   expect(2 * busiest(slots, 1_000)).toBeLessThanOrEqual(HALF.second)
   expect(2 * busiest(slots, MINUTE_MS)).toBeLessThanOrEqual(HALF.minute)
@@ -88,7 +88,7 @@ test('the requests are spread, with no two pauses alike', async () => {
 test('two jobs at once keep one pace, and spend each refresh token once', async () => {
   const { world, names, all } = await worldWith(40)
   expireAll(world)
-  const [first, second] = await Promise.all([all(), all(false, world.sibling())])
+  const [first, second] = await Promise.all([all(), all(false, await world.sibling())])
   const refreshed = [...statuses(first), ...statuses(second)].filter((text) => text.endsWith(' refreshed'))
   expect(refreshed.sort()).toEqual(names.map((name) => `${name} refreshed`))
   expect(first.outcomes.length).toBeGreaterThan(5)

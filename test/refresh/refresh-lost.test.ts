@@ -1,10 +1,9 @@
 import { createServer } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import type { Request } from '../../src/oauth/http.ts'
 import { tokenStatus } from '../../src/status/status.ts'
 import { emptyAnswer, htmlPage } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
-import { expire, force, makeDeps, presented, refreshDue, seed } from '../support/deps.ts'
+import { expire, force, makeDeps, presented, refreshDue, seed, type World } from '../support/deps.ts'
 
 /** The answer is lost, and nobody can tell whether the token was spent. */
 const LOST: Record<string, Fault> = {
@@ -48,9 +47,12 @@ const CURABLE = [
   'our own request echoed',
 ]
 
-/** The deadline of fifteen seconds, without fifteen seconds. */
-const impatient = (request: Request): Request => {
-  return (options) => request({ ...options, deadlineMs: Math.min(options.deadlineMs, 300) })
+/** Faults that only a deadline ends: one of two seconds then, for as many requests as meet the fault. */
+const ENDLESS = ['silence', 'a byte a second']
+
+function giveUpEarly(world: World, requests: number): void {
+  let left = requests
+  world.intercept((request) => (options) => request(left-- > 0 ? { ...options, deadlineMs: 2_000 } : options))
 }
 
 describe.each(Object.entries(LOST))('the answer is lost: %s', (name, fault) => {
@@ -58,15 +60,13 @@ describe.each(Object.entries(LOST))('the answer is lost: %s', (name, fault) => {
   const unread = name === 'a reset before it is read' ? 1 : 0
   const curable = CURABLE.includes(name)
   test(curable ? 'one replay wins the grant back' : 'one replay, then a person is asked', async () => {
-    const world = await makeDeps()
+    const world = await makeDeps({ hurried: true })
     await seed(world)
-    world.intercept(impatient)
+    if (ENDLESS.includes(name)) giveUpEarly(world, 1)
     world.sandbox.faults.next(fault)
     const startedAt = world.now()
-    const rss = process.memoryUsage().rss
     const result = await force(world.deps).catch((error) => error)
     expect(presented(world)).toBe(2 - unread)
-    expect(process.memoryUsage().rss - rss).toBeLessThan(100 << 20)
     if (curable) {
       expect(result).toMatchObject({ status: 'refreshed', record: { generation: 2 } })
       return
@@ -75,26 +75,25 @@ describe.each(Object.entries(LOST))('the answer is lost: %s', (name, fault) => {
     const at = Date.parse(
       /The refresh of (\S+) was interrupted and its answer lost/.exec(result.message)?.[1] ?? '',
     )
-    expect(at - startedAt).toBeGreaterThanOrEqual(0)
-    expect(at - startedAt).toBeLessThan(5_000)
+    expect(at).toBe(startedAt)
     expect((await refreshDue(world.deps)).status).toBe('still_valid')
   })
 
   test('twice: it is barred for good', async () => {
-    const world = await makeDeps()
+    const world = await makeDeps({ hurried: true })
     await seed(world)
-    world.intercept(impatient)
+    if (ENDLESS.includes(name)) giveUpEarly(world, 2)
     world.sandbox.faults.next(fault, 2)
     await expect(force(world.deps)).rejects.toMatchObject({ code: 'refresh_uncertain' })
-    await expect(force(world.sibling())).rejects.toMatchObject({ code: 'refresh_uncertain' })
+    await expect(force(await world.sibling())).rejects.toMatchObject({ code: 'refresh_uncertain' })
     expire(world)
-    await expect(refreshDue(world.sibling())).rejects.toMatchObject({ code: 'refresh_uncertain' })
+    await expect(refreshDue(await world.sibling())).rejects.toMatchObject({ code: 'refresh_uncertain' })
     expect(presented(world)).toBe(2 - 2 * unread)
   })
 })
 
 test('a server that replays its answer gives the grant back', async () => {
-  const world = await makeDeps({ knobs: { graceWindowMs: 60_000 } })
+  const world = await makeDeps({ hurried: true, knobs: { graceWindowMs: 60_000 } })
   await seed(world)
   world.sandbox.faults.next({ kind: 'reset', when: 'after_processing' })
   expect(await force(world.deps)).toMatchObject({ status: 'refreshed', record: { generation: 2 } })
@@ -104,7 +103,7 @@ test('a server that replays its answer gives the grant back', async () => {
 test.each([20064, 20073] as const)(
   'after a crash the next refresh uses up the one replay: %d',
   async (rotatedCode) => {
-    const world = await makeDeps({ knobs: { rotatedCode } })
+    const world = await makeDeps({ hurried: true, knobs: { rotatedCode } })
     const { app, record } = await seed(world)
     const crashedAt = world.now()
     await world.deps.store.withLock(app.id, 1_000, async (locked) => {
@@ -126,7 +125,7 @@ test.each([20064, 20073] as const)(
       }),
     })
     expect(spent.status).toBe(200)
-    const failed = await force(world.sibling()).catch((error) => error)
+    const failed = await force(await world.sibling()).catch((error) => error)
     expect(failed).toMatchObject({ code: 'refresh_uncertain', feishuCode: rotatedCode })
     expect(failed.message).toContain(new Date(crashedAt).toISOString().slice(0, 16))
     expect(presented(world)).toBe(2)
@@ -134,7 +133,7 @@ test.each([20064, 20073] as const)(
 )
 
 test('after a crash that reached nobody the next refresh just works', async () => {
-  const world = await makeDeps()
+  const world = await makeDeps({ hurried: true })
   const { app, record } = await seed(world)
   await world.deps.store.withLock(app.id, 1_000, async (locked) => {
     if (!record.tokenSet?.refreshToken) throw new Error('no token')
@@ -147,7 +146,7 @@ test('after a crash that reached nobody the next refresh just works', async () =
 })
 
 test('a server error between two lost answers is not counted', async () => {
-  const world = await makeDeps()
+  const world = await makeDeps({ hurried: true })
   await seed(world)
   const { faults } = world.sandbox
   faults.next({ kind: 'reset', when: 'before_processing' })
@@ -160,7 +159,7 @@ test('a server error between two lost answers is not counted', async () => {
 
 describe('nothing was sent', () => {
   test('a refused connection is tried three times and counts as no presentation', async () => {
-    const world = await makeDeps()
+    const world = await makeDeps({ hurried: true })
     const { app } = await seed(world)
     const nobody = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => nobody.once('listening', resolve))
@@ -185,7 +184,7 @@ describe('nothing was sent', () => {
   })
 
   test('a call counts once towards the limit of the minute, however often it tried to connect', async () => {
-    const world = await makeDeps()
+    const world = await makeDeps({ hurried: true })
     await seed(world)
     world.intercept((request) => (options) => request({ ...options, url: 'http://127.0.0.1:1/token' }))
     for (let count = 1; count <= 3; count += 1) await force(world.deps).catch(() => undefined)

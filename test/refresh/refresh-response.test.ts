@@ -31,7 +31,7 @@ describe.each(Object.entries(NONSENSE))('a new refresh token with %s', (_name, f
     world.sandbox.faults.next(fault)
     await expect(force(world.deps)).rejects.toMatchObject({ code: 'unexpected_response', recovery: 'retry' })
     expect(presented(world)).toBe(1)
-    const stored = await world.sibling().store.read(app.id)
+    const stored = await (await world.sibling()).store.read(app.id)
     expect(stored.generation).toBe(2)
     expect(stored.tokenSet?.refreshToken?.reveal()).not.toBe(record.tokenSet?.refreshToken?.reveal())
     expect((await force(world.deps)).record.generation).toBe(3)

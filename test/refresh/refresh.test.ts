@@ -32,7 +32,7 @@ test('a token that is due is renewed with one request, and nothing is left of th
   })
   expect(presented(world)).toBe(1)
   expect(existsSync(`${recordPath(world)}.intent`)).toBe(false)
-  const stored = await world.sibling().store.read(app.id)
+  const stored = await (await world.sibling()).store.read(app.id)
   expect(stored.tokenSet?.accessToken?.reveal()).toBe(result.record.tokenSet?.accessToken?.reveal())
 })
 
@@ -40,7 +40,7 @@ test('calls at once cost one request, forced or not, in one process or several',
   const world = await makeDeps()
   await seed(world)
   expire(world)
-  const processes = [world.deps, world.sibling(), world.sibling()]
+  const processes = [world.deps, await world.sibling(), await world.sibling()]
   const results = await Promise.all(
     processes.flatMap((deps) => [refreshDue(deps), force(deps), refreshDue(deps)]),
   )
@@ -86,7 +86,7 @@ test('a cancelled tool call still finishes and keeps', async () => {
   await expect(call).rejects.toThrow()
   held.release()
   await world.deps.underWay.refreshes.get(app.key)
-  expect((await world.sibling().store.read(app.id)).generation).toBe(2)
+  expect((await (await world.sibling()).store.read(app.id)).generation).toBe(2)
   await client.close()
   await server.close()
 })
@@ -94,7 +94,7 @@ test('a cancelled tool call still finishes and keeps', async () => {
 test('a holder that is busy is waited for, and named when it takes too long', async () => {
   const world = await makeDeps()
   const { app } = await seed(world)
-  const other = world.sibling()
+  const other = await world.sibling()
   const held = world.sandbox.faults.next({ kind: 'hold', processed: true })
   const first = force(world.deps)
   await held.reached
@@ -124,7 +124,9 @@ test('an unknown person is filled in by the next refresh', async () => {
     generation: 3,
     tokenSet: { user: { openId: world.sandbox.user.openId } },
   })
-  expect((await world.sibling().store.read(app.id)).tokenSet?.user?.name).toBe(world.sandbox.user.name)
+  expect((await (await world.sibling()).store.read(app.id)).tokenSet?.user?.name).toBe(
+    world.sandbox.user.name,
+  )
 })
 
 test('forced refreshes are limited to sixty a minute, due ones are not', async () => {
@@ -133,7 +135,7 @@ test('forced refreshes are limited to sixty a minute, due ones are not', async (
   for (let count = 1; count <= 60; count += 1) await force(world.deps)
   // The last call is recorded after its answer was stored, one turn of the event loop later.
   await new Promise((resolve) => setImmediate(resolve))
-  const other = world.sibling()
+  const other = await world.sibling()
   await expect(force(other)).rejects.toMatchObject({
     code: 'rate_limited',
     nextStep: expect.stringMatching(/^Wait ([1-5]?\d|60) s/),
@@ -161,13 +163,13 @@ test('a clock that jumps never costs more than one refresh, nor a person', async
     const { app } = await seed(world)
     await refreshDue(world.deps)
     world.jump(days * DAY)
-    const restarted = world.sibling()
+    const restarted = await world.sibling()
     const status = await tokenStatus(restarted, { profile: 'default', verify: false, waitSeconds: 0 })
     expect(status.status).toBe('needs_refresh')
     expect((await refreshDue(restarted)).record.generation).toBe(2)
     expect((await refreshDue(world.deps)).status).toBe('still_valid')
     world.jump(-days * DAY)
-    expect((await refreshDue(world.sibling())).record.generation).toBe(3)
+    expect((await refreshDue(await world.sibling())).record.generation).toBe(3)
     expect((await refreshDue(restarted)).record.generation).toBe(3)
     expect(presented(world)).toBe(2)
     expect((await world.deps.store.read(app.id)).tokenSet?.refusal).toBeNull()
@@ -210,7 +212,7 @@ test('an older copy that was put back is recognized and never presented', async 
   await force(world.deps)
   copyFileSync(`${path}.backup`, path)
   const before = readFileSync(path, 'utf8')
-  await expect(force(world.sibling())).rejects.toMatchObject({
+  await expect(force(await world.sibling())).rejects.toMatchObject({
     code: 'refresh_uncertain',
     message: expect.stringContaining('older copy'),
   })

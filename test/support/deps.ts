@@ -5,22 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { type App, resolveApp } from '../../src/app/app.ts'
-import { type Config, readConfig } from '../../src/config/config.ts'
 import type { Deps, RefreshResult } from '../../src/deps.ts'
-import { createActivityLog, recorded } from '../../src/machine/activity.ts'
-import { createClock } from '../../src/machine/clock.ts'
-import { createTransport } from '../../src/machine/transport.ts'
-import type { HttpAnswer, Request } from '../../src/oauth/http.ts'
+import type { HttpAnswer, HttpRequest, Request } from '../../src/oauth/http.ts'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import { refreshToken } from '../../src/refresh/refresh.ts'
-import type { Secret } from '../../src/secret.ts'
-import { createFileStore } from '../../src/store/files/file-store.ts'
-import { createKeys } from '../../src/store/key.ts'
-import { openSharedStore } from '../../src/wiring/shared-store.ts'
-import { createUnderWay } from '../../src/wiring/under-way.ts'
+import { type Host, openDeps as openRealDeps } from '../../src/wiring/open-deps.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { checkFiles, checkLedger, checkNoLeftovers, checkText } from './invariants.ts'
 import { storeIssued } from './stored.ts'
+
+type Environment = Record<string, string>
 
 export type World = {
   sandbox: Sandbox
@@ -28,8 +22,8 @@ export type World = {
   /** One process. */
   deps: Deps
   /** Another process on the same files, with the same clocks. */
-  sibling: () => Deps
-  /** Lets time pass, here and at Feishu. */
+  sibling: () => Promise<Deps>
+  /** Lets time pass, here and at Feishu: it stands still but for this. */
   pass: (ms: number) => void
   /** Sets the wall clock of this machine on or back, and that alone. */
   jump: (ms: number) => void
@@ -41,13 +35,8 @@ export type World = {
 }
 
 /** The settings that join a folder to a sandbox. */
-export function configOf(
-  sandbox: Sandbox,
-  home: string,
-  directory: string,
-  env: Record<string, string> = {},
-): Config {
-  const settings = {
+export function settingsOf(sandbox: Sandbox, directory: string, env: Environment = {}): Environment {
+  return {
     FEISHU_APP_ID: sandbox.app.appId,
     FEISHU_APP_SECRET: sandbox.app.appSecret,
     FEISHU_ACCOUNTS_URL: sandbox.url,
@@ -55,70 +44,58 @@ export function configOf(
     FEISHU_TOKEN_DIR: directory,
     ...env,
   }
-  return readConfig(settings, home, 'linux')
 }
 
-type Senses = {
-  now: () => number
-  elapsed: () => number
-  log: (line: string) => void
-  around: (request: Request) => Request
-}
+type Senses = Pick<Host, 'now' | 'elapsed'> & { log: (line: string) => void }
 
-/** What a process of its own would have, on these settings. */
-export function openDeps(config: Config, senses: Partial<Senses> = {}): Deps {
-  const { now = Date.now, elapsed = () => performance.now(), log = () => undefined, around } = senses
-  const directory = config.tokenDir
-  const clock = createClock(now, elapsed)
-  const activity = createActivityLog(directory, join(directory, 'activity.jsonl'))
-  const transport = createTransport({ proxy: null, noProxy: null })
-  const keys = createKeys({
-    directory: join(directory, 'key'),
-    source: config.keySource,
-    environmentKey: config.key,
-  })
-  const openStore = (address: Secret | null) =>
-    address ? openSharedStore(config, address, keys, now) : createFileStore({ directory, keys, now })
-  const send: Request = (request) => (around ? around(transport.request) : transport.request)(request)
-  return {
-    config,
-    store: openStore(config.store),
-    openStore: async (address) => openStore(address),
-    request: recorded(send, activity, clock),
-    upstream: transport.upstream,
-    activity,
-    clock,
-    log: (level, message) => log(`${level} ${message}`),
+/** What a process of its own would have, in this environment. */
+export function openDeps(
+  environment: Environment,
+  home: string,
+  senses: Partial<Senses> = {},
+): Promise<Deps> {
+  const { now = Date.now, elapsed = () => performance.now(), log = () => undefined } = senses
+  return openRealDeps({
+    machine: { platform: 'linux', environment },
+    home,
+    // Without a session bus: never the keychain of whoever runs the tests.
+    keychain: { platform: 'linux', environment: {}, usualBus: null, node: process.execPath, child: '' },
+    now,
+    elapsed,
+    log: () => (level, message) => log(`${level} ${message}`),
     command: 'feishu-token-mcp',
-    underWay: createUnderWay(),
     closing: new AbortController().signal,
-    openBrowser: async () => 'tests open no browser',
-    remote: false,
-    deliver: async () => [],
-    lastDeliveries: () => [],
-  }
+    openUrl: () => Promise.reject(new Error('tests open no browser')),
+  })
+}
+
+type WorldOptions = SandboxOptions & {
+  env?: Environment
+  /** Where the program sleeps, time passes instead. */
+  hurried?: boolean
 }
 
 /** Sets up a world that is taken down, and its invariants checked, when the test ends. */
-export async function makeDeps(
-  options: SandboxOptions & { env?: Record<string, string> } = {},
-): Promise<World> {
-  const sandbox = await startSandbox(options)
+export async function makeDeps(options: WorldOptions = {}): Promise<World> {
+  const sandbox = await startSandbox({ ...options, frozen: true })
   const home = await mkdtemp(join(tmpdir(), 'feishu-token-mcp-'))
   const directory = join(home, 'tokens')
-  let wallOffsetMs = 0
-  let elapsedOffsetMs = 0
-  const now = () => Date.now() + wallOffsetMs
+  let wallMs = sandbox.clock.now()
+  let elapsedMs = 0
   const logs: string[] = []
-  let around: ((request: Request) => Request) | null = null
-  const config = configOf(sandbox, home, directory, options.env)
-  const sibling = () =>
-    openDeps(config, {
-      now,
-      elapsed: () => performance.now() + elapsedOffsetMs,
-      log: (line) => logs.push(line),
-      around: (request) => (around ?? ((inner) => inner))(request),
-    })
+  let around: (request: Request) => Request = (inner) => inner
+  const environment = settingsOf(sandbox, directory, options.env)
+  const senses = { now: () => wallMs, elapsed: () => elapsedMs, log: (line: string) => void logs.push(line) }
+  const sibling = async () => {
+    const deps = await openDeps(environment, home, senses)
+    const process = { ...deps, request: (request: HttpRequest) => around(deps.request)(request) }
+    return options.hurried ? withSleep(process, async (ms) => pass(ms)) : process
+  }
+  const pass = (ms: number) => {
+    wallMs += ms
+    elapsedMs += ms
+    sandbox.clock.advance(ms)
+  }
 
   onTestFinished(async () => {
     try {
@@ -136,20 +113,16 @@ export async function makeDeps(
   return {
     sandbox,
     directory,
-    deps: sibling(),
+    deps: await sibling(),
     sibling,
-    pass(ms) {
-      wallOffsetMs += ms
-      elapsedOffsetMs += ms
-      sandbox.clock.advance(ms)
-    },
+    pass,
     jump(ms) {
-      wallOffsetMs += ms
+      wallMs += ms
     },
-    now,
+    now: senses.now,
     logs,
     intercept: (given) => {
-      around = given
+      around = given ?? ((inner) => inner)
     },
   }
 }

@@ -27,7 +27,7 @@ test('the background work delivers each generation once, whoever stored it', asy
   await deliver()
   await deliver()
   expect(delivered).toHaveLength(1)
-  await force(world.sibling())
+  await force(await world.sibling())
   await deliver()
   expect(new Set(delivered).size).toBe(2)
 })
