@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, transformSync } from 'esbuild'
-import { leanSdk, SPARE_LINES } from './lean-sdk.mjs'
+import { CLIENT_TYPES, leanClient, leanSdk, SPARE_LINES } from './lean-sdk.mjs'
 import { licencesOf } from './licenses.mjs'
 import { buildParts } from './parts.mjs'
 
@@ -18,10 +18,15 @@ const VENDORS = {
     "export { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'",
     "export { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'",
     "export { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'",
+    `export { ${CLIENT_TYPES.join(', ')} } from '@modelcontextprotocol/sdk/types.js'`,
     // By name, so that the rest of zod stays out.
     "export { array, boolean, enum, number, strictObject, string } from 'zod'",
   ],
   'mcp-spare': SPARE_LINES,
+  // Of the SDK's client what `connect` alone needs; the schemas of messages are those of the server's file.
+  'mcp-client': [
+    "export { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'",
+  ],
   undici: ["export * from 'undici'"],
   open: ["export { default } from 'open'"],
   'jsonc-parser': ["export * from 'jsonc-parser'"],
@@ -31,6 +36,7 @@ const VENDORS = {
   pg: ["export { default } from 'pg'"],
 }
 const VENDOR_OF = [
+  [/^@modelcontextprotocol\/sdk\/client\//, 'mcp-client'],
   [/^(@modelcontextprotocol\/sdk\/.*|zod)$/, 'mcp'],
   [/^(undici|open|jsonc-parser|diff|uqr|pg)$/, null],
   [/^@decimalturn\/toml-patch$/, 'toml-patch'],
@@ -84,6 +90,9 @@ const PARTS = [
     ],
   },
   { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/hand-over/gateway.ts'] },
+  // What `connect` needs until its client asks for something, and what it needs then.
+  { file: 'dist/connect.js', entries: ['src/cli/connect.ts'] },
+  { file: 'dist/bridge.js', entries: ['src/cli/connect-far.ts'] },
   // For people who read it.
   { file: 'dist/chinese.js', entries: ['src/chinese/sentences.ts'] },
   { file: 'dist/more.js', entries: [] },
@@ -130,7 +139,7 @@ await Promise.all([
     bundle({
       stdin: { contents: lines.join('\n'), resolveDir: root },
       outfile: `dist/vendor/${name}.js`,
-      plugins: name === 'mcp' ? [leanSdk] : [],
+      plugins: { mcp: [leanSdk], 'mcp-client': [leanClient] }[name] ?? [],
       // As Node itself does it: the default import of a CommonJS file is all that it exports.
       footer: name === 'open' || name === 'pg' ? { js: 'module.exports = module.exports.default;' } : {},
     }),

@@ -49,3 +49,25 @@ export const leanSdk = {
     })
   },
 }
+
+/** What the client's transport uses of the SDK's types: it takes them from the server's file. */
+export const CLIENT_TYPES = [
+  'isInitializedNotification',
+  'isJSONRPCRequest',
+  'isJSONRPCResultResponse',
+  'JSONRPCMessageSchema',
+]
+
+/** The SDK's own OAuth is for a client without a token: here the token comes with the request, and this is never called. */
+const NO_OAUTH = `export class UnauthorizedError extends Error {}
+  export const auth = () => Promise.reject(new UnauthorizedError())
+  export const extractWWWAuthenticateParams = () => ({})`
+
+export const leanClient = {
+  name: 'lean-client',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\.\/types\.js$/ }, () => ({ path: './mcp.js', external: true }))
+    onResolve({ filter: /^\.\/auth\.js$/ }, () => ({ path: 'oauth', namespace: 'stand-in' }))
+    onLoad({ filter: /.*/, namespace: 'stand-in' }, () => ({ contents: NO_OAUTH }))
+  },
+}

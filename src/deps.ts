@@ -35,6 +35,8 @@ export type Deps = {
   log: Log
   /** How this process was started, for hints that name a command: `feishu-token-mcp`, `npx -y feishu-token-mcp`, … */
   command: string
+  /** What goes on in this process beside the calls and people should know, a sentence for each matter. */
+  remarks: Map<string, string>
   underWay: UnderWay
   /** Aborted when the process is told to end: nothing new is sent, and nobody waits for a person any longer. */
   closing: AbortSignal

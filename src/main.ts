@@ -4,6 +4,7 @@
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { createVoice } from './chinese/voice.ts'
+import type { openConnect as OpenConnect } from './cli/connect.ts'
 import type { LogLevel } from './config/config.ts'
 import { languageOf } from './config/language.ts'
 import type { Deps, Log } from './deps.ts'
@@ -13,6 +14,8 @@ import { createEnding } from './wiring/ending.ts'
 import { settle } from './wiring/settle.ts'
 
 declare const VERSION: string
+
+type Connect = ReturnType<typeof OpenConnect>
 
 /** Never handed to a helper program (browser, keychain); `exec` gives its child what the contract names. */
 const SECRET_VARIABLES = [
@@ -78,6 +81,9 @@ function homeDirectory(): string {
   }
 }
 
+/** Settings that the command line implies. */
+let implied: Record<string, string> = {}
+
 /** What this process works with, once something has asked for it. */
 let opening: Promise<Deps> | null = null
 
@@ -97,7 +103,7 @@ function getDeps(): Promise<Deps> {
 async function openDeps(): Promise<Deps> {
   const { openDeps } = await import('./wiring/open-deps.ts')
   return openDeps({
-    machine: { platform: process.platform, environment },
+    machine: { platform: process.platform, environment: { ...environment, ...implied } },
     home: homeDirectory(),
     keychain: {
       platform: process.platform,
@@ -116,12 +122,14 @@ async function openDeps(): Promise<Deps> {
   })
 }
 
-async function serveMcp(): Promise<number> {
+async function serveMcp(connect: Connect | null): Promise<number> {
   const { serveStdio } = await import('./mcp/stdio.ts')
   const log = createLog(wantedLevel())
   let stopBackground: () => void = () => undefined
   const connection = await serveStdio(process.stdin, process.stdout, {
     version: VERSION,
+    withTools: connect !== null,
+    through: connect?.through,
     getDeps,
     log: (error) => {
       log('warn', describeError(error))
@@ -140,10 +148,41 @@ async function serveMcp(): Promise<number> {
     },
   })
   ending.endWith(process.stdin, process.stdout)
-  ending.closing.addEventListener('abort', () => stopBackground())
+  let disconnected: Promise<void> | undefined
+  ending.closing.addEventListener('abort', () => {
+    stopBackground()
+    disconnected = connect?.close()
+  })
   await ending.settled
+  await disconnected
   await connection.close()
   return 0
+}
+
+/** The bridge that the command line asks for; null: it asks for something else, or cannot be used. */
+async function openConnect(args: string[]): Promise<Connect | null> {
+  const at = args.findIndex((arg, index) => !arg.startsWith('-') && args[index - 1] !== '--profile')
+  if (args[at] !== 'connect') return null
+  const { openConnect, readConnect, settingsOf } = await import('./cli/connect.ts')
+  const host = { command: commandName(), environment, platform: process.platform }
+  try {
+    const wish = readConnect(args, host)
+    if (!wish) return null
+    implied = settingsOf(wish, environment)
+    return openConnect(wish, { ...host, getDeps, stderr: writeError, kill: killGroup })
+  } catch {
+    // Told by the command itself, as for every other.
+    return null
+  }
+}
+
+/** Signals a process and all that it has started, where the system has groups. */
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(process.platform === 'win32' ? pid : -pid, signal)
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 async function runCommand(args: string[]): Promise<number> {
@@ -201,10 +240,12 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2)
-  if (args.length === 0) openOutput()
-  const code = args.length === 0 ? await serveMcp() : await runCommand(args)
+  const connect = args.length === 0 ? null : await openConnect(args)
+  const serves = args.length === 0 || connect !== null
+  if (serves) openOutput()
+  const code = serves ? await serveMcp(connect) : await runCommand(args)
   if (output.stream) await flushed(output.stream)
-  const exitCode = code === 0 && args.length > 0 && isLoss(output.lost) ? 1 : code
+  const exitCode = code === 0 && !serves && isLoss(output.lost) ? 1 : code
   await voice.said()
   process.exit(ending.code() ?? exitCode)
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import { toTime } from '../answers.ts'
 import { resolveApp } from '../app/app.ts'
+import type { Environment } from '../config/settings-reader.ts'
 import { type Child, openChild, readChildWishes } from '../hand-over/child.ts'
 import { notAuthorized } from '../refresh/refresh.ts'
 import { say } from '../sentence.ts'
@@ -23,7 +24,11 @@ export const exec: Command = async (invocation) => {
   if (command === undefined) throw usageError(cli.command, 'exec needs a command: exec -- CMD …')
   const { environment, gateway } = await open(invocation)
   try {
-    const { file, args, verbatim } = await startOf(cli, [command, ...operands.slice(1)])
+    const { file, args, verbatim } = await startOf([command, ...operands.slice(1)], {
+      platform: cli.runtime.platform,
+      environment: cli.environment,
+      command: cli.command,
+    })
     deps.closing.throwIfAborted()
     const options = { stdio: 'inherit', env: environment, windowsVerbatimArguments: verbatim } as const
     return await runChild(spawn(file, args, options), command, cli)
@@ -52,11 +57,19 @@ async function open({ cli, deps, profile, options }: Invocation): Promise<Child>
   return child
 }
 
-async function startOf(cli: Cli, words: [string, ...string[]]): Promise<Start> {
+/** How a command is started on this system. */
+export async function startOf(
+  words: [string, ...string[]],
+  {
+    platform,
+    environment,
+    command,
+  }: { platform: NodeJS.Platform; environment: Environment; command: string },
+): Promise<Start> {
   const [file, ...args] = words
-  if (cli.runtime.platform !== 'win32') return { file, args, verbatim: false }
+  if (platform !== 'win32') return { file, args, verbatim: false }
   const { windowsStart } = await import('./windows-command.ts')
-  return windowsStart(words, { environment: cli.environment, exists: existsSync, program: cli.command })
+  return windowsStart(words, { environment, exists: existsSync, program: command })
 }
 
 function runChild(child: ChildProcess, command: string, cli: Cli): Promise<number> {

@@ -60,6 +60,8 @@ export type Options = {
   env?: string[]
   listen?: string
   'allow-network'?: boolean
+  tools?: string
+  header?: string[]
   'move-to'?: string
   from?: string
   to?: string

@@ -78,6 +78,15 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     options: ['listen', 'allow-network'],
     load: async () => (await import('./gateway.ts')).gateway,
   },
+  connect: {
+    usage: 'connect [URL] [--tools A,B,…] [--header NAME=VALUE]…',
+    does:
+      "serve MCP with Feishu's tools beside the login: of Feishu's hosted server, or of the one at URL;\n" +
+      '      --tools: these tools alone; --header: one more header, with {token} filled in;\n' +
+      '      [--for NAME] [--env NAME=VALUE]… -- CMD …: those of a program, which is run as by exec',
+    options: ['tools', 'header', 'for', 'env'],
+    load: async () => (await import('./connect.ts')).connect,
+  },
   deliver: {
     usage: 'deliver [--dry-run]',
     does: 'write the access token to the targets of FEISHU_DELIVER_TO now',
@@ -154,10 +163,21 @@ const BOOLEANS = [
   'allow-network',
 ] as const
 
-const STRINGS = ['profile', 'scope', 'app-id', 'brand', 'move-to', 'from', 'to', 'for', 'listen'] as const
+const STRINGS = [
+  'profile',
+  'scope',
+  'app-id',
+  'brand',
+  'move-to',
+  'from',
+  'to',
+  'for',
+  'listen',
+  'tools',
+] as const
 
 /** Given as often as one likes. */
-const LISTS = ['env'] as const
+const LISTS = ['env', 'header'] as const
 
 const SHARED: (keyof Options)[] = ['profile', 'json', 'help', 'version']
 

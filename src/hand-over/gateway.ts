@@ -5,15 +5,12 @@ import { resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, errnoOf } from '../errors.ts'
 import { type Gateway, startGateway } from '../gateway/gateway.ts'
-import type { AccessToken, TokenSource } from '../gateway/renewal.ts'
 import { startStandingGateway } from '../gateway/standing.ts'
 import { endpointsOf, hostedMcpUrl } from '../oauth/feishu.ts'
 import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
-import type { TokenRecord } from '../oauth/token-set.ts'
-import { refreshToken } from '../refresh/refresh.ts'
 import { say } from '../sentence.ts'
 import { watchGatewayKeys } from './gateway-keys.ts'
-import { pullRecord, revealAccessToken } from './pull.ts'
+import { createTokenSource } from './token-source.ts'
 
 /** The store is looked at again after this: another process may have refreshed. */
 const FRESH_MS = 1_000
@@ -25,7 +22,7 @@ const FINISH_MS = 25_000
 export async function openGateway(deps: Deps, profile: string): Promise<Gateway> {
   const app = await resolveApp(deps, profile)
   return startGateway({
-    ...tokensOf(deps, profile),
+    ...createTokenSource(deps, profile, FRESH_MS),
     openUrl: app.endpoints.open,
     dispatcher: (origin) => deps.upstream(origin),
     log: deps.log,
@@ -51,7 +48,7 @@ export async function openStandingGateway(
   try {
     const { address, close } = await startStandingGateway({
       ...options,
-      ...tokensOf(deps, profile),
+      ...createTokenSource(deps, profile, FRESH_MS),
       destinations: () => destinationsOf(deps, profile),
       tools: HOSTED_TOOLS,
       acceptsKey: watchGatewayKeys(deps, profile),
@@ -77,34 +74,5 @@ async function destinationsOf(deps: Deps, profile: string): Promise<{ openUrl: s
   return {
     openUrl: endpointsOf(brand, deps.config).open,
     mcpUrl: hostedMcpUrl(brand, deps.config.mcpUrl),
-  }
-}
-
-/** The profile's access token for a gateway; many requests at once look at the store once. */
-function tokensOf(deps: Deps, profile: string): TokenSource {
-  let cached: { token: AccessToken; until: number } | null = null
-  let looking: Promise<AccessToken> | null = null
-  const keep = async (record: TokenRecord) => {
-    const app = await resolveApp(deps, profile)
-    const token = { accessToken: revealAccessToken(record), generation: record.generation }
-    const until = deps.clock.elapsed() + Math.min(FRESH_MS, deps.clock.remainingMs(record, app.key))
-    cached = { token, until }
-    return token
-  }
-  return {
-    async currentToken() {
-      if (cached && deps.clock.elapsed() < cached.until) return cached.token
-      looking ??= pullRecord(deps, profile)
-        .then(({ record }) => keep(record))
-        .finally(() => {
-          looking = null
-        })
-      return looking
-    },
-    async renewToken(refusedGeneration) {
-      const stored = await deps.store.read((await resolveApp(deps, profile)).id)
-      if (stored.generation > refusedGeneration) return keep(stored)
-      return keep((await refreshToken(deps, { profile, force: true })).record)
-    },
   }
 }

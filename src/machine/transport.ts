@@ -67,7 +67,7 @@ function decoded(body: Buffer, encoding: string | undefined): Buffer {
 const TLS_ERRNO = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|HOSTNAME_MISMATCH/
 
 /** What went wrong below HTTP, in words that name the variable to set. */
-function networkError(error: unknown, host: string): CodedError {
+export function networkError(error: unknown, host: string): CodedError {
   const cause = (error as Error | null)?.cause ?? error
   const errno = errnoOf(cause) ?? errnoOf(error) ?? 'unknown error'
   const message = String((error as Error | null)?.message ?? '')

@@ -12,16 +12,24 @@ const STATUS_URI = 'feishu-token://status'
 const CHANGE_POLL_MS = 1_000
 
 /** Read by models that see the tools only by search: the words that they would search for come first. */
-const INSTRUCTIONS =
-  'Manages the Feishu / Lark (飞书) user access token that other Feishu tools act with: authorize, refresh, check when it expires. ' +
+const TOKEN_ONLY =
+  'Manages the Feishu / Lark (飞书) user access token that other Feishu tools act with: authorize, refresh, check when it expires. '
+const WITH_TOOLS =
+  'Feishu / Lark (飞书) for the person: documents and what else the tools here offer, and the login that they act with. '
+const HOW_TO =
   'token_status: first thing to call when a Feishu call fails for its token, or when asked about the login. ' +
   'refresh_token: when token_status says needs_refresh. ' +
   'start_authorization: when it says expired or not_authorized, or when asked to re-authorize; show the person the link, ' +
   'then call token_status with wait_seconds 45 until authorization_status is no longer pending. ' +
   'Each answer names the next step: follow it. No tool ever returns a token: never ask for one, never look for one in files.'
 
+const AS_TOKEN = { name: 'feishu-token', title: 'Feishu Token' }
+const AS_FEISHU = { name: 'feishu', title: 'Feishu' }
+
 export type ServerOptions = ToolContext & {
   version: string
+  /** The other server's tools are there, too. */
+  withTools?: boolean
   /** Called once, when the client has finished its part of the handshake. */
   onInitialized: () => void
 }
@@ -29,8 +37,11 @@ export type ServerOptions = ToolContext & {
 /** Creates the MCP server and connects it. Nothing is loaded, read, opened or asked before a tool needs it. */
 export async function serve(transport: Transport, options: ServerOptions): Promise<McpServer> {
   const server = new McpServer(
-    { name: 'feishu-token', title: 'Feishu Token', version: options.version, icons: ICONS },
-    { instructions: INSTRUCTIONS, capabilities: { resources: { subscribe: true } } },
+    { ...(options.withTools ? AS_FEISHU : AS_TOKEN), version: options.version, icons: ICONS },
+    {
+      instructions: (options.withTools ? WITH_TOOLS : TOKEN_ONLY) + HOW_TO,
+      capabilities: { resources: { subscribe: true } },
+    },
   )
   registerStartAuthorization(server, options)
   registerTokenStatus(server, options)

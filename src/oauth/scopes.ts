@@ -61,6 +61,15 @@ const KNOWN = new Set([
   'wiki:wiki:readonly',
 ])
 
+/** What scopes begin with: `docx`, `im`, …; a number of an error begins otherwise. */
+const FAMILIES = new Set([...KNOWN].map((scope) => scope.split(':')[0] ?? ''))
+
+/** The scopes that a text names, such as an error of Feishu's. */
+export function namedScopes(text: string): string[] {
+  const words = text.match(/\b[a-z_][a-z0-9_.]*(?::[a-z0-9_.]*[a-z0-9_])+/g) ?? []
+  return [...new Set(words.filter((word) => FAMILIES.has(word.split(':')[0] ?? '')))]
+}
+
 /**
  * Refuses scopes that are sure to end on an error page of Feishu's.
  *

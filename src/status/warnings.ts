@@ -17,7 +17,7 @@ const CLOCK_SKEW_WARNING_MS = 300_000
 
 /** The warnings of a record, a sentence each. */
 export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Promise<string[]> {
-  const warnings = [...deps.config.warnings]
+  const warnings = [...deps.config.warnings, ...deps.remarks.values()]
   const { tokenSet } = record
   const outage = deps.store.outage()
   if (outage)

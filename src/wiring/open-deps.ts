@@ -68,6 +68,7 @@ export async function openDeps(host: Host): Promise<Deps> {
     clock,
     log: host.log(config.logLevel),
     command: host.command,
+    remarks: new Map(),
     underWay,
     closing: host.closing,
     openBrowser: createBrowser(host.machine, host.openUrl),

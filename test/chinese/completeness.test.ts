@@ -25,6 +25,7 @@ const NO_SENTENCE: readonly string[] = [
   'feishu-token-mcp exec --for … -- …',
   'gateway [--listen HOST:PORT] [--allow-network] | gateway key new NAME | gateway key list | gateway key remove NAME',
   'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
+  'connect [URL] [--tools A,B,…] [--header NAME=VALUE]…',
   // Words that the Chinese of the whole sentence does without.
   'approves again',
   // A diff.
@@ -35,6 +36,7 @@ const NO_SENTENCE: readonly string[] = [
   '<left out>',
   // In the log, which is English.
   'the answer could not be written to stdout (…)',
+  'the list was not kept: …',
   // Told to nobody: keys, names, and what can only be our own mistake.
   'feishu-token-mcp key id\0',
   'refresh token\0',
@@ -43,6 +45,13 @@ const NO_SENTENCE: readonly string[] = [
   'an exchanged authorization holds an access token',
   'a row was asked for and not answered',
   'too late',
+  'the client cancelled it',
+  'no answer in time',
+  'Maximum reconnection attempts',
+  // Told to other servers and to clients, which speak English.
+  'The client gave no answer.',
+  'The client does not offer this.',
+  'Tool … not found',
   'the proxy hung up',
 ]
 

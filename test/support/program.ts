@@ -149,8 +149,8 @@ class ProcessTransport implements Transport {
   onmessage?: (message: JSONRPCMessage) => void
   #rest = ''
 
-  constructor(env: Environment, node: string) {
-    this.child = spawn(node, [PROGRAM], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  constructor(env: Environment, node: string, program: string, args: string[]) {
+    this.child = spawn(node, [program, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.closed = once(this.child, 'close').then(([code, signal]) => ({ code, signal }))
   }
 
@@ -199,9 +199,10 @@ export type Server = {
 /** Starts the server with a real MCP client. When the test ends, it is closed and its stdout proved pure. */
 export async function startServer(
   stage: Stage,
-  options: { env?: Environment; node?: string; client?: Client } = {},
+  options: { env?: Environment; node?: string; client?: Client; program?: string; args?: string[] } = {},
 ): Promise<Server> {
-  const transport = new ProcessTransport({ ...stage.env, ...options.env }, options.node ?? process.execPath)
+  const { node = process.execPath, program = PROGRAM, args = [] } = options
+  const transport = new ProcessTransport({ ...stage.env, ...options.env }, node, program, args)
   const client = options.client ?? new Client({ name: 'test', version: '1.0.0' })
   await client.connect(transport)
   let open = true

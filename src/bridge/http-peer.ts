@@ -1,0 +1,23 @@
+import { type HttpOptions, openHttpWire } from './http-wire.ts'
+import { type Listener, openLink, SILENCE_MS } from './link.ts'
+import { createPeer, type Hello, type Peer } from './peer.ts'
+
+/** A server over HTTP. */
+export function createHttpPeer(
+  options: HttpOptions & { hello: () => Hello; listener: Listener; silenceMs?: number },
+): Peer {
+  const { hello, listener, silenceMs = SILENCE_MS } = options
+  return createPeer({
+    hello,
+    startMs: silenceMs,
+    waitMs: silenceMs,
+    async connect() {
+      const wire = await openHttpWire(options, () => link)
+      const link = openLink({ silenceMs, listener, wire })
+      return { link, closed: NEVER, setProtocolVersion: wire.setProtocolVersion }
+    },
+  })
+}
+
+/** Requests find out by themselves. */
+const NEVER = new Promise<never>(() => undefined)

@@ -1,0 +1,163 @@
+// The SDK's streamable HTTP transport as a wire. Around it stands a fetch that gives each request its own headers, lets
+// no redirect be followed, and tells of every request whether it can still be answered.
+
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
+import { CodedError, errnoOf } from '../errors.ts'
+import { say } from '../sentence.ts'
+import type { Headers, Link, Wire } from './link.ts'
+import type { Message, Reply } from './message.ts'
+
+export type HttpOptions = {
+  url: URL
+  fetch: FetchLike
+  /** Headers for what belongs to no request: the stream on which the server speaks of its own accord. */
+  streamHeaders: () => Promise<Headers>
+}
+
+/** No refusal comes near; more is not read. */
+const MAX_REFUSAL_CHARACTERS = 65_536
+
+type Failed = Error & { reply: Reply }
+
+/** An answer that is no success, as what the transport throws on. */
+function failed(reply: Reply): Failed {
+  return Object.assign(new Error(`HTTP ${reply.status}`), { reply })
+}
+
+function replyOf(status: number, text: string): Reply {
+  try {
+    const { error } = JSON.parse(text.slice(0, MAX_REFUSAL_CHARACTERS)) as { error?: Reply['error'] }
+    if (typeof error?.code === 'number')
+      return { status, error: { ...error, message: String(error.message) } }
+  } catch {
+    // No JSON: the status says it all.
+  }
+  return { status }
+}
+
+/** Opens a wire; `link` is asked for once the wire is in use. */
+export async function openHttpWire(
+  { url, fetch, streamHeaders }: HttpOptions,
+  link: () => Link,
+): Promise<Wire & { setProtocolVersion: (version: string) => void }> {
+  const headersOf = new Map<string, Headers>()
+  /** Requests whose answer comes as events, and those among them whose stream can be taken up again. */
+  const streams = new Map<number, { resumable: boolean }>()
+  /** Requests whose stream has ended and is being taken up again. */
+  const resuming = new Set<number>()
+
+  const guarded: FetchLike = async (input, init = {}) => {
+    const sent = typeof init.body === 'string' ? init.body : null
+    const own = (sent === null ? null : headersOf.get(sent)) ?? (await streamHeaders())
+    const headers = { ...Object.fromEntries(new Headers(init.headers)), ...own }
+    const response = await fetch(input, { ...init, headers, redirect: 'manual' })
+    if (sent === null) {
+      // Not a server's fault to have none: the transport takes 405 for that, and would follow a redirect.
+      return response.ok ? response : new Response(null, { status: 405 })
+    }
+    const id = (JSON.parse(sent) as Message).id
+    const lost = response.status === 404 && 'mcp-session-id' in headers
+    if (!response.ok) throw failed({ ...replyOf(response.status, await response.text()), lost })
+    const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+    if (type === 'application/json') return withNamedErrors(response)
+    return type === 'text/event-stream' && typeof id === 'number' ? watched(response, id) : response
+  }
+
+  /** Errors that name no request (`id: null`) are errors of the request that they answer. */
+  async function withNamedErrors(response: Response): Promise<Response> {
+    const text = await response.text()
+    if (/"id"\s*:\s*null/.test(text)) {
+      const reply = replyOf(response.status, text)
+      if (reply.error) throw failed(reply)
+    }
+    const { status } = response
+    return new Response(text, { status, headers: Object.fromEntries(response.headers) })
+  }
+
+  /** The same answer, whose end is noticed. */
+  function watched(response: Response, id: number): Response {
+    streams.set(id, { resumable: false })
+    const ended = () => {
+      // What was read last is still being taken apart.
+      setImmediate(() => {
+        const stream = streams.get(id)
+        streams.delete(id)
+        if (stream?.resumable) resuming.add(id)
+        else link().fail(id, broken(url, null))
+      })
+    }
+    const reader = response.body?.getReader()
+    const body = new ReadableStream({
+      async pull(controller) {
+        try {
+          const chunk = await reader?.read()
+          if (chunk && !chunk.done) return controller.enqueue(chunk.value)
+          controller.close()
+        } catch (error) {
+          controller.error(error)
+        }
+        ended()
+      },
+      cancel: () => reader?.cancel(),
+    })
+    const { status } = response
+    return new Response(body, { status, headers: Object.fromEntries(response.headers) })
+  }
+
+  const transport = new StreamableHTTPClientTransport(url, { fetch: guarded })
+  transport.onmessage = (message) => link().receive(message as Message)
+  transport.onerror = (error) => {
+    if (!error.message.startsWith('Maximum reconnection attempts')) return
+    for (const id of resuming) link().fail(id, broken(url, null))
+    resuming.clear()
+  }
+  await transport.start()
+
+  async function send(message: Message, headers: Headers | null): Promise<void> {
+    const body = JSON.stringify(message)
+    const id = message.method !== undefined && typeof message.id === 'number' ? message.id : null
+    if (headers) headersOf.set(body, headers)
+    try {
+      await transport.send(message as never, {
+        onresumptiontoken: () => {
+          const stream = id === null ? undefined : streams.get(id)
+          if (stream) stream.resumable = true
+        },
+      })
+    } catch (error) {
+      const { reply } = error as Partial<Failed>
+      if (reply && id !== null) return link().receive({ id, ...reply } as Message)
+      throw reply ? error : broken(url, error)
+    } finally {
+      headersOf.delete(body)
+    }
+    if (id !== null && !streams.has(id) && link().isWaiting(id)) throw unreadable(url)
+  }
+
+  return {
+    send,
+    close: () => transport.close(),
+    setProtocolVersion: (version) => transport.setProtocolVersion(version),
+  }
+}
+
+function broken({ host }: URL, error: unknown): CodedError {
+  if (error instanceof CodedError) return error
+  const errno = errnoOf((error as Error | null)?.cause) ?? errnoOf(error)
+  // What was read and is no message.
+  if (error !== null && errno === null && !(error instanceof TypeError)) return unreadable({ host })
+  return new CodedError(
+    'network_error',
+    say`The connection to ${host} broke off${errno === null ? say`` : say` (${errno})`}.`,
+    {
+      nextStep: say`Check the network, HTTPS_PROXY and NODE_EXTRA_CA_CERTS; see whether it was done before it is sent again.`,
+    },
+  )
+}
+
+function unreadable({ host }: { host: string }): CodedError {
+  return new CodedError('unexpected_response', say`The answer of ${host} is no message of MCP.`, {
+    nextStep: say`Check the address, and whether a proxy answers in its place.`,
+  })
+}

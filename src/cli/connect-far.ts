@@ -1,0 +1,112 @@
+// The other side of `connect`: Feishu's hosted server, another address, or a program.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Far } from '../bridge/bridge.ts'
+import { createChildPeer } from '../bridge/child-peer.ts'
+import { createHttpPeer } from '../bridge/http-peer.ts'
+import type { Deps } from '../deps.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { openChild, readChildWishes } from '../hand-over/child.ts'
+import { createFar } from '../hand-over/connect.ts'
+import { type Remote, readRemote, type Target } from '../hand-over/connect-target.ts'
+import { fetchThrough } from '../machine/fetch.ts'
+import { hostedMcpUrl } from '../oauth/feishu.ts'
+import type { ConnectHost, ConnectWish } from './connect.ts'
+import { startOf } from './exec.ts'
+
+type Program = NonNullable<ConnectWish['program']>
+
+/** Creates the other side; the first request opens it. */
+export function openFar(wish: ConnectWish, host: ConnectHost): Far & { close: () => Promise<void> } {
+  const { program, tools } = wish
+  let gateway: Gateway | null = null
+  const far = createFar({
+    getDeps: host.getDeps,
+    tools,
+    target: (deps) =>
+      program
+        ? programTarget(program, host, () =>
+            openEnvironment(deps, program, host).then((child) => {
+              gateway = child.gateway
+              return child.environment
+            }),
+          )
+        : remoteTarget(deps, wish.remote, host),
+  })
+  return {
+    ...far,
+    async close() {
+      await far.close()
+      await gateway?.close()
+    },
+  }
+}
+
+function remoteTarget(deps: Deps, wanted: Remote | null, { command }: ConnectHost): Target {
+  const { brand, mcpUrl } = deps.config
+  const hosted = new URL(hostedMcpUrl(brand, mcpUrl))
+  const remote = wanted?.byBrand
+    ? { ...wanted, url: hosted }
+    : (wanted ?? readRemote(command, hosted, { headers: [], mcpUrl }))
+  let fetching: ReturnType<typeof fetchThrough> | null = null
+  return {
+    key: ['http', remote.url.href],
+    name: remote.url.host,
+    remote,
+    createPeer: (sides) =>
+      createHttpPeer({
+        ...sides,
+        url: remote.url,
+        async fetch(url, init) {
+          fetching ??= deps.upstream(remote.url.href).then(fetchThrough)
+          return (await fetching)(url, init)
+        },
+      }),
+  }
+}
+
+function openEnvironment(deps: Deps, program: Program, host: ConnectHost): ReturnType<typeof openChild> {
+  const wishes = readChildWishes(deps, {
+    for: program.for,
+    env: program.env,
+    noGateway: false,
+    needsGateway: true,
+  })
+  return openChild(deps, { profile: deps.config.profile, inherited: host.environment, wishes })
+}
+
+function programTarget(
+  program: Program,
+  host: ConnectHost,
+  openEnvironment: () => Promise<NodeJS.ProcessEnv>,
+): Target {
+  const { words } = program
+  let environment: Promise<NodeJS.ProcessEnv> | null = null
+  return {
+    key: ['program', ...words],
+    name: words[0],
+    remote: null,
+    createPeer: (sides) =>
+      createChildPeer({
+        ...sides,
+        name: words[0],
+        async spawn() {
+          environment ??= openEnvironment().catch((error) => {
+            environment = null
+            throw error
+          })
+          const env = await environment
+          const { file, args, verbatim } = await startOf(words, host)
+          return spawn(file, args, {
+            env,
+            stdio: ['pipe', 'pipe', 'inherit'],
+            windowsVerbatimArguments: verbatim,
+            // A group of its own: what it has started ends with it, and a terminal's Ctrl-C is ours to pass on.
+            detached: host.platform !== 'win32',
+          })
+        },
+        kill: (child: ChildProcess, signal) => host.kill(child.pid ?? 0, signal),
+        stray: (line) => host.stderr(`${line}\n`),
+      }),
+  }
+}

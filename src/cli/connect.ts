@@ -1,0 +1,158 @@
+// `connect`: Feishu's tools and the login in one server. What stands here is needed before `initialize` can be answered,
+// so it is little; the rest is loaded once the client asks for something.
+
+import { parseArgs } from 'node:util'
+import { createBridge, type Far } from '../bridge/bridge.ts'
+import type { Environment } from '../config/settings-reader.ts'
+import type { Deps } from '../deps.ts'
+import { type Remote, readAddress, readRemote } from '../hand-over/connect-target.ts'
+import { PROFILE_NAME } from '../profile.ts'
+import type { Command } from './io.ts'
+import { usageError } from './usage.ts'
+
+/** The process as `connect` uses it. */
+export type ConnectHost = {
+  command: string
+  environment: Environment
+  platform: NodeJS.Platform
+  getDeps: () => Promise<Deps>
+  stderr: (text: string) => void
+  /** Signals a child and all that it has started. */
+  kill: (pid: number, signal: NodeJS.Signals) => void
+}
+
+/** What the command line says, checked. */
+export type ConnectWish = {
+  profile: string | null
+  tools: string[] | null
+  /** A program, with its options; else the address, and null for Feishu's hosted server. */
+  program: { words: [string, ...string[]]; for: string | undefined; env: string[] } | null
+  remote: Remote | null
+}
+
+const OPTIONS = {
+  profile: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean' },
+  version: { type: 'boolean' },
+  tools: { type: 'string' },
+  header: { type: 'string', multiple: true },
+  for: { type: 'string' },
+  env: { type: 'string', multiple: true },
+} as const
+
+/** Reads the command line after `connect`; null: it asks for help or the version. Throws usage errors. */
+export function readConnect(
+  args: readonly string[],
+  host: Pick<ConnectHost, 'command' | 'environment'>,
+): ConnectWish | null {
+  const refuse = (message: string) => usageError(host.command, message)
+  const end = args.indexOf('--')
+  const { values, positionals } = parse(end === -1 ? args : args.slice(0, end), refuse)
+  if (values.help || values.version) return null
+  const { profile = null, header = [], env = [] } = values
+  if (profile !== null && !PROFILE_NAME.test(profile)) {
+    throw refuse('A profile is named by 1 to 64 of a-z, 0-9, ".", "_" and "-"')
+  }
+  const tools =
+    values.tools
+      ?.split(',')
+      .map((name) => name.trim())
+      .filter(Boolean) ?? null
+  if (tools?.length === 0) throw refuse('--tools names tools, separated by commas')
+  const [address, ...more] = positionals.slice(1)
+  if (more.length > 0) throw refuse('connect takes one address')
+  if (end === -1) {
+    if (values.for !== undefined || env.length > 0)
+      throw refuse('--for and --env are for a program: connect -- CMD …')
+    return { profile, tools, program: null, remote: readWanted(address, header, host) }
+  }
+  const [file, ...rest] = args.slice(end + 1)
+  if (file === undefined) throw refuse('connect needs a program behind --: connect -- CMD …')
+  if (address !== undefined) throw refuse('connect takes an address or a program, not both')
+  if (header.length > 0) throw refuse('--header is for an address')
+  return { profile, tools, program: { words: [file, ...rest], for: values.for, env }, remote: null }
+}
+
+type Parsed = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>
+
+function parse(args: readonly string[], refuse: (message: string) => Error): Parsed {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
+  } catch (error) {
+    throw refuse((error as Error).message.split('. ')[0] ?? 'The arguments cannot be used')
+  }
+}
+
+/** The address that is wanted; null: that of the brand, which the settings know. */
+function readWanted(
+  address: string | undefined,
+  headers: readonly string[],
+  { command, environment }: Pick<ConnectHost, 'command' | 'environment'>,
+): Remote | null {
+  const setting = environment.FEISHU_MCP_URL?.trim() || null
+  const wanted = address ?? setting
+  const mcpUrl = setting !== null && URL.canParse(setting) ? setting : null
+  // A header is checked even where the address is still to come.
+  const checked = readRemote(command, readAddress(command, wanted ?? 'https://mcp.feishu.cn/mcp'), {
+    headers,
+    mcpUrl,
+  })
+  return wanted === null && headers.length === 0 ? null : { ...checked, byBrand: wanted === null }
+}
+
+/** What is left for the command line as such: to say why it cannot be served. */
+export const connect: Command = async ({ cli, options, operands }) => {
+  const words = Object.entries(options).flatMap(([name, value]) =>
+    [value].flat().map((text) => (text === true ? `--${name}` : `--${name}=${text}`)),
+  )
+  readConnect(['connect', ...words, ...operands], cli)
+  throw usageError(cli.command, 'connect serves a client of MCP, which starts it')
+}
+
+/** Settings that come with the wish: its profile, and the scopes of Feishu's hosted server where none are set. */
+export function settingsOf(
+  { profile, program, remote }: ConnectWish,
+  environment: Environment,
+): Record<string, string> {
+  const reachesHosted = program === null && (remote === null || remote.hosted)
+  return {
+    ...(profile !== null && { FEISHU_PROFILE: profile }),
+    ...(reachesHosted && !environment.FEISHU_SCOPES?.trim() && { FEISHU_SCOPES: '@hosted-mcp' }),
+  }
+}
+
+/** Makes the bridge; nothing is opened, read or asked before the client asks for something. */
+export function openConnect(wish: ConnectWish, host: ConnectHost): ReturnType<typeof bridgeTo> {
+  let loading: Promise<Far & { close: () => Promise<void> }> | null = null
+  return bridgeTo(() => {
+    loading ??= import('./connect-far.ts').then(({ openFar }) => openFar(wish, host))
+    return loading
+  })
+}
+
+function bridgeTo(load: () => Promise<Far & { close: () => Promise<void> }>): {
+  through: ReturnType<typeof createBridge>
+  close: () => Promise<void>
+} {
+  let loaded: Promise<Far & { close: () => Promise<void> }> | null = null
+  let client: Parameters<Far['attach']>[0] | null = null
+  const far = () => {
+    loaded ??= load().then((opened) => {
+      if (client) opened.attach(client)
+      return opened
+    })
+    return loaded
+  }
+  const through = createBridge({
+    attach: (given) => {
+      client = given
+    },
+    ask: async (call, signal) => (await far()).ask(call, signal),
+    tell: (call) => void loaded?.then((opened) => opened.tell(call)),
+    lists: async () => (await far()).lists(),
+    begin: () => void far().then((opened) => opened.begin()),
+    wake: () => void far().then((opened) => opened.wake()),
+  })
+  return { through, close: async () => (await loaded)?.close() }
+}

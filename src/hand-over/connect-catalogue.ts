@@ -1,0 +1,220 @@
+// What the other server has, kept up to date: fetched when there is a token, and again after each login and refresh,
+// whichever process made it. Told to the client only when it differs from what it has seen.
+
+import { resolveApp } from '../app/app.ts'
+import {
+  type Call,
+  type Json,
+  LISTED,
+  type ListMethod,
+  type Lists,
+  METHOD_NOT_FOUND,
+  type Reply,
+} from '../bridge/message.ts'
+import type { Deps } from '../deps.ts'
+import { CodedError, describeError, toCodedError } from '../errors.ts'
+import { call, say } from '../sentence.ts'
+import { isRefusal } from './connect-errors.ts'
+import { differing, emptyLists, type Kept, listsFile, readLists, writeLists } from './connect-lists.ts'
+import type { Target } from './connect-target.ts'
+import { KNOWN_TOOLS, tryTools } from './connect-tools.ts'
+
+/** A login or refresh of another process is noticed within a second, and the list is there in two more. */
+const LOOK_MS = 1_000
+/** Some clients start a copy only to probe it, and end it at once. */
+const FIRST_LOOK_MS = 300
+/** A client that asks for nothing is left alone for as long as by the plain server. */
+const UNASKED_LOOK_MS = 5_000
+/** After a failure, doubling: a server that is down must not be asked every second. */
+const RETRY_MS = 5_000
+const MAX_RETRY_MS = 300_000
+/** No server has that many pages; one that goes on for ever must end. */
+const MAX_PAGES = 100
+
+type Opened = { deps: Deps; profile: string; target: Target }
+
+export type CatalogueOptions = {
+  open: () => Promise<Opened>
+  tools: string[] | null
+  /** Sends a request; at the hosted server under these names of tools. */
+  send: (call: Call, names: readonly string[] | null) => Promise<{ reply: Reply; capabilities: Json }>
+  changed: (methods: ListMethod[]) => void
+}
+
+export type Catalogue = {
+  lists: () => Promise<Lists>
+  /** The names that the hosted server is known to take; null: not tried yet. */
+  allowed: () => string[] | null
+  begin: () => void
+  wake: () => void
+  /** The other server says that it has changed. */
+  refetch: () => void
+  stop: () => void
+}
+
+function listFailure(method: string, reply: Reply): CodedError {
+  const answered = say`${method} answered ${reply.error?.code ?? reply.status ?? 0}.`
+  if (isRefusal(reply)) {
+    return new CodedError('invalid_grant', answered, { nextStep: say`${call('start_authorization')}.` })
+  }
+  return new CodedError('unexpected_response', answered, { nextStep: say`It is tried again by itself.` })
+}
+
+/** Creates the catalogue of one server. */
+export function createCatalogue({ open, tools, send, changed }: CatalogueOptions): Catalogue {
+  let kept: Kept | null = null
+  /** The generation that the lists were fetched with; null: not in this process. */
+  let fetchedWith: number | null = null
+  let failed: { generation: number; waitMs: number; until: number; final: boolean } | null = null
+  let timer: NodeJS.Timeout | null = null
+  let stopped = false
+  /** What the other server says that it can do. */
+  let capabilities: Json = {}
+
+  async function load(): Promise<Kept> {
+    if (kept) return kept
+    const nothing = { lists: emptyLists(), asked: [], allowed: null }
+    const opened = await open().catch(() => null)
+    if (!opened) return nothing
+    kept ??= readLists(fileOf(opened)) ?? nothing
+    return kept
+  }
+
+  function fileOf({ deps, profile, target }: Opened): string {
+    return listsFile(deps.config.tokenDir, [...target.key, profile, tools])
+  }
+
+  /** All pages of a list; nothing where the server has none. */
+  async function all(method: ListMethod, names: readonly string[] | null): Promise<Json[]> {
+    const items: Json[] = []
+    let cursor: unknown
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const params = cursor === undefined ? undefined : { cursor }
+      const { reply, capabilities: given } = await send({ method, params }, names)
+      capabilities = given
+      if (!reply.result) {
+        if (reply.error?.code === METHOD_NOT_FOUND) return items
+        throw listFailure(method, reply)
+      }
+      items.push(...((reply.result[LISTED[method]] ?? []) as Json[]))
+      cursor = reply.result.nextCursor
+      if (typeof cursor !== 'string' || cursor === '') break
+    }
+    return items
+  }
+
+  async function fetchTools(
+    opened: Opened,
+    known: Kept,
+  ): Promise<Pick<Kept, 'asked' | 'allowed'> & { list: Json[] }> {
+    const { deps, target } = opened
+    const asked = tools ?? [...KNOWN_TOOLS]
+    if (!target.remote?.hosted) {
+      const list = await all('tools/list', null)
+      const shown = tools ? list.filter(({ name }) => tools.includes(String(name))) : list
+      const unknown = tools?.filter((name) => !list.some((tool) => tool.name === name)) ?? []
+      if (unknown.length > 0)
+        deps.log('warn', say`${target.name} does not know these tools: ${unknown.join(', ')}`)
+      return { list: shown, asked, allowed: null }
+    }
+    const worked = known.asked.join() === asked.join() ? known.allowed : null
+    const trial = await tryTools((names) => all('tools/list', names), tools, worked)
+    if (trial.unknown.length > 0) {
+      deps.log('warn', say`${target.name} does not know these tools: ${trial.unknown.join(', ')}`)
+    }
+    tellIfEmpty(opened, trial.tools)
+    // An empty list with a valid token is a fault of the server: what was seen before is still worth a try.
+    if (trial.tools.length === 0) return { list: known.lists['tools/list'], asked, allowed: known.allowed }
+    return { list: trial.tools, asked, allowed: trial.allowed }
+  }
+
+  function tellIfEmpty({ deps, target }: Opened, list: Json[]): void {
+    const text = say`${target.name} lists no tools although the token is valid: see whether the app may use it, and whether its tools have other names by now.`
+    if (list.length > 0) return void deps.remarks.delete(target.name)
+    if (!deps.remarks.has(target.name)) deps.log('warn', text)
+    deps.remarks.set(target.name, String(text))
+  }
+
+  async function fetchAll(opened: Opened): Promise<void> {
+    const known = await load()
+    const { list, asked, allowed } = await fetchTools(opened, known)
+    const other = (name: string, method: ListMethod) => (capabilities[name] ? all(method, null) : [])
+    const lists: Lists = {
+      'tools/list': list,
+      'prompts/list': await other('prompts', 'prompts/list'),
+      'resources/list': await other('resources', 'resources/list'),
+      'resources/templates/list': await other('resources', 'resources/templates/list'),
+    }
+    const methods = differing(known.lists, lists)
+    kept = { lists, asked, allowed }
+    if (methods.length > 0) changed(methods)
+    const { deps } = opened
+    try {
+      writeLists(deps.config.tokenDir, fileOf(opened), kept)
+    } catch (error) {
+      deps.log('debug', `the list was not kept: ${describeError(error)}`)
+    }
+  }
+
+  async function look(): Promise<void> {
+    const opened = await open()
+    const { deps, target } = opened
+    const generation = await generationOf(opened)
+    if (generation === null || generation === fetchedWith) return
+    if (failed?.generation === generation && (failed.final || deps.clock.elapsed() < failed.until)) return
+    try {
+      await fetchAll(opened)
+      fetchedWith = generation
+      failed = null
+    } catch (error) {
+      const known = toCodedError(error)
+      const waitMs = failed?.generation === generation ? Math.min(failed.waitMs * 2, MAX_RETRY_MS) : RETRY_MS
+      if (failed?.generation !== generation) deps.log('warn', say`${target.name}: ${known.said}`)
+      const final = known.recovery === 'reauthorize'
+      failed = { generation, waitMs, until: deps.clock.elapsed() + waitMs, final }
+    }
+  }
+
+  /** The generation of the token that the lists are fetched with; null: there is none, and one is needed. */
+  async function generationOf({ deps, profile, target }: Opened): Promise<number | null> {
+    try {
+      const app = await resolveApp(deps, profile)
+      const record = await deps.store.read(app.id)
+      return record.tokenSet || !target.remote?.needsToken ? record.generation : null
+    } catch (error) {
+      if (!target.remote?.needsToken && error instanceof CodedError) return 0
+      throw error
+    }
+  }
+
+  function schedule(ms: number): void {
+    if (stopped) return
+    if (timer) clearTimeout(timer)
+    timer = setTimeout(() => {
+      look()
+        .catch(() => undefined)
+        .finally(() => schedule(LOOK_MS))
+    }, ms).unref()
+  }
+
+  let awake = false
+  return {
+    lists: async () => (await load()).lists,
+    allowed: () => kept?.allowed ?? null,
+    begin() {
+      if (!awake) schedule(UNASKED_LOOK_MS)
+    },
+    wake() {
+      if (awake) return
+      awake = true
+      schedule(FIRST_LOOK_MS)
+    },
+    refetch() {
+      fetchedWith = null
+    },
+    stop() {
+      stopped = true
+      if (timer) clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,110 @@
+// Where `connect` leads to, and whether the token may go there: to Feishu's hosts and to what the settings name, and to
+// any other host only in a header that the person has written.
+
+import type { Listener } from '../bridge/link.ts'
+import type { Hello, Peer } from '../bridge/peer.ts'
+import { CodedError } from '../errors.ts'
+import { isLoopbackUrl } from '../machine/address.ts'
+import { type Sentence, say } from '../sentence.ts'
+
+/** Another MCP server over HTTP. */
+export type Remote = {
+  url: URL
+  /** It is Feishu's hosted server, or stands in its place: it takes the token in a header of its own. */
+  hosted: boolean
+  /** Names with values, in which `{token}` is the access token. */
+  headers: [name: string, template: string][]
+  /** The person named no address: the brand's server takes the place of this one. */
+  byBrand?: boolean
+  /** Whether any header bears the token. */
+  needsToken: boolean
+}
+
+/** What is on the other side. */
+export type Target = {
+  /** Names it, for what is kept of it. */
+  key: readonly unknown[]
+  /** How people know it: a host, or a program. */
+  name: string
+  /** Null: a program, which gets its token from the gateway. */
+  remote: Remote | null
+  /** Opens nothing yet: the first request does. */
+  createPeer: (sides: Sides) => Peer
+}
+
+/** Whom the other server has to do with. */
+export type Sides = {
+  hello: () => Hello
+  listener: Listener
+  streamHeaders: () => Promise<Record<string, string>>
+}
+
+/** The token's header at the hosted server, the bare token. */
+const TOKEN_HEADER = 'X-Lark-MCP-UAT'
+
+const FEISHU_SITES = ['feishu.cn', 'larksuite.com']
+
+/** RFC 9110 §5.6.2; the values are checked by whoever sends them. */
+const HEADER = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+)=([^\r\n\0]*)$/
+/** They belong to the connection, or to the protocol. */
+const RESERVED =
+  /^(?:host|connection|content-.*|transfer-encoding|accept|mcp-session-id|mcp-protocol-version|last-event-id)$/i
+const IN_BRACES = /\{ *([A-Za-z_]+) *\}/g
+
+function refuse(command: string, message: Sentence): CodedError {
+  return new CodedError('config_invalid', message, { nextStep: say`See \`${command} --help\`.` })
+}
+
+/** An address that may be connected to: https, or http on loopback, without a user name. */
+export function readAddress(command: string, text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null
+  // The address is not shown: it may hold anything.
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.username || url.password || url.hash) {
+    throw refuse(command, say`connect takes an http or https address without a user name or fragment.`)
+  }
+  if (url.protocol === 'http:' && !isLoopbackUrl(url)) {
+    throw refuse(command, say`connect takes https addresses: plain http is for localhost alone.`)
+  }
+  return url
+}
+
+/** Whether the token goes to a host without being asked for by a header. */
+export function takesToken(url: URL, mcpUrl: string | null): boolean {
+  if (isLoopbackUrl(url) || (mcpUrl !== null && new URL(mcpUrl).origin === url.origin)) return true
+  return FEISHU_SITES.some((site) => url.hostname.endsWith(`.${site}`))
+}
+
+/** Reads an address and `--header NAME=VALUE`. Throws `config_invalid`. */
+export function readRemote(
+  command: string,
+  url: URL,
+  { headers, mcpUrl }: { headers: readonly string[]; mcpUrl: string | null },
+): Remote {
+  const named = headers.map((text): [string, string] => {
+    const [, name = '', template = ''] = HEADER.exec(text) ?? []
+    if (name === '' || RESERVED.test(name)) {
+      throw refuse(command, say`--header takes NAME=VALUE, and no header of the connection itself.`)
+    }
+    for (const [shown, inBraces] of template.matchAll(IN_BRACES)) {
+      if (shown === '{token}') continue
+      throw refuse(
+        command,
+        say`--header ${name} holds {${inBraces ?? ''}}, which stands for nothing; known is {token}.`,
+      )
+    }
+    return [name, template]
+  })
+  const hosted = takesToken(url, mcpUrl)
+  const all: [string, string][] = [
+    ...(hosted ? [[TOKEN_HEADER, '{token}'] as [string, string]] : []),
+    ...named,
+  ]
+  return { url, hosted, headers: all, needsToken: all.some(([, template]) => template.includes('{token}')) }
+}
+
+/** The headers of one request. */
+export function headersOf(remote: Remote, accessToken: string | null): Record<string, string> {
+  return Object.fromEntries(
+    remote.headers.map(([name, template]) => [name, template.replaceAll('{token}', accessToken ?? '')]),
+  )
+}

@@ -1,0 +1,159 @@
+// The other server behind `connect`, and the token on the way to it: read for each request, renewed once when it is
+// refused, and the refused request sent once more, because nothing was done then. No other request is ever repeated.
+
+import { type App, resolveApp } from '../app/app.ts'
+import type { Far } from '../bridge/bridge.ts'
+import type { Listener } from '../bridge/link.ts'
+import type { Answer, Call, Reply } from '../bridge/message.ts'
+import type { Peer } from '../bridge/peer.ts'
+import type { Deps } from '../deps.ts'
+import { toCodedError } from '../errors.ts'
+import type { AccessToken, TokenSource } from '../gateway/renewal.ts'
+import { createCatalogue } from './connect-catalogue.ts'
+import { failureAnswer, isRefusal, refusedAgain, rewordedAnswer, wantsCredential } from './connect-errors.ts'
+import { headersOf, type Target } from './connect-target.ts'
+import { KNOWN_TOOLS } from './connect-tools.ts'
+import { createTokenSource } from './token-source.ts'
+
+export type ConnectOptions = {
+  getDeps: () => Promise<Deps>
+  /** The settings name the hosted server, where the command line names none. */
+  target: (deps: Deps) => Target
+  /** The only tools of the other server; null: all. */
+  tools: string[] | null
+}
+
+/** A request on its way: what it goes with, and what its answer is judged by. */
+type Attempt = { reply: Reply; token: AccessToken | null }
+
+type Open = { deps: Deps; profile: string; target: Target; peer: Peer }
+
+/** Creates the other server as the bridge uses it. Nothing is opened, read or asked before it is needed. */
+export function createFar(options: ConnectOptions): Far & { close: () => Promise<void> } {
+  const { tools } = options
+  let client: Parameters<Far['attach']>[0] | null = null
+  let opening: Promise<Open> | null = null
+  let source: TokenSource | null = null
+  /** The generation that was refused although it had just been issued: to renew it again would not help. */
+  let doubted: number | null = null
+  const catalogue = createCatalogue({
+    open: async () => {
+      const { deps, profile, target } = await open()
+      return { deps, profile, target }
+    },
+    tools,
+    send: async (call, names) => {
+      const opened = await open()
+      const { reply } = await attempt(opened, call, new AbortController().signal, names)
+      return { reply, capabilities: opened.peer.capabilities() ?? {} }
+    },
+    changed: (methods) => client?.changed(methods),
+  })
+
+  function open(): Promise<Open> {
+    opening ??= openAnew().catch((error) => {
+      opening = null
+      throw error
+    })
+    return opening
+  }
+
+  async function openAnew(): Promise<Open> {
+    const deps = await options.getDeps()
+    const { profile } = deps.config
+    const target = options.target(deps)
+    const listener: Listener = {
+      notice(call) {
+        if (call.method.endsWith('/list_changed')) catalogue.refetch()
+        else client?.listener.notice(call)
+      },
+      ask: (call) => (client as NonNullable<typeof client>).listener.ask(call),
+    }
+    const streamHeaders = async () => requestHeaders(target, await tokenFor(deps, profile, target), null)
+    const hello = () => (client as NonNullable<typeof client>).hello()
+    const peer = target.createPeer({ hello, listener, streamHeaders })
+    return { deps, profile, target, peer }
+  }
+
+  function tokenSource(deps: Deps, profile: string): TokenSource {
+    source ??= createTokenSource(deps, profile, 0)
+    return source
+  }
+
+  async function tokenFor(deps: Deps, profile: string, { remote }: Target): Promise<AccessToken | null> {
+    return remote?.needsToken ? tokenSource(deps, profile).currentToken() : null
+  }
+
+  function requestHeaders(
+    { remote }: Target,
+    token: AccessToken | null,
+    names: readonly string[] | null,
+  ): Record<string, string> {
+    if (!remote) return {}
+    const allowed = names ?? catalogue.allowed() ?? tools ?? KNOWN_TOOLS
+    const named = remote.hosted ? { 'X-Lark-MCP-Allowed-Tools': allowed.join(',') } : {}
+    return { ...named, ...headersOf(remote, token?.accessToken ?? null) }
+  }
+
+  /** Sends a request; if the token is refused, once more with a renewed one. */
+  async function attempt(
+    { deps, profile, target, peer }: Open,
+    call: Call,
+    signal: AbortSignal,
+    names: readonly string[] | null = null,
+  ): Promise<Attempt> {
+    const token = await tokenFor(deps, profile, target)
+    const reply = await peer.request(call, { signal, headers: requestHeaders(target, token, names) })
+    if (!token || !isRefusal(reply) || doubted === token.generation) return { reply, token }
+    const renewed = await tokenSource(deps, profile).renewToken(token.generation)
+    const again = await peer.request(call, { signal, headers: requestHeaders(target, renewed, names) })
+    doubted = isRefusal(again) ? renewed.generation : null
+    return { reply: again, token: renewed }
+  }
+
+  async function judge(
+    { deps, profile, target }: Open,
+    call: Call,
+    { reply, token }: Attempt,
+  ): Promise<Answer> {
+    if (reply.result) return { result: reply.result }
+    if (!target.remote && reply.error) return { error: reply.error }
+    const app: App | null = token ? await resolveApp(deps, profile) : null
+    const granted = app ? ((await deps.store.read(app.id)).tokenSet?.scopes ?? []) : []
+    const context = { host: target.name, granted, secrets: token ? [token.accessToken] : [] }
+    if (!isRefusal(reply)) return rewordedAnswer(call, reply, { ...context, app })
+    return app ? refusedAgain(call, reply, { ...context, app }) : wantsCredential(call, target.name)
+  }
+
+  return {
+    attach(given) {
+      client = given
+    },
+    begin: catalogue.begin,
+    wake: catalogue.wake,
+    lists: catalogue.lists,
+    async ask(call, signal) {
+      try {
+        const name = call.method === 'tools/call' ? String(call.params?.name) : null
+        if (tools && name !== null && !tools.includes(name)) {
+          return { error: { code: -32602, message: `Tool ${name} not found` } }
+        }
+        const opened = await open()
+        return await judge(opened, call, await attempt(opened, call, signal))
+      } catch (error) {
+        const known = toCodedError(error)
+        const opened = await opening?.catch(() => null)
+        if (!signal.aborted) opened?.deps.log('warn', known.said)
+        return failureAnswer(call, known)
+      }
+    },
+    tell(call) {
+      void opening?.then(({ peer }) => peer.notify(call)).catch(() => undefined)
+    },
+    async close() {
+      catalogue.stop()
+      const opened = await opening?.catch(() => null)
+      await opened?.peer.close()
+    },
+  }
+}
