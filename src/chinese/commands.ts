@@ -160,6 +160,8 @@ export const COMMANDS: Table = {
   'Set FEISHU_PROFILE={profile} beside the targets that are meant for it': '请在其对应的分发目标旁设置 FEISHU_PROFILE={profile}',
   'FEISHU_DELIVER_TO names no target': 'FEISHU_DELIVER_TO 未指定任何目标',
   Imported: '已导入',
+  'standard input': '标准输入',
+  'what they came from': '原来的凭证',
   'a refresh is due now': '现在就需要刷新',
   'a refresh is due before {time}': '需在 {time} 前刷新',
   'the file holds no refresh token, so log in again {when}': '文件中没有 refresh_token，请重新登录（{when}）',

@@ -6,14 +6,20 @@ import { type Command, print } from './io.ts'
 import { statusText } from './status.ts'
 import { expectOperands } from './usage.ts'
 
+/** The names of standard input. */
+const INPUT = ['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']
+
 /** Takes over the token.json of the old script. */
 export const importCommand: Command = async ({ cli, deps, profile, options, operands }) => {
   expectOperands(cli, operands, ['FILE'])
   const path = operands[0] ?? ''
-  const record = await importTokens(deps, { profile, path, force: options.force ?? false })
+  const fromInput = INPUT.includes(path)
+  const source = fromInput ? { path: 'standard input', input: cli.stdin } : { path }
+  const record = await importTokens(deps, { profile, ...source, force: options.force ?? false })
   const answer = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
+  const what = fromInput ? 'what they came from' : path
   cli.stderr(
-    `Imported; ${dueText(answer, record)}. Delete ${path}: a second program that uses its refresh token ends this login.\n`,
+    `Imported; ${dueText(answer, record)}. Delete ${what}: a second program that uses its refresh token ends this login.\n`,
   )
   print(cli, options.json, answer, statusText(answer, cli.command, options.profile))
   return 0

@@ -1,4 +1,6 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { errnoOf } from '../errors.ts'
 
 /** A FIFO must not make an open wait for its other end. */
 const NON_BLOCKING = constants.O_NONBLOCK ?? 0
@@ -24,4 +26,50 @@ export function readForeignFile(path: string, maxBytes: number): string {
   } finally {
     closeSync(fd)
   }
+}
+
+/** Reads what comes out of a stream; of more than `maxBytes` nothing, because half of it is worth nothing. */
+export async function readForeignStream(stream: AsyncIterable<unknown>, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    const bytes = Buffer.from(chunk as Buffer | string)
+    chunks.push(bytes)
+    length += bytes.length
+    if (length > maxBytes) return ''
+  }
+  return decode(Buffer.concat(chunks))
+}
+
+/** What is in a pipe at once; null: its writer has not written yet. */
+function readAtOnce(fd: number, maxBytes: number): Buffer | null {
+  const bytes = Buffer.alloc(maxBytes)
+  try {
+    return bytes.subarray(0, readSync(fd, bytes))
+  } catch (error) {
+    if (errnoOf(error) === 'EAGAIN') return null
+    throw error
+  }
+}
+
+/** Reads a file or, as a shell makes one for `<(…)`, the pipe that a name leads to. One without a writer is empty. */
+export async function readForeignSource(path: string, maxBytes: number): Promise<string> {
+  const fd = openSync(path, constants.O_RDONLY | NON_BLOCKING)
+  if (!fstatSync(fd).isFIFO()) {
+    closeSync(fd)
+    return readForeignFile(path, maxBytes)
+  }
+  const first = readAtOnce(fd, maxBytes)
+  // A socket waits for the other end without keeping a thread, and closes the descriptor.
+  const rest = new Socket({ fd, writable: false })
+  if (first?.length === 0) {
+    rest.destroy()
+    return ''
+  }
+  return readForeignStream(following(first, rest), maxBytes)
+}
+
+async function* following(first: Buffer | null, rest: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  if (first) yield first
+  yield* rest
 }

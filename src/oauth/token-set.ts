@@ -32,6 +32,7 @@ export type TokenSet = {
   requestedScopes: string[]
   /** Null: not known yet. */
   user: User | null
+  /** 0: not known, as of tokens that were taken over from a script. */
   authorizedAt: number
   issuedAt: number
   /** Null: never refreshed. */
@@ -78,16 +79,16 @@ export function nextStep(tokenSet: TokenSet | null, remainingMs: number, marginM
 /** 365 days: Feishu refuses to refresh longer after the authorization (page "refresh user_access_token"). */
 const GRANT_LIFETIME_MS = 365 * 86_400_000
 
-/** When the authorization ends, however often it is refreshed. */
-export function grantEndsAt(tokenSet: TokenSet): number {
-  return tokenSet.authorizedAt + GRANT_LIFETIME_MS
+/** When the authorization ends, however often it is refreshed; null: nobody knows when it began. */
+export function grantEndsAt(tokenSet: TokenSet): number | null {
+  return tokenSet.authorizedAt > 0 ? tokenSet.authorizedAt + GRANT_LIFETIME_MS : null
 }
 
-/** When a person must have authorized again at the latest. */
-export function reauthorizeBy(tokenSet: TokenSet): number {
-  const cap = grantEndsAt(tokenSet)
-  if (!canRefresh(tokenSet)) return Math.min(cap, tokenSet.accessTokenExpiresAt)
-  return Math.min(cap, tokenSet.refreshTokenExpiresAt ?? cap)
+/** When a person must have authorized again at the latest; null: nobody knows. */
+export function reauthorizeBy(tokenSet: TokenSet): number | null {
+  const own = canRefresh(tokenSet) ? tokenSet.refreshTokenExpiresAt : tokenSet.accessTokenExpiresAt
+  const ends = [grantEndsAt(tokenSet), own].filter((end) => end !== null)
+  return ends.length > 0 ? Math.min(...ends) : null
 }
 
 /** The scopes that were asked for at the last authorization and not granted. */

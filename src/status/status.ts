@@ -91,7 +91,7 @@ async function describe(
     refresh_token_expires_at: toTime(refreshEndsAt),
     refresh_token_expires_in: toSeconds(refreshEndsAt === null ? null : refreshEndsAt - now),
     reauthorize_by: tokenSet ? toTime(reauthorizeBy(tokenSet)) : null,
-    authorized_at: toTime(tokenSet?.authorizedAt ?? null),
+    authorized_at: toTime(tokenSet?.authorizedAt || null),
     last_refreshed_at: toTime(tokenSet?.refreshedAt ?? null),
     granted_scopes: tokenSet?.scopes ?? [],
     missing_scopes: tokenSet ? missingScopes(tokenSet) : [],

@@ -56,14 +56,15 @@ export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Pro
 function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: number): string[] {
   const warnings: string[] = []
   const endsAt = tokenSet.refreshTokenExpiresAt
+  const grantEnd = grantEndsAt(tokenSet) ?? Number.POSITIVE_INFINITY
   if (endsAt !== null && endsAt <= now) {
     warnings.push('By our clock the refresh token has expired; the next refresh asks Feishu.')
-  } else if (endsAt !== null && endsAt < grantEndsAt(tokenSet) && endsAt - now < REFRESH_TOKEN_WARNING_MS) {
+  } else if (endsAt !== null && endsAt < grantEnd && endsAt - now < REFRESH_TOKEN_WARNING_MS) {
     warnings.push(`A person must authorize again by ${toTime(endsAt)} unless it is refreshed before.`)
   }
-  if (grantEndsAt(tokenSet) - now < GRANT_WARNING_MS) {
+  if (grantEnd - now < GRANT_WARNING_MS) {
     warnings.push(
-      `Feishu ends each authorization after 365 days: a person must authorize again by ${toTime(grantEndsAt(tokenSet))}; refreshing does not move that day.`,
+      `Feishu ends each authorization after 365 days: a person must authorize again by ${toTime(grantEnd)}; refreshing does not move that day.`,
     )
   }
   if (tokenSet.refreshTokenDoubtful) {

@@ -79,7 +79,8 @@ describe.each([
     expect((await said(stage, ['setup', '--create-app'])).code).toBe(2)
     const file = join(stage.home, 'token.json')
     expect((await said(stage, ['import', file])).code).toBe(2)
-    writeFileSync(file, JSON.stringify({ access_token: 'not-from-feishu', expires_in: 7200 }))
+    const expires_at = Date.now() + 3_600_000
+    writeFileSync(file, JSON.stringify({ access_token: 'not-from-feishu', expires_at }))
     expect((await said(stage, ['import', file])).code).toBe(0)
     expect((await said(stage, ['exec', '--', '/nowhere/program'])).code).toBe(127)
     const target = join(stage.home, 'delivered.json')

@@ -9,6 +9,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -16,6 +17,7 @@ import {
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
@@ -34,7 +36,7 @@ import {
   reserveFile,
   temporaryName,
 } from '../../src/machine/files.ts'
-import { readForeignFile } from '../../src/machine/foreign-file.ts'
+import { readForeignFile, readForeignSource } from '../../src/machine/foreign-file.ts'
 import { renameFile } from '../../src/machine/rename.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
@@ -216,6 +218,26 @@ describe('a file that the person named', () => {
     const path = join(folder, 'fifo')
     execFileSync('mkfifo', [path])
     expect(() => readForeignFile(path, 10)).toThrow('ESPIPE')
+  })
+
+  test('that is a pipe is read to its end, and is empty where nobody writes to it', async () => {
+    const path = join(folder, 'fifo')
+    execFileSync('mkfifo', [path])
+    expect(await readForeignSource(path, 10)).toBe('')
+    for (const early of ['the first half, ', '']) {
+      const writer = openSync(path, constants.O_RDWR)
+      writeSync(writer, early)
+      const reading = readForeignSource(path, 100)
+      writeSync(writer, 'the rest')
+      closeSync(writer)
+      expect(await reading).toBe(`${early}the rest`)
+    }
+    const writer = openSync(path, constants.O_RDWR)
+    writeSync(writer, 'too long')
+    const reading = readForeignSource(path, 5)
+    closeSync(writer)
+    expect(await reading).toBe('')
+    expect(await readForeignSource(plant('f', 'plain'), 100)).toBe('plain')
   })
 
   test('that is not there is an error with its errno', () => {

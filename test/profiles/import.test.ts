@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Deps } from '../../src/deps.ts'
 import { CodedError } from '../../src/errors.ts'
 import { nextStep, type TokenSet } from '../../src/oauth/token-set.ts'
 import { importTokens } from '../../src/profiles/import.ts'
+import { tokenStatus } from '../../src/status/status.ts'
 import { breakDisk, committing } from '../store/fixture.ts'
 import { openDeps } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
@@ -45,16 +47,16 @@ async function importFile(content: unknown, force = false): Promise<TokenSet> {
 }
 
 test('the file of the old script is taken over, and left where it is', async () => {
-  const content = JSON.stringify({ ...GOOD, token_type: 'Bearer', expires_in: 6_871 })
+  const content = JSON.stringify({ ...GOOD, token_type: 'Bearer', expires_in: 6_871, obtained_at: ISSUED_AT })
   const tokenSet = await importFile(content)
   expect(tokenSet.accessToken?.reveal()).toBe('eyJ.access')
   expect(tokenSet.refreshToken?.reveal()).toBe('eyJ.refresh')
   expect(tokenSet).toMatchObject({
     accessTokenExpiresAt: ISSUED_AT + 6_871_000,
-    refreshTokenExpiresAt: null,
+    refreshTokenExpiresAt: ISSUED_AT + 604_800_000,
     scopes: ['docx:document', 'offline_access'],
     user: null,
-    authorizedAt: ISSUED_AT,
+    authorizedAt: 0,
     issuedAt: ISSUED_AT,
     endpoint: 'v2',
   })
@@ -84,13 +86,28 @@ describe('the end of the access token', () => {
     ['a part of a second', { expires_at: at / 1000 + 0.25 }, at + 250],
     ['milliseconds', { expires_at: at }, at],
     ['digits in a text', { expires_at: String(at / 1000) }, at],
-    ['the life from the time of the file', { expires_in: 6_871 }, at],
-    ['the life in a text', { expires_in: '6871' }, at],
-    ['both: the instant wins', { expires_at: at / 1000, expires_in: 1 }, at],
-    ['an instant that is none, and a life', { expires_at: 'soon 5', expires_in: 6_871 }, at],
-    ['nothing: two hours are assumed', {}, ISSUED_AT + 7_200_000],
-    ['nonsense: two hours are assumed', { expires_at: [7], expires_in: true }, ISSUED_AT + 7_200_000],
-    ['less than nothing: two hours are assumed', { expires_at: -1, expires_in: 0 }, ISSUED_AT + 7_200_000],
+    ['RFC 3339 with a blank and no colon', { expires_at: '2026-01-01 09:54:31+0800' }, at],
+    ['a life from when it was obtained', { expires_in: 6_871, obtained_at: ISSUED_AT / 1000 }, at],
+    [
+      'a life in a text, from when it was made',
+      { expires_in: '6871', created_at: new Date(ISSUED_AT).toISOString() },
+      at,
+    ],
+    ['a life that is an instant', { expires_in: at / 1000 }, at],
+    ['another name', { expire_time: at }, at],
+    ['both: the instant wins', { expires_at: at / 1000, expires_in: 1, obtained_at: ISSUED_AT }, at],
+    ['no instant, and a life', { expires_at: 'soon 5', expires_in: 6_871, obtained_at: ISSUED_AT }, at],
+    ['a life alone, which may be yesterday’s: it is due', { expires_in: 6_871 }, NOW],
+    ['a life from a time to come: it is due', { expires_in: 6_871, obtained_at: NOW + 3_600_000 }, NOW],
+    [
+      'a life from a time without a zone: it is due',
+      { expires_in: 6_871, obtained_at: '2026-01-01 00:00:00' },
+      NOW,
+    ],
+    ['a time without a zone: it is due', { expires_at: '2026-01-01T01:54:31' }, NOW],
+    ['nothing: it is due', {}, NOW],
+    ['nonsense: it is due', { expires_at: [7], expires_in: true }, NOW],
+    ['less than nothing: it is due', { expires_at: -1, expires_in: 0 }, NOW],
   ])('is read from %s', async (_what, members, expected) => {
     expect((await importFile({ ...GOOD, ...members })).accessTokenExpiresAt).toBe(expected)
   })
@@ -128,9 +145,10 @@ test.each(['refresh_token_expires_at', 'refresh_expires_at'])(
 test.each(['refresh_token_expires_in', 'refresh_expires_in'])(
   'the end of the refresh token is counted from %s',
   async (name) => {
-    expect((await importFile({ ...GOOD, [name]: 604_800 })).refreshTokenExpiresAt).toBe(
-      ISSUED_AT + 604_800_000,
-    )
+    expect(
+      (await importFile({ ...GOOD, [name]: 86_400, obtained_at: ISSUED_AT })).refreshTokenExpiresAt,
+    ).toBe(ISSUED_AT + 86_400_000)
+    expect((await importFile({ ...GOOD, [name]: 86_400 }, true)).refreshTokenExpiresAt).toBeNull()
   },
 )
 
@@ -139,6 +157,92 @@ test('one of the two tokens is enough', async () => {
   const refreshable = await importFile({ refresh_token: 'r1', access_token: '' }, true)
   expect(refreshable).toMatchObject({ accessToken: null })
   expect(refreshable.refreshToken?.reveal()).toBe('r1')
+})
+
+describe('who knows how old the login is', () => {
+  test.each<[string, object, number | null]>([
+    ['nobody', { expires_at: NOW + 1_000_000 }, null],
+    [
+      'who says when the refresh token ends',
+      { refresh_token_expires_at: NOW + 86_400_000 },
+      NOW + 86_400_000,
+    ],
+    ['who says when it was obtained', { obtained_at: ISSUED_AT }, ISSUED_AT + 7 * 86_400_000],
+    ['nobody, of a number beyond all dates', { refresh_token_expires_at: 9e15 }, null],
+  ])('%s', async (_who, members, by) => {
+    await importFile({ ...GOOD, ...members })
+    const status = await tokenStatus(deps, { profile: 'default', verify: false, waitSeconds: 0 })
+    expect(status.reauthorize_by).toBe(by === null ? null : new Date(by).toISOString())
+    expect(status.authorized_at).toBeNull()
+  })
+
+  test('what does not surely say when it ends needs a refresh', async () => {
+    await importFile({ ...GOOD, expires_in: 7_200 })
+    const status = await tokenStatus(deps, { profile: 'default', verify: false, waitSeconds: 0 })
+    expect(status.status).toBe('needs_refresh')
+    expect(status.warnings.map(String).join()).not.toMatch(/365 days/)
+  })
+})
+
+describe('what scripts leave behind', () => {
+  const tokens = { access_token: 'eyJ.access', refresh_token: 'eyJ.refresh', expires_in: 7_200 }
+  test.each<[string, object]>([
+    ['Feishu’s own answer', { code: 0, msg: 'success', data: tokens, obtained_at: ISSUED_AT }],
+    [
+      'camelCase',
+      { accessToken: 'eyJ.access', refreshToken: 'eyJ.refresh', expiresIn: 7_200, obtainedAt: ISSUED_AT },
+    ],
+    [
+      'another name',
+      { user_access_token: 'eyJ.access', refresh_token: 'eyJ.refresh', expires_at: ISSUED_AT + 7_200_000 },
+    ],
+    ['by the person', { ou_1234: { ...tokens, obtained_at: ISSUED_AT } }],
+    [
+      'by the app and the person',
+      { cli_a1: { users: { ou_1234: { ...tokens, created_at: ISSUED_AT / 1000 } } } },
+    ],
+    ['in a list', [{ ...tokens, obtained_at: ISSUED_AT }] as object],
+    ['beside an app’s token', { tenant_access_token: 't-1', user: { ...tokens, obtained_at: ISSUED_AT } }],
+  ])('is read: %s', async (_what, content) => {
+    const tokenSet = await importFile(content)
+    expect(tokenSet.accessToken?.reveal()).toBe('eyJ.access')
+    expect(tokenSet.refreshToken?.reveal()).toBe('eyJ.refresh')
+    expect(tokenSet.accessTokenExpiresAt).toBe(ISSUED_AT + 7_200_000)
+  })
+
+  test.each<[string, unknown, RegExp]>([
+    ['two people', { ou_1: tokens, ou_2: tokens }, /several tokens \(ou_1, ou_2\)/],
+    ['an unknown name', { feishu: { uat: 'eyJhbGciOiJFUzI1NiJ9.canary' } }, /stands under feishu › uat/],
+    [
+      'no JSON',
+      'A=1\nTOKEN=u-abcdefghijklmnopcanary\n',
+      /is not JSON; what looks like a token stands on line 2/,
+    ],
+    [
+      'a token as a name',
+      { 'u-abcdefghijklmnopcanary': { x: 'u-abcdefghijklmnopcanary' } },
+      /stands under … › x/,
+    ],
+  ])('is told where it is not: %s', async (_what, content, why) => {
+    const error = await failureOf(() => importFile(content))
+    expect(error.code).toBe('config_invalid')
+    expect(error.message).toMatch(why)
+    expect(error.message).not.toContain('canary')
+  })
+
+  test('standard input is read, and no more of it than a file may have', async () => {
+    const options = { profile: 'default', path: 'standard input', force: true }
+    const parts = JSON.stringify(GOOD).match(/.{1,7}/g) ?? []
+    const { tokenSet } = await importTokens(deps, { ...options, input: Readable.from(parts) })
+    expect(tokenSet?.accessToken?.reveal()).toBe('eyJ.access')
+    const endless = Readable.from(
+      (function* () {
+        for (;;) yield ' '.repeat(65_536)
+      })(),
+    )
+    const error = await failureOf(() => importTokens(deps, { ...options, input: endless }))
+    expect(error.message).toBe('standard input is not JSON.')
+  })
 })
 
 describe('an existing token set', () => {
@@ -189,14 +293,16 @@ describe('what is no such file', () => {
     expect(existsSync(join(folder, 'tokens'))).toBe(false)
   })
 
-  test('a file that is not there, a folder and a FIFO are refused, at once', async () => {
+  test('a file that is not there, a folder and a FIFO that nobody writes to are refused, at once', async () => {
     const fifo = join(folder, 'fifo')
     execFileSync('mkfifo', [fifo])
-    const paths = { ENOENT: join(folder, 'none'), EISDIR: folder, ESPIPE: fifo }
+    const paths = { ENOENT: join(folder, 'none'), EISDIR: folder }
     for (const [errno, path] of Object.entries(paths)) {
       const error = await failureOf(() => importTokens(deps, { profile: 'default', path, force: false }))
       expect([error.code, error.message]).toEqual(['config_invalid', `${path} cannot be read (${errno}).`])
     }
+    const nobody = await failureOf(() => importTokens(deps, { profile: 'default', path: fifo, force: false }))
+    expect(nobody.message).toBe(`${fifo} is not JSON.`)
   })
 
   test('a byte order mark is no obstacle', async () => {
