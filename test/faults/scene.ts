@@ -85,6 +85,7 @@ export async function setScene(
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: home,
+    USERPROFILE: home,
     FEISHU_APP_ID: sandbox.app.appId,
     FEISHU_APP_SECRET: sandbox.app.appSecret,
     FEISHU_ACCOUNTS_URL: sandbox.url,

@@ -4,8 +4,9 @@ import { execFile, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { makeFolder } from '../support/folder.ts'
+import { testIf } from '../support/needs.ts'
 import { authorize, PROGRAM, setStage, startServer } from '../support/program.ts'
 
 /** Runs "$@" where /etc holds what lies in the folder $0. */
@@ -28,10 +29,7 @@ function missing(): string | null {
   return status === 0 ? null : 'no mount namespace: run as root where unshare is permitted'
 }
 
-const MISSING = missing()
-if (MISSING) console.warn(`SKIPPED: ${MISSING}`)
-
-test.skipIf(MISSING)('on Alpine a token is refreshed', async () => {
+testIf(missing())('on Alpine a token is refreshed', async () => {
   const stage = await setStage()
   await authorize(stage, await startServer(stage))
   const inAlpine = async (...words: string[]) => {

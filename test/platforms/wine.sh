@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # One life of the built program (npm run build) on Windows' Node under Wine 8 of Debian 12; a smoke test, not a proof:
 # Wine has no modes, no ACLs, and no locks that keep readers out. With LOCKS=1 windows-rules.cjs adds the last.
-# Usage: test/platforms/wine.sh WORK_FOLDER REPORT.JSON [NODE_VERSION]. Exit 3: it cannot be run here.
+# Usage: test/platforms/wine.sh WORK_FOLDER REPORT.JSON [NODE_VERSION]
+# There is no report where it could not be run to its end.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$1 report=$2 version=${3:-22.23.3}

@@ -28,7 +28,13 @@ export function openShell(client: { name: string; command: string[]; env?: Recor
   const words = client.command.map((word) => `'${word}'`).join(' ')
   writeFileSync(join(bin, client.name), `#!/bin/sh\nexec ${words} "$@"\n`)
   chmodSync(join(bin, client.name), 0o755)
-  const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: home, HTTPS_PROXY: NO_NETWORK, ...client.env }
+  const env = {
+    PATH: `${bin}:/usr/bin:/bin`,
+    HOME: home,
+    USERPROFILE: home,
+    HTTPS_PROXY: NO_NETWORK,
+    ...client.env,
+  }
   const type = async (line: string) => {
     const options = { cwd: folder, env, timeout: HANGS_MS }
     const { stdout, stderr } = await promisify(execFile)('/bin/sh', ['-c', typed(line)], options)

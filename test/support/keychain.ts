@@ -13,9 +13,13 @@ import { HANGS_MS } from './patience.ts'
 const PROGRAMS = ['dbus-daemon', 'dbus-send', 'gnome-keyring-daemon']
 const missing = PROGRAMS.filter((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0)
 
-/** Why there can be no session here; null: there can. */
+/** Why there can be no session here; null: there can. Elsewhere the keychain would be that of whoever runs the tests. */
 export const NO_SESSION: string | null =
-  missing.length === 0 ? null : `${missing.join(', ')} missing: apt-get install gnome-keyring dbus`
+  process.platform !== 'linux'
+    ? 'a keychain of its own has a session on Linux alone'
+    : missing.length > 0
+      ? `${missing.join(', ')} missing: apt-get install gnome-keyring dbus`
+      : null
 
 const BUS_CONFIG = (
   socket: string,

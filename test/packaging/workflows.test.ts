@@ -1,0 +1,20 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const FOLDER = '.github/workflows'
+
+test.each(readdirSync(FOLDER))(
+  'every action of %s is pinned by its commit, with its version beside',
+  (name) => {
+    const used = readFileSync(join(FOLDER, name), 'utf8').match(/(?<=uses: ).*/g) ?? []
+    expect(used.length).toBeGreaterThan(0)
+    for (const action of used) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+  },
+)
+
+test('what npm test is run on begins with the oldest Node that the package takes', () => {
+  const { engines } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const matrix = /node: \[(.*)\]/.exec(readFileSync(join(FOLDER, 'ci.yml'), 'utf8'))?.[1]?.split(', ')
+  expect(matrix?.[0]).toBe(/\d+/.exec(engines.node)?.[0])
+})
