@@ -25,6 +25,8 @@ export const SETTINGS: Table = {
   'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token': 'NODE_TLS_REJECT_UNAUTHORIZED=0 关闭了 TLS 证书校验：网络中间的任何人都可能窃取凭证',
   'Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority': '请删除该设置；如代理需要自己的 CA，请设置 NODE_EXTRA_CA_CERTS',
   'FEISHU_TOKEN_DIR must be an absolute path: there is no home directory': 'FEISHU_TOKEN_DIR 必须是绝对路径：当前没有用户主目录',
+  'FEISHU_TOKEN_DIR lies outside your own folder, whose permissions would keep others out': 'FEISHU_TOKEN_DIR 不在您的用户目录中，无法借助该目录的权限阻止他人访问',
+  'Do so yourself: {command}': '请自行设置：{command}',
   'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store': 'FEISHU_TOKEN_DIR 是相对路径：客户端若从其他目录启动本程序，使用的就是另一个存储',
   'Make it absolute': '请改为绝对路径',
   'FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"': 'FEISHU_PROFILE 须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”',

@@ -1,6 +1,6 @@
 // The settings: environment → Config, or one error that lists every problem and its mend. Pure: reads no file.
 
-import { isAbsolute, resolve } from 'node:path'
+import { posix, resolve, win32 } from 'node:path'
 import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
@@ -207,6 +207,7 @@ function readTargets(reader: SettingsReader, machine: Machine, tokenDir: string)
 }
 
 function readTokenDir(reader: SettingsReader, machine: Machine): string {
+  const { isAbsolute } = machine.platform === 'win32' ? win32 : posix
   const value = reader.text('FEISHU_TOKEN_DIR') ?? '~/.feishu-token-mcp'
   if (value.startsWith('~') && !isAbsolute(machine.home)) {
     reader.problems.push('FEISHU_TOKEN_DIR must be an absolute path: there is no home directory')
@@ -218,7 +219,17 @@ function readTokenDir(reader: SettingsReader, machine: Machine): string {
       'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute.',
     )
   }
+  if (machine.platform === 'win32' && !liesBelow(machine.home, path)) {
+    reader.warnings.push(
+      `FEISHU_TOKEN_DIR lies outside your own folder, whose permissions would keep others out. Do so yourself: icacls "${path}" /inheritance:r /grant:r "${machine.env.USERDOMAIN ?? '.'}\\${machine.env.USERNAME ?? 'YOU'}:(OI)(CI)F"`,
+    )
+  }
   return resolve(path)
+}
+
+function liesBelow(folder: string, path: string): boolean {
+  const way = win32.relative(folder, path)
+  return !way.startsWith('..') && !win32.isAbsolute(way)
 }
 
 /**

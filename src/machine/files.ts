@@ -97,10 +97,14 @@ export function ensureOwnDirectory(path: string): void {
  * Opens a regular file of ours: never through a symbolic link, never a FIFO or device, never somebody else's.
  * Modes that let others in are repaired. With `inPlace` a file with a second name (hard link) is refused too.
  */
-export function openOwnFile(path: string, flags: number, options: { inPlace?: boolean } = {}): number {
+export function openOwnFile(
+  path: string,
+  flags: number,
+  { inPlace = false, noFollow = NO_FOLLOW }: { inPlace?: boolean; noFollow?: number } = {},
+): number {
   let fd: number
   try {
-    fd = openSync(path, flags | NO_FOLLOW | NON_BLOCKING, 0o600)
+    fd = openSync(path, flags | noFollow | NON_BLOCKING, 0o600)
   } catch (error) {
     if (errnoOf(error) === 'ELOOP') refuse(path, 'is a symbolic link')
     if (errnoOf(error) === 'ENXIO') refuse(path, 'is not a regular file')
@@ -110,9 +114,11 @@ export function openOwnFile(path: string, flags: number, options: { inPlace?: bo
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) refuse(path, 'is not a regular file')
+    // Windows follows every link (symbolic, junction): there the name itself is looked at.
+    if (noFollow === 0 && lstatSync(path).isSymbolicLink()) refuse(path, 'is a symbolic link')
+    if (inPlace && stat.nlink > 1) refuse(path, 'has a second name (hard link)')
     if (WINDOWS) return fd
     if (stat.uid !== process.geteuid?.()) refuse(path, 'belongs to another user')
-    if (options.inPlace && stat.nlink > 1) refuse(path, 'has a second name (hard link)')
     if (stat.mode & OTHERS) fchmodSync(fd, 0o600)
     return fd
   } catch (error) {

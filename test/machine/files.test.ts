@@ -206,6 +206,14 @@ describe('a file of ours', () => {
   })
 })
 
+test('a link is refused too where the system follows it whatever it is told, as Windows does', async () => {
+  const victim = plant('victim', 'keep me')
+  symlinkSync(victim, join(folder, 'link'))
+  const error = await failureOf(() => openOwnFile(join(folder, 'link'), constants.O_RDWR, { noFollow: 0 }))
+  expect(error).toMatchObject({ code: 'store_unreadable', message: expect.stringContaining('symbolic link') })
+  closeSync(openOwnFile(victim, constants.O_RDWR, { noFollow: 0 }))
+})
+
 describe('a file that the person named', () => {
   test('is read through links, whoever may read it, up to the limit', () => {
     const path = plant('f', 'x'.repeat(100), 0o644)
