@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Config, LogLevel } from './config/config.ts'
 import type { Delivery } from './delivery/deliver.ts'
+import type { Seat } from './loopback/page-text.ts'
 import type { ActivityLog } from './machine/activity.ts'
 import type { Clock } from './machine/clock.ts'
 import type { Request } from './oauth/http.ts'
@@ -33,6 +34,8 @@ export type Deps = {
   /** The last results of {@link Deps.deliver}; no file is read. */
   lastDeliveries: () => Delivery[]
   log: Log
+  /** Where the person sits whom this process serves. */
+  seat: Seat
   /** How this process was started, for hints that name a command: `feishu-token-mcp`, `npx -y feishu-token-mcp`, … */
   command: string
   /** What goes on in this process beside the calls and people should know, a sentence for each matter. */

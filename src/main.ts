@@ -84,6 +84,9 @@ function homeDirectory(): string {
 /** Settings that the command line implies. */
 let implied: Record<string, string> = {}
 
+/** Where the person sits: a client started the server and `connect`, a person at a terminal the other commands. */
+const SEAT: Deps['seat'] = [undefined, 'connect'].includes(process.argv[2]) ? 'assistant' : 'terminal'
+
 /** What this process works with, once something has asked for it. */
 let opening: Promise<Deps> | null = null
 
@@ -117,6 +120,7 @@ async function openDeps(): Promise<Deps> {
     elapsed: () => Number(process.hrtime.bigint()) / 1e6,
     log: createLog,
     command: commandName(),
+    seat: SEAT,
     closing: ending.closing,
     openUrl: async (url) => (await import('open')).default(url),
   })

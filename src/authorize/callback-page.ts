@@ -2,7 +2,7 @@
 
 import type { App } from '../app/app.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'
-import type { Page } from '../loopback/page-text.ts'
+import type { Page, Seat } from '../loopback/page-text.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import { consoleUrl, type FeishuError, feishuError, type Text } from '../oauth/feishu-errors.ts'
 import type { Failure } from '../oauth/pending-authorization.ts'
@@ -36,7 +36,12 @@ const REASONS: Partial<Record<ErrorCode, string>> = {
 }
 
 /** The page of an authorization that has ended; `scopes` are those that it asked for. */
-export function endPage(app: App, { outcome, tokenSet }: Ending, scopes: readonly string[]): Page {
+export function endPage(
+  app: App,
+  { outcome, tokenSet }: Ending,
+  scopes: readonly string[],
+  seat: Seat,
+): Page {
   if (tokenSet) {
     return {
       kind: 'succeeded',
@@ -45,6 +50,7 @@ export function endPage(app: App, { outcome, tokenSet }: Ending, scopes: readonl
       accessTokenExpiresAt: tokenSet.accessTokenExpiresAt,
       reauthorizeBy: canRefresh(tokenSet) ? reauthorizeBy(tokenSet) : null,
       notes: notesOn(app, tokenSet),
+      seat,
     }
   }
   if (outcome.status === 'denied' || !outcome.failure) return { kind: 'denied' }
@@ -55,7 +61,7 @@ export function endPage(app: App, { outcome, tokenSet }: Ending, scopes: readonl
 export function unstoredPage(error: unknown): Page {
   const known = error instanceof CodedError ? error : null
   return {
-    kind: 'failed',
+    kind: 'unstored',
     code: known?.code ?? 'unexpected_response',
     reason: { en: known?.message ?? 'The authorization could not be stored.', zh: '授权未能保存到本机。' },
     nextStep: { en: 'Reload this page in a moment.', zh: '请稍后刷新此页面。' },
@@ -80,8 +86,8 @@ function notesOn({ id, endpoints }: App, tokenSet: TokenSet): Extract<Page, { ki
     const names = missing.slice(0, SHOWN_SCOPES).join(' ') + (missing.length > SHOWN_SCOPES ? ' …' : '')
     notes.push({
       text: {
-        en: `Not granted: ${names}. Enable this for user identity and publish a version. ${THEN_START_AGAIN.en}`,
-        zh: `未授予的权限：${names}。请为用户身份开通并发布版本，${THEN_START_AGAIN.zh}`,
+        en: `Not granted: ${names}. If you left a box unticked on Feishu's page, log in again and tick it. If there was no box, enable the scope for user identity in the console, publish a version, and log in again.`,
+        zh: `未授予的权限：${names}。如果你在飞书授权页上取消了勾选，请重新登录并勾选；如果页面上没有这一项，请在开发者后台为用户身份开通该权限并发布版本，然后重新登录。`,
       },
       action: { label: CONSOLE.auth, url: scopeSettingsUrl(endpoints.open, id.appId, missing) },
     })

@@ -102,7 +102,9 @@ class Holder implements Waiting {
 
   async #decide(query: URLSearchParams): Promise<Page> {
     const response = readAuthorizationResponse(query, expectedOf(this.#app, this.#pending))
-    return response ? (await this.#take(response)).page : { kind: 'ignored' }
+    if (response) return (await this.#take(response)).page
+    // Only Feishu's own redirect brings both; with another `state` it follows a link of earlier.
+    return { kind: query.has('state') && (query.has('code') || query.has('error')) ? 'outdated' : 'ignored' }
   }
 
   async #take(response: AuthorizationAnswer): Promise<{ page: Page; over: boolean }> {
@@ -172,7 +174,10 @@ async function answerPage(
       if (current?.id !== pending.id || current.phase !== 'waiting') return null
       return finishAuthorization(deps, app, locked, current, response)
     })
-    return { page: ending ? endPage(app, ending, pending.scopes) : { kind: 'already_used' }, over: true }
+    return {
+      page: ending ? endPage(app, ending, pending.scopes, deps.seat) : { kind: 'already_used' },
+      over: true,
+    }
   } catch (error) {
     deps.log('warn', `authorization: ${describeError(error)}`)
     return { page: unstoredPage(error), over: false }

@@ -7,7 +7,7 @@ import type { Page } from './page-text.ts'
 /** A code and a state are a few hundred bytes; sign-on pages in between add some. */
 const MAX_URL_CHARACTERS = 8 * 1024
 
-type Refusal = Extract<
+type Rejection = Extract<
   Page['kind'],
   'method_not_allowed' | 'misdirected' | 'forbidden' | 'ignored' | 'not_found'
 >
@@ -16,7 +16,7 @@ type Refusal = Extract<
  * Names why a request is not a top-level navigation to the redirect URI; null = it is one.
  * Host keeps out DNS rebinding, Origin and Sec-Fetch-* the scripts, frames and forms of other pages (Fetch Metadata).
  */
-export function refuse(request: IncomingMessage, redirectUri: URL): Refusal | null {
+export function reject(request: IncomingMessage, redirectUri: URL): Rejection | null {
   const { headers, method, url = '' } = request
   if (method !== 'GET') return 'method_not_allowed'
   if (!isOurHost(request, redirectUri)) return 'misdirected'

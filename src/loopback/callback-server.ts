@@ -8,9 +8,10 @@ import {
 } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
-import { queryOf, refuse } from './admission.ts'
+import { queryOf, reject } from './admission.ts'
 import type { Tls } from './certificate.ts'
 import type { Connections } from './connections.ts'
+import type { EndPages } from './end-pages.ts'
 import { pageLanguage, renderPage } from './page.ts'
 import { CONTENT_SECURITY_POLICY } from './page-style.ts'
 import type { Page } from './page-text.ts'
@@ -43,7 +44,11 @@ export type CallbackServerOptions = {
   /** null = by `Accept-Language`. */
   language: 'zh' | 'en' | null
   onResponse: (query: URLSearchParams) => Promise<Page>
+  endPages: EndPages
 }
+
+/** After these the authorization is over, and what its address held is spent. */
+const ENDS: readonly Page['kind'][] = ['succeeded', 'denied', 'failed']
 
 /** Creates a server that is not listening yet. */
 export function createCallbackServer(options: CallbackServerOptions, connections: Connections): Server {
@@ -98,14 +103,28 @@ async function answer(
   options: CallbackServerOptions,
 ): Promise<void> {
   const language = pageLanguage(request.headers['accept-language'], options.language)
-  const refusal = refuse(request, options.redirectUri)
-  let composed: Composed
+  const { status, headers, body } = await respond(request, options, language)
+  response.writeHead(status, headers).end(body)
+}
+
+async function respond(
+  request: IncomingMessage,
+  { redirectUri, endPages, onResponse }: CallbackServerOptions,
+  language: 'zh' | 'en',
+): Promise<Composed> {
+  const rejection = reject(request, redirectUri)
+  if (rejection) return compose({ kind: rejection }, language)
   try {
-    composed = compose(refusal ? { kind: refusal } : await options.onResponse(queryOf(request)), language)
+    const query = queryOf(request)
+    const kept = endPages.take(query)
+    const page = kept ?? (await onResponse(query))
+    const address = kept === null && ENDS.includes(page.kind) ? endPages.keep(page) : null
+    if (address === null) return compose(page, language)
+    const headers = { ...FIXED_HEADERS, Location: redirectUri.pathname + address, 'Content-Length': 0 }
+    return { status: 303, headers, body: Buffer.alloc(0) }
   } catch {
-    composed = compose({ kind: 'broken' }, language)
+    return compose({ kind: 'broken' }, language)
   }
-  response.writeHead(composed.status, composed.headers).end(composed.body)
 }
 
 /** Answers a connection for which Node has no response object. */

@@ -11,6 +11,7 @@ import { portOf } from '../machine/address.ts'
 import { type CallbackServerOptions, createCallbackServer } from './callback-server.ts'
 import type { Tls } from './certificate.ts'
 import { type Connections, trackConnections } from './connections.ts'
+import { createEndPages } from './end-pages.ts'
 import type { Page } from './page-text.ts'
 
 export type ListenerOptions = {
@@ -30,8 +31,8 @@ export type ListenerOptions = {
 
 export type Listener = {
   /**
-   * The port is free as soon as this returns; the promise resolves when the answers in flight are out.
-   * `onResponse` may call it but not wait for it, since its own answer is one of those.
+   * The port is free, and the answers in flight are out, when the promise resolves: at once, or, where a browser is on
+   * its way to the page of the end, within a second. `onResponse` may call it but not wait for it.
    */
   close(): Promise<void>
   /** Each `host:port` that is held. */
@@ -46,9 +47,10 @@ export async function listenForCallback(options: ListenerOptions): Promise<Liste
   const redirectUri = new URL(options.redirectUri)
   const { host, port } = options.listen ?? { host: redirectUri.hostname, port: portOf(redirectUri) }
   const connections = trackConnections()
+  const endPages = createEndPages()
   const servers = new Map<string, Server>()
   for (const address of loopbackAddresses(host)) {
-    const server = createServer({ ...options, redirectUri }, connections)
+    const server = createServer({ ...options, redirectUri, endPages }, connections)
     try {
       await bind(server, address, port)
     } catch (cause) {
@@ -61,7 +63,8 @@ export async function listenForCallback(options: ListenerOptions): Promise<Liste
   }
   let closing: Promise<void> | null = null
   const close = (): Promise<void> => {
-    closing ??= closeAll([...servers.values()], connections)
+    const end = () => closeAll([...servers.values()], connections)
+    closing ??= endPages.end()?.then(end) ?? end()
     return closing
   }
   return { close, addresses: [...servers.keys()] }

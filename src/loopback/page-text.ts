@@ -13,18 +13,23 @@ export const LABELS: Record<
   | 'account'
   | 'unknownName'
   | 'profile'
-  | 'accessTokenExpiresAt'
-  | 'reauthorizeBy',
+  | 'loggedInUntil'
+  | 'renewed'
+  | 'notRenewed',
   Text
 > = {
   nextStep: { en: 'Next step', zh: '下一步' },
   notes: { en: 'Needs attention', zh: '需要处理' },
   errorCode: { en: 'Error code', zh: '错误码' },
-  account: { en: 'Account', zh: '账号' },
+  account: { en: 'Person', zh: '用户' },
   unknownName: { en: 'name not known yet', zh: '暂未取得姓名' },
-  profile: { en: 'Profile', zh: '配置名' },
-  accessTokenExpiresAt: { en: 'Token valid until', zh: '访问凭证有效期至' },
-  reauthorizeBy: { en: 'Renewable until', zh: '可续期至' },
+  profile: { en: 'Profile', zh: '账号' },
+  loggedInUntil: { en: 'Logged in until', zh: '登录有效期至' },
+  renewed: {
+    en: 'and longer with every use; the token is renewed by itself',
+    zh: '每次使用后自动延长，凭证会自动刷新',
+  },
+  notRenewed: { en: 'then somebody must log in again', zh: '到期后需要重新登录' },
 }
 
 const NOT_A_LOGIN_PAGE = {
@@ -40,16 +45,47 @@ const NOT_A_LOGIN_PAGE = {
   },
 } as const satisfies Omit<Face, 'status'>
 
-/** `failed` brings its own reason and next step. */
-export const FACES: Record<Page['kind'], Face> = {
+const FAILED: Face = {
+  // 200, because proxies replace the page of an error status with one of their own.
+  status: 200,
+  glyph: 'attention',
+  title: { en: 'Authorization failed', zh: '授权失败' },
+  lead: { en: '', zh: '' },
+  next: { en: '', zh: '' },
+}
+
+/** Where a person goes after a login. */
+export const GO_BACK: Record<Seat, Text> = {
+  assistant: {
+    en: 'You can close this tab and go back to your assistant.',
+    zh: '现在可以关闭此页面，回到你的助手。',
+  },
+  terminal: {
+    en: 'You can close this tab and go back to the terminal.',
+    zh: '现在可以关闭此页面，回到终端。',
+  },
+}
+
+/** `failed` brings its own reason and next step; where `succeeded` leads to depends on where the login was started. */
+export const FACES: Record<Page['kind'] | 'incomplete', Face> = {
   succeeded: {
     status: 200,
     glyph: 'done',
     title: { en: 'Authorization complete', zh: '授权成功' },
-    lead: { en: 'Your assistant can now work with this account.', zh: '助手现在可以使用以下账号。' },
+    lead: { en: 'Your assistant can now act as this person.', zh: '助手现在可以以此用户的身份工作。' },
+    next: { en: '', zh: '' },
+  },
+  incomplete: {
+    status: 200,
+    glyph: 'attention',
+    title: { en: 'Authorized, but something is missing', zh: '已授权，但还缺一些内容' },
+    lead: {
+      en: 'Your assistant can work, but not with everything that was asked for.',
+      zh: '助手可以工作，但没有拿到所请求的全部内容。',
+    },
     next: {
-      en: 'You can close this tab and go back to your assistant.',
-      zh: '现在可以关闭此页面，回到你的助手。',
+      en: 'Fix what is listed above, then log in again. Until then your assistant works with what was granted.',
+      zh: '请先处理以上内容，再重新登录。在此之前，助手只能使用已授予的权限。',
     },
   },
   denied: {
@@ -65,13 +101,20 @@ export const FACES: Record<Page['kind'], Face> = {
       zh: '可以关闭此页面。如果是误操作，请让助手重新发起授权。',
     },
   },
-  failed: {
-    // 200, because proxies replace the page of an error status with one of their own.
-    status: 200,
-    glyph: 'failed',
-    title: { en: 'Authorization failed', zh: '授权失败' },
-    lead: { en: '', zh: '' },
-    next: { en: '', zh: '' },
+  failed: FAILED,
+  unstored: FAILED,
+  outdated: {
+    status: 400,
+    glyph: 'used',
+    title: { en: 'This link is out of date', zh: '这个链接已经过期' },
+    lead: {
+      en: 'A newer login has been started since, and it is still waiting. Nothing was authorized with the old link.',
+      zh: '之后又发起了新的登录，它仍在等待。旧链接没有授予任何权限。',
+    },
+    next: {
+      en: 'Use the newest link: ask your assistant for it, or look in the terminal where you started the login.',
+      zh: '请使用最新的链接：向助手索取，或查看发起登录的终端。',
+    },
   },
   already_used: {
     status: 410,
@@ -88,7 +131,7 @@ export const FACES: Record<Page['kind'], Face> = {
   },
   broken: {
     status: 500,
-    glyph: 'failed',
+    glyph: 'attention',
     title: { en: 'Something went wrong', zh: '出了点问题' },
     lead: {
       en: 'The answer has arrived, but the program failed while it was handling it.',
@@ -117,6 +160,9 @@ export const FACES: Record<Page['kind'], Face> = {
   forbidden: { status: 403, ...NOT_A_LOGIN_PAGE },
 }
 
+/** Where the person sits who started the authorization. */
+export type Seat = 'assistant' | 'terminal'
+
 /** A page of Feishu's where the person goes on. */
 export type Action = { label: Text; url: string }
 
@@ -130,7 +176,9 @@ export type Page =
       reauthorizeBy: number | null
       /** What is less than was asked for. */
       notes: { text: Text; action: Action }[]
+      seat: Seat
     }
-  | { kind: 'failed'; reason: Text; nextStep: Text; action: Action | null; code: string }
-  | { kind: 'denied' | 'already_used' | 'broken' }
+  /** `unstored`: nothing has ended, the same address may be opened again. */
+  | { kind: 'failed' | 'unstored'; reason: Text; nextStep: Text; action: Action | null; code: string }
+  | { kind: 'denied' | 'already_used' | 'outdated' | 'broken' }
   | { kind: 'ignored' | 'not_found' | 'method_not_allowed' | 'misdirected' | 'forbidden' }

@@ -1,7 +1,7 @@
 /** What a person reads after the browser comes back: one page per outcome, fixed text, nothing from the query. */
 
 import { FAVICON_URL, GLYPHS, MARK, STYLESHEET } from './page-style.ts'
-import { type Action, FACES, LABELS, type Page, type Text } from './page-text.ts'
+import { type Action, FACES, GO_BACK, LABELS, type Page, type Text } from './page-text.ts'
 
 type Language = 'zh' | 'en'
 
@@ -22,8 +22,11 @@ const FEISHU_LINK = /(https:\/\/(?:open|accounts)\.(?:feishu\.cn|larksuite\.com)
 
 /** Renders one outcome as a complete page with its HTTP status. */
 export function renderPage(page: Page, language: Language): { status: number; html: string } {
-  const { status, glyph, title, lead, next } = FACES[page.kind]
-  const failed = page.kind === 'failed' ? page : null
+  const succeeded = page.kind === 'succeeded' ? page : null
+  const failed = page.kind === 'failed' || page.kind === 'unstored' ? page : null
+  const complete = succeeded?.notes.length === 0 ? succeeded : null
+  const { status, glyph, title, lead, next } = FACES[succeeded && !complete ? 'incomplete' : page.kind]
+  const nextStep = complete ? GO_BACK[complete.seat] : (failed?.nextStep ?? next)
   const html = `<!doctype html>
 <html lang="${language === 'zh' ? 'zh-CN' : 'en'}">
 <head>
@@ -40,10 +43,10 @@ export function renderPage(page: Page, language: Language): { status: number; ht
 <svg class="glyph ${glyph}" viewBox="0 0 48 48" aria-hidden="true">${GLYPHS[glyph]}</svg>
 <h1>${title[language]}</h1>
 <p class="lead">${linkify((failed?.reason ?? lead)[language])}</p>
-${page.kind === 'succeeded' ? renderFacts(page, language) + renderNotes(page.notes, language) : ''}
+${succeeded ? renderFacts(succeeded, language) + renderNotes(succeeded.notes, language) : ''}
 <section class="next">
 <h2>${LABELS.nextStep[language]}</h2>
-<p>${linkify((failed?.nextStep ?? next)[language])}</p>
+<p>${linkify(nextStep[language])}</p>
 ${failed?.action ? renderAction(failed.action, language) : ''}
 </section>
 ${failed ? `<p class="code">${LABELS.errorCode[language]}<code>${escapeHtml(failed.code)}</code></p>` : ''}
@@ -73,11 +76,8 @@ function renderFacts(page: Extract<Page, { kind: 'succeeded' }>, language: Langu
   const facts: [Text, string][] = [
     [LABELS.account, `<bdi>${escapeHtml(userName || LABELS.unknownName[language])}</bdi>`],
     [LABELS.profile, `<bdi>${escapeHtml(printableName(page.profile))}</bdi>`],
-    [LABELS.accessTokenExpiresAt, renderTime(page.accessTokenExpiresAt, language)],
+    [LABELS.loggedInUntil, renderEnd(page, language)],
   ]
-  if (page.reauthorizeBy !== null) {
-    facts.push([LABELS.reauthorizeBy, renderTime(page.reauthorizeBy, language)])
-  }
   const rows = facts.map(([label, value]) => `<div><dt>${label[language]}</dt><dd>${value}</dd></div>`)
   return `<dl>\n${rows.join('\n')}\n</dl>`
 }
@@ -97,6 +97,15 @@ function renderAction({ label, url }: Action, language: Language): string {
     ? `<a href="${escapeHtml(url)}" rel="noreferrer">${escapeHtml(label[language])}</a>`
     : `${escapeHtml(label[language])} <small>${escapeHtml(url)}</small>`
   return `<p class="action">${shown}</p>`
+}
+
+/** One instant alone: with the end of the access token beside it, people took that for the end of their login. */
+function renderEnd(
+  { reauthorizeBy, accessTokenExpiresAt }: Extract<Page, { kind: 'succeeded' }>,
+  language: Language,
+): string {
+  const note = reauthorizeBy === null ? LABELS.notRenewed : LABELS.renewed
+  return `${renderTime(reauthorizeBy ?? accessTokenExpiresAt, language)}<small>${note[language]}</small>`
 }
 
 /** The local time of this machine, with its distance from UTC spelled out: the page has no script to ask for another. */

@@ -29,6 +29,7 @@ export type Host = Pick<Deps, 'command' | 'closing'> & {
   /** Makes the log of a level. */
   log: (level: Config['logLevel']) => Log
   /** Opens a page with the system's browser. */
+  seat: Deps['seat']
   openUrl: (url: string) => Promise<unknown>
 }
 
@@ -73,6 +74,7 @@ export async function openDeps(host: Host): Promise<Deps> {
     closing: host.closing,
     openBrowser: createBrowser(host.machine, host.openUrl),
     remote: isRemote(host.machine),
+    seat: host.seat,
     lastDeliveries: () => deliveries,
     async deliver(id, tokenSet) {
       if (config.deliverTo.length === 0 || id.profile !== config.profile) return []

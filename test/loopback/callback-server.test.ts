@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { createCallbackServer } from '../../src/loopback/callback-server.ts'
 import { trackConnections } from '../../src/loopback/connections.ts'
+import { createEndPages } from '../../src/loopback/end-pages.ts'
 import type { Page } from '../../src/loopback/page-text.ts'
 import { type Answer, openListener, requestBytes, send } from './client.ts'
 
@@ -78,6 +79,7 @@ describe('every answer carries the security headers and closes the connection', 
         accessTokenExpiresAt,
         reauthorizeBy: null,
         notes: [],
+        seat: 'assistant',
       }
     })
     const answer = await send(port, bytes(port))
@@ -257,7 +259,7 @@ test('its time is four seconds', () => {
   const onResponse = async () => ({ kind: 'denied' }) as const
   const redirectUri = new URL('http://localhost:9000/callback')
   const server = createCallbackServer(
-    { redirectUri, tls: null, language: null, onResponse },
+    { redirectUri, tls: null, language: null, onResponse, endPages: createEndPages() },
     trackConnections(),
   )
   expect(server).toMatchObject({ headersTimeout: 4_000, requestTimeout: 4_000 })

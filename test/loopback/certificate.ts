@@ -36,12 +36,19 @@ export function selfSigned(options: CertificateOptions = {}): { cert: Buffer; ke
 }
 
 /** Asks an https server as a browser would that trusts the certificate. */
-export function getSecurely(
+export async function getSecurely(
   port: number,
   path: string,
   ca: Buffer,
   host: string = `localhost:${port}`,
 ): Promise<Answer> {
+  const answer = await getOnce(port, path, ca, host)
+  const { location } = answer.headers
+  // As a browser does.
+  return answer.status === 303 && location ? getOnce(port, location, ca, host) : answer
+}
+
+function getOnce(port: number, path: string, ca: Buffer, host: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const servername = host.replace(/:\d+$/, '')
     const asked = request({ host: '127.0.0.1', servername, port, path, ca, agent: false })

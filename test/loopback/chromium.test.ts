@@ -57,6 +57,7 @@ const PAGES: Record<string, Page> = {
     accessTokenExpiresAt: Date.UTC(2026, 10, 26, 8, 30),
     reauthorizeBy: Date.UTC(2026, 11, 3, 6, 30),
     notes: [],
+    seat: 'assistant',
   },
   'succeeded-unknown-person': {
     kind: 'succeeded',
@@ -65,6 +66,7 @@ const PAGES: Record<string, Page> = {
     accessTokenExpiresAt: Date.UTC(2026, 10, 26, 8, 30),
     reauthorizeBy: null,
     notes: NOTES,
+    seat: 'assistant',
   },
   'succeeded-hostile-name': {
     kind: 'succeeded',
@@ -73,6 +75,7 @@ const PAGES: Record<string, Page> = {
     accessTokenExpiresAt: Date.UTC(2026, 10, 26, 8, 30),
     reauthorizeBy: Date.UTC(2026, 11, 3, 6, 30),
     notes: [],
+    seat: 'assistant',
   },
   denied: { kind: 'denied' },
   failed: { kind: 'failed', ...FAILURE, code: 'refresh_not_allowed · 20074' },
@@ -80,6 +83,7 @@ const PAGES: Record<string, Page> = {
   ignored: { kind: 'ignored' },
   misdirected: { kind: 'misdirected' },
   broken: { kind: 'broken' },
+  outdated: { kind: 'outdated' },
 }
 
 /** Every text of the page: its own colour against the nearest painted background (WCAG 2.2, 1.4.3). */
@@ -193,13 +197,23 @@ describe('in Chromium, the pages', () => {
       expect(overflow, `${name} overflows`).toBeLessThanOrEqual(0)
       expect(await tab.evaluate(LOWEST_CONTRAST), `contrast of ${name}`).toBeGreaterThanOrEqual(4.5)
       const background = await tab.evaluate('getComputedStyle(document.body).backgroundColor')
-      expect(background).toBe(colorScheme === 'dark' ? 'rgb(15, 20, 19)' : 'rgb(243, 245, 243)')
+      expect(background).toBe(colorScheme === 'dark' ? 'rgb(15, 17, 22)' : 'rgb(243, 244, 247)')
     }
     await context.close()
     const failures = complaints.filter((text) => !/status of (400|410|421|500)/.test(text))
     expect(failures).toEqual([])
     const fetched = requests.filter((url) => !url.startsWith('data:') && !url.startsWith(redirectUri))
     expect(fetched).toEqual([])
+  })
+
+  test('the spent code is not in the address bar, and not behind the back button', async (ctx) => {
+    const tab = await chromiumOf(ctx).newPage()
+    await tab.goto(`${redirectUri}?page=succeeded&code=canary-code&state=canary-state`)
+    expect(tab.url()).toMatch(/\/callback\?page=[0-9a-f]{32}$/)
+    expect(await tab.getByRole('heading', { level: 1 }).isVisible()).toBe(true)
+    await tab.goBack().catch(() => null)
+    expect(tab.url()).not.toContain('canary')
+    await tab.close()
   })
 
   test('another page cannot make the browser deliver a response unseen', async (ctx) => {

@@ -62,10 +62,18 @@ export function requestBytes(
 }
 
 /** Sends bytes on a connection of their own and reads until the other side closes. */
-export async function send(port: number, bytes: string, host = '127.0.0.1'): Promise<Answer> {
+export async function sendOnce(port: number, bytes: string, host = '127.0.0.1'): Promise<Answer> {
   const socket = connect({ port, host })
   socket.write(bytes)
   return readAnswer(socket)
+}
+
+/** The same, following a redirect with the same headers, as a browser does. */
+export async function send(port: number, bytes: string, host = '127.0.0.1'): Promise<Answer> {
+  const answer = await sendOnce(port, bytes, host)
+  const { location } = answer.headers
+  if (answer.status !== 303 || location === undefined) return answer
+  return sendOnce(port, bytes.replace(/^\S+ \S+/, `GET ${location}`), host)
 }
 
 export async function readAnswer(socket: Socket): Promise<Answer> {

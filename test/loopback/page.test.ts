@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { pageLanguage, renderPage } from '../../src/loopback/page.ts'
+import { FAVICON_URL, MARK } from '../../src/loopback/page-style.ts'
 import type { Page } from '../../src/loopback/page-text.ts'
 import { effortMs } from '../support/effort.ts'
 
@@ -10,6 +12,7 @@ const SUCCEEDED = {
   accessTokenExpiresAt: Date.UTC(2026, 10, 26, 16, 5),
   reauthorizeBy: Date.UTC(2027, 6, 3, 6, 30),
   notes: [],
+  seat: 'assistant',
 } as const satisfies Page
 
 const FAILED = {
@@ -44,7 +47,7 @@ function textOf(html: string): string {
 
 function nameShown(userName: string): string {
   const { html } = renderPage({ ...SUCCEEDED, userName }, 'en')
-  return /<dt>Account<\/dt><dd><bdi>(.*?)<\/bdi>/s.exec(html)?.[1] ?? 'no name'
+  return /<dt>Person<\/dt><dd><bdi>(.*?)<\/bdi>/s.exec(html)?.[1] ?? 'no name'
 }
 
 let zone: string | undefined
@@ -94,23 +97,31 @@ describe('every page', () => {
   })
 })
 
+test('the mark on the pages is the icon of the program', () => {
+  const shapes = /<svg[^>]*>(.*)<\/svg>/s.exec(readFileSync('docs/icon.svg', 'utf8'))?.[1] ?? 'no shapes'
+  expect(MARK).toContain(shapes)
+  expect(decodeURIComponent(FAVICON_URL)).toContain(shapes)
+})
+
 describe('the page of success', () => {
   test('says who is logged in, in which profile, until when and how long it can be renewed', () => {
     const text = textOf(renderPage(SUCCEEDED, 'en').html)
-    expect(text).toContain('Account 张三 Profile default')
-    expect(text).toContain('Token valid until 26 November 2026 at 21:35 UTC+05:30')
-    expect(text).toContain('Renewable until 3 July 2027 at 12:00 UTC+05:30')
+    expect(text).toContain('Person 张三 Profile default')
+    expect(text).toContain('Logged in until 3 July 2027 at 12:00 UTC+05:30 and longer with every use')
+    // The end of the access token beside it reads like the end of the login.
+    expect(text).not.toContain('26 November')
     expect(text).toContain('You can close this tab and go back to your assistant.')
     expect(textOf(renderPage(SUCCEEDED, 'zh').html)).toContain(
-      '访问凭证有效期至 2026年11月26日 21:35 UTC+05:30',
+      '登录有效期至 2027年7月3日 12:00 UTC+05:30 每次使用后自动延长',
     )
   })
 
   test('gives each time the offset of its own date', () => {
     process.env.TZ = 'America/New_York'
-    const text = textOf(renderPage(SUCCEEDED, 'en').html)
-    expect(text).toContain('26 November 2026 at 11:05 UTC−05:00')
-    expect(text).toContain('3 July 2027 at 02:30 UTC−04:00')
+    const summer = textOf(renderPage(SUCCEEDED, 'en').html)
+    expect(summer).toContain('3 July 2027 at 02:30 UTC−04:00')
+    const winter = textOf(renderPage({ ...SUCCEEDED, reauthorizeBy: null }, 'en').html)
+    expect(winter).toContain('26 November 2026 at 11:05 UTC−05:00 then somebody must log in again')
   })
 
   test('says what is less than was asked for, in the person’s language, with where to go', () => {
@@ -130,12 +141,29 @@ describe('the page of success', () => {
     expect(renderPage(SUCCEEDED, 'en').html).not.toContain('notes"')
   })
 
-  test('leaves out the renewal when its end is not known', () => {
-    expect(textOf(renderPage({ ...SUCCEEDED, reauthorizeBy: null }, 'en').html)).not.toContain('Renewable')
+  test('is no green check where something is missing, and does not send the person away as if all were done', () => {
+    const note = {
+      text: { en: 'Not granted.', zh: '未授予。' },
+      action: { label: { en: 'Open', zh: '打开' }, url: 'x:' },
+    }
+    const { html } = renderPage({ ...SUCCEEDED, notes: [note] }, 'en')
+    expect(html).toContain('class="glyph attention"')
+    expect(textOf(html)).toContain('Authorized, but something is missing')
+    expect(textOf(html)).toContain('then log in again')
+    expect(textOf(html)).not.toContain('close this tab')
+    expect(renderPage(SUCCEEDED, 'en').html).toContain('class="glyph done"')
+  })
+
+  test('sends the person back where the login was started', () => {
+    const back = (seat: 'assistant' | 'terminal', language: 'en' | 'zh') =>
+      textOf(renderPage({ ...SUCCEEDED, seat }, language).html)
+    expect(back('terminal', 'en')).toContain('go back to the terminal')
+    expect(back('terminal', 'zh')).toContain('回到终端')
+    expect(back('assistant', 'en')).toContain('go back to your assistant')
   })
 
   test.each([null, '', ' \u200b\u202e\n'])('says so when the person is not known (%j)', (userName) => {
-    expect(textOf(renderPage({ ...SUCCEEDED, userName }, 'en').html)).toContain('Account name not known yet')
+    expect(textOf(renderPage({ ...SUCCEEDED, userName }, 'en').html)).toContain('Person name not known yet')
   })
 })
 

@@ -65,6 +65,7 @@ export function openDeps(
     log: () => (level, message) => log(`${level} ${message}`),
     command: 'feishu-token-mcp',
     closing: new AbortController().signal,
+    seat: 'assistant',
     openUrl: () => Promise.reject(new Error('tests open no browser')),
   })
 }
