@@ -28,8 +28,11 @@ export function errorText(error: CodedError): Sentence {
   return say`FAILED: ${error.said} ${error.step} [${facts.join(' ')}]`
 }
 
+/** What JSON makes of an answer: a sentence is a string there. */
+export type InJson<T> = T extends Sentence ? string : T extends object ? { [K in keyof T]: InJson<T[K]> } : T
+
 /** An answer as it is sent: its sentences in English, as tools say them. */
-export function inJson(answer: object): Record<string, unknown> {
+export function inJson<T>(answer: T): InJson<T> {
   return JSON.parse(JSON.stringify(answer))
 }
 
@@ -46,11 +49,15 @@ export function answerText(answer: object): string {
 const LAST_AT = Date.parse('9999-12-31T23:59:59.999Z')
 
 /** An instant as RFC 3339 in UTC; null stays null, and a nonsensical expiry is the nearest that can be told. */
+export function toTime(at: number): string
+export function toTime(at: number | null): string | null
 export function toTime(at: number | null): string | null {
   return at === null ? null : new Date(Math.min(Math.max(at, 0), LAST_AT)).toISOString()
 }
 
 /** A duration in whole seconds, never negative; null stays null. */
+export function toSeconds(ms: number): number
+export function toSeconds(ms: number | null): number | null
 export function toSeconds(ms: number | null): number | null {
   return ms === null ? null : Math.max(0, Math.floor(ms / 1000))
 }

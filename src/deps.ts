@@ -12,7 +12,7 @@ import type { Sentence } from './sentence.ts'
 import type { TokenStore } from './store/token-store.ts'
 
 /** Writes one line to stderr. Nothing secret is ever given to it. */
-export type Log = (level: LogLevel, message: Sentence | string) => void
+export type Log = (level: LogLevel, message: Sentence) => void
 
 /** What the verbs need of the world. Tests hand in their own clock, browser and store. */
 export type Deps = {
@@ -26,7 +26,7 @@ export type Deps = {
   activity: ActivityLog
   clock: Clock
   /** Opens a page for the person; resolves to why it could not, or null when it was opened. */
-  openBrowser: (url: string) => Promise<string | null>
+  openBrowser: (url: string) => Promise<Sentence | null>
   /** The person sits at another machine (SSH): their browser does not reach our listener. */
   remote: boolean
   /** Writes the access token to the configured targets; never fails, never throws. */
@@ -39,7 +39,7 @@ export type Deps = {
   /** How this process was started, for hints that name a command: `feishu-token-mcp`, `npx -y feishu-token-mcp`, … */
   command: string
   /** What goes on in this process beside the calls and people should know, a sentence for each matter. */
-  remarks: Map<string, string>
+  remarks: Map<string, Sentence>
   underWay: UnderWay
   /** Aborted when the process is told to end: nothing new is sent, and nobody waits for a person any longer. */
   closing: AbortSignal

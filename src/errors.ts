@@ -1,4 +1,4 @@
-import { Sentence, say } from './sentence.ts'
+import { type Sentence, say } from './sentence.ts'
 
 /** What the caller does about an error (docs/design.md). */
 
@@ -67,7 +67,7 @@ const RECOVERY: Readonly<Record<ErrorCode, Recovery>> = {
 
 export type CodedErrorDetails = {
   /** One sentence that names the next tool, command or setting. */
-  nextStep: Sentence | string
+  nextStep: Sentence
   /** Feishu's number, where Feishu answered. */
   feishuCode?: number | null
   /** Feishu's `X-Tt-Logid`, where Feishu answered. */
@@ -89,22 +89,21 @@ export class CodedError extends Error {
   readonly feishuCode: number | null
   readonly logId: string | null
 
-  constructor(code: ErrorCode, said: Sentence | string, details: CodedErrorDetails) {
+  constructor(code: ErrorCode, said: Sentence, details: CodedErrorDetails) {
     super(String(said), { cause: details.cause })
     this.name = 'CodedError'
     this.code = code
     this.recovery = RECOVERY[code]
-    this.said = sentenceOf(said)
-    this.step = sentenceOf(details.nextStep)
+    this.said = said
+    this.step = details.nextStep
     this.nextStep = String(details.nextStep)
     this.feishuCode = details.feishuCode ?? null
     this.logId = details.logId ?? null
   }
 }
 
-function sentenceOf(text: Sentence | string): Sentence {
-  return text instanceof Sentence ? text : say`${text}`
-}
+/** How a next step ends that leads to the same call; where that cannot be repeated, another end takes its place. */
+export const THEN_TRY_AGAIN: Sentence = say`, then try again`
 
 /** What a log may tell of an error. The text of one that nobody foresaw may hold anything: it is only named. */
 export function describeError(error: unknown): Sentence {

@@ -137,7 +137,7 @@ async function serveMcp(connect: Connect | null): Promise<number> {
     getDeps,
     log: (error) => {
       log('warn', describeError(error))
-      if (!(error instanceof CodedError)) log('debug', traceOf(error))
+      if (!(error instanceof CodedError)) log('debug', say`${traceOf(error)}`)
     },
     onInitialized: () => {
       const timer = setTimeout(async () => {
@@ -257,7 +257,7 @@ async function main(): Promise<void> {
 /** A reader that has gone has what it wanted; a full disk has not. */
 function isLoss(error: NodeJS.ErrnoException | null): boolean {
   if (!error || error.code === 'EPIPE') return false
-  createLog('error')('error', `the answer could not be written to stdout (${error.code})`)
+  createLog('error')('error', say`the answer could not be written to stdout (${error.code ?? ''})`)
   return true
 }
 

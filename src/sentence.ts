@@ -12,8 +12,10 @@ export type Bilingual = { readonly en: string; readonly zh: string }
 export type Value = string | number | Sentence | Call | Bilingual
 
 type Form = {
-  /** In the middle of a sentence: small at its beginning, without its full stop. */
-  clause?: boolean
+  /** Goes on: without its full stop. */
+  open?: boolean
+  /** In the middle of another one: small at its beginning. */
+  small?: boolean
   /** Said by tools alone. */
   toolsOnly?: boolean
   /** A cell of a table: filled up with blanks to so many columns. */
@@ -65,7 +67,12 @@ export function call(tool: Tool, args: Call['with'] = {}): Call {
 
 /** The same sentence for the middle of another one. */
 export function clause(sentence: Sentence): Sentence {
-  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, clause: true })
+  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, open: true, small: true })
+}
+
+/** The same sentence for the beginning of another one. */
+export function unended(sentence: Sentence): Sentence {
+  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, open: true })
 }
 
 /** The same sentence, which a terminal leaves out. */
@@ -79,12 +86,18 @@ export function cell(value: Value, width: number): Sentence {
 }
 
 /** Several, with what stands between them. */
-export function join(values: readonly Value[], separator: string): Sentence {
+export function series(values: readonly Value[], separator: string): Sentence {
   return new Sentence(values.length === 0 ? [''] : ['', ...values.slice(1).map(() => separator), ''], values)
 }
 
+/** Whether a value is the call of a tool, or holds one. */
+export function isCallOf(value: Value, tool: Tool): boolean {
+  if (value instanceof Sentence) return value.values.some((part) => isCallOf(part, tool))
+  return typeof value === 'object' && 'call' in value && value.call === tool
+}
+
 /** For the middle of a sentence; what is all capitals, such as a setting's name, stays. */
-export function uncapitalized(text: string): string {
+function uncapitalized(text: string): string {
   return text.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())
 }
 
@@ -113,7 +126,8 @@ export function inEnglish({ texts, values, form }: Sentence, door: Door = null):
   values.forEach((value, index) => {
     said += englishOf(value, door, said === '' || said.endsWith('. ')) + (texts[index + 1] ?? '')
   })
-  if (form.clause) said = uncapitalized(said.replace(/\.$/, ''))
+  if (form.open) said = said.replace(/\.$/, '')
+  if (form.small) said = uncapitalized(said)
   return said + ' '.repeat(Math.max(0, (form.width ?? 0) - columns(said)))
 }
 

@@ -70,8 +70,9 @@ function withoutComments(source: string): string {
 
 /** The code alone: of a text only what a template computes. */
 function withoutTexts(source: string): string {
-  return source.replace(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g, (text) =>
-    [...text.matchAll(/\$\{([^}]*)\}/g)].map(([, code]) => code).join(';'),
+  return source.replace(
+    /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g,
+    (text) => ` ${[...text.matchAll(/\$\{([^}]*)\}/g)].map(([, code]) => code).join(';')}`,
   )
 }
 

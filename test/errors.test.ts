@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { CodedError, describeError, type ErrorCode, type Recovery, traceOf } from '../src/errors.ts'
+import { say } from '../src/sentence.ts'
 
 /** The contract's table, written down a second time. */
 const CONTRACT: Readonly<Record<Recovery, readonly ErrorCode[]>> = {
@@ -40,21 +41,21 @@ const CONTRACT: Readonly<Record<Recovery, readonly ErrorCode[]>> = {
 
 describe.each(Object.entries(CONTRACT))('the recovery %s', (recovery, codes) => {
   test.each(codes)('belongs to %s', (code) => {
-    expect(new CodedError(code, 'It failed.', { nextStep: 'Mend it.' }).recovery).toBe(recovery)
+    expect(new CodedError(code, say`It failed.`, { nextStep: say`Mend it.` }).recovery).toBe(recovery)
   })
 })
 
 describe('an error', () => {
   test('without an answer of Feishu says so with null', () => {
-    const error = new CodedError('network_error', 'It failed.', { nextStep: 'Mend it.' })
+    const error = new CodedError('network_error', say`It failed.`, { nextStep: say`Mend it.` })
     expect(error).toMatchObject({ name: 'CodedError', message: 'It failed.', nextStep: 'Mend it.' })
     expect([error.feishuCode, error.logId, error.cause]).toEqual([null, null, undefined])
   })
 
   test('keeps the number and log id of an answer, and its evidence', () => {
     const cause = new Error('why')
-    const error = new CodedError('invalid_grant', 'No.', {
-      nextStep: '.',
+    const error = new CodedError('invalid_grant', say`No.`, {
+      nextStep: say`.`,
       feishuCode: 20064,
       logId: 'l1',
       cause,
@@ -65,7 +66,7 @@ describe('an error', () => {
 })
 
 test('a log names an error that nobody foresaw, and where it came from, without its text', () => {
-  const known = new CodedError('store_locked', 'Another process holds the lock.', { nextStep: 'Wait.' })
+  const known = new CodedError('store_locked', say`Another process holds the lock.`, { nextStep: say`Wait.` })
   expect(String(describeError(known))).toBe('store_locked: Another process holds the lock.')
   const bug = Object.assign(new TypeError('hunter2\nhunter2'), { code: 'ERR_INVALID_URL' })
   expect(String(describeError(bug))).toBe('TypeError (ERR_INVALID_URL)')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { sentenceInChinese } from '../src/chinese/sentences.ts'
+import { inChinese } from '../src/chinese/sentences.ts'
 import {
   call,
   cell,
@@ -8,10 +8,10 @@ import {
   type Door,
   fromParts,
   inEnglish,
-  join,
   partsOf,
   type Sentence,
   say,
+  series,
   toolsOnly,
 } from '../src/sentence.ts'
 
@@ -50,10 +50,10 @@ const SAID: [string, Sentence, string, string, string][] = [
   ],
   [
     'another sentence in its middle',
-    say`The token could not be verified: ${clause(say`Feishu asked for a pause.`)}`,
-    'The token could not be verified: feishu asked for a pause',
-    'The token could not be verified: feishu asked for a pause',
-    '无法验证凭证：飞书要求暂缓请求',
+    say`The token could not be verified: ${clause(say`Written.`)}`,
+    'The token could not be verified: written',
+    'The token could not be verified: written',
+    '无法验证凭证：已写入',
   ],
   [
     'sentences after each other',
@@ -64,10 +64,17 @@ const SAID: [string, Sentence, string, string, string][] = [
   ],
   [
     'a text with its own Chinese, and several of them',
-    join([{ en: 'one', zh: '一' }, 'zwei'], '; '),
+    series([{ en: 'one', zh: '一' }, 'zwei'], '; '),
     'one; zwei',
     'one; zwei',
     '一；zwei',
+  ],
+  [
+    'what is somebody else’s',
+    say`${'Written.'} ${'status: valid'}`,
+    'Written. status: valid',
+    'Written. status: valid',
+    'Written. status: valid',
   ],
   [
     'lines',
@@ -87,13 +94,13 @@ describe.each(SAID)('a sentence says %s', (_, sentence, tool, terminal, chinese)
 
   test('at a terminal', () => {
     expect(inEnglish(sentence, TERMINAL)).toBe(terminal)
-    expect(sentenceInChinese(sentence, TERMINAL)).toBe(chinese)
+    expect(inChinese(sentence, TERMINAL)).toBe(chinese)
   })
 
   test('and the same from the store', () => {
     const stored = fromParts(JSON.parse(JSON.stringify(partsOf(sentence))))
     expect(stored).toEqual(sentence)
-    expect(sentenceInChinese(stored, TERMINAL)).toBe(chinese)
+    expect(inChinese(stored, TERMINAL)).toBe(chinese)
   })
 })
 

@@ -8,6 +8,7 @@ import { type Endpoints, endpointsOf } from '../oauth/feishu.ts'
 import type { ClientCredentials } from '../oauth/http.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME, type ProfileId } from '../profile.ts'
 import { Secret } from '../secret.ts'
+import { say } from '../sentence.ts'
 
 export type App = {
   id: ProfileId
@@ -33,14 +34,14 @@ function secretOf(app: EnvironmentApp): Secret {
   } catch (error) {
     throw new CodedError(
       'config_invalid',
-      `FEISHU_APP_SECRET_FILE (${file}) cannot be read (${errnoOf(error)}).`,
+      say`FEISHU_APP_SECRET_FILE (${file}) cannot be read (${errnoOf(error) ?? say`unknown error`}).`,
       {
-        nextStep: 'Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret.',
+        nextStep: say`Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret.`,
       },
     )
   }
-  throw new CodedError('config_invalid', `FEISHU_APP_SECRET_FILE (${file}) is empty.`, {
-    nextStep: 'Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret.',
+  throw new CodedError('config_invalid', say`FEISHU_APP_SECRET_FILE (${file}) is empty.`, {
+    nextStep: say`Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret.`,
   })
 }
 
@@ -67,11 +68,14 @@ export async function resolveApp(deps: Deps, profile: string, apps?: KeptApps): 
   if (kept) return appOf(deps, kept.brand, kept.app_id, new Secret(kept.app_secret), profile)
   const given = config.app ?? config.fallbackApp
   if (given) return appOf(deps, config.brand, given.appId, secretOf(given), profile)
-  throw new CodedError('not_configured', 'No Feishu app is configured: App ID and App Secret are missing.', {
-    nextStep:
-      `Run \`${deps.command} setup\` once, or set FEISHU_APP_ID and FEISHU_APP_SECRET in the "env" block of this ` +
-      "server's entry in the MCP client's config; both stand in the developer console, page Credentials & Basic Info (凭证与基础信息).",
-  })
+  throw new CodedError(
+    'not_configured',
+    say`No Feishu app is configured: App ID and App Secret are missing.`,
+    {
+      nextStep: say`Run \`${deps.command} setup\` once, or set FEISHU_APP_ID and FEISHU_APP_SECRET in the "env" block of this
+        server's entry in the MCP client's config; both stand in the developer console, page Credentials & Basic Info (凭证与基础信息).`,
+    },
+  )
 }
 
 function appOf(deps: Deps, brand: Brand, appId: string, appSecret: Secret, profile: string): App {

@@ -11,6 +11,7 @@ import {
   type Registration,
   registrationExpired,
 } from '../oauth/registration.ts'
+import { say } from '../sentence.ts'
 
 /**
  * Asks Feishu whether credentials are right.
@@ -27,9 +28,9 @@ export async function checkCredentials(deps: Deps, app: NewApp): Promise<true | 
     if (verdict === false) {
       throw new CodedError(
         'invalid_client',
-        `Feishu does not accept the App Secret of ${app.appId}; nothing was kept.`,
+        say`Feishu does not accept the App Secret of ${app.appId}; nothing was kept.`,
         {
-          nextStep: `Copy App ID and App Secret again from ${app.endpoints.open}/app/${app.appId}/baseinfo.`,
+          nextStep: say`Copy App ID and App Secret again from ${app.endpoints.open}/app/${app.appId}/baseinfo.`,
           logId: logIdOf(answer.headers),
         },
       )

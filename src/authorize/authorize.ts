@@ -19,6 +19,7 @@ import {
 } from '../oauth/pending-authorization.ts'
 import { checkScopes } from '../oauth/scopes.ts'
 import type { Secret } from '../secret.ts'
+import { call, type Sentence, say } from '../sentence.ts'
 import type { HeldLock } from '../store/lock.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
 import { conclude, readPending } from './end.ts'
@@ -49,7 +50,7 @@ export type StartResult = {
   joined: boolean
   browserOpened: boolean
   /** Why no browser was opened, in words for a person; null: one was, or none was wanted. */
-  browserProblem: string | null
+  browserProblem: Sentence | null
   unknownScopes: string[]
 }
 
@@ -139,9 +140,9 @@ async function holderLock(deps: Deps, app: App): Promise<HeldLock> {
     if (deps.clock.elapsed() > giveUpAt) {
       throw new CodedError(
         'store_locked',
-        `The last authorization of profile "${app.id.profile}" is just ending.`,
+        say`The last authorization of profile "${app.id.profile}" is just ending.`,
         {
-          nextStep: 'Call start_authorization again in a few seconds.',
+          nextStep: say`${call('start_authorization')} again in a few seconds.`,
         },
       )
     }
@@ -165,8 +166,8 @@ async function cancelAuthorization(deps: Deps, app: App): Promise<StartResult> {
 
 const CANCELLED: Failure = {
   code: 'authorization_expired',
-  message: 'The authorization was cancelled.',
-  nextStep: 'Call start_authorization when the person wants to authorize.',
+  message: say`The authorization was cancelled.`,
+  nextStep: say`${call('start_authorization')} when the person wants to authorize.`,
   feishuCode: null,
   logId: null,
 }
@@ -209,9 +210,9 @@ async function endWithAddress(deps: Deps, app: App, address: Secret): Promise<St
 function needsNoAddress(): CodedError {
   return new CodedError(
     'state_mismatch',
-    'The pending authorization goes by a code and ends on no address.',
+    say`The pending authorization goes by a code and ends on no address.`,
     {
-      nextStep: 'Call token_status with wait_seconds 45 to learn when the person has approved.',
+      nextStep: say`${call('token_status', { wait_seconds: 45 })} to learn when the person has approved.`,
     },
   )
 }
@@ -219,13 +220,19 @@ function needsNoAddress(): CodedError {
 /** Why a pasted address cannot be used: `last` is the authorization that was pending before, if any. */
 function nothingPending(last: PendingAuthorization | null, address: Secret): CodedError {
   if (last?.outcome?.status === 'succeeded' && last.id === authorizationId(pastedState(address.reveal()))) {
-    return new CodedError('state_mismatch', 'This address has been used: its authorization has succeeded.', {
-      nextStep: 'Nothing more is needed: call token_status to see the token.',
-    })
+    return new CodedError(
+      'state_mismatch',
+      say`This address has been used: its authorization has succeeded.`,
+      {
+        nextStep: say`Nothing more is needed: ${call('token_status')} to see the token.`,
+      },
+    )
   }
-  const nextStep = 'Call start_authorization for a new link, and paste the address that it ends on.'
+  const nextStep = say`${call('start_authorization')} for a new link, and paste the address that it ends on.`
   const expired = last?.outcome?.status === 'expired' || (last?.phase === 'waiting' && !last.outcome)
   return expired
-    ? new CodedError('authorization_expired', 'The authorization of this address has expired.', { nextStep })
-    : new CodedError('state_mismatch', 'No authorization is waiting for this address.', { nextStep })
+    ? new CodedError('authorization_expired', say`The authorization of this address has expired.`, {
+        nextStep,
+      })
+    : new CodedError('state_mismatch', say`No authorization is waiting for this address.`, { nextStep })
 }

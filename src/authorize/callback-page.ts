@@ -95,10 +95,11 @@ function notesOn({ id, endpoints }: App, tokenSet: TokenSet): Extract<Page, { ki
   return notes
 }
 
-function failedPage(app: App, { code, message, feishuCode }: Failure, scopes: readonly string[]): Page {
+function failedPage(app: App, { code, message: said, feishuCode }: Failure, scopes: readonly string[]): Page {
   const known = feishuCode === null ? null : feishuError(feishuCode)
   const shown = feishuCode === null ? code : `${code} ${feishuCode}`
   if (!known) {
+    const message = String(said)
     const reason = { en: message, zh: REASONS[code] ?? message }
     return { kind: 'failed', reason, nextStep: START_AGAIN, action: null, code: shown }
   }

@@ -11,6 +11,7 @@ import { inspectPort, portHolders } from '../loopback/port.ts'
 import { portOf } from '../machine/address.ts'
 import { ensureOwnDirectory } from '../machine/files.ts'
 import { readForeignFile } from '../machine/foreign-file.ts'
+import { call, say, series } from '../sentence.ts'
 import { acquireLock, type HeldLock, type LockHolder } from '../store/lock.ts'
 
 /** Whose authorization the listener on the callback port waits for. */
@@ -53,20 +54,22 @@ export async function callbackPort(deps: Deps): Promise<PortState> {
 }
 
 function ownedError(error: CodedError, { profile, appId, pid }: PortOwner): CodedError {
-  const who = `process ${pid}, which waits for the approval of profile "${profile}" (app ${appId})`
-  return new CodedError(error.code, `${error.message} It is held by ${who}.`, {
-    nextStep:
-      `Finish the authorization of profile "${profile}" first, or cancel it (start_authorization with profile ` +
-      `"${profile}" and cancel true); then call start_authorization again.`,
+  const who = say`process ${pid}, which waits for the approval of profile "${profile}" (app ${appId})`
+  return new CodedError(error.code, say`${error.said} It is held by ${who}.`, {
+    nextStep: say`Finish the authorization of profile "${profile}" first, or cancel it (start_authorization with profile
+        "${profile}" and cancel true); then ${call('start_authorization')} again.`,
     cause: error.cause,
   })
 }
 
 function takenError(error: CodedError, port: number): CodedError {
-  const who = portHolders(port).map(({ pid, program }) => `process ${pid} (${program})`)
+  const who = portHolders(port).map(({ pid, program }) => say`process ${pid} (${program})`)
   if (who.length === 0) return error
-  const { nextStep, cause } = error
-  return new CodedError(error.code, `${error.message} It is held by ${who.join(', ')}.`, { nextStep, cause })
+  const { step: nextStep, cause } = error
+  return new CodedError(error.code, say`${error.said} It is held by ${series(who, ', ')}.`, {
+    nextStep,
+    cause,
+  })
 }
 
 async function portOwner(deps: Deps, port: number): Promise<PortOwner | null> {
@@ -113,9 +116,13 @@ function readPem(setting: string, path: string): Buffer {
     return Buffer.from(readForeignFile(path, MAX_PEM_BYTES))
   } catch (error) {
     const why = errnoOf(error)
-    throw new CodedError('config_invalid', `${setting} (${path}) cannot be read${why ? ` (${why})` : ''}.`, {
-      nextStep: `Set ${setting} to a file in PEM form that this program can read.`,
-      cause: error,
-    })
+    throw new CodedError(
+      'config_invalid',
+      say`${setting} (${path}) cannot be read${why ? say` (${why})` : ''}.`,
+      {
+        nextStep: say`Set ${setting} to a file in PEM form that this program can read.`,
+        cause: error,
+      },
+    )
   }
 }

@@ -11,6 +11,7 @@ import {
   processDevicePoll,
 } from '../oauth/device.ts'
 import type { PendingAuthorization } from '../oauth/pending-authorization.ts'
+import { say } from '../sentence.ts'
 import type { AuthorizationAnswer } from './finish.ts'
 
 /** One small request to Feishu's own host. */
@@ -46,7 +47,7 @@ export function pollDevice(
   let timer = setTimeout(() => run(ask), intervalMs)
 
   function run(step: () => Promise<void>): void {
-    poll = step().catch((error) => deps.log('warn', `device authorization: ${describeError(error)}`))
+    poll = step().catch((error) => deps.log('warn', say`device authorization: ${describeError(error)}`))
   }
 
   function later(step: () => Promise<void>): void {

@@ -10,6 +10,7 @@ import {
   type PendingAuthorization,
   withOutcome,
 } from '../oauth/pending-authorization.ts'
+import { say } from '../sentence.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
 
 /** The holder notices an end within WATCH_MS and frees the port within a second. */
@@ -46,7 +47,7 @@ export async function conclude(deps: Deps, app: App, pending: PendingAuthorizati
       await locked.writePending(encodePending({ ...current, phase: 'ended' }))
     })
   } catch (error) {
-    deps.log('warn', `authorization: ${describeError(error)}`)
+    deps.log('warn', say`authorization: ${describeError(error)}`)
   }
 }
 

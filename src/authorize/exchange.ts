@@ -9,6 +9,7 @@ import { authorizationCodeGrantRequest, processTokenAnswer } from '../oauth/toke
 import { nextTokenSet, type TokenResponse } from '../oauth/token-response.ts'
 import type { TokenRecord, TokenSet } from '../oauth/token-set.ts'
 import type { Secret } from '../secret.ts'
+import { call, type Sentence, say } from '../sentence.ts'
 
 /** All attempts together: Feishu answers in well under a second. With the lock and `user_info` under 25 s. */
 const EXCHANGE_MS = 8_000
@@ -19,7 +20,7 @@ const MAX_EXCHANGES = 2
 const ATTEMPT_MS = 1_000
 
 /** What is left to do when a code was of no use. */
-export const AGAIN = 'Call start_authorization again.'
+export const AGAIN: Sentence = say`${call('start_authorization')} again.`
 
 /** The authorization code grant: presents the code, once more where that is known to do no harm. */
 export async function exchangeCode(
@@ -56,7 +57,10 @@ export async function exchangeCode(
 function failureOf(result: Exclude<TokenAnswer, { kind: 'tokens' }>): CodedError {
   const { error } = result
   if (result.kind !== 'ambiguous') return error
-  return new CodedError(error.code, `The code was sent, but no usable answer came: ${error.message}`, error)
+  return new CodedError(error.code, say`The code was sent, but no usable answer came: ${error.said}`, {
+    ...error,
+    nextStep: error.step,
+  })
 }
 
 /** How long to wait before the code may be presented again; null: it may be spent, or nothing would change. */
@@ -68,10 +72,14 @@ function pauseBeforeRepeat(result: TokenAnswer): number | null {
 /** The tokens, if the answer is whole and right. */
 export function usableTokens(result: Extract<TokenAnswer, { kind: 'tokens' }>): TokenResponse {
   if (result.response.problem === null) return result.response
-  throw new CodedError('unexpected_response', `Feishu's answer is not usable: ${result.response.problem}.`, {
-    nextStep: AGAIN,
-    logId: result.logId,
-  })
+  throw new CodedError(
+    'unexpected_response',
+    say`Feishu's answer is not usable: ${result.response.problem}.`,
+    {
+      nextStep: AGAIN,
+      logId: result.logId,
+    },
+  )
 }
 
 /** The token set that an authorization has brought, as it waits to be put into force. */

@@ -3,9 +3,10 @@
 import type { App } from '../app/app.ts'
 import { fetchUser } from '../app/user.ts'
 import type { Deps } from '../deps.ts'
-import { CodedError, describeError, toCodedError } from '../errors.ts'
+import { CodedError, describeError, THEN_TRY_AGAIN, toCodedError } from '../errors.ts'
 import type { AuthorizationResponse } from '../oauth/authorization.ts'
 import { untrusted } from '../oauth/feishu.ts'
+import { feishuError } from '../oauth/feishu-errors.ts'
 import {
   encodePending,
   type Outcome,
@@ -15,6 +16,7 @@ import {
 import type { TokenAnswer } from '../oauth/token-answer.ts'
 import { decodeRecord, encodeRecord, type TokenRecord, type TokenSet, type User } from '../oauth/token-set.ts'
 import { Secret } from '../secret.ts'
+import { call, isCallOf, Sentence, say, unended } from '../sentence.ts'
 import type { LockedProfile } from '../store/token-store.ts'
 import { AGAIN, exchangeCode, toRecord, usableTokens } from './exchange.ts'
 
@@ -50,7 +52,7 @@ export async function finishAuthorization(
     const exchanged: PendingAuthorization = { ...pending, phase: 'exchanged', tokens: encodeRecord(record) }
     // The code is spent: the tokens go on into force even if this note for another process cannot be written.
     await locked.writePending(encodePending(exchanged)).catch((error) => {
-      deps.log('warn', `authorization: ${describeError(error)}`)
+      deps.log('warn', say`authorization: ${describeError(error)}`)
     })
     return await adoptTokens(deps, app, locked, exchanged)
   } catch (error) {
@@ -100,21 +102,20 @@ function userMismatch(
 ): CodedError | null {
   const { profile } = app.id
   if (fresh instanceof CodedError || fresh === null) {
-    const why = fresh?.message ?? 'It refused the new token.'
+    const why = fresh?.said ?? say`It refused the new token.`
     return new CodedError(
       fresh?.code ?? 'unexpected_response',
-      `Feishu did not say who logged in, so the token of ${nameOf(stored)} was kept. ${why}`,
+      say`Feishu did not say who logged in, so the token of ${nameOf(stored)} was kept. ${why}`,
       { nextStep: AGAIN, feishuCode: fresh?.feishuCode ?? null, logId: fresh?.logId ?? null },
     )
   }
   if (fresh.openId === stored.openId) return null
   return new CodedError(
     'user_mismatch',
-    `${nameOf(fresh)} logged in, but profile "${profile}" belongs to ${nameOf(stored)}, whose token was kept.`,
+    say`${nameOf(fresh)} logged in, but profile "${profile}" belongs to ${nameOf(stored)}, whose token was kept.`,
     {
-      nextStep:
-        `Call start_authorization and log in as ${nameOf(stored)}, or give it another profile to keep both; ` +
-        `to replace the account, run \`${deps.command} logout --profile ${profile}\` first.`,
+      nextStep: say`${call('start_authorization')} and log in as ${nameOf(stored)}, or give it another profile to keep both;
+          to replace the account, run \`${deps.command} logout --profile ${profile}\` first.`,
     },
   )
 }
@@ -125,13 +126,17 @@ function nameOf(user: User): string {
 
 function refusalOf(error: string): CodedError {
   if (error === 'access_denied') {
-    return new CodedError('access_denied', 'The person declined on the consent page.', {
-      nextStep: 'Call start_authorization again when the person wants to approve.',
+    return new CodedError('access_denied', say`The person declined on the consent page.`, {
+      nextStep: say`${call('start_authorization')} again when the person wants to approve.`,
     })
   }
-  return new CodedError('unexpected_response', `Feishu ended the authorization with "${untrusted(error)}".`, {
-    nextStep: AGAIN,
-  })
+  return new CodedError(
+    'unexpected_response',
+    say`Feishu ended the authorization with "${untrusted(error) ?? ''}".`,
+    {
+      nextStep: AGAIN,
+    },
+  )
 }
 
 const ENDS: Partial<Record<CodedError['code'], Outcome['status']>> = {
@@ -145,21 +150,26 @@ async function endWith(
   pending: PendingAuthorization,
   error: CodedError,
 ): Promise<Ending> {
-  const { code, message, feishuCode, logId } = error
+  const { code, said, feishuCode, logId } = error
   const outcome: Outcome = {
     status: ENDS[code] ?? 'failed',
     at: deps.clock.now(),
-    failure: { code, message, nextStep: thenAuthorize(error.nextStep), feishuCode, logId },
+    failure: { code, message: said, nextStep: thenAuthorize(error), feishuCode, logId },
   }
   await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing')))
   return { outcome, tokenSet: null }
 }
 
 /** What is to be mended, and then a new authorization: the code of this one cannot be presented again. */
-function thenAuthorize(nextStep: string): string {
-  if (nextStep.includes('start_authorization')) return nextStep
-  const mend = nextStep
-    .replace(/\.$/, '')
-    .replace(/(^|,? (and|then) )(try|start the authorization) again( in a minute)?$/i, '')
-  return mend ? `${mend.replace(/[;,]$/, '')}; then call start_authorization again.` : AGAIN
+function thenAuthorize({ step, feishuCode }: CodedError): Sentence {
+  if (step.values.some((value) => isCallOf(value, 'start_authorization'))) return step
+  const again = say`; then ${call('start_authorization')} again`
+  const { mend } = (feishuCode !== null && feishuError(feishuCode)) || { mend: undefined }
+  // A remedy that ends with an address is said whole.
+  if (mend !== undefined && step.values[1] === '') return mend ? say`${mend}${again}.` : AGAIN
+  if (!step.values.includes(THEN_TRY_AGAIN)) return say`${unended(step)}${again}.`
+  return new Sentence(
+    step.texts,
+    step.values.map((value) => (value === THEN_TRY_AGAIN ? again : value)),
+  )
 }

@@ -7,6 +7,7 @@ import { type Listener, listenForCallback } from '../loopback/listener.ts'
 import type { Page } from '../loopback/page-text.ts'
 import { readAuthorizationResponse } from '../oauth/authorization.ts'
 import { decodePending, type PendingAuthorization } from '../oauth/pending-authorization.ts'
+import { say } from '../sentence.ts'
 import type { HeldLock } from '../store/lock.ts'
 import { LOCK_MS } from '../store/token-store.ts'
 import { claimPort, namePortOwner, readCallbackTls } from './callback.ts'
@@ -130,7 +131,7 @@ class Holder implements Waiting {
       await this.stop()
       await expire(this.#deps, this.#app, this.#pending)
     } catch (error) {
-      this.#deps.log('warn', `authorization: ${describeError(error)}`)
+      this.#deps.log('warn', say`authorization: ${describeError(error)}`)
     }
   }
 }
@@ -179,7 +180,7 @@ async function answerPage(
       over: true,
     }
   } catch (error) {
-    deps.log('warn', `authorization: ${describeError(error)}`)
+    deps.log('warn', say`authorization: ${describeError(error)}`)
     return { page: unstoredPage(error), over: false }
   }
 }

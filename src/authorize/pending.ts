@@ -10,6 +10,7 @@ import {
   type Failure,
 } from '../oauth/pending-authorization.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
+import { call, say } from '../sentence.ts'
 import { pageErrorsText } from './page-errors.ts'
 
 /** Short enough that the end of an authorization is told at once. */
@@ -49,6 +50,6 @@ export async function readAuthorization(
   if (status !== 'expired' || !pending || !failure) return { pending, told: { status, failure } }
   // Feishu shows some errors on its own page alone: then nobody answers.
   const clue = pageErrorsText(app, pending.scopes, pending.redirectUri)
-  const nextStep = `Call start_authorization for a new link; ${clue}.`
+  const nextStep = say`${call('start_authorization')} for a new link; ${clue}.`
   return { pending, told: { status, failure: { ...failure, nextStep } } }
 }

@@ -31,4 +31,8 @@ export const GATEWAY: Table = {
   "Give such an address, or none for Feishu's hosted MCP server": '请给出这样的地址；不写则使用飞书托管的 MCP 服务',
   "{host} gets no token: it is no host of Feishu's": '不会把凭证交给 {host}：它不是飞书的主机',
   'If it is your own MCP server, name it in FEISHU_MCP_URL': '如果它是你自己的 MCP 服务，请在 FEISHU_MCP_URL 中填写',
+  'The token is due and was not refreshed; it is still valid. {said}': '凭证已到刷新时间，但未能刷新；目前仍然有效。{said}',
+  'a request was not sent: {reason}': '一个请求未发送：{reason}',
+  'refused a request: {reason}': '拒绝了一个请求：{reason}',
+  'Feishu refused the access token ({code}); it has been renewed': '飞书拒绝了访问凭证（{code}）；已将其刷新',
 }

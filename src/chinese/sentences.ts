@@ -2,10 +2,31 @@
 // in. A test reads the sources and names each sentence that has no Chinese.
 
 import { columns, commandOf, type Door, inEnglish, Sentence, toolOf, type Value } from '../sentence.ts'
-import { forTerminal } from './for-terminal.ts'
-import { LINES } from './lines.ts'
-import { inChinese as legacy, TABLES } from './translation.ts'
+import { CHECKS } from './checks.ts'
+import { COMMANDS } from './commands.ts'
+import { CONNECT } from './connect.ts'
+import { DATABASE } from './database.ts'
+import { DELIVERY } from './delivery.ts'
+import { FEISHU } from './feishu.ts'
+import { GATEWAY } from './gateway.ts'
+import { SETTINGS } from './settings.ts'
+import { STORE } from './store.ts'
+import type { Table } from './table.ts'
 import { WORDS } from './words.ts'
+
+/** One for each part of the program. */
+export const TABLES: readonly Table[] = [
+  COMMANDS,
+  SETTINGS,
+  FEISHU,
+  STORE,
+  DATABASE,
+  CHECKS,
+  DELIVERY,
+  GATEWAY,
+  CONNECT,
+  WORDS,
+]
 
 const MARKS: Readonly<Record<string, string>> = {
   ',': '，',
@@ -16,19 +37,19 @@ const MARKS: Readonly<Record<string, string>> = {
   ')': '）',
 }
 
-const HOLE = /\{#?(\w+)\}/
+const HOLE = /\{(\w+)\}/
 
 /** Chinese text needs no blank before or behind it, and no mark of Chinese one behind it. */
-const ENDS_CHINESE = /[\p{Script=Han}，。；：？！（）“”…] *$/u
-const BEGINS_CHINESE = /^ *[\p{Script=Han}（“，。；：]/u
-const ENDS_WITH_MARK = /[，。；：？！）”] *$/u
+const ENDS_CHINESE = /[\p{Script=Han}，。；：？！（）“”…] ?$/u
+const BEGINS_CHINESE = /^ ?[\p{Script=Han}（“，。；：]/u
+const ENDS_WITH_MARK = /[，。；：？！）”] ?$/u
 
 /** Text with `{}` for each value → the names of its values, and the Chinese. */
 const CHINESE: ReadonlyMap<string, { holes: string[]; chinese: string }> = new Map(
-  [...TABLES, WORDS, LINES].flatMap((table) =>
+  TABLES.flatMap((table) =>
     Object.entries(table).map(([english, chinese]) => {
       const holes = english.split(HOLE).filter((_, index) => index % 2 === 1)
-      return [english.replace(/\{#?\w+\}/g, '{}'), { holes, chinese }] as const
+      return [english.replace(/\{\w+\}/g, '{}'), { holes, chinese }] as const
     }),
   ),
 )
@@ -47,7 +68,21 @@ export function linesOf({ texts, values }: Sentence): Sentence[] {
     const value = values[index]
     if (value !== undefined) line.values.push(value)
   })
-  return [...lines, new Sentence(line.texts, line.values)]
+  return [...lines, new Sentence(line.texts, line.values)].map(withBraces)
+}
+
+/** What a text says in braces itself, such as {token}, is a value as well: the tables cannot tell it from one. */
+function withBraces({ texts, values }: Sentence): Sentence {
+  const parts = texts.map((text) => text.split(/(\{\w+\})/))
+  const all = parts.flatMap((pieces, index) => {
+    const own = pieces.filter((_, at) => at % 2 === 1)
+    const next = values[index]
+    return next === undefined ? own : [...own, next]
+  })
+  return new Sentence(
+    parts.flatMap((pieces) => pieces.filter((_, at) => at % 2 === 0)),
+    all,
+  )
 }
 
 /** What a line is found by, and what stands around that. */
@@ -62,32 +97,34 @@ export function hasWords(key: string): boolean {
   return /\p{Letter}/u.test(key)
 }
 
-/** A text of somebody else's, or one that is not a sentence yet. */
-export function textInChinese(text: string, door: Door): string {
-  return legacy(door ? forTerminal(text, door.command, door.profile) : text)
+/** Whether the tables have the Chinese of a line. */
+export function isTranslated(key: string): boolean {
+  return CHINESE.has(key)
 }
 
 /** The sentence in Chinese; in English where its Chinese is not known, as of one that another version has stored. */
-export function sentenceInChinese(sentence: Sentence, door: Door): string {
+export function inChinese(sentence: Sentence, door: Door): string {
   const { form } = sentence
   if (form.toolsOnly && door) return ''
   const said = linesOf(sentence)
-    .map((line) => lineInChinese(line, door, form.clause ?? false))
+    .map((line) => lineInChinese(line, door, form.open ?? false))
     .join('\n')
   return said + ' '.repeat(Math.max(0, (form.width ?? 0) - columns(said)))
 }
 
-function lineInChinese(line: Sentence, door: Door, clause: boolean): string {
+function lineInChinese(line: Sentence, door: Door, open: boolean): string {
   const { indent, key, stop } = keyOf(line)
   const { texts, values } = line
-  if (!hasWords(key))
-    return joined(texts.flatMap((text, index) => [inMarks(text), callOr(values[index], door)]))
   const found = CHINESE.get(key)
-  if (!found) return textInChinese(inEnglish(line, door), door)
+  if (!found && !hasWords(key)) {
+    const said = joined(texts.flatMap((text, index) => [inMarks(text), callOr(values[index], door)]))
+    return open ? said.replace(/。$/, '') : said
+  }
+  if (!found) return inEnglish(new Sentence(texts, values, open ? { open } : {}), door)
   const pieces = found.chinese.split(HOLE).map((piece, index) => {
     return index % 2 === 0 ? piece : valueInChinese(values[found.holes.indexOf(piece)], door)
   })
-  return indent + joined([...pieces, stop && !clause ? '。' : ''])
+  return indent + joined([...pieces, stop && !open ? '。' : ''])
 }
 
 /** A text that has no words, with the marks of Chinese. */
@@ -101,10 +138,9 @@ type Piece = string | { cell: string }
 function valueInChinese(value: Value | undefined, door: Door): Piece {
   if (value === undefined) return ''
   if (value instanceof Sentence) {
-    const said = sentenceInChinese(value, door)
+    const said = inChinese(value, door)
     return value.form.width === undefined ? said : { cell: said }
   }
-  if (typeof value === 'string') return textInChinese(value, door)
   if (typeof value !== 'object') return String(value)
   return 'zh' in value ? value.zh : door ? commandOf(value, door) : `\`${toolOf(value)}\``
 }
@@ -121,8 +157,8 @@ function joined(pieces: readonly Piece[]): string {
   return pieces.reduce<string>((said, piece) => {
     const text = typeof piece === 'string' ? piece : piece.cell
     const needless = ENDS_WITH_MARK.test(said) || (ENDS_CHINESE.test(said) && BEGINS_CHINESE.test(text))
-    const kept = needless && !fixed ? said.trimEnd() : said
+    const kept = needless && !fixed ? said.replace(/ $/, '') : said
     if (text !== '') fixed = typeof piece !== 'string'
-    return kept + (needless && !fixed ? text.trimStart() : text)
+    return kept + (needless && !fixed ? text.replace(/^ /, '') : text)
   }, '')
 }

@@ -3,7 +3,6 @@ import type { Table } from './table.ts'
 /** What is wrong with a setting, a scope or a target. */
 // biome-ignore format: a table, one row a line
 export const SETTINGS: Table = {
-  'The settings are not usable': '设置无法使用',
   'Correct them in the "env" block of the MCP client (or in the shell) and restart the server': '请在 MCP 客户端的 "env" 中（或在 shell 中）修正，然后重启服务',
   // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what the reference looks like
   '{name} holds a reference (${…}, $NAME or %NAME%) that the client did not replace: write the value itself (in an address %24 for $), or remove it': '{name} 中有客户端未替换的引用（${…}、$NAME 或 %NAME%）：请直接填写值（地址中的 $ 写作 %24），或删除该项',
@@ -22,30 +21,20 @@ export const SETTINGS: Table = {
   'FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE: set both': 'FEISHU_TLS_CERT_FILE 和 FEISHU_TLS_KEY_FILE 须同时设置',
   'FEISHU_TOKEN_KEY must be 32 bytes in base64; `openssl rand -base64 32` makes one': 'FEISHU_TOKEN_KEY 必须是 base64 编码的 32 字节；可用 `openssl rand -base64 32` 生成',
   'FEISHU_REFRESH_MARGIN must be a whole number of seconds from 0 to 3600': 'FEISHU_REFRESH_MARGIN 必须是 0 到 3600 之间的整数秒数',
-  'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token': 'NODE_TLS_REJECT_UNAUTHORIZED=0 关闭了 TLS 证书校验：网络中间的任何人都可能窃取凭证',
-  'Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority': '请删除该设置；如代理需要自己的 CA，请设置 NODE_EXTRA_CA_CERTS',
   'FEISHU_TOKEN_DIR must be an absolute path: there is no home directory': 'FEISHU_TOKEN_DIR 必须是绝对路径：当前没有用户主目录',
-  'FEISHU_TOKEN_DIR lies outside your own folder, whose permissions would keep others out': 'FEISHU_TOKEN_DIR 不在您的用户目录中，无法借助该目录的权限阻止他人访问',
-  'Do so yourself: {command}': '请自行设置：{command}',
-  'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store': 'FEISHU_TOKEN_DIR 是相对路径：客户端若从其他目录启动本程序，使用的就是另一个存储',
-  'Make it absolute': '请改为绝对路径',
   'FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"': 'FEISHU_PROFILE 须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”',
   'FEISHU_APP_SECRET_FILE ({path}) cannot be read ({errno})': '无法读取 FEISHU_APP_SECRET_FILE（{path}）（{errno}）',
   'FEISHU_APP_SECRET_FILE ({path}) is empty': 'FEISHU_APP_SECRET_FILE（{path}）是空文件',
   'Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret': '请将 FEISHU_APP_SECRET_FILE 设为存有 App Secret 的文件',
   'No Feishu app is configured: App ID and App Secret are missing': '尚未配置飞书应用：缺少 App ID 和 App Secret',
-  'Run `{command}` once, or set FEISHU_APP_ID and FEISHU_APP_SECRET in the "env" block of this server\'s entry in the MCP client\'s config; both stand in the developer console, page Credentials & Basic Info (凭证与基础信息)': '请运行一次 `{command}`，或在 MCP 客户端配置中本服务条目的 "env" 里设置 FEISHU_APP_ID 和 FEISHU_APP_SECRET；两者见开发者后台“凭证与基础信息”页面',
-  '{setting} ({path}) cannot be read ({errno})': '无法读取 {setting}（{path}）（{errno}）',
-  '{setting} ({path}) cannot be read': '无法读取 {setting}（{path}）',
   'Set {setting} to a file in PEM form that this program can read': '请将 {setting} 设为本程序可以读取的 PEM 格式文件',
   // Scopes
-  '{#n} scopes are too many: Feishu takes {#most}': '请求的权限过多（{n} 个）：飞书最多接受 {most} 个',
+  '{n} scopes are too many: Feishu takes {most}': '请求的权限过多（{n} 个）：飞书最多接受 {most} 个',
   'Ask for fewer scopes; grants add up, so a second authorization can ask for the rest': '请减少所请求的权限；授权会累加，其余权限可在下一次授权时请求',
   'The scope {scope} does not exist: did you mean {right}?': '权限 {scope} 不存在：是否想用 {right}？',
   'Use {scope} in FEISHU_SCOPES or in the scopes of start_authorization': '请在 FEISHU_SCOPES 或 start_authorization 的 scopes 中使用 {scope}',
   'The scope {scope} is held by apps only, never by a person': '权限 {scope} 只属于应用身份，用户无法授予',
   'Use {scope} instead': '请改用 {scope}',
-  'im:message with im:message.send_as_user': 'im:message 和 im:message.send_as_user',
   '{scope} is not a scope name (they look like docx:document:readonly)': '{scope} 不是权限名（权限名形如 docx:document:readonly）',
   'Correct the scopes: names as in the developer console, separated by spaces': '请修正权限列表：使用开发者后台中的名称，以空格分隔',
   // Targets
@@ -56,4 +45,10 @@ export const SETTINGS: Table = {
   'FEISHU_DELIVER_TO: there is no home directory for {targets}': 'FEISHU_DELIVER_TO：{targets} 需要主目录，但没有主目录',
   'Set HOME, or name the files with their whole paths': '请设置 HOME，或写出文件的完整路径',
   'Write each target of FEISHU_DELIVER_TO as one of {forms}, separated by commas': '请将 FEISHU_DELIVER_TO 的每个目标写成以下形式之一：{forms}，以逗号分隔',
+  'Run `{program} setup` once, or set FEISHU_APP_ID and FEISHU_APP_SECRET in the "env" block of this server\'s entry in the MCP client\'s config; both stand in the developer console, page Credentials & Basic Info (凭证与基础信息)': '请运行一次 `{program} setup`，或在 MCP 客户端配置中本服务条目的 "env" 里设置 FEISHU_APP_ID 和 FEISHU_APP_SECRET；两者见开发者后台“凭证与基础信息”页面',
+  'Copy App ID and App Secret again from {open}/app/{app_id}/baseinfo': '请从 {open}/app/{app_id}/baseinfo 重新复制 App ID 和 App Secret',
+  'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token. Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority': 'NODE_TLS_REJECT_UNAUTHORIZED=0 关闭了 TLS 证书校验：网络中间的任何人都可能窃取凭证。请删除该设置；如代理需要自己的 CA，请设置 NODE_EXTRA_CA_CERTS',
+  'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute': 'FEISHU_TOKEN_DIR 是相对路径：客户端若从其他目录启动本程序，使用的就是另一个存储。请改为绝对路径',
+  'The settings are not usable: {series}': '设置无法使用：{series}',
+  'FEISHU_TOKEN_DIR lies outside your own folder, whose permissions would keep others out. Do so yourself: {command}': 'FEISHU_TOKEN_DIR 不在您的用户目录中，无法借助该目录的权限阻止他人访问。请自行设置：{command}',
 }

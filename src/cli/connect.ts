@@ -7,8 +7,9 @@ import type { Environment } from '../config/settings-reader.ts'
 import type { Deps } from '../deps.ts'
 import { type Remote, readAddress, readRemote } from '../hand-over/connect-target.ts'
 import { PROFILE_NAME } from '../profile.ts'
+import { type Sentence, say } from '../sentence.ts'
 import type { Command } from './io.ts'
-import { usageError } from './usage.ts'
+import { parsingProblem, usageError } from './usage.ts'
 
 /** The process as `connect` uses it. */
 export type ConnectHost = {
@@ -46,41 +47,41 @@ export function readConnect(
   args: readonly string[],
   host: Pick<ConnectHost, 'command' | 'environment'>,
 ): ConnectWish | null {
-  const refuse = (message: string) => usageError(host.command, message)
+  const refuse = (message: Sentence) => usageError(host.command, message)
   const end = args.indexOf('--')
   const { values, positionals } = parse(end === -1 ? args : args.slice(0, end), refuse)
   if (values.help || values.version) return null
   const { profile = null, header = [], env = [] } = values
   if (profile !== null && !PROFILE_NAME.test(profile)) {
-    throw refuse('A profile is named by 1 to 64 of a-z, 0-9, ".", "_" and "-"')
+    throw refuse(say`A profile is named by 1 to 64 of a-z, 0-9, ".", "_" and "-"`)
   }
   const tools =
     values.tools
       ?.split(',')
       .map((name) => name.trim())
       .filter(Boolean) ?? null
-  if (tools?.length === 0) throw refuse('--tools names tools, separated by commas')
+  if (tools?.length === 0) throw refuse(say`--tools names tools, separated by commas`)
   const [address, ...more] = positionals.slice(1)
-  if (more.length > 0) throw refuse('connect takes one address')
+  if (more.length > 0) throw refuse(say`connect takes one address`)
   if (end === -1) {
     if (values.for !== undefined || env.length > 0)
-      throw refuse('--for and --env are for a program: connect -- CMD …')
+      throw refuse(say`--for and --env are for a program: connect -- CMD …`)
     return { profile, tools, program: null, remote: readWanted(address, header, host) }
   }
   const [file, ...rest] = args.slice(end + 1)
-  if (file === undefined) throw refuse('connect needs a program behind --: connect -- CMD …')
-  if (address !== undefined) throw refuse('connect takes an address or a program, not both')
-  if (header.length > 0) throw refuse('--header is for an address')
+  if (file === undefined) throw refuse(say`connect needs a program behind --: connect -- CMD …`)
+  if (address !== undefined) throw refuse(say`connect takes an address or a program, not both`)
+  if (header.length > 0) throw refuse(say`--header is for an address`)
   return { profile, tools, program: { words: [file, ...rest], for: values.for, env }, remote: null }
 }
 
 type Parsed = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>
 
-function parse(args: readonly string[], refuse: (message: string) => Error): Parsed {
+function parse(args: readonly string[], refuse: (message: Sentence) => Error): Parsed {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   } catch (error) {
-    throw refuse((error as Error).message.split('. ')[0] ?? 'The arguments cannot be used')
+    throw refuse(parsingProblem((error as Error).message))
   }
 }
 
@@ -107,7 +108,7 @@ export const connect: Command = async ({ cli, options, operands }) => {
     [value].flat().map((text) => (text === true ? `--${name}` : `--${name}=${text}`)),
   )
   readConnect(['connect', ...words, ...operands], cli)
-  throw usageError(cli.command, 'connect serves a client of MCP, which starts it')
+  throw usageError(cli.command, say`connect serves a client of MCP, which starts it`)
 }
 
 /** Settings that come with the wish: its profile, and the scopes of Feishu's hosted server where none are set. */

@@ -3,6 +3,7 @@
 import { awaitRegistration, beginRegistration, keepApp } from '../app/setup.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import type { Registration } from '../oauth/registration.ts'
+import { type Sentence, say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
 import { login } from './login.ts'
 
@@ -15,26 +16,26 @@ export async function createApp({ cli, deps, profile }: Invocation): Promise<New
   const app = await awaitRegistration(deps, registration)
   await keepApp(deps, profile, app)
   cli.stderr(
-    `\nFeishu created the app ${app.appId}; it is kept for profile "${profile}", its secret sealed.\n`,
+    say`\nFeishu created the app ${app.appId}; it is kept for profile "${profile}", its secret sealed.\n`,
   )
   return app
 }
 
 async function showLink(
-  say: (text: string) => void,
+  write: (text: Sentence) => void,
   { verificationUrl, userCode }: Registration,
 ): Promise<void> {
   const { renderUnicodeCompact } = await import('uqr')
-  say(`${renderUnicodeCompact(verificationUrl)}\n\n`)
-  say(`Open this page on any device, or scan the code with Feishu or Lark:\n\n${verificationUrl}\n\n`)
-  say(`The page creates an app of your own (code ${userCode}). `)
-  say("This is Feishu's own way, used by its SDK, but not part of its public documentation.\n")
-  say('Waiting for the app …\n')
+  write(say`${renderUnicodeCompact(verificationUrl)}\n\n`)
+  write(say`Open this page on any device, or scan the code with Feishu or Lark:\n\n${verificationUrl}\n\n`)
+  const whose = say`This is Feishu's own way, used by its SDK, but not part of its public documentation.`
+  write(say`${say`The page creates an app of your own (code ${userCode}).`} ${whose}\n`)
+  write(say`Waiting for the app …\n`)
 }
 
 /** Logs in with a code: an app that was just created has no redirect URL yet. */
 export function loginByCode(invocation: Invocation): Promise<number> {
-  invocation.cli.stderr('\nNow log in with the new app.\n')
+  invocation.cli.stderr(say`\nNow log in with the new app.\n`)
   const options = { ...invocation.options, device: true, 'no-browser': true }
   return login({ ...invocation, options })
 }

@@ -1,6 +1,7 @@
-import type { Delivery } from '../delivery/deliver.ts'
+import { DELIVERY_STATUS, type Delivery } from '../delivery/deliver.ts'
 import { CodedError } from '../errors.ts'
 import { deliverByHand } from '../hand-over/deliver.ts'
+import { say, series } from '../sentence.ts'
 import { type Command, print } from './io.ts'
 import { expectOperands } from './usage.ts'
 
@@ -10,16 +11,26 @@ const DONE: readonly Delivery['status'][] = ['delivered', 'unchanged']
 export const deliver: Command = async ({ cli, deps, profile, options, operands }) => {
   expectOperands(cli, operands, [])
   if (profile !== deps.config.profile) {
-    throw new CodedError('config_invalid', `FEISHU_DELIVER_TO belongs to profile "${deps.config.profile}".`, {
-      nextStep: `Set FEISHU_PROFILE=${profile} beside the targets that are meant for it.`,
-    })
+    throw new CodedError(
+      'config_invalid',
+      say`FEISHU_DELIVER_TO belongs to profile "${deps.config.profile}".`,
+      {
+        nextStep: say`Set FEISHU_PROFILE=${profile} beside the targets that are meant for it.`,
+      },
+    )
   }
   const dryRun = options['dry-run'] ?? false
   const deliveries = await deliverByHand(deps, profile, dryRun)
   const lines = deliveries.map(({ target, status, detail, restart_hint }) => {
-    if (dryRun && status === 'delivered') return `${target}: would be delivered.\n${detail}\n`
-    return `${target}: ${status}. ${detail}${restart_hint ? ` ${restart_hint}` : ''}\n`
+    if (dryRun && status === 'delivered') return say`${target}: would be delivered.\n${detail}\n`
+    const line = say`${target}: ${DELIVERY_STATUS[status]}. ${detail}`
+    return say`${restart_hint ? series([line, restart_hint], ' ') : line}\n`
   })
-  print(cli, options.json, { deliveries }, lines.join('') || 'FEISHU_DELIVER_TO names no target.\n')
+  print(
+    cli,
+    options.json,
+    { deliveries },
+    lines.length > 0 ? series(lines, '') : say`FEISHU_DELIVER_TO names no target.\n`,
+  )
   return dryRun || deliveries.every(({ status }) => DONE.includes(status)) ? 0 : 1
 }

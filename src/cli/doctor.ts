@@ -1,7 +1,7 @@
-import { forTerminal } from '../chinese/for-terminal.ts'
 import type { Check, Runtime } from '../doctor/check.ts'
 import { type Diagnosis, diagnose, diagnoseSettings } from '../doctor/doctor.ts'
 import type { CodedError } from '../errors.ts'
+import { cell, type Sentence, say, series } from '../sentence.ts'
 import { type Cli, type Command, type Options, print } from './io.ts'
 import { expectOperands } from './usage.ts'
 
@@ -24,13 +24,40 @@ function runtimeOf({ version, runtime }: Cli): Runtime {
 }
 
 function show(cli: Cli, options: Options, { checks, configured }: Diagnosis): number {
-  const text = forTerminal(checks.map(line).join(''), cli.command, options.profile)
-  print(cli, options.json, { checks }, text)
+  print(cli, options.json, { checks }, series(checks.map(line), ''))
   if (!configured) return NOT_CONFIGURED
   return checks.some(({ status }) => status === 'fail') ? FAILED : 0
 }
 
-function line({ name, status, message, hint }: Check): string {
-  const advice = hint === null ? '' : `${' '.repeat(6)}${hint}\n`
-  return `${status.padEnd(6)}${name}: ${message}\n${advice}`
+const STATUS_WORDS: Readonly<Record<Check['status'], Sentence>> = {
+  pass: say`pass`,
+  warn: say`warn`,
+  fail: say`fail`,
+  skip: say`skip`,
+}
+
+const NAMES: Readonly<Record<Check['name'], Sentence>> = {
+  settings: say`settings:`,
+  versions: say`versions:`,
+  store: say`store:`,
+  key: say`key:`,
+  lock: say`lock:`,
+  clock: say`clock:`,
+  accounts_host: say`accounts_host:`,
+  open_host: say`open_host:`,
+  app: say`app:`,
+  redirect_port: say`redirect_port:`,
+  redirect_registered: say`redirect_registered:`,
+  token: say`token:`,
+  scopes: say`scopes:`,
+  targets: say`targets:`,
+  copies: say`copies:`,
+}
+
+/** The columns that the status takes, and its advice is moved in by. */
+const STATUS_WIDTH = 6
+
+function line({ name, status, message, hint }: Check): Sentence {
+  const found = say`${cell(STATUS_WORDS[status], STATUS_WIDTH)}${NAMES[name]} ${message}\n`
+  return hint === null ? found : say`${found}${cell('', STATUS_WIDTH)}${hint}\n`
 }

@@ -21,7 +21,7 @@ const FROM_TERMINAL: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP']
 export const exec: Command = async (invocation) => {
   const { cli, deps, operands } = invocation
   const [command] = operands
-  if (command === undefined) throw usageError(cli.command, 'exec needs a command: exec -- CMD …')
+  if (command === undefined) throw usageError(cli.command, say`exec needs a command: exec -- CMD …`)
   const { environment, gateway } = await open(invocation)
   try {
     const { file, args, verbatim } = await startOf([command, ...operands.slice(1)], {
@@ -81,7 +81,9 @@ function runChild(child: ChildProcess, command: string, cli: Cli): Promise<numbe
   const status = new Promise<number>((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       const missing = error.code === 'ENOENT'
-      cli.stderr(`${command}: ${missing ? 'command not found' : `cannot be run (${error.code})`}\n`)
+      cli.stderr(
+        say`${command}: ${missing ? say`command not found` : say`cannot be run (${error.code ?? ''})`}\n`,
+      )
       resolve(missing ? NOT_FOUND : NOT_EXECUTABLE)
     })
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))

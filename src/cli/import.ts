@@ -1,5 +1,6 @@
 import type { TokenRecord } from '../oauth/token-set.ts'
 import { importTokens } from '../profiles/import.ts'
+import { type Sentence, say } from '../sentence.ts'
 import type { TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Command, print } from './io.ts'
@@ -14,22 +15,21 @@ export const importCommand: Command = async ({ cli, deps, profile, options, oper
   expectOperands(cli, operands, ['FILE'])
   const path = operands[0] ?? ''
   const fromInput = INPUT.includes(path)
-  const source = fromInput ? { path: 'standard input', input: cli.stdin } : { path }
+  const source = fromInput ? { path: say`standard input`, input: cli.stdin } : { path }
   const record = await importTokens(deps, { profile, ...source, force: options.force ?? false })
   const answer = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
-  const what = fromInput ? 'what they came from' : path
+  const what = fromInput ? say`what they came from` : path
   cli.stderr(
-    `Imported; ${dueText(answer, record)}. Delete ${what}: a second program that uses its refresh token ends this login.\n`,
+    say`Imported; ${dueText(answer, record)}. Delete ${what}: a second program that uses its refresh token ends this login.\n`,
   )
-  print(cli, options.json, answer, statusText(answer, cli.command, options.profile))
+  print(cli, options.json, answer, statusText(answer))
   return 0
 }
 
-function dueText(answer: TokenStatus, record: TokenRecord): string {
+function dueText(answer: TokenStatus, record: TokenRecord): Sentence {
+  const until = answer.access_token_expires_at ?? ''
   if (!record.tokenSet?.refreshToken) {
-    return `the file holds no refresh token, so log in again ${answer.status === 'valid' ? `by ${answer.access_token_expires_at}` : 'now'}`
+    return say`the file holds no refresh token, so log in again ${answer.status === 'valid' ? say`by ${until}` : say`now`}`
   }
-  return answer.status === 'needs_refresh'
-    ? 'a refresh is due now'
-    : `a refresh is due before ${answer.access_token_expires_at}`
+  return answer.status === 'needs_refresh' ? say`a refresh is due now` : say`a refresh is due before ${until}`
 }

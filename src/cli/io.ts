@@ -33,8 +33,8 @@ export type Terminal = {
 /** What a command may use of the process. `stdout` is for programs; the other two are for people, in their language. */
 export type Cli = Omit<Terminal, 'stderr'> & {
   /** Text for people that was asked for, on stdout. */
-  show: (text: Sentence | string) => void
-  stderr: (text: Sentence | string) => void
+  show: (text: Sentence) => void
+  stderr: (text: Sentence) => void
 }
 
 /** Options that every command takes, and those of single commands. */
@@ -87,7 +87,7 @@ export async function readLine(stdin: Readable): Promise<string | null> {
 }
 
 /** One JSON document on stdout, or text for people on stderr: stdout is for programs. */
-export function print(cli: Cli, json: boolean | undefined, answer: object, text: Sentence | string): void {
+export function print(cli: Cli, json: boolean | undefined, answer: object, text: Sentence): void {
   if (json) cli.stdout(`${JSON.stringify(answer, null, 2)}\n`)
   else cli.stderr(text)
 }

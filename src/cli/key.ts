@@ -1,11 +1,12 @@
 import { moveKey } from '../profiles/key-move.ts'
+import { say, type Value } from '../sentence.ts'
 import type { KeySource } from '../store/envelope.ts'
 import { type Command, print } from './io.ts'
 import { expectOperands, usageError } from './usage.ts'
 
-const PLACES: Readonly<Record<KeySource, string>> = {
-  keychain: "the operating system's keychain",
-  file: 'a key file',
+const PLACES: Readonly<Record<KeySource, Value>> = {
+  keychain: say`the operating system's keychain`,
+  file: say`a key file`,
   env: 'FEISHU_TOKEN_KEY',
 }
 
@@ -13,12 +14,12 @@ const PLACES: Readonly<Record<KeySource, string>> = {
 export const key: Command = async ({ cli, deps, options, operands }) => {
   expectOperands(cli, operands, [])
   const to = (Object.keys(PLACES) as KeySource[]).find((source) => source === options['move-to'])
-  if (!to) throw usageError(cli.command, 'key needs --move-to keychain, --move-to file or --move-to env')
+  if (!to) throw usageError(cli.command, say`key needs --move-to keychain, --move-to file or --move-to env`)
   const answer = await moveKey(deps, to)
   const done =
     answer.status === 'moved'
-      ? `The key is in ${PLACES[to]} now; ${answer.resealed} files were sealed anew.`
-      : `The key is not moved to ${PLACES[to]}.`
-  print(cli, options.json, answer, `${done} ${answer.next_step}\n`)
+      ? say`The key is in ${PLACES[to]} now; ${answer.resealed} files were sealed anew.`
+      : say`The key is not moved to ${PLACES[to]}.`
+  print(cli, options.json, answer, say`${done} ${answer.next_step}\n`)
   return answer.left.length > 0 ? 1 : 0
 }

@@ -1,10 +1,10 @@
 import { startAnswer } from '../authorize/answer.ts'
 import { type StartOptions, type StartResult, startAuthorization } from '../authorize/authorize.ts'
 import { authorizationEnd } from '../authorize/pending.ts'
-import { forTerminal } from '../chinese/for-terminal.ts'
 import { splitScopes } from '../config/config.ts'
 import { CodedError } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import { say } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Command, type Invocation, print, readLine } from './io.ts'
 import { statusText } from './status.ts'
@@ -31,7 +31,7 @@ export const login: Command = async (invocation) => {
     await waitForEnd(invocation, start, started)
   }
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
-  print(cli, options.json, status, statusText(status, cli.command, options.profile))
+  print(cli, options.json, status, statusText(status))
   return 0
 }
 
@@ -45,25 +45,26 @@ function expectsPaste({ cli, deps, options }: Invocation): boolean {
 async function showCode({ cli, deps }: Invocation, started: StartResult): Promise<void> {
   const { authorization_url, user_code } = startAnswer(deps, started)
   const { renderUnicodeCompact } = await import('uqr')
-  cli.stderr(`${renderUnicodeCompact(authorization_url ?? '')}\n\n`)
+  cli.stderr(say`${renderUnicodeCompact(authorization_url ?? '')}\n\n`)
   cli.stderr(
-    `Open this page on any device:\n\n${authorization_url}\n\nIt must show this code: ${user_code}\n\n`,
+    say`Open this page on any device:\n\n${authorization_url ?? ''}\n\nIt must show this code: ${user_code ?? ''}\n\n`,
   )
-  cli.stderr('Approve only if you asked for this login yourself.\nWaiting for the approval …\n')
+  cli.stderr(say`Approve only if you asked for this login yourself.\nWaiting for the approval …\n`)
 }
 
 function showLink(invocation: Invocation, started: StartResult): void {
   const { cli, deps } = invocation
   const answer = startAnswer(deps, started)
   const ask = answer.browser_opened
-    ? 'The page was opened in the browser. If you do not see it, open this page and approve'
-    : 'Open this page and approve'
-  const why = started.browserProblem ? ` (${started.browserProblem})` : ''
-  cli.stderr(`${ask}${why}:\n\n${answer.authorization_url}\n\n`)
+    ? say`The page was opened in the browser. If you do not see it, open this page and approve:`
+    : started.browserProblem
+      ? say`Open this page and approve (${started.browserProblem}):`
+      : say`Open this page and approve:`
+  cli.stderr(say`${ask}\n\n${answer.authorization_url ?? ''}\n\n`)
   cli.stderr(
     expectsPaste(invocation)
-      ? 'Then paste the address that the browser ended on:\n'
-      : 'Waiting for the approval …\n',
+      ? say`Then paste the address that the browser ended on:\n`
+      : say`Waiting for the approval …\n`,
   )
 }
 
@@ -95,7 +96,7 @@ async function takeAddress(invocation: Invocation, start: StartOptions): Promise
   const dialogue = createDialogue(cli)
   for (;;) {
     // Whoever ends the input, or only presses Enter, leaves the waiting to the listener.
-    const address = await dialogue.ask('').catch(() => new Promise<never>(() => undefined))
+    const address = await dialogue.ask(say``).catch(() => new Promise<never>(() => undefined))
     if (address !== '' && (await isTaken(invocation, start, address))) return 'ended'
   }
 }
@@ -106,8 +107,7 @@ async function isTaken(invocation: Invocation, start: StartOptions, address: str
     return true
   } catch (error) {
     if (!(error instanceof CodedError) || error.code !== 'state_mismatch') throw error
-    const { cli, options } = invocation
-    cli.stderr(`${forTerminal(`${error.message} ${error.nextStep}`, cli.command, options.profile)}\n`)
+    invocation.cli.stderr(say`${error.said} ${error.step}\n`)
     return false
   }
 }
@@ -115,8 +115,8 @@ async function isTaken(invocation: Invocation, start: StartOptions, address: str
 /** Ctrl-C ends the authorization that this command began; one that it joined belongs to somebody else. */
 async function leave({ cli, deps }: Invocation, start: StartOptions, started: StartResult): Promise<void> {
   if (started.joined) {
-    throw new CodedError('authorization_expired', 'Stopped waiting; the authorization is still pending.', {
-      nextStep: `Run \`${cli.command} status\` to see how it ends.`,
+    throw new CodedError('authorization_expired', say`Stopped waiting; the authorization is still pending.`, {
+      nextStep: say`Run \`${cli.command} status\` to see how it ends.`,
     })
   }
   await startAuthorization(deps, { ...start, cancel: true })
@@ -128,8 +128,8 @@ async function endWithAddress(
   address: string | null,
 ): Promise<void> {
   if (!address) {
-    throw new CodedError('config_invalid', 'No address came on stdin.', {
-      nextStep: 'Give the address that the browser ended on, on one line.',
+    throw new CodedError('config_invalid', say`No address came on stdin.`, {
+      nextStep: say`Give the address that the browser ended on, on one line.`,
     })
   }
   await startAuthorization(deps, { ...start, callbackUrl: new Secret(address) })

@@ -1,4 +1,5 @@
 import { type LogoutAnswer, logout } from '../profiles/logout.ts'
+import { type Sentence, say } from '../sentence.ts'
 import { type Command, print } from './io.ts'
 import { expectOperands } from './usage.ts'
 
@@ -6,11 +7,13 @@ import { expectOperands } from './usage.ts'
 export const logoutCommand: Command = async ({ cli, deps, profile, options, operands }) => {
   expectOperands(cli, operands, [])
   const { answer, hadToken } = await logout(deps, profile)
-  const done = hadToken ? `logged out, the token was ${fate(answer)}` : 'no token was stored'
-  print(cli, options.json, answer, `${profile}: ${done}.\n`)
+  const done = hadToken ? say`logged out, the token was ${fate(answer)}` : say`no token was stored`
+  print(cli, options.json, answer, say`${profile}: ${done}.\n`)
   return 0
 }
 
-function fate({ revoked }: LogoutAnswer): string {
-  return revoked ? 'revoked at Feishu and deleted' : 'deleted here (Feishu did not confirm a revocation)'
+function fate({ revoked }: LogoutAnswer): Sentence {
+  return revoked
+    ? say`revoked at Feishu and deleted`
+    : say`deleted here (Feishu did not confirm a revocation)`
 }

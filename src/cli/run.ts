@@ -3,14 +3,14 @@ import { errorAnswer, errorText } from '../answers.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, toCodedError, traceOf } from '../errors.ts'
 import { PROFILE_NAME } from '../profile.ts'
-import { say } from '../sentence.ts'
+import { type Sentence, say, series } from '../sentence.ts'
 import type { Cli, Command, Options, Terminal } from './io.ts'
 import { speaking } from './speech.ts'
-import { exitCode, usageError } from './usage.ts'
+import { exitCode, parsingProblem, usageError } from './usage.ts'
 
 type Entry = {
   usage: string
-  does: string
+  does: Sentence
   options: (keyof Options)[]
   load: () => Promise<Command>
   /** What runs where the settings cannot be used; without it they are an error. */
@@ -20,130 +20,143 @@ type Entry = {
 const COMMANDS: Readonly<Record<string, Entry>> = {
   setup: {
     usage: 'setup [--app-id ID --app-secret-stdin [--brand feishu|lark] | --create-app]',
-    does:
-      "keep the app's credentials, so that no client config needs them; asks step by step on a terminal;\n" +
-      "      --create-app: Feishu creates the app for you (Feishu's own way, but not in its public documentation)",
+    does: series(
+      [
+        say`keep the app's credentials, so that no client config needs them; asks step by step on a terminal;`,
+        say`      --create-app: Feishu creates the app for you (Feishu's own way, but not in its public documentation)`,
+      ],
+      '\n',
+    ),
     options: ['app-id', 'app-secret-stdin', 'brand', 'create-app'],
     load: async () => (await import('./setup.ts')).setup,
   },
   login: {
     usage: 'login [--scope "a b"] [--no-browser] [--device] [--callback-url-stdin]',
-    does: 'authorize in the browser and wait for the end',
+    does: say`authorize in the browser and wait for the end`,
     options: ['scope', 'no-browser', 'device', 'callback-url-stdin'],
     load: async () => (await import('./login.ts')).login,
   },
   status: {
     usage: 'status [--verify]',
-    does: 'show whether the token is valid and what to do next',
+    does: say`show whether the token is valid and what to do next`,
     options: ['verify'],
     load: async () => (await import('./status.ts')).status,
   },
   refresh: {
     usage: 'refresh [--force] [--all]',
-    does: 'refresh the token if it is due; --all: every profile that is due, for cron',
+    does: say`refresh the token if it is due; --all: every profile that is due, for cron`,
     options: ['force', 'all'],
     load: async () => (await import('./refresh.ts')).refresh,
   },
   token: {
     usage: 'token',
-    does: 'print a valid access token and nothing else, refreshing first if due',
+    does: say`print a valid access token and nothing else, refreshing first if due`,
     options: [],
     load: async () => (await import('./token.ts')).token,
   },
   logout: {
     usage: 'logout',
-    does: 'revoke the token at Feishu and delete it here',
+    does: say`revoke the token at Feishu and delete it here`,
     options: [],
     load: async () => (await import('./logout.ts')).logoutCommand,
   },
   exec: {
     usage: 'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
-    does:
-      'run a command with a credential in its environment that never goes stale;\n' +
-      '      --for: the variables of lark-mcp, lark-cli or feishu-cli;\n' +
-      '      --env: one more, with {token}, {origin}, {open_apis}, {app_id} or {brand} filled in',
+    does: series(
+      [
+        say`run a command with a credential in its environment that never goes stale;`,
+        say`      --for: the variables of lark-mcp, lark-cli or feishu-cli;`,
+        say`      --env: one more, with {token}, {origin}, {open_apis}, {app_id} or {brand} filled in`,
+      ],
+      '\n',
+    ),
     options: ['no-gateway', 'for', 'env'],
     load: async () => (await import('./exec.ts')).exec,
   },
   headers: {
     usage: 'headers [URL]',
-    does: 'print the header with which an MCP server of Feishu takes the token, for hooks that ask for headers',
+    does: say`print the header with which an MCP server of Feishu takes the token, for hooks that ask for headers`,
     options: [],
     load: async () => (await import('./headers.ts')).headers,
   },
   gateway: {
     usage:
       'gateway [--listen HOST:PORT] [--allow-network] | gateway key new NAME | gateway key list | gateway key remove NAME',
-    does: 'stand for Feishu, on 127.0.0.1:9001, for every program that has a key: /open-apis/… and /mcp',
+    does: say`stand for Feishu, on 127.0.0.1:9001, for every program that has a key: /open-apis/… and /mcp`,
     options: ['listen', 'allow-network'],
     load: async () => (await import('./gateway.ts')).gateway,
   },
   connect: {
     usage: 'connect [URL] [--tools A,B,…] [--header NAME=VALUE]…',
-    does:
-      "serve MCP with Feishu's tools beside the login: of Feishu's hosted server, or of the one at URL;\n" +
-      '      --tools: these tools alone; --header: one more header, with {token} filled in;\n' +
-      '      [--for NAME] [--env NAME=VALUE]… -- CMD …: those of a program, which is run as by exec',
+    does: series(
+      [
+        say`serve MCP with Feishu's tools beside the login: of Feishu's hosted server, or of the one at URL;`,
+        say`      --tools: these tools alone; --header: one more header, with {token} filled in;`,
+        say`      [--for NAME] [--env NAME=VALUE]… -- CMD …: those of a program, which is run as by exec`,
+      ],
+      '\n',
+    ),
     options: ['tools', 'header', 'for', 'env'],
     load: async () => (await import('./connect.ts')).connect,
   },
   deliver: {
     usage: 'deliver [--dry-run]',
-    does: 'write the access token to the targets of FEISHU_DELIVER_TO now',
+    does: say`write the access token to the targets of FEISHU_DELIVER_TO now`,
     options: ['dry-run'],
     load: async () => (await import('./deliver.ts')).deliver,
   },
   import: {
     usage: 'import FILE [--force]',
-    does: 'take over the token.json of the old script',
+    does: say`take over the token.json of the old script`,
     options: ['force'],
     load: async () => (await import('./import.ts')).importCommand,
   },
   profile: {
     usage: 'profile list | profile remove NAME [--force] | profile rename NAME NEW',
-    does: 'list the accounts with their status, remove one, give one another name',
+    does: say`list the accounts with their status, remove one, give one another name`,
     options: ['force'],
     load: async () => (await import('./profile.ts')).profile,
   },
   key: {
     usage: 'key --move-to keychain|file|env',
-    does: 'move the key that the store is sealed with',
+    does: say`move the key that the store is sealed with`,
     options: ['move-to'],
     load: async () => (await import('./key.ts')).key,
   },
   store: {
     usage: 'store init | store copy --from file|postgres|URL --to file|postgres|URL',
-    does: 'prepare a PostgreSQL that several machines share; move profiles between stores',
+    does: say`prepare a PostgreSQL that several machines share; move profiles between stores`,
     options: ['from', 'to'],
     load: async () => (await import('./store.ts')).store,
   },
   doctor: {
     usage: 'doctor',
-    does: 'check settings, store, network, app, port, token and targets, and say what to mend',
+    does: say`check settings, store, network, app, port, token and targets, and say what to mend`,
     options: [],
     load: async () => (await import('./doctor.ts')).doctor,
     loadWithoutSettings: async () => (await import('./doctor.ts')).doctorOfSettings,
   },
 }
 
-export function help(command: string): string {
-  const rows = Object.values(COMMANDS).map(({ usage, does }) => `  ${usage}\n      ${does}`)
-  return [
-    `Usage: ${command} [COMMAND] [--profile NAME] [--json]`,
+export function help(command: string): Sentence {
+  const rows = Object.values(COMMANDS).map(({ usage, does }) => say`  ${usage}\n${'      '}${does}`)
+  const lines = [
+    say`Usage: ${command} [COMMAND] [--profile NAME] [--json]`,
     '',
-    'Without a command: serve MCP on stdin and stdout.',
+    say`Without a command: serve MCP on stdin and stdout.`,
     '',
-    'Commands:',
+    say`Commands:`,
     ...rows,
     '',
-    'Options of every command:',
-    '  --profile NAME   which of several accounts (FEISHU_PROFILE)',
-    '  --json           one JSON document on stdout',
+    say`Options of every command:`,
+    say`${'  --profile NAME   '}${say`which of several accounts (FEISHU_PROFILE)`}`,
+    say`${'  --json           '}${say`one JSON document on stdout`}`,
     '  --help, --version',
     '',
-    'Exit codes: 0 done, 1 try again, 2 usage or settings, 3 a person must authorize, 4 denied or not answered.',
+    say`Exit codes: 0 done, 1 try again, 2 usage or settings, 3 a person must authorize, 4 denied or not answered.`,
     '',
-  ].join('\n')
+  ]
+  return series(lines, '\n')
 }
 
 const BOOLEANS = [
@@ -193,7 +206,7 @@ function parse(args: string[], command: string): { options: Options; operands: s
     })
     return { options: values as Options, operands: positionals }
   } catch (error) {
-    throw usageError(command, (error as Error).message.split('. ')[0] ?? 'The arguments cannot be used')
+    throw usageError(command, parsingProblem((error as Error).message))
   }
 }
 
@@ -210,7 +223,7 @@ export async function runCli(args: string[], terminal: Terminal): Promise<number
     // Whoever stopped it knows why: one line is enough.
     cli.stderr(say`${cli.closing.aborted ? known.said : errorText(known)}\n`)
     const wantsTrace = cli.environment.FEISHU_LOG_LEVEL?.trim().toLowerCase() === 'debug'
-    if (known !== error && wantsTrace) cli.stderr(`${traceOf(error)}\n`)
+    if (known !== error && wantsTrace) cli.stderr(say`${traceOf(error)}\n`)
     return exitCode(known)
   } finally {
     await said()
@@ -233,15 +246,15 @@ async function dispatch(args: string[], cli: Cli): Promise<number> {
     cli.show(help(cli.command))
     return 0
   }
-  if (name === undefined) throw usageError(cli.command, 'An option needs a command before it')
+  if (name === undefined) throw usageError(cli.command, say`An option needs a command before it`)
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (!entry) throw usageError(cli.command, `There is no command ${JSON.stringify(name)}`)
+  if (!entry) throw usageError(cli.command, say`There is no command ${JSON.stringify(name)}`)
   const stray = Object.keys(options).find(
     (option) => ![...SHARED, ...entry.options].includes(option as keyof Options),
   )
-  if (stray) throw usageError(cli.command, `The command ${name} has no option --${stray}`)
+  if (stray) throw usageError(cli.command, say`The command ${name} has no option --${stray}`)
   if (options.profile !== undefined && !PROFILE_NAME.test(options.profile)) {
-    throw usageError(cli.command, 'A profile is named by 1 to 64 of a-z, 0-9, ".", "_" and "-"')
+    throw usageError(cli.command, say`A profile is named by 1 to 64 of a-z, 0-9, ".", "_" and "-"`)
   }
   let deps: Deps
   try {

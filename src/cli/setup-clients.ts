@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import type { ServerEntry } from '../delivery/add-entry.ts'
 import { type Client, findClients, planEntry, writeEntry } from '../delivery/client-config.ts'
 import type { Machine } from '../delivery/targets.ts'
+import { CodedError } from '../errors.ts'
 import { DEFAULT_PROFILE } from '../profile.ts'
+import { say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
 import { clientEntry } from './setup-steps.ts'
 import { confirm, type Dialogue } from './terminal.ts'
@@ -50,7 +52,7 @@ export async function offerClients(invocation: Invocation, dialogue: Dialogue): 
   if (clients.length === 0) {
     const entry = { mcpServers: { [name]: base } }
     dialogue.say(
-      `\nNo MCP client was found here. The entry for its config:\n${JSON.stringify(entry, null, 2)}\n`,
+      say`\nNo MCP client was found here. The entry for its config:\n${JSON.stringify(entry, null, 2)}\n`,
     )
   }
   for (const client of clients) await offerClient(invocation, dialogue, client)
@@ -60,18 +62,18 @@ async function offerClient({ deps }: Invocation, dialogue: Dialogue, client: Cli
   const { label, target } = client
   const { path, insertion, diff } = await planEntry(client)
   if (insertion.kind === 'present') {
-    dialogue.say(`\n${label}: ${path} has an entry "${target.entry}" already; it was left alone.\n`)
+    dialogue.say(say`\n${label}: ${path} has an entry "${target.entry}" already; it was left alone.\n`)
     return
   }
   if (insertion.kind === 'refused') {
-    dialogue.say(`\n${label}: ${path} was left alone: ${insertion.why}.\n`)
+    dialogue.say(say`\n${label}: ${path} was left alone: ${insertion.why}.\n`)
     return
   }
-  dialogue.say(`\n${diff}\n`)
-  if (!(await confirm(dialogue, `Write this into the config of ${label}?`))) return
+  dialogue.say(say`\n${diff}\n`)
+  if (!(await confirm(dialogue, say`Write this into the config of ${label}?`))) return
   const memoryDir = join(deps.config.tokenDir, 'deliveries')
-  const problem = await writeEntry(client, { memoryDir, now: deps.clock.now() }).catch(
-    (error: unknown) => (error as Error).message,
+  const problem = await writeEntry(client, { memoryDir, now: deps.clock.now() }).catch((error: unknown) =>
+    error instanceof CodedError ? error.said : say`${(error as Error).message}`,
   )
-  dialogue.say(problem ? `Not written: ${problem}.\n` : `Written. ${target.restart.hint}\n`)
+  dialogue.say(problem ? say`Not written: ${problem}.\n` : say`${say`Written.`} ${target.restart.hint}\n`)
 }

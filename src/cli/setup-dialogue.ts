@@ -7,12 +7,13 @@ import { CodedError, type ErrorCode } from '../errors.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import { endpointsOf } from '../oauth/feishu.ts'
 import { Secret } from '../secret.ts'
+import { say, series } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { createApp, loginByCode } from './create-app.ts'
 import { type Invocation, print } from './io.ts'
 import { login } from './login.ts'
 import { offerClients } from './setup-clients.ts'
-import { consoleSteps, isAppId, isBrand, keptText, refuseEnvironmentApp } from './setup-steps.ts'
+import { consoleSteps, isAppId, isBrand, keptText, numbered, refuseEnvironmentApp } from './setup-steps.ts'
 import { statusText } from './status.ts'
 import { choose, confirm, type Dialogue } from './terminal.ts'
 
@@ -30,7 +31,9 @@ export async function runDialogue(invocation: Invocation, dialogue: Dialogue): P
   if ((await chooseApp(invocation, dialogue)) === 'created') {
     const code = await loginByCode(invocation)
     // The login is done, and its answer is out: nothing that happens here makes a failure of it.
-    await offerClients(invocation, dialogue).catch((error: Error) => dialogue.say(`\n${error.message}\n`))
+    await offerClients(invocation, dialogue).catch((error: Error) =>
+      dialogue.say(say`\n${error instanceof CodedError ? error.said : error.message}\n`),
+    )
     return code
   }
   await offerClients(invocation, dialogue)
@@ -39,23 +42,24 @@ export async function runDialogue(invocation: Invocation, dialogue: Dialogue): P
 
 async function chooseApp(invocation: Invocation, dialogue: Dialogue): Promise<'created' | 'given'> {
   if (await keepsPresentApp(invocation, dialogue)) return 'given'
-  dialogue.say(
-    'An app of your own at Feishu is what people authorize. Two ways to it:\n' +
-      '  1  the developer console: you make the app there, or have one\n' +
-      "  2  Feishu makes it: you open two links (Feishu's own way, but not in its public documentation)\n",
-  )
-  if ((await choose(dialogue, 'Which way?', ['1', '2'])) === '2') {
+  const ways = [
+    say`An app of your own at Feishu is what people authorize. Two ways to it:`,
+    say`  1  ${say`the developer console: you make the app there, or have one`}`,
+    say`  2  ${say`Feishu makes it: you open two links (Feishu's own way, but not in its public documentation)`}`,
+  ]
+  dialogue.say(say`${series(ways, '\n')}\n`)
+  if ((await choose(dialogue, say`Which way?`, ['1', '2'])) === '2') {
     try {
       await createApp(invocation)
       return 'created'
     } catch (error) {
       if (!(error instanceof CodedError) || !CONSOLE_INSTEAD.includes(error.code)) throw error
-      dialogue.say(`\n${error.message} ${error.nextStep}\n\n`)
+      dialogue.say(say`\n${error.said} ${error.step}\n\n`)
     }
   }
   const app = await askForApp(invocation, dialogue)
   await keepApp(invocation.deps, invocation.profile, app)
-  dialogue.say(`${keptText(invocation.profile)} The secret is sealed.\n\n`)
+  dialogue.say(say`${keptText(invocation.profile)} ${say`The secret is sealed.`}\n\n`)
   await walkThroughConsole(invocation, dialogue, app)
   return 'given'
 }
@@ -67,8 +71,8 @@ async function keepsPresentApp({ deps, profile }: Invocation, dialogue: Dialogue
     throw error
   })
   if (!present) return false
-  dialogue.say(`The profile "${profile}" uses the app ${present.id.appId} (${present.id.brand}).\n`)
-  return !(await confirm(dialogue, 'Set up another app in its place?'))
+  dialogue.say(say`The profile "${profile}" uses the app ${present.id.appId} (${present.id.brand}).\n`)
+  return !(await confirm(dialogue, say`Set up another app in its place?`))
 }
 
 /** Asks until Feishu accepts the credentials, or has nothing to say about them. */
@@ -79,20 +83,20 @@ async function askForApp({ deps, options }: Invocation, dialogue: Dialogue): Pro
     ? given
     : await choose(
         dialogue,
-        'Feishu (feishu.cn) or Lark (larksuite.com)?',
+        say`Feishu (feishu.cn) or Lark (larksuite.com)?`,
         config.brand === 'lark' ? ['lark', 'feishu'] : ['feishu', 'lark'],
       )
   const endpoints = endpointsOf(brand, config)
   dialogue.say(
-    `Open ${endpoints.open}/app, create a custom app or choose yours: the page Credentials & Basic Info (凭证与基础信息) shows both values.\n`,
+    say`Open ${endpoints.open}/app, create a custom app or choose yours: the page Credentials & Basic Info (凭证与基础信息) shows both values.\n`,
   )
   for (;;) {
-    const appId = await dialogue.ask('App ID (cli_…): ')
+    const appId = await dialogue.ask(say`${say`App ID (cli_…):`} `)
     if (!isAppId(appId)) {
-      dialogue.say('An App ID looks like cli_a1b2c3d4e5f6a7b8.\n')
+      dialogue.say(say`An App ID looks like cli_a1b2c3d4e5f6a7b8.\n`)
       continue
     }
-    const secret = await dialogue.askSecret('App Secret (does not show): ')
+    const secret = await dialogue.askSecret(say`${say`App Secret (does not show):`} `)
     if (!secret) continue
     const app = { brand, appId, appSecret: new Secret(secret), endpoints } as const
     if (await isAccepted(deps, dialogue, app)) return app
@@ -103,30 +107,32 @@ async function isAccepted(deps: Deps, dialogue: Dialogue, app: NewApp): Promise<
   try {
     const verdict = await checkCredentials(deps, app)
     dialogue.say(
-      verdict ? 'Feishu accepts them.\n' : 'Feishu gave no clear answer about them; they are kept.\n',
+      verdict ? say`Feishu accepts them.\n` : say`Feishu gave no clear answer about them; they are kept.\n`,
     )
     return true
   } catch (error) {
     if (!(error instanceof CodedError) || error.code !== 'invalid_client') throw error
-    dialogue.say(`${error.message} ${error.nextStep}\n`)
+    dialogue.say(say`${error.said} ${error.step}\n`)
     return false
   }
 }
 
 async function walkThroughConsole(invocation: Invocation, dialogue: Dialogue, app: NewApp): Promise<void> {
   const steps = consoleSteps(invocation, app)
-  dialogue.say('In the developer console:\n')
-  dialogue.say(`${steps.map((step, index) => `${index + 1}. ${step}`).join('\n')}\n`)
-  await dialogue.ask('Press Enter when that is done. ')
+  dialogue.say(say`In the developer console:\n`)
+  dialogue.say(say`${numbered(steps)}\n`)
+  await dialogue.ask(say`${say`Press Enter when that is done.`} `)
 }
 
 async function offerLogin(invocation: Invocation, dialogue: Dialogue): Promise<number> {
   const { cli, deps, profile, options } = invocation
-  dialogue.say('\nLog in now: in a browser on this machine, with a code on another device, or later (no).\n')
-  const how = await choose(dialogue, 'browser, code or no?', ['browser', 'code', 'no'])
+  dialogue.say(
+    say`\nLog in now: in a browser on this machine, with a code on another device, or later (no).\n`,
+  )
+  const how = await choose(dialogue, say`browser, code or no?`, ['browser', 'code', 'no'])
   if (how === 'code') return loginByCode(invocation)
   if (how === 'browser') return login(invocation)
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
-  print(cli, options.json, status, statusText(status, cli.command, options.profile))
+  print(cli, options.json, status, statusText(status))
   return 0
 }

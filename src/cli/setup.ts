@@ -3,10 +3,19 @@ import type { CodedError } from '../errors.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import { endpointsOf } from '../oauth/feishu.ts'
 import { Secret } from '../secret.ts'
+import { say, series } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { createApp, loginByCode } from './create-app.ts'
 import { type Cli, type Command, type Invocation, print, readLine } from './io.ts'
-import { clientEntry, consoleSteps, isAppId, isBrand, keptText, refuseEnvironmentApp } from './setup-steps.ts'
+import {
+  clientEntry,
+  consoleSteps,
+  isAppId,
+  isBrand,
+  keptText,
+  numbered,
+  refuseEnvironmentApp,
+} from './setup-steps.ts'
 import { expectOperands, usageError } from './usage.ts'
 
 /** Has an app's credentials given, created or asked for, and keeps them. */
@@ -22,7 +31,7 @@ export const setup: Command = async (invocation) => {
     return runDialogue(invocation, createDialogue(cli))
   }
   if (!options['create-app']) return keepGiven(invocation)
-  if (given) throw usageError(cli.command, '--create-app takes no --app-id, --app-secret-stdin or --brand')
+  if (given) throw usageError(cli.command, say`--create-app takes no --app-id, --app-secret-stdin or --brand`)
   refuseEnvironmentApp(invocation)
   await createApp(invocation)
   return loginByCode(invocation)
@@ -34,18 +43,14 @@ async function keepGiven(invocation: Invocation): Promise<number> {
   const app = await readGiven(invocation)
   const verdict = await checkCredentials(deps, app)
   await keepApp(deps, profile, app)
-  if (!verdict) cli.stderr('Feishu gave no clear answer about these credentials; they were kept.\n')
+  if (!verdict) cli.stderr(say`Feishu gave no clear answer about these credentials; they were kept.\n`)
   const steps = consoleSteps(invocation, app)
-  cli.stderr(
-    [
-      keptText(profile),
-      ...[...steps, `Log in: ${cli.command} login`].map((step, index) => `${index + 1}. ${step}`),
-      ...(options.json ? [''] : ['', "The entry for your MCP client's config:", '']),
-    ].join('\n'),
-  )
+  const lines = [keptText(profile), numbered([...steps, say`Log in: ${cli.command} login`])]
+  const entryFollows = options.json ? [''] : ['', say`The entry for your MCP client's config:`, '']
+  cli.stderr(series([...lines, ...entryFollows], '\n'))
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
   const entry = { mcpServers: { 'feishu-token': clientEntry(cli.command) } }
-  if (options.json) print(cli, true, status, '')
+  if (options.json) print(cli, true, status, say``)
   else cli.stdout(`${JSON.stringify(entry, null, 2)}\n`)
   return 0
 }
@@ -58,20 +63,20 @@ async function readGiven({ cli, deps, options }: Invocation): Promise<NewApp> {
   if (appId === undefined) {
     throw usageError(
       cli.command,
-      'setup asks on a terminal; without one, give --app-id ID --app-secret-stdin',
+      say`setup asks on a terminal; without one, give --app-id ID --app-secret-stdin`,
     )
   }
   if (!isAppId(appId)) {
-    throw usageError(cli.command, '--app-id must be an App ID such as cli_a1b2c3')
+    throw usageError(cli.command, say`--app-id must be an App ID such as cli_a1b2c3`)
   }
   if (!options['app-secret-stdin']) {
-    throw usageError(cli.command, 'The App Secret is read from stdin: add --app-secret-stdin')
+    throw usageError(cli.command, say`The App Secret is read from stdin: add --app-secret-stdin`)
   }
   const secret = await readLine(cli.stdin)
-  if (!secret) throw usageError(cli.command, 'No App Secret came on stdin')
+  if (!secret) throw usageError(cli.command, say`No App Secret came on stdin`)
   return { brand, appId, appSecret: new Secret(secret), endpoints: endpointsOf(brand, config) }
 }
 
 function badBrand(cli: Cli): CodedError {
-  return usageError(cli.command, '--brand must be feishu or lark')
+  return usageError(cli.command, say`--brand must be feishu or lark`)
 }

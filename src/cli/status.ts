@@ -1,4 +1,4 @@
-import { forTerminal } from '../chinese/for-terminal.ts'
+import { cell, type Sentence, say, series, type Value } from '../sentence.ts'
 import type { Status, TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Command, print } from './io.ts'
@@ -18,16 +18,45 @@ export const status: Command = async ({ cli, deps, profile, options, operands })
   expectOperands(cli, operands, [])
   const answer = await tokenStatus(deps, { profile, verify: options.verify ?? false, waitSeconds: 0 })
   // The one text for people on stdout: it is what was asked for.
-  if (options.json) print(cli, true, answer, '')
-  else cli.show(statusText(answer, cli.command, options.profile))
+  if (options.json) print(cli, true, answer, say``)
+  else cli.show(statusText(answer))
   return EXIT_CODES[answer.status]
 }
 
-function duration(seconds: number | null): string {
-  if (seconds === null) return 'unknown'
-  if (seconds < 120) return `${seconds} s`
-  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`
-  return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} days`
+export const STATUS_WORDS: Readonly<Record<Status, Sentence>> = {
+  valid: say`valid`,
+  needs_refresh: say`needs refresh`,
+  expired: say`expired`,
+  not_authorized: say`not authorized`,
+  not_configured: say`not configured`,
+  store_unreadable: say`store unreadable`,
+}
+
+const AUTHORIZATION_WORDS: Readonly<Record<TokenStatus['authorization_status'], Sentence>> = {
+  none: say`none`,
+  pending: say`pending`,
+  succeeded: say`succeeded`,
+  denied: say`denied`,
+  failed: say`failed`,
+  expired: say`expired`,
+  cancelled: say`cancelled`,
+}
+
+const KEY_SOURCE_WORDS: Readonly<Record<NonNullable<TokenStatus['key_source']>, Sentence>> = {
+  keychain: say`keychain`,
+  file: say`file`,
+  env: say`env`,
+}
+
+function duration(seconds: number | null): Sentence {
+  if (seconds === null) return say`unknown`
+  if (seconds < 120) return say`${seconds} s`
+  if (seconds < 7200) return say`${Math.floor(seconds / 60)} min`
+  return seconds < 172_800 ? say`${Math.floor(seconds / 3600)} h` : say`${Math.floor(seconds / 86_400)} days`
+}
+
+function until(time: string | null, seconds: number | null): Sentence | null {
+  return time === null ? null : say`until ${time} (${duration(seconds)})`
 }
 
 /** Whether no authorization is worth a line: there was none, or a logout came after it. */
@@ -36,33 +65,30 @@ function isPast({ authorization_status, status }: TokenStatus): boolean {
   return authorization_status === 'none'
 }
 
+/** The columns that the longest label takes. */
+const LABEL_WIDTH = 17
+
 /** The status for people. */
-export function statusText(answer: TokenStatus, command: string, profile: string | undefined): string {
-  const who = answer.user_name ?? answer.user_open_id
-  const rows: [string, string | null][] = [
-    ['status', answer.status.replaceAll('_', ' ')],
-    ['profile', `${answer.profile} (${answer.brand}, app ${answer.app_id ?? 'not configured'})`],
-    ['logged in as', who],
-    [
-      'access token',
-      answer.access_token_expires_at &&
-        `until ${answer.access_token_expires_at} (${duration(answer.access_token_expires_in)})`,
-    ],
-    [
-      'refresh token',
-      answer.refresh_token_expires_at &&
-        `until ${answer.refresh_token_expires_at} (${duration(answer.refresh_token_expires_in)})`,
-    ],
-    ['log in again by', answer.reauthorize_by],
-    ['scopes', answer.granted_scopes.join(' ') || null],
-    ['authorization', isPast(answer) ? null : answer.authorization_status],
-    ['why', answer.authorization_error],
-    ['key in', answer.key_source],
-    ['verified', answer.verified === null ? null : answer.verified ? 'yes' : 'no, Feishu refused it'],
-    ...answer.warnings.map((warning): [string, string] => ['warning', warning]),
-    ['next step', answer.next_step],
+export function statusText(answer: TokenStatus): Sentence {
+  const app = answer.app_id ?? say`not configured`
+  const { verified } = answer
+  const rows: [label: Sentence, value: Value | null][] = [
+    [say`status:`, STATUS_WORDS[answer.status]],
+    [say`profile:`, say`${answer.profile} (${answer.brand}, app ${app})`],
+    [say`logged in as:`, answer.user_name ?? answer.user_open_id],
+    [say`access token:`, until(answer.access_token_expires_at, answer.access_token_expires_in)],
+    [say`refresh token:`, until(answer.refresh_token_expires_at, answer.refresh_token_expires_in)],
+    [say`log in again by:`, answer.reauthorize_by],
+    [say`scopes:`, answer.granted_scopes.join(' ') || null],
+    [say`authorization:`, isPast(answer) ? null : AUTHORIZATION_WORDS[answer.authorization_status]],
+    [say`why:`, answer.authorization_error],
+    [say`key in:`, answer.key_source && KEY_SOURCE_WORDS[answer.key_source]],
+    [say`verified:`, verified === null ? null : verified ? say`yes` : say`no, Feishu refused it`],
+    ...answer.warnings.map((warning): [Sentence, Sentence] => [say`warning:`, warning]),
+    [say`next step:`, answer.next_step],
   ]
-  const shown = rows.filter((row) => row[1] !== null)
-  const text = shown.map(([name, value]) => `${`${name}:`.padEnd(17)}${value}\n`).join('')
-  return forTerminal(text, command, profile)
+  const lines = rows.flatMap(([label, value]) =>
+    value === null ? [] : [say`${cell(label, LABEL_WIDTH)}${value}\n`],
+  )
+  return series(lines, '')
 }

@@ -3,15 +3,16 @@
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { CodedError } from '../errors.ts'
+import { type Sentence, say } from '../sentence.ts'
 import type { Cli } from './io.ts'
 
 /** A conversation with a person. An answer that never comes throws. */
 export type Dialogue = {
-  say: (text: string) => void
+  say: (text: Sentence) => void
   /** The answer without blanks around it. */
-  ask: (question: string) => Promise<string>
+  ask: (question: Sentence) => Promise<string>
   /** The same, and nothing of the answer shows. */
-  askSecret: (question: string) => Promise<string>
+  askSecret: (question: Sentence) => Promise<string>
 }
 
 type TerminalInput = Readable & { setRawMode?: (raw: boolean) => unknown }
@@ -31,15 +32,15 @@ function edited(line: string): string {
 }
 
 function stopped(): CodedError {
-  return new CodedError('config_invalid', 'The questions were not answered to the end.', {
-    nextStep: 'Run setup again; what was kept so far stays.',
+  return new CodedError('config_invalid', say`The questions were not answered to the end.`, {
+    nextStep: say`Run setup again; what was kept so far stays.`,
   })
 }
 
 /** Opens a conversation on a terminal. It ends with `closing`; `interrupt` hears of a Ctrl-C that came as a character. */
 export function createDialogue({
   stdin: input,
-  stderr: say,
+  stderr: tell,
   closing,
   interrupt,
 }: Pick<Cli, 'stderr' | 'closing' | 'interrupt'> & { stdin: TerminalInput }): Dialogue {
@@ -69,9 +70,9 @@ export function createDialogue({
     return raw ? edited(upTo) : upTo
   }
 
-  async function nextLine(question: string, raw: boolean): Promise<string> {
+  async function nextLine(question: Sentence, raw: boolean): Promise<string> {
     if (raw) input.setRawMode?.(true)
-    say(question)
+    tell(question)
     input.resume()
     try {
       return await new Promise<string>((resolve, reject) => {
@@ -92,13 +93,13 @@ export function createDialogue({
   }
 
   return {
-    say,
+    say: tell,
     ask: (question) => nextLine(question, false),
     async askSecret(question) {
       try {
         return await nextLine(question, true)
       } finally {
-        say('\n')
+        tell(say`\n`)
       }
     },
   }
@@ -107,19 +108,19 @@ export function createDialogue({
 /** Asks until the answer is one of the choices; an empty one is the first. */
 export async function choose<T extends string>(
   dialogue: Dialogue,
-  question: string,
+  question: Sentence,
   choices: readonly [T, ...T[]],
 ): Promise<T> {
   for (;;) {
-    const answer = (await dialogue.ask(`${question} [${choices[0]}] `)).toLowerCase()
+    const answer = (await dialogue.ask(say`${question} [${choices[0]}] `)).toLowerCase()
     if (answer === '') return choices[0]
     const choice = choices.find((candidate) => candidate === answer)
     if (choice) return choice
-    dialogue.say(`Please answer ${choices.join(' / ')}.\n`)
+    dialogue.say(say`Please answer ${choices.join(' / ')}.\n`)
   }
 }
 
 /** Asks for a yes; anything else, and nothing, is a no. */
-export async function confirm(dialogue: Dialogue, question: string): Promise<boolean> {
-  return /^(?:y|yes|是|好)$/i.test(await dialogue.ask(`${question} [y/N] `))
+export async function confirm(dialogue: Dialogue, question: Sentence): Promise<boolean> {
+  return /^(?:y|yes|是|好)$/i.test(await dialogue.ask(say`${question} [${'y/N'}] `))
 }

@@ -1,4 +1,5 @@
 import { CodedError, type Recovery } from '../errors.ts'
+import { type Sentence, say } from '../sentence.ts'
 import type { Cli } from './io.ts'
 
 /** A failed command exits by its recovery; a denial and an expired link have a number of their own. */
@@ -13,13 +14,28 @@ export function exitCode(error: CodedError): number {
 }
 
 /** The error of a command line that cannot be used. */
-export function usageError(command: string, message: string): CodedError {
-  return new CodedError('config_invalid', `${message}.`, { nextStep: `See \`${command} --help\`.` })
+export function usageError(command: string, message: Sentence): CodedError {
+  return new CodedError('config_invalid', say`${message}.`, { nextStep: say`See \`${command} --help\`.` })
 }
 
 /** Refuses operands where a command takes none. */
 export function expectOperands(cli: Cli, operands: string[], names: string[]): void {
   if (operands.length === names.length) return
-  const wanted = names.length === 0 ? 'takes no operand' : `takes ${names.join(' ')}`
-  throw usageError(cli.command, `This command ${wanted}`)
+  throw usageError(
+    cli.command,
+    names.length === 0 ? say`This command takes no operand` : say`This command takes ${names.join(' ')}`,
+  )
+}
+
+/** What Node's `parseArgs` says, in our words where they are its own. */
+export function parsingProblem(message: string): Sentence {
+  const [said = ''] = message.split('. ')
+  const option = /'([^']*)'/.exec(said)?.[1] ?? ''
+  const ours = [
+    say`Unknown option '${option}'`,
+    say`Option '${option}' argument missing`,
+    say`Option '${option}' does not take an argument`,
+    say`Option '${option}' argument is ambiguous`,
+  ]
+  return ours.find((sentence) => String(sentence) === said) ?? say`${said}`
 }

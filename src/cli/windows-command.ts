@@ -1,6 +1,7 @@
 // Windows starts programs, not scripts: `npx` is npx.cmd there, and cmd.exe must run it.
 
 import { win32 } from 'node:path'
+import { say } from '../sentence.ts'
 import { usageError } from './usage.ts'
 
 /** How a command is started. */
@@ -28,7 +29,7 @@ export function windowsStart(
   if (unsafe !== undefined)
     throw usageError(
       program,
-      `${win32.basename(script)} is a script, and cmd.exe would change an argument that holds ", % or a line end`,
+      say`${win32.basename(script)} is a script, and cmd.exe would change an argument that holds ", % or a line end`,
     )
   const line = [script, ...args].map((word) => `"${word.replace(/\\+$/, '$&$&')}"`).join(' ')
   const shell = variable(environment, 'ComSpec') ?? 'cmd.exe'

@@ -8,6 +8,7 @@ import { expandHome } from '../machine/home.ts'
 import { expandPresets } from '../oauth/scope-presets.ts'
 import { APP_ID, type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
 import { Secret } from '../secret.ts'
+import { type Sentence, say, series, unended } from '../sentence.ts'
 import { goesInTheClear, parseAddress } from '../store/postgres/address.ts'
 import type { Language } from './language.ts'
 import { type Environment, SettingsReader } from './settings-reader.ts'
@@ -52,7 +53,7 @@ export type Config = {
   proxy: Secret | null
   noProxy: string | null
   /** What is allowed but unwise, for people to know. */
-  warnings: string[]
+  warnings: Sentence[]
 }
 
 export const DEFAULT_REDIRECT_URI = 'http://localhost:9000/callback'
@@ -68,14 +69,14 @@ function readApp(reader: SettingsReader, machine: Machine): EnvironmentApp | nul
   if (reader.problems.length > known) return null
   const secret = text ? new Secret(text) : file ? { file: expandHome(file, machine) } : sameApp(reader, appId)
   if (!appId && !secret) return null
-  if (!appId) reader.problems.push('FEISHU_APP_SECRET is set without FEISHU_APP_ID: set both')
+  if (!appId) reader.problems.push(say`FEISHU_APP_SECRET is set without FEISHU_APP_ID: set both`)
   if (!secret) {
     reader.problems.push(
-      'FEISHU_APP_ID is set without FEISHU_APP_SECRET (or FEISHU_APP_SECRET_FILE): set both',
+      say`FEISHU_APP_ID is set without FEISHU_APP_SECRET (or FEISHU_APP_SECRET_FILE): set both`,
     )
   }
   if (appId && !APP_ID.test(appId)) {
-    reader.problems.push('FEISHU_APP_ID must be the App ID of your Feishu app, such as cli_a1b2c3d4e5f6')
+    reader.problems.push(say`FEISHU_APP_ID must be the App ID of your Feishu app, such as cli_a1b2c3d4e5f6`)
     return null
   }
   return appId && secret ? { appId, secret } : null
@@ -104,7 +105,7 @@ function readListen(reader: SettingsReader): { host: string; port: number } | nu
   const plain =
     url && port > 0 && [`http://${url.hostname}:${port}/`, `http://${url.hostname}/`].includes(url.href)
   if (!plain || !isLoopbackUrl(url)) {
-    reader.problems.push('FEISHU_CALLBACK_LISTEN must be a loopback host and port, such as 127.0.0.1:9000')
+    reader.problems.push(say`FEISHU_CALLBACK_LISTEN must be a loopback host and port, such as 127.0.0.1:9000`)
     return null
   }
   return { host: url.hostname, port }
@@ -112,15 +113,15 @@ function readListen(reader: SettingsReader): { host: string; port: number } | nu
 
 function checkRedirect(reader: SettingsReader, url: URL, listens: boolean, hasTls: boolean): void {
   if (url.port === '0')
-    reader.problems.push('FEISHU_REDIRECT_URI must name the port that is registered, not 0')
+    reader.problems.push(say`FEISHU_REDIRECT_URI must name the port that is registered, not 0`)
   if (url.protocol === 'http:') {
-    if (hasTls) reader.problems.push('FEISHU_TLS_CERT_FILE is set, so FEISHU_REDIRECT_URI must be https')
+    if (hasTls) reader.problems.push(say`FEISHU_TLS_CERT_FILE is set, so FEISHU_REDIRECT_URI must be https`)
     return
   }
   if (listens || (hasTls && isLoopbackUrl(url))) return
   reader.problems.push(
-    'FEISHU_REDIRECT_URI is https: set FEISHU_CALLBACK_LISTEN (a proxy or tunnel ends TLS), ' +
-      'or, for a loopback address, FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE',
+    say`FEISHU_REDIRECT_URI is https: set FEISHU_CALLBACK_LISTEN (a proxy or tunnel ends TLS),
+      or, for a loopback address, FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE`,
   )
 }
 
@@ -128,7 +129,7 @@ function readTls(reader: SettingsReader, machine: Machine): { cert: string; key:
   const cert = reader.text('FEISHU_TLS_CERT_FILE')
   const key = reader.text('FEISHU_TLS_KEY_FILE')
   if (cert && key) return { cert: expandHome(cert, machine), key: expandHome(key, machine) }
-  if (cert || key) reader.problems.push('FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE: set both')
+  if (cert || key) reader.problems.push(say`FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE: set both`)
   return null
 }
 
@@ -137,7 +138,9 @@ function readKey(reader: SettingsReader): Secret | null {
   if (!value) return null
   const bytes = Buffer.from(value, 'base64')
   if (bytes.length !== 32 || !/^[A-Za-z0-9+/_-]{43}=?$/.test(value)) {
-    reader.problems.push('FEISHU_TOKEN_KEY must be 32 bytes in base64; `openssl rand -base64 32` makes one')
+    reader.problems.push(
+      say`FEISHU_TOKEN_KEY must be 32 bytes in base64; \`openssl rand -base64 32\` makes one`,
+    )
     return null
   }
   return new Secret(value)
@@ -147,7 +150,7 @@ function readMargin(reader: SettingsReader): number {
   const value = reader.text('FEISHU_REFRESH_MARGIN') ?? '300'
   const seconds = Number(value)
   if (/^\d+$/.test(value) && seconds <= 3600) return seconds * 1000
-  reader.problems.push('FEISHU_REFRESH_MARGIN must be a whole number of seconds from 0 to 3600')
+  reader.problems.push(say`FEISHU_REFRESH_MARGIN must be a whole number of seconds from 0 to 3600`)
   return 300_000
 }
 
@@ -158,17 +161,17 @@ function readStore(reader: SettingsReader): Secret | null {
   const url = parseAddress(value)
   if (!url) {
     // The value is not shown: it may hold a password.
-    reader.problems.push('FEISHU_TOKEN_STORE must be file, or postgres://USER:PASSWORD@HOST/DATABASE')
+    reader.problems.push(say`FEISHU_TOKEN_STORE must be file, or postgres://USER:PASSWORD@HOST/DATABASE`)
     return null
   }
   if (reader.text('FEISHU_TOKEN_KEY_SOURCE')?.toLowerCase() === 'keychain') {
     reader.problems.push(
-      'FEISHU_TOKEN_KEY_SOURCE must be file or env with PostgreSQL: a keychain shares its key with no other machine',
+      say`FEISHU_TOKEN_KEY_SOURCE must be file or env with PostgreSQL: a keychain shares its key with no other machine`,
     )
   }
   if (goesInTheClear(url)) {
     reader.warnings.push(
-      'FEISHU_TOKEN_STORE connects to another machine without checked TLS: add sslmode=verify-full to it.',
+      say`FEISHU_TOKEN_STORE connects to another machine without checked TLS: add sslmode=verify-full to it.`,
     )
   }
   return new Secret(value)
@@ -185,9 +188,8 @@ export function withOfflineAccess(scopes: readonly string[]): string[] {
   return [...new Set([...expandPresets(scopes), 'offline_access'])]
 }
 
-const TLS_OFF =
-  'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token. ' +
-  'Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority.'
+const TLS_OFF = say`NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token.
+    Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority.`
 
 function readProxy(reader: SettingsReader): Secret | null {
   const own = reader.text('HTTPS_PROXY') ?? reader.text('https_proxy')
@@ -201,7 +203,7 @@ function readTargets(reader: SettingsReader, machine: Machine, tokenDir: string)
   try {
     return parseTargets(setting, machine, tokenDir || null)
   } catch (error) {
-    reader.problems.push((error as CodedError).message.replace(/\.$/, ''))
+    reader.problems.push(unended((error as CodedError).said))
     return []
   }
 }
@@ -210,18 +212,19 @@ function readTokenDir(reader: SettingsReader, machine: Machine): string {
   const { isAbsolute } = machine.platform === 'win32' ? win32 : posix
   const value = reader.text('FEISHU_TOKEN_DIR') ?? '~/.feishu-token-mcp'
   if (value.startsWith('~') && !isAbsolute(machine.home)) {
-    reader.problems.push('FEISHU_TOKEN_DIR must be an absolute path: there is no home directory')
+    reader.problems.push(say`FEISHU_TOKEN_DIR must be an absolute path: there is no home directory`)
     return ''
   }
   const path = expandHome(value, machine)
   if (!isAbsolute(path)) {
     reader.warnings.push(
-      'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute.',
+      say`FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute.`,
     )
   }
   if (machine.platform === 'win32' && !liesBelow(machine.home, path)) {
+    const command = `icacls "${path}" /inheritance:r /grant:r "${machine.env.USERDOMAIN ?? '.'}\\${machine.env.USERNAME ?? 'YOU'}:(OI)(CI)F"`
     reader.warnings.push(
-      `FEISHU_TOKEN_DIR lies outside your own folder, whose permissions would keep others out. Do so yourself: icacls "${path}" /inheritance:r /grant:r "${machine.env.USERDOMAIN ?? '.'}\\${machine.env.USERNAME ?? 'YOU'}:(OI)(CI)F"`,
+      say`FEISHU_TOKEN_DIR lies outside your own folder, whose permissions would keep others out. Do so yourself: ${command}`,
     )
   }
   return resolve(path)
@@ -247,7 +250,7 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
   const scopes = reader.text('FEISHU_SCOPES')
   const profile = reader.text('FEISHU_PROFILE') ?? DEFAULT_PROFILE
   if (!PROFILE_NAME.test(profile)) {
-    reader.problems.push('FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"')
+    reader.problems.push(say`FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"`)
   }
   const tokenDir = readTokenDir(reader, machine)
   const config: Config = {
@@ -278,12 +281,17 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
     warnings: reader.warnings,
   }
   if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') reader.warnings.push(TLS_OFF)
-  if (reader.problems.length > 0) throw invalidSettings([...new Set(reader.problems)])
+  if (reader.problems.length > 0) throw invalidSettings(reader.problems)
   return config
 }
 
-function invalidSettings(problems: string[]): CodedError {
-  return new CodedError('config_invalid', `The settings are not usable: ${problems.join('; ')}.`, {
-    nextStep: 'Correct them in the "env" block of the MCP client (or in the shell) and restart the server.',
-  })
+function invalidSettings(problems: Sentence[]): CodedError {
+  const different = new Map(problems.map((problem) => [String(problem), problem]))
+  return new CodedError(
+    'config_invalid',
+    say`The settings are not usable: ${series([...different.values()], '; ')}.`,
+    {
+      nextStep: say`Correct them in the "env" block of the MCP client (or in the shell) and restart the server.`,
+    },
+  )
 }

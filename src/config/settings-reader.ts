@@ -1,6 +1,7 @@
 // One setting after the other, from text to value. Knows no single setting.
 
 import { isLoopbackUrl } from '../machine/address.ts'
+import { type Sentence, say } from '../sentence.ts'
 
 /** `${NAME}`, `$NAME`, `%NAME%`: what a client replaces by a variable, or does not. */
 const REFERENCE = /\$\{[^}]*\}|\$[A-Za-z_]\w*|%([A-Za-z_][\w()]*)%/g
@@ -17,9 +18,9 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Collects what is wrong with the settings, so that all of it is told at once. */
 export class SettingsReader {
-  readonly problems: string[] = []
+  readonly problems: Sentence[] = []
   /** What is allowed but unwise. */
-  readonly warnings: string[] = []
+  readonly warnings: Sentence[] = []
   readonly #env: Environment
 
   constructor(env: Environment) {
@@ -33,7 +34,7 @@ export class SettingsReader {
     if (references(value).length > 0) {
       // The value is not shown: it may be a secret that happens to look like a reference.
       this.problems.push(
-        `${name} holds a reference (\${…}, $NAME or %NAME%) that the client did not replace: write the value itself (in an address %24 for $), or remove it`,
+        say`${name} holds a reference (\${…}, $NAME or %NAME%) that the client did not replace: write the value itself (in an address %24 for $), or remove it`,
       )
       return null
     }
@@ -50,7 +51,7 @@ export class SettingsReader {
     const value = this.text(name)?.toLowerCase()
     if (value === undefined) return fallback
     const match = allowed.find((candidate) => candidate === value)
-    if (match === undefined) this.problems.push(`${name} must be one of ${allowed.join(', ')}`)
+    if (match === undefined) this.problems.push(say`${name} must be one of ${allowed.join(', ')}`)
     return match ?? fallback
   }
 
@@ -58,7 +59,7 @@ export class SettingsReader {
     const value = this.text(name)?.toLowerCase()
     if (value === undefined) return fallback
     if (['true', '1', 'yes', 'on'].includes(value)) return true
-    if (!['false', '0', 'no', 'off'].includes(value)) this.problems.push(`${name} must be true or false`)
+    if (!['false', '0', 'no', 'off'].includes(value)) this.problems.push(say`${name} must be true or false`)
     return false
   }
 
@@ -67,11 +68,11 @@ export class SettingsReader {
     if (value === null) return null
     const url = URL.canParse(value) ? new URL(value) : null
     if (!url || !['http:', 'https:'].includes(url.protocol) || url.username || url.password || url.hash) {
-      this.problems.push(`${name} must be an http or https address without a user name or fragment`)
+      this.problems.push(say`${name} must be an http or https address without a user name or fragment`)
       return null
     }
     if (url.protocol === 'http:' && !isLoopbackUrl(url)) {
-      this.problems.push(`${name} must be https: plain http is for localhost alone`)
+      this.problems.push(say`${name} must be https: plain http is for localhost alone`)
       return null
     }
     return url
@@ -82,7 +83,7 @@ export class SettingsReader {
     const url = this.url(name, null)
     if (!url) return null
     if (url.search || url.pathname !== '/') {
-      this.problems.push(`${name} must be an origin, such as https://open.feishu.cn, without a path`)
+      this.problems.push(say`${name} must be an origin, such as https://open.feishu.cn, without a path`)
       return null
     }
     return url.origin

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Node } from 'jsonc-parser'
+import { type Sentence, say } from '../sentence.ts'
 import { applyEdit, type Span } from './edit.ts'
 import type { Target } from './targets.ts'
 
@@ -20,7 +21,7 @@ export type ServerEntry = {
 export type Insertion =
   | { kind: 'insert'; text: string }
   | { kind: 'present' }
-  | { kind: 'refused'; why: string }
+  | { kind: 'refused'; why: Sentence }
 
 type Data = Record<string, unknown>
 
@@ -28,11 +29,11 @@ function isTable(value: unknown): value is Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function refuse(why: string): Insertion {
+function refuse(why: Sentence): Insertion {
   return { kind: 'refused', why }
 }
 
-const UNCONFIRMED = refuse('the entry could not be added beside what is there')
+const UNCONFIRMED = refuse(say`the entry could not be added beside what is there`)
 
 function endOfLine(text: string): string {
   return text.includes('\r\n') ? '\r\n' : '\n'
@@ -40,9 +41,9 @@ function endOfLine(text: string): string {
 
 /** What a text lets us do: `null` go on; its servers lie under `topKey`. */
 function judge(data: unknown, topKey: string, name: string): Insertion | null {
-  if (!isTable(data)) return refuse('it is not an object')
+  if (!isTable(data)) return refuse(say`it is not an object`)
   const servers = Object.hasOwn(data, topKey) ? data[topKey] : {}
-  if (!isTable(servers)) return refuse(`"${topKey}" is not an object`)
+  if (!isTable(servers)) return refuse(say`"${topKey}" is not an object`)
   return Object.hasOwn(servers, name) ? { kind: 'present' } : null
 }
 
@@ -76,9 +77,9 @@ async function insertJson(
     return errors.length > 0 || !tree ? null : tree
   }
   const tree = read(text)
-  if (!tree) return refuse('it is not valid JSON')
+  if (!tree) return refuse(say`it is not valid JSON`)
   const keys = (tree.children ?? []).map((property) => property.children?.[0]?.value)
-  if (keys.filter((key) => key === topKey).length > 1) return refuse(`"${topKey}" occurs more than once`)
+  if (keys.filter((key) => key === topKey).length > 1) return refuse(say`"${topKey}" occurs more than once`)
   const before: unknown = jsonc.getNodeValue(tree)
   const verdict = judge(before, topKey, name)
   if (verdict) return verdict
@@ -147,7 +148,7 @@ async function insertToml(
     }
   }
   const before = read(text)
-  if (before === null) return refuse('it is not valid TOML')
+  if (before === null) return refuse(say`it is not valid TOML`)
   const verdict = judge(before, topKey, name)
   if (verdict) return verdict
   const eol = endOfLine(text)

@@ -4,6 +4,7 @@ import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ensureOwnDirectory, isMissing } from '../machine/files.ts'
+import { type Sentence, say, series } from '../sentence.ts'
 import { seenInProfiles } from './client-profiles.ts'
 import { formatCreation, formatDiff } from './diff.ts'
 import { isReference } from './edit.ts'
@@ -17,7 +18,7 @@ import { formatTokenJson } from './token-json.ts'
 /** What became of an attempt; `again` when somebody else seems to be writing at this moment. */
 export type Outcome = {
   status: 'delivered' | 'unchanged' | 'drift' | 'refused' | 'failed'
-  detail: string
+  detail: Sentence
   again?: true
 }
 
@@ -41,11 +42,11 @@ export const PAUSE_MS = 25
 
 export const OVERWRITTEN: Outcome = {
   status: 'failed',
-  detail: 'The file was overwritten by the client, or by another program, at each attempt.',
+  detail: say`The file was overwritten by the client, or by another program, at each attempt.`,
   again: true,
 }
 
-export function outcome(status: Outcome['status'], detail: string): Outcome {
+export function outcome(status: Outcome['status'], detail: Sentence): Outcome {
   return { status, detail }
 }
 
@@ -72,19 +73,19 @@ function refuseOwn(path: string, memoryDir: string): Outcome | null {
   }
   const way = relative(folder, path)
   const isOwn = !isAbsolute(way) && way !== '..' && !way.startsWith(`..${sep}`)
-  return isOwn ? outcome('refused', `${path}: it lies in FEISHU_TOKEN_DIR, which is for us alone.`) : null
+  return isOwn ? outcome('refused', say`${path}: it lies in FEISHU_TOKEN_DIR, which is for us alone.`) : null
 }
 
-function warnings({ edit, file }: Found): string[] {
-  const list: string[] = []
+function warnings({ edit, file }: Found): Sentence[] {
+  const found: Sentence[] = []
   if (edit.inArgv) {
-    list.push(
-      'Warning: a token in the arguments can be read by other users of this machine (ps); env.USER_ACCESS_TOKEN is safer.',
+    found.push(
+      say`Warning: a token in the arguments can be read by other users of this machine (ps); env.USER_ACCESS_TOKEN is safer.`,
     )
   }
   if (file.links > 1)
-    list.push('Warning: the file had a second name (hard link), which keeps the old content.')
-  return list
+    found.push(say`Warning: the file had a second name (hard link), which keeps the old content.`)
+  return found
 }
 
 /** Whether the place holds the token still; a file that is just being written anew is looked at again. */
@@ -114,15 +115,16 @@ async function write(target: Target, found: Found, text: string, run: Attempt): 
   if (!(await survived(target, path, next, run))) return OVERWRITTEN
   if (isFirst) remember(memoryDir, path, edit.place, accessToken)
   const until = new Date(accessTokenExpiresAt).toISOString()
-  const mode = file.mode & 0o077 ? ` Its mode was ${file.mode.toString(8)} and is 600 now.` : ''
-  return outcome('delivered', `${path}: wrote ${edit.place}; this copy is good until ${until}.${mode}`)
+  const wrote = say`${path}: wrote ${edit.place}; this copy is good until ${until}.`
+  const mode = say`Its mode was ${file.mode.toString(8)} and is 600 now.`
+  return outcome('delivered', file.mode & 0o077 ? say`${wrote} ${mode}` : wrote)
 }
 
 /** Why a whole file is not taken for the token's own, before we have ever written to it. */
-function refuseWhole(value: string): string | null {
-  if (isReference(value)) return 'it holds a reference, which is never overwritten with a token'
+function refuseWhole(value: string): Sentence | null {
+  if (isReference(value)) return say`it holds a reference, which is never overwritten with a token`
   if (value === '' || BEARER_TOKEN.test(value)) return null
-  return 'it holds something else than a token: delete it, or name another file'
+  return say`it holds something else than a token: delete it, or name another file`
 }
 
 /** An attempt at a file that exists. */
@@ -131,30 +133,30 @@ export async function attempt(target: Target, path: string, run: Attempt): Promi
   const own = refuseOwn(path, memoryDir)
   if (own) return own
   const found = await findPlace(target, path, content, bounds)
-  if ('status' in found) return outcome(found.status, `${path}: ${found.detail}.`)
+  if ('status' in found) return outcome(found.status, say`${path}: ${found.detail}.`)
   if ('broken' in found) {
-    const refusal = outcome('refused', `${path}: ${found.refused}.${seenInProfiles(target, path)}`)
+    const refusal = outcome('refused', withProfiles(say`${path}: ${found.refused}.`, target, path))
     // A file that does not parse may be half written.
     return found.broken ? { ...refusal, again: true } : refusal
   }
   const { edit } = found
   if (edit.value === content.accessToken) {
-    return outcome('unchanged', `${path}: ${edit.place} holds this token already.`)
+    return outcome('unchanged', say`${path}: ${edit.place} holds this token already.`)
   }
   const known = recall(memoryDir, path, edit.place)
   if (known && !known.includes(fingerprint(edit.value)) && !byHand) {
-    const advice = 'it was left alone; `deliver` called by hand replaces it'
-    return outcome('drift', `${path}: ${edit.place} was changed since our last delivery; ${advice}.`)
+    const advice = say`it was left alone; \`deliver\` called by hand replaces it`
+    return outcome('drift', say`${path}: ${edit.place} was changed since our last delivery; ${advice}.`)
   }
   const foreign = !known && target.format === 'file' ? refuseWhole(edit.value) : null
-  if (foreign) return outcome('refused', `${path}: ${foreign}.`)
+  if (foreign) return outcome('refused', say`${path}: ${foreign}.`)
   const text = await applyAndConfirm(target, found, content, bounds)
-  if (text === null) return outcome('refused', `${path}: the edit could not be confirmed.`)
+  if (text === null) return outcome('refused', say`${path}: the edit could not be confirmed.`)
   const result = dryRun
-    ? outcome('delivered', await dryRunOf(found, target, content))
+    ? outcome('delivered', say`${await dryRunOf(found, target, content)}`)
     : await write(target, found, text, run)
   if (result.status !== 'delivered') return result
-  return outcome('delivered', [result.detail, ...warnings(found)].join(dryRun ? '\n' : ' '))
+  return outcome('delivered', series([result.detail, ...warnings(found)], dryRun ? '\n' : ' '))
 }
 
 function dryRunOf({ path, text, edit }: Found, { format }: Target, content: TokenContent): Promise<string> {
@@ -165,12 +167,23 @@ function isDangling(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false
 }
 
+/** A sentence, and where the client keeps other profiles. */
+function withProfiles(sentence: Sentence, target: Target, path: string): Sentence {
+  const seen = seenInProfiles(target, path)
+  return seen ? say`${sentence} ${seen}` : sentence
+}
+
 /** A missing file: only those that are the token's own are created. */
 export async function create(target: Target, run: Attempt): Promise<Outcome> {
   const { memoryDir, content } = run
   const [wanted = ''] = target.paths
-  const missing = `${target.paths.join(', ')}: no such file; nothing is created.${seenInProfiles(target, wanted)}`
-  if (target.paths.some(isDangling)) return outcome('refused', `${wanted}: the symbolic link leads nowhere.`)
+  const missing = withProfiles(
+    say`${target.paths.join(', ')}: no such file; nothing is created.`,
+    target,
+    wanted,
+  )
+  if (target.paths.some(isDangling))
+    return outcome('refused', say`${wanted}: the symbolic link leads nowhere.`)
   if (target.format !== 'token-json' && target.format !== 'file') return outcome('refused', missing)
   const path = join(realpathSync(dirname(wanted)), basename(wanted))
   const own = refuseOwn(path, memoryDir)
@@ -178,10 +191,10 @@ export async function create(target: Target, run: Attempt): Promise<Outcome> {
   const { accessToken, accessTokenExpiresAt } = content
   const isJson = target.format === 'token-json'
   const text = isJson ? formatTokenJson(content) : `${accessToken}\n`
-  if (run.dryRun) return outcome('delivered', await formatCreation(path, text, accessToken))
+  if (run.dryRun) return outcome('delivered', say`${await formatCreation(path, text, accessToken)}`)
   ensureOwnDirectory(memoryDir)
   if (!(await createSharedFile(path, Buffer.from(text)))) return OVERWRITTEN
   remember(memoryDir, path, isJson ? 'access_token' : 'the token', accessToken)
   const until = new Date(accessTokenExpiresAt).toISOString()
-  return outcome('delivered', `${path}: created; this copy is good until ${until}.`)
+  return outcome('delivered', say`${path}: created; this copy is good until ${until}.`)
 }

@@ -3,6 +3,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isMissing } from '../machine/files.ts'
+import { type Sentence, say } from '../sentence.ts'
 import { type Insertion, insertEntry, type ServerEntry } from './add-entry.ts'
 import { backUp } from './backup.ts'
 import { formatChange } from './diff.ts'
@@ -59,7 +60,7 @@ export function findClients(machine: Machine, name: string, base: ServerEntry): 
   })
 }
 
-type Read = { path: string; bytes: Buffer | null } | { path: string; why: string }
+type Read = { path: string; bytes: Buffer | null } | { path: string; why: Sentence }
 
 function read(target: Target): Read {
   const [given = ''] = target.paths
@@ -68,11 +69,11 @@ function read(target: Target): Read {
     // A file that cannot be opened says so in the system's words.
     const file = statSync(path).isFile()
       ? readSharedFile(path, MAX_BYTES)
-      : { detail: 'it is not a regular file' }
+      : { detail: say`it is not a regular file` }
     return 'detail' in file ? { path, why: file.detail } : { path, bytes: file.bytes }
   } catch (error) {
     if (isMissing(error)) return { path: given, bytes: null }
-    return { path: given, why: (error as Error).message }
+    return { path: given, why: say`${(error as Error).message}` }
   }
 }
 
@@ -88,7 +89,7 @@ type Prepared = Omit<Plan, 'diff'> & { bytes: Buffer | null; mark: string; befor
 
 async function prepare({ target, entry }: Client): Promise<Prepared> {
   const file = read(target)
-  const refused = (why: string): Prepared => ({
+  const refused = (why: Sentence): Prepared => ({
     path: file.path,
     bytes: null,
     mark: '',
@@ -97,7 +98,7 @@ async function prepare({ target, entry }: Client): Promise<Prepared> {
   })
   if ('why' in file) return refused(file.why)
   const text = file.bytes ? decode(file.bytes) : ''
-  if (text === null) return refused('it is not UTF-8')
+  if (text === null) return refused(say`it is not UTF-8`)
   const mark = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
   const before = text.slice(mark.length)
   const insertion = await insertEntry(before, target, entry)
@@ -120,7 +121,7 @@ export async function planEntry(client: Client): Promise<Plan> {
 export async function writeEntry(
   client: Client,
   options: { memoryDir: string; now: number },
-): Promise<string | null> {
+): Promise<Sentence | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const { path, insertion, bytes, mark, before } = await prepare(client)
     if (insertion.kind === 'present') return null
@@ -133,5 +134,5 @@ export async function writeEntry(
     backUp(options.memoryDir, { path, text: before, format: client.target.format }, options.now)
     if (await replaceSharedFile(path, bytes, next)) return null
   }
-  return 'another program wrote it at each attempt'
+  return say`another program wrote it at each attempt`
 }

@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { isMissing } from '../machine/files.ts'
+import { type Sentence, say, series } from '../sentence.ts'
 import { bytesNow } from './shared-file.ts'
 import type { Target } from './targets.ts'
 
@@ -17,11 +18,11 @@ function foldersIn(path: string): string[] {
 }
 
 /** What to say of a server that the main file does not have and a profile's file names; else nothing. */
-export function seenInProfiles({ entry, hasProfiles }: Target, path: string): string {
-  if (!hasProfiles) return ''
+export function seenInProfiles({ entry, hasProfiles }: Target, path: string): Sentence | null {
+  if (!hasProfiles) return null
   const files = foldersIn(join(dirname(path), 'profiles')).map((folder) => join(folder, basename(path)))
-  return files
+  const places = files
     .filter((file) => bytesNow(file)?.includes(JSON.stringify(entry)))
-    .map((file) => ` The name stands in ${file}: deliver to mcp:${file}#${entry}.`)
-    .join('')
+    .map((file) => say`The name stands in ${file}: deliver to mcp:${file}#${entry}.`)
+  return places.length > 0 ? series(places, ' ') : null
 }

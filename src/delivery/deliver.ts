@@ -5,6 +5,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { CodedError, errnoOf } from '../errors.ts'
+import { type Sentence, say, series } from '../sentence.ts'
 import {
   type Attempt,
   attempt,
@@ -28,9 +29,18 @@ import type { TokenContent } from './token-fields.ts'
 export type Delivery = {
   target: string
   status: Outcome['status']
-  detail: string
+  detail: Sentence
   restart_required: boolean
-  restart_hint: string | null
+  restart_hint: Sentence | null
+}
+
+/** What became of a target, in words. */
+export const DELIVERY_STATUS: Readonly<Record<Delivery['status'], Sentence>> = {
+  delivered: say`delivered`,
+  unchanged: say`unchanged`,
+  drift: say`drift`,
+  refused: say`refused`,
+  failed: say`failed`,
 }
 
 /** What is handed on: no refresh token has a place here. */
@@ -55,20 +65,24 @@ const RETRY_MS = 2_000
 /** The largest file under a deadline: one value that fills it is read in 1.3 s, a usual config of this size in 0.2 s. */
 const MAX_BYTES_IN_HASTE = 16 * 1024 * 1024
 
-const NO_TIME = outcome('failed', TIME_UP.message)
+const NO_TIME = outcome('failed', say`There was no time left for it; the next delivery tries again.`)
 
 function failure(error: unknown): Outcome {
   if (error === TIME_UP) return NO_TIME
+  if (error instanceof CodedError) return outcome('failed', error.said)
   const { message } = error as Error
-  const errno = error instanceof CodedError ? null : errnoOf(error)
+  const errno = errnoOf(error)
   // Errors without a number are ours or a defect; neither quotes a file's contents.
-  return outcome('failed', errno && !message.startsWith(errno) ? `${errno}: ${message}` : message)
+  return outcome('failed', errno && !message.startsWith(errno) ? say`${errno}: ${message}` : say`${message}`)
 }
 
 /** `shareMs`: how long this target may go on asking again. */
 async function deliverTo(target: Target, run: Attempt, shareMs: number): Promise<Outcome> {
   if (!BEARER_TOKEN.test(run.content.accessToken)) {
-    return outcome('failed', 'The access token has characters that no bearer token has; it was not written.')
+    return outcome(
+      'failed',
+      say`The access token has characters that no bearer token has; it was not written.`,
+    )
   }
   const shareEndsAt = performance.now() + shareMs
   const timeLeft = () => shareEndsAt - performance.now()
@@ -83,7 +97,7 @@ async function deliverTo(target: Target, run: Attempt, shareMs: number): Promise
   if (result.status !== 'delivered' && result.status !== 'unchanged') return result
   const warning = await warnOfGit(resolvePath(target) ?? target.paths[0] ?? '', timeLeft())
   if (!warning) return result
-  return outcome(result.status, `${result.detail}${run.dryRun ? '\n' : ' '}${warning}`)
+  return outcome(result.status, series([result.detail, warning], run.dryRun ? '\n' : ' '))
 }
 
 /** The targets, beginning with the one that had no turn last time. */

@@ -1,6 +1,7 @@
 // The token's place in a dotenv file. Loaders disagree about the odd forms, so the text is read strictly: where two
 // of them (dotenv, a shell, Docker) would see different values, the file is left alone.
 
+import { say } from '../sentence.ts'
 import { type Edit, isReference, lineAt, type Refusal, refuse, refuseBroken } from './edit.ts'
 
 /** Where a value stands; `plain` when every loader reads the same one. */
@@ -73,19 +74,20 @@ function readAssignments(text: string): Assignment[] | number {
 
 /** Finds the value of `name` in a dotenv text without byte order mark, and what puts `token` there. */
 export function editDotenv(text: string, name: string, token: string): Edit | Refusal {
-  if (/\r(?!\n)/.test(text)) return refuse('it has carriage returns that end no line')
+  if (/\r(?!\n)/.test(text)) return refuse(say`it has carriage returns that end no line`)
   const assignments = readAssignments(text)
   if (typeof assignments === 'number') {
-    return refuseBroken(`a quote that opens on line ${lineAt(text, assignments)} is not closed properly`)
+    return refuseBroken(say`a quote that opens on line ${lineAt(text, assignments)} is not closed properly`)
   }
   const found = assignments.filter((assignment) => assignment.name === name)
   const [assignment] = found
-  if (!assignment) return refuse(`it has no ${name}; add the line ${name}= once`)
-  if (found.length > 1) return refuse(`${name} is set more than once`)
+  if (!assignment) return refuse(say`it has no ${name}; add the line ${name}= once`)
+  if (found.length > 1) return refuse(say`${name} is set more than once`)
   const { start, end } = assignment
   const value = text.slice(start, end)
-  if (isReference(value)) return refuse(`${name} holds a reference, which is never overwritten with a token`)
+  if (isReference(value))
+    return refuse(say`${name} holds a reference, which is never overwritten with a token`)
   if (!assignment.plain)
-    return refuse(`programs disagree about where the value of ${name} ends: put it in quotes`)
+    return refuse(say`programs disagree about where the value of ${name} ends: put it in quotes`)
   return { place: name, value, spans: [{ start, end, text: token, secret: true }], inArgv: false }
 }

@@ -1,6 +1,8 @@
 // What the readers of each format hand over: where the token stands in a text, and what to put there.
 // An edit is a list of spans; every character outside of them stays as it is, by construction.
 
+import type { Sentence } from '../sentence.ts'
+
 /** A stretch of the text and what takes its place. */
 export type Span = { start: number; end: number; text: string; secret: boolean }
 
@@ -14,18 +16,18 @@ export type Edit = {
 }
 
 /** Why a text is left alone; `broken` when it does not parse, as half-written files do for a moment. */
-export type Refusal = { refused: string; broken: boolean }
+export type Refusal = { refused: Sentence; broken: boolean }
 
 /** Thrown where a text takes longer to read than there is time. */
-export const TIME_UP: Error = new Error('There was no time left for it; the next delivery tries again.')
+export const TIME_UP: Error = new Error('the time is up')
 
 /** A refusal of a text that is sound. */
-export function refuse(refused: string): Refusal {
+export function refuse(refused: Sentence): Refusal {
   return { refused, broken: false }
 }
 
 /** A refusal of a text that does not parse. */
-export function refuseBroken(refused: string): Refusal {
+export function refuseBroken(refused: Sentence): Refusal {
   return { refused, broken: true }
 }
 

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { homedir, platform } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { type Sentence, say } from '../sentence.ts'
 
 /** Both questions together: git answers in milliseconds, and a warning is not worth a longer wait. */
 const TIMEOUT_MS = 1_000
@@ -72,7 +73,7 @@ export async function warnOfGit(
   path: string,
   timeLeftMs: number = TIMEOUT_MS,
   machine: GitMachine = { platform: platform(), exists: existsSync, start },
-): Promise<string | null> {
+): Promise<Sentence | null> {
   const file = resolve(path)
   const folder = dirname(file)
   if (timeLeftMs <= 0 || !findWorkTree(folder)) return null
@@ -82,18 +83,18 @@ export async function warnOfGit(
     git ? machine.start(git, [...SAFE, ...args, '--', file], folder, signal) : { status: null, stderr: '' }
   const tracked = await ask(['ls-files', '--error-unmatch'])
   if (tracked.status === 0) {
-    return 'Warning: git tracks this file, so the token may be committed; take it out of the repository (git rm --cached).'
+    return say`Warning: git tracks this file, so the token may be committed; take it out of the repository (git rm --cached).`
   }
   // 0 is ignored, 1 is not, anything else is no answer.
   const ignored = await ask(['check-ignore', '--quiet'])
   if (ignored.status === 0) return null
   if (ignored.status === 1) {
-    return 'Warning: this file lies in a git work tree and is not ignored; add it to .gitignore.'
+    return say`Warning: this file lies in a git work tree and is not ignored; add it to .gitignore.`
   }
   if (/not a git repository/.test(ignored.stderr)) return null
   if (/dubious ownership/.test(ignored.stderr)) {
-    return 'Warning: git calls the ownership of this file’s work tree dubious and does not tell whether the token may be committed.'
+    return say`Warning: git calls the ownership of this file’s work tree dubious and does not tell whether the token may be committed.`
   }
   if (ignored.status === null && timeLeftMs < TIMEOUT_MS) return null
-  return 'Warning: this file lies in a git work tree, and git did not tell whether the token may be committed.'
+  return say`Warning: this file lies in a git work tree, and git did not tell whether the token may be committed.`
 }

@@ -1,5 +1,6 @@
 // Where an MCP server's entry holds the user access token: the same rules for every client and format.
 
+import { say } from '../sentence.ts'
 import { isReference, type Refusal, refuse } from './edit.ts'
 
 /** The place of the token within an entry. */
@@ -80,12 +81,12 @@ function findInArgs(entry: Entry): EntryPlace | Refusal | null {
     const isOwn = option === LONG_OPTION || startsLarkMcp(words.slice(0, index).map((before) => before.word))
     if (!isOwn && !(typeof value === 'string' && TOKEN_SHAPE.test(value))) continue
     if (typeof value !== 'string' || (!prefix && value.startsWith('-'))) {
-      return refuse(`${option} has no value after it`)
+      return refuse(say`${option} has no value after it`)
     }
     const name = `${path[0]}["${option}"]`
     places.push({ path: prefix || !next ? path : next.path, name, prefix, value, inArgv: true })
   }
-  if (places.length > 1) return refuse('the arguments give the token more than once')
+  if (places.length > 1) return refuse(say`the arguments give the token more than once`)
   return places[0] ?? null
 }
 
@@ -96,7 +97,7 @@ function findInEnv(entry: Entry): EntryPlace | Refusal | null {
     const name = ENV_NAMES.find((candidate) => Object.hasOwn(env, candidate))
     if (!name) continue
     const value = env[name]
-    if (typeof value !== 'string') return refuse(`${table}.${name} is not a string`)
+    if (typeof value !== 'string') return refuse(say`${table}.${name} is not a string`)
     return { path: [table, name], name: `${table}.${name}`, prefix: '', value, inArgv: false }
   }
   return null
@@ -110,8 +111,8 @@ function findInHeaders(entry: Entry): EntryPlace | Refusal | null {
     const [name] = names
     if (name === undefined) continue
     const value = headers[name]
-    if (names.length > 1) return refuse(`${table} has the header ${name} more than once`)
-    if (typeof value !== 'string') return refuse(`${table}.${name} is not a string`)
+    if (names.length > 1) return refuse(say`${table} has the header ${name} more than once`)
+    if (typeof value !== 'string') return refuse(say`${table}.${name} is not a string`)
     return { path: [table, name], name: `${table}.${name}`, prefix: '', value, inArgv: false }
   }
   return null
@@ -121,17 +122,19 @@ function findInHeaders(entry: Entry): EntryPlace | Refusal | null {
 function findForwarded(entry: Entry): Refusal | null {
   const forwarded = JSON.stringify([own(entry, 'env_vars'), own(entry, 'env_http_headers')]) ?? ''
   const name = ENV_NAMES.find((candidate) => forwarded.includes(`"${candidate}"`))
-  return name ? refuse(`it takes ${name} from the environment, and a reference is never overwritten`) : null
+  return name
+    ? refuse(say`it takes ${name} from the environment, and a reference is never overwritten`)
+    : null
 }
 
 /** Why an entry has no place for the token. */
 function refusePlaceless(entry: Entry): Refusal {
-  const advice = `give it env.${ENV_NAMES[0]} (or the header X-Lark-MCP-UAT) with any value`
+  const advice = say`give it env.${ENV_NAMES[0] ?? ''} (or the header X-Lark-MCP-UAT) with any value`
   const foreign = wordsOf(entry).some(({ word }) => word === SHORT_OPTION)
   return refuse(
     foreign
-      ? `the entry has no place for the token (its -u may be another program's): ${advice}`
-      : `the entry has no place for the token: ${advice}`,
+      ? say`the entry has no place for the token (its -u may be another program's): ${advice}`
+      : say`the entry has no place for the token: ${advice}`,
   )
 }
 
@@ -140,7 +143,7 @@ function refusePlaceless(entry: Entry): Refusal {
  * the headers. The first one found decides, also when it holds a reference, which is never overwritten.
  */
 export function findEntryPlace(entry: unknown): EntryPlace | Refusal {
-  if (!isTable(entry)) return refuse('the entry is not an object')
+  if (!isTable(entry)) return refuse(say`the entry is not an object`)
   const started = own(entry, 'command')
   if (isTable(started)) {
     // Zed's older form: what is started stands in a table of its own.
@@ -150,5 +153,5 @@ export function findEntryPlace(entry: unknown): EntryPlace | Refusal {
   const place = findInArgs(entry) ?? findInEnv(entry) ?? findInHeaders(entry) ?? findForwarded(entry)
   if (place === null) return refusePlaceless(entry)
   if ('refused' in place || !isReference(place.value)) return place
-  return refuse(`${place.name} holds a reference, which is never overwritten with a token`)
+  return refuse(say`${place.name} holds a reference, which is never overwritten with a token`)
 }

@@ -2,6 +2,7 @@
 // tree: `~/.claude.json` grows to many megabytes, whose tree would take a second and a gigabyte.
 
 import type { JSONVisitor, Node } from 'jsonc-parser'
+import { type Sentence, say } from '../sentence.ts'
 import { type Edit, lineAt, type Refusal, refuse, refuseBroken, TIME_UP } from './edit.ts'
 import { findEntryPlace } from './mcp-entry.ts'
 
@@ -104,25 +105,29 @@ function findDouble(node: Node): string | null {
 /** Why the scan found no single entry, or null when it did. */
 function judge(found: Scan, { topKeys, server }: Wanted, text: string): Refusal | null {
   if (found.errorAt !== null) {
-    return refuseBroken(`it is not valid JSON (line ${lineAt(text, found.errorAt)})`)
+    return refuseBroken(say`it is not valid JSON (line ${lineAt(text, found.errorAt)})`)
   }
   const double = found.topKeys.find((key, index) => found.topKeys.indexOf(key) !== index)
-  if (double !== undefined) return refuse(`"${double}" occurs more than once`)
-  if (found.entries.length > 1) return refuse(`the server ${JSON.stringify(server)} occurs more than once`)
+  if (double !== undefined) return refuse(say`"${double}" occurs more than once`)
+  if (found.entries.length > 1) return refuse(say`the server ${JSON.stringify(server)} occurs more than once`)
   if (found.entries.length === 1) return null
   const quoted = JSON.stringify(server)
   if (found.elsewhere.length > 0) {
     return refuse(seenElsewhere(quoted, topKeys, found.elsewhere))
   }
   const shown = found.servers.slice(0, SHOWN_NAMES).map((name) => JSON.stringify(name.slice(0, SHOWN_CHARS)))
-  const others = shown.length > 0 ? `; it has ${shown.join(', ')}` : ''
-  return refuse(`it has no server ${quoted} under "${topKeys.join('" or "')}"${others}`)
+  const others = shown.length > 0 ? say`; it has ${shown.join(', ')}` : ''
+  return refuse(say`it has no server ${quoted} under "${topKeys.join('" or "')}"${others}`)
 }
 
 /** Says where a server's name was seen that does not stand where servers are looked for. */
-export function seenElsewhere(server: string, topKeys: readonly string[], places: readonly string[]): string {
+export function seenElsewhere(
+  server: string,
+  topKeys: readonly string[],
+  places: readonly string[],
+): Sentence {
   const keys = `"${topKeys.join('" or "')}"`
-  return `it has no server ${server} under ${keys}; that name stands under ${places.join(', ')}, where nothing is delivered`
+  return say`it has no server ${server} under ${keys}; that name stands under ${places.join(', ')}, where nothing is delivered`
 }
 
 /** Finds the token's place in a JSON or JSONC text without byte order mark, and what puts `token` there. */
@@ -133,15 +138,15 @@ export async function editMcpJson(text: string, wanted: Wanted, token: string): 
   jsonc.visit(text, makeVisitor(found, wanted), { allowTrailingComma: true })
   const refusal = judge(found, wanted, text)
   const [entry] = found.entries
-  if (refusal || !entry) return refusal ?? refuse('it has no such server')
+  if (refusal || !entry) return refusal ?? refuse(say`it has no such server`)
   const tree = jsonc.parseTree(text.slice(entry.start, entry.end), [], { allowTrailingComma: true })
-  if (!tree) return refuse('it has no such server')
+  if (!tree) return refuse(say`it has no such server`)
   const double = findDouble(tree)
-  if (double !== null) return refuse(`the server ${JSON.stringify(server)} has "${double}" more than once`)
+  if (double !== null) return refuse(say`the server ${JSON.stringify(server)} has "${double}" more than once`)
   const place = findEntryPlace(jsonc.getNodeValue(tree))
-  if ('refused' in place) return refuse(`the server ${JSON.stringify(server)}: ${place.refused}`)
+  if ('refused' in place) return refuse(say`the server ${JSON.stringify(server)}: ${place.refused}`)
   const node = jsonc.findNodeAtLocation(tree, place.path)
-  if (node?.type !== 'string') return refuse(`${place.name} is not a string`)
+  if (node?.type !== 'string') return refuse(say`${place.name} is not a string`)
   const start = entry.start + node.offset
   return {
     place: `${entry.topKey}.${server}.${place.name}`,

@@ -1,6 +1,7 @@
 // The token's place in a TOML config (Codex). The parser's syntax tree tells where the string stands; the text is
 // then cut there, because the package's own patch() rewrites quotes and loses comments between array elements.
 
+import { say } from '../sentence.ts'
 import { type Edit, type Refusal, refuse, refuseBroken } from './edit.ts'
 import { findEntryPlace } from './mcp-entry.ts'
 import { seenElsewhere } from './mcp-json.ts'
@@ -110,27 +111,27 @@ export async function editMcpToml(
   server: string,
   token: string,
 ): Promise<Edit | Refusal> {
-  if (text.length > MAX_CHARS) return refuse('it is too large for a TOML config')
-  if (isTooDeep(text)) return refuse('it is nested too deeply')
+  if (text.length > MAX_CHARS) return refuse(say`it is too large for a TOML config`)
+  if (isTooDeep(text)) return refuse(say`it is nested too deeply`)
   const parsed = await parse(text)
   if ('line' in parsed) {
     return refuseBroken(
-      parsed.line === null ? 'it is not valid TOML' : `it is not valid TOML (line ${parsed.line})`,
+      parsed.line === null ? say`it is not valid TOML` : say`it is not valid TOML (line ${parsed.line})`,
     )
   }
   const entry = entryOf(parsed.data, topKey, server)
   if (entry === undefined) {
     const elsewhere = findElsewhere(parsed.data, server)
     if (elsewhere.length > 0) return refuse(seenElsewhere(JSON.stringify(server), [topKey], elsewhere))
-    return refuse(`it has no server ${JSON.stringify(server)} under "${topKey}"`)
+    return refuse(say`it has no server ${JSON.stringify(server)} under "${topKey}"`)
   }
   const place = findEntryPlace(entry)
-  if ('refused' in place) return refuse(`the server ${JSON.stringify(server)}: ${place.refused}`)
+  if ('refused' in place) return refuse(say`the server ${JSON.stringify(server)}: ${place.refused}`)
   const node = findAmong(parsed.tree, [topKey, server, ...place.path])
-  if (node?.type !== 'String' || node.raw === undefined) return refuse(`${place.name} is not a string`)
+  if (node?.type !== 'String' || node.raw === undefined) return refuse(say`${place.name} is not a string`)
   const start = offsetOf(text, node.loc.start)
   if (text.slice(start, start + node.raw.length) !== node.raw)
-    return refuse(`${place.name} could not be located`)
+    return refuse(say`${place.name} could not be located`)
   const quote = /^(?:"""|'''|"|')/.exec(node.raw)?.[0].length ?? 0
   const span = { start: start + quote, end: start + node.raw.length - quote }
   return {

@@ -1,5 +1,6 @@
 // From a target to the place of the token in its file, whatever the format.
 
+import { say } from '../sentence.ts'
 import { editDotenv } from './dotenv.ts'
 import { applyEdit, type Edit, isRefusal, type Refusal, refuseBroken } from './edit.ts'
 import { editMcpJson } from './mcp-json.ts'
@@ -40,7 +41,7 @@ async function editText(
   const { format, entry, topKeys } = target
   if (format === 'file') return editFile(text, content.accessToken)
   // An empty file is what an editor leaves for a moment between truncating and writing.
-  if (text.trim() === '') return refuseBroken('it is empty')
+  if (text.trim() === '') return refuseBroken(say`it is empty`)
   try {
     if (format === 'dotenv') return editDotenv(text, entry, content.accessToken)
     if (format === 'token-json') return await editTokenJson(text, content)
@@ -50,7 +51,7 @@ async function editText(
     return await editMcpToml(text, topKeys[0] ?? '', entry, content.accessToken)
   } catch (error) {
     // The parsers call themselves for each level of nesting.
-    if (error instanceof RangeError) return refuseBroken('it is nested too deeply')
+    if (error instanceof RangeError) return refuseBroken(say`it is nested too deeply`)
     throw error
   }
 }
@@ -65,7 +66,7 @@ export async function findPlace(
   const file = readSharedFile(path, bounds.maxBytes)
   if ('status' in file) return file
   const decoded = decode(file.bytes)
-  if (decoded === null) return refuseBroken('it is not UTF-8')
+  if (decoded === null) return refuseBroken(say`it is not UTF-8`)
   const mark = target.format !== 'file' && decoded.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
   const text = decoded.slice(mark.length)
   const edit = await editText(target, text, content, bounds.giveUpAt)

@@ -21,16 +21,17 @@ import {
 } from 'node:fs'
 import { platform, userInfo } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { errnoOf } from '../errors.ts'
+import { CodedError, errnoOf } from '../errors.ts'
 import { createFileOnce, isTemporaryNameOf, removeFile, temporaryName } from '../machine/files.ts'
 import { loadNative } from '../machine/native.ts'
 import { type Rename, renameFile } from '../machine/rename.ts'
+import { type Sentence, say } from '../sentence.ts'
 
 /** A regular file of ours as it was when it was read. */
 export type SharedFile = { bytes: Buffer; mode: number; links: number }
 
 /** Why a file is not touched: by rule, or because the system would not have it. */
-export type Problem = { status: 'refused' | 'failed'; detail: string }
+export type Problem = { status: 'refused' | 'failed'; detail: Sentence }
 
 /** Far above any client's config (`~/.claude.json` reaches some megabytes), far below what hurts to hold twice. */
 export const MAX_BYTES: number = 32 * 1024 * 1024
@@ -84,10 +85,10 @@ export function bytesNow(path: string): Buffer | null {
   }
 }
 
-function tooLarge(maxBytes: number): string {
+function tooLarge(maxBytes: number): Sentence {
   return maxBytes < MAX_BYTES
-    ? `it is larger than ${maxBytes >> 20} MB, too large to be written while others wait: \`deliver\` called by hand writes it`
-    : `it is larger than ${maxBytes >> 20} MB`
+    ? say`it is larger than ${maxBytes >> 20} MB, too large to be written while others wait: \`deliver\` called by hand writes it`
+    : say`it is larger than ${maxBytes >> 20} MB`
 }
 
 /** Whether a file holds these very bytes right now. */
@@ -98,18 +99,21 @@ export function holdsBytes(path: string, bytes: Buffer): boolean {
 /** Reads a file that is to be edited. `path` is free of symbolic links. Throws the system's error. */
 export function readSharedFile(path: string, maxBytes: number): SharedFile | Problem {
   const stat = statSync(path)
-  if (stat.isDirectory()) return { status: 'refused', detail: 'it is a directory' }
-  if (!stat.isFile()) return { status: 'refused', detail: 'it is not a regular file' }
+  if (stat.isDirectory()) return { status: 'refused', detail: say`it is a directory` }
+  if (!stat.isFile()) return { status: 'refused', detail: say`it is not a regular file` }
   if (stat.size > maxBytes) return { status: 'refused', detail: tooLarge(maxBytes) }
   const uid = ownUid()
   if (uid !== null && stat.uid !== uid) {
-    return { status: 'failed', detail: 'EPERM: it belongs to another user' }
+    return { status: 'failed', detail: say`EPERM: it belongs to another user` }
   }
-  if ((stat.mode & OWNER_WRITES) === 0) return { status: 'failed', detail: 'EACCES: it is read-only' }
+  if ((stat.mode & OWNER_WRITES) === 0) return { status: 'failed', detail: say`EACCES: it is read-only` }
   const bytes = withRegularFile(path, readWhole)
-  if (!bytes) return { status: 'refused', detail: 'it is not a regular file' }
+  if (!bytes) return { status: 'refused', detail: say`it is not a regular file` }
   return { bytes, mode: stat.mode & 0o777, links: stat.nlink }
 }
+
+/** Whoever delivers says the first sentence alone. */
+const MEND = say`Mend that, then try again; nothing was lost.`
 
 /** Exchanges two names in one step. */
 export type Exchange = (from: string, to: string) => void
@@ -136,8 +140,10 @@ function tryExchange(exchange: Exchange | null, from: string, to: string): boole
 /** A file that is mounted by itself, as containers do it, cannot be replaced: waiting changes nothing. */
 function refuseMountPoint(path: string): void {
   if (!isMountPoint(path)) return
-  throw new Error(
-    `EBUSY: ${path} is mounted by itself, so it cannot be replaced: mount the folder that holds it instead`,
+  throw new CodedError(
+    'store_not_writable',
+    say`EBUSY: ${path} is mounted by itself, so it cannot be replaced: mount the folder that holds it instead`,
+    { nextStep: MEND },
   )
 }
 
@@ -180,7 +186,11 @@ function giveBack(exchange: Exchange, temporary: string, path: string, ours: Buf
     // Under a name that no clean-up takes for a leftover.
     const kept = `${path}.${basename(temporary, '.tmp').slice(-KEPT_CHARS)}.kept`
     renameSync(temporary, kept)
-    throw new Error(`${path} was written twice in the same moment; the other version was kept as ${kept}`)
+    throw new CodedError(
+      'store_not_writable',
+      say`${path} was written twice in the same moment; the other version was kept as ${kept}`,
+      { nextStep: MEND },
+    )
   }
   removeFile(temporary)
 }

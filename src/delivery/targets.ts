@@ -3,6 +3,7 @@
 import { posix, win32 } from 'node:path'
 import { CodedError } from '../errors.ts'
 import { expandHome } from '../machine/home.ts'
+import { type Sentence, say } from '../sentence.ts'
 
 /** What the paths depend on; `env` holds APPDATA, LOCALAPPDATA, XDG_CONFIG_HOME, CLAUDE_CONFIG_DIR, CODEX_HOME. */
 export type Machine = {
@@ -12,7 +13,7 @@ export type Machine = {
 }
 
 /** What makes a running consumer see the new value. */
-type Restart = { required: boolean; hint: string }
+type Restart = { required: boolean; hint: Sentence }
 
 /** One parsed target. `name` is the text the user wrote; the first of `paths` that exists is the file. */
 export type Target = {
@@ -61,7 +62,7 @@ const CLIENTS: Record<string, Client> = {
     paths: ({ join, home }) => [join(home, '.cursor', 'mcp.json')],
     restart: {
       required: true,
-      hint: 'In Cursor, switch the server off and on again (Settings, MCP), or restart Cursor.',
+      hint: say`In Cursor, switch the server off and on again (Settings, MCP), or restart Cursor.`,
     },
   },
   'claude-code': {
@@ -70,7 +71,7 @@ const CLIENTS: Record<string, Client> = {
     paths: ({ join, home, machine }) => [join(machine.env.CLAUDE_CONFIG_DIR || home, '.claude.json')],
     restart: {
       required: true,
-      hint: 'In Claude Code, reconnect the server with /mcp, or start a new session.',
+      hint: say`In Claude Code, reconnect the server with /mcp, or start a new session.`,
     },
   },
   'claude-desktop': {
@@ -79,39 +80,39 @@ const CLIENTS: Record<string, Client> = {
     paths: claudeDesktopFiles,
     restart: {
       required: true,
-      hint: 'Quit Claude Desktop completely and open it again; while it runs it may write its older copy of the file back.',
+      hint: say`Quit Claude Desktop completely and open it again; while it runs it may write its older copy of the file back.`,
     },
   },
   windsurf: {
     format: 'json',
     topKeys: ['mcpServers'],
     paths: ({ join, home }) => [join(home, '.codeium', 'windsurf', 'mcp_config.json')],
-    restart: { required: true, hint: 'In Windsurf, press Refresh in the MCP panel.' },
+    restart: { required: true, hint: say`In Windsurf, press Refresh in the MCP panel.` },
   },
   vscode: {
     format: 'json',
     topKeys: ['servers'],
     hasProfiles: true,
     paths: (folders) => vsCodeUserFiles(folders, 'mcp.json'),
-    restart: { required: true, hint: 'In VS Code, run "MCP: List Servers" and restart the server.' },
+    restart: { required: true, hint: say`In VS Code, run "MCP: List Servers" and restart the server.` },
   },
   codex: {
     format: 'toml',
     topKeys: ['mcp_servers'],
     paths: ({ join, home, machine }) => [join(machine.env.CODEX_HOME || join(home, '.codex'), 'config.toml')],
-    restart: { required: true, hint: 'Restart the Codex session.' },
+    restart: { required: true, hint: say`Restart the Codex session.` },
   },
   gemini: {
     format: 'json',
     topKeys: ['mcpServers'],
     paths: ({ join, home }) => [join(home, '.gemini', 'settings.json')],
-    restart: { required: true, hint: 'Restart Gemini CLI.' },
+    restart: { required: true, hint: say`Restart Gemini CLI.` },
   },
   cline: {
     format: 'json',
     topKeys: ['mcpServers'],
     paths: (folders) => vsCodeUserFiles(folders, ...CLINE_SETTINGS),
-    restart: { required: false, hint: 'Cline reloads the server by itself.' },
+    restart: { required: false, hint: say`Cline reloads the server by itself.` },
   },
 }
 
@@ -122,10 +123,13 @@ const FORMS = `${Object.keys(CLIENTS)
 
 /** Where `mcp:PATH#SERVER` looks for servers: the common key, VS Code's, Zed's, Amp's, OpenCode's. */
 const ANY_TOP_KEYS = ['mcpServers', 'servers', 'context_servers', 'amp.mcpServers', 'mcp']
-const ANY_CLIENT: Restart = { required: true, hint: 'Restart the server in the client that reads this file.' }
+const ANY_CLIENT: Restart = {
+  required: true,
+  hint: say`Restart the server in the client that reads this file.`,
+}
 const ANY_READER: Restart = {
   required: false,
-  hint: 'Programs that read the file at each call see it at once, others at their next start. A container sees it only if the folder is mounted, not the file alone.',
+  hint: say`Programs that read the file at each call see it at once, others at their next start. A container sees it only if the folder is mounted, not the file alone.`,
 }
 
 /** A comma before a known kind ends a target; any other comma belongs to a path or a name. */
@@ -214,9 +218,9 @@ export function parseTargets(setting: string, machine: Machine, ownFolder: strin
     throw new CodedError(
       'config_invalid',
       bad.length === 1
-        ? `FEISHU_DELIVER_TO: ${names} is not a target of a known form (${kinds}).`
-        : `FEISHU_DELIVER_TO: ${names} are not targets of a known form (${kinds}).`,
-      { nextStep: `Write each target of FEISHU_DELIVER_TO as one of ${FORMS}, separated by commas.` },
+        ? say`FEISHU_DELIVER_TO: ${names} is not a target of a known form (${kinds}).`
+        : say`FEISHU_DELIVER_TO: ${names} are not targets of a known form (${kinds}).`,
+      { nextStep: say`Write each target of FEISHU_DELIVER_TO as one of ${FORMS}, separated by commas.` },
     )
   }
   const homeless = targets.filter(({ name, paths }) => {
@@ -227,8 +231,8 @@ export function parseTargets(setting: string, machine: Machine, ownFolder: strin
   if (homeless.length > 0) {
     throw new CodedError(
       'config_invalid',
-      `FEISHU_DELIVER_TO: there is no home directory for ${homeless.map(({ name }) => quote(name)).join(', ')}.`,
-      { nextStep: 'Set HOME, or name the files with their whole paths.' },
+      say`FEISHU_DELIVER_TO: there is no home directory for ${homeless.map(({ name }) => quote(name)).join(', ')}.`,
+      { nextStep: say`Set HOME, or name the files with their whole paths.` },
     )
   }
   const own = targets.filter(
@@ -237,8 +241,8 @@ export function parseTargets(setting: string, machine: Machine, ownFolder: strin
   if (own.length === 0) return targets
   throw new CodedError(
     'config_invalid',
-    `FEISHU_DELIVER_TO: ${own.map(({ name }) => quote(name)).join(', ')} lies in FEISHU_TOKEN_DIR, which is for this program alone.`,
-    { nextStep: 'Name a file elsewhere in FEISHU_DELIVER_TO.' },
+    say`FEISHU_DELIVER_TO: ${own.map(({ name }) => quote(name)).join(', ')} lies in FEISHU_TOKEN_DIR, which is for this program alone.`,
+    { nextStep: say`Name a file elsewhere in FEISHU_DELIVER_TO.` },
   )
 }
 

@@ -1,6 +1,7 @@
 // The `token.json` of the old script: a file of its own for the access token, never a refresh token.
 
 import type { Node, ParseError } from 'jsonc-parser'
+import { say } from '../sentence.ts'
 import { type Edit, isReference, lineAt, type Refusal, refuse, refuseBroken, type Span } from './edit.ts'
 import { fieldLike, newFields, type TokenContent } from './token-fields.ts'
 
@@ -44,15 +45,16 @@ export async function editTokenJson(text: string, content: TokenContent): Promis
   const errors: ParseError[] = []
   const root = parseTree(text, errors, { allowTrailingComma: true })
   const [error] = errors
-  if (!root || error) return refuseBroken(`it is not valid JSON (line ${lineAt(text, error?.offset ?? 0)})`)
+  if (!root || error)
+    return refuseBroken(say`it is not valid JSON (line ${lineAt(text, error?.offset ?? 0)})`)
   const properties = root.type === 'object' ? propertiesOf(root) : new Map<string, Node>()
-  if (typeof properties === 'string') return refuse(`"${properties}" occurs more than once`)
+  if (typeof properties === 'string') return refuse(say`"${properties}" occurs more than once`)
   if (REFRESH_TOKEN.test(text)) {
-    return refuse('it holds a refresh_token: take it over with `import`, then delete the file')
+    return refuse(say`it holds a refresh_token: take it over with \`import\`, then delete the file`)
   }
   const place = properties.get('access_token')
-  if (place?.type !== 'string') return refuse('it holds no access_token: delete it, or name another file')
-  if (isReference(place.value)) return refuse('access_token holds a reference, which is never overwritten')
+  if (place?.type !== 'string') return refuse(say`it holds no access_token: delete it, or name another file`)
+  if (isReference(place.value)) return refuse(say`access_token holds a reference, which is never overwritten`)
   const spans: Span[] = []
   for (const [name, node] of properties) {
     const raw = text.slice(node.offset, node.offset + node.length)
@@ -62,7 +64,7 @@ export async function editTokenJson(text: string, content: TokenContent): Promis
     const literal = isToken
       ? JSON.stringify(content.accessToken)
       : fieldLike(name, contentOf(node), raw, content)
-    if (literal === null) return refuse(`"${name}" tells of the token in a form that is not known`)
+    if (literal === null) return refuse(say`"${name}" tells of the token in a form that is not known`)
     if (literal !== undefined) spans.push({ ...spanOf(node), text: literal, secret: isToken })
   }
   const missing = Object.entries(newFields(content)).filter(([name]) => !properties.has(name))

@@ -2,13 +2,14 @@
 
 import type { App } from '../app/app.ts'
 import { CodedError } from '../errors.ts'
+import { type Sentence, say } from '../sentence.ts'
 
 /** One check as `doctor --json` prints it. */
 export type Check = {
   name: CheckName
   status: 'pass' | 'warn' | 'fail' | 'skip'
-  message: string
-  hint: string | null
+  message: Sentence
+  hint: Sentence | null
 }
 
 /** In the order in which they are shown: what depends on another comes after it. */
@@ -38,19 +39,19 @@ export type Checks = Partial<Record<CheckName, () => Promise<Finding>>>
 /** What this program runs on. */
 export type Runtime = { version: string; node: string; platform: NodeJS.Platform; arch: string }
 
-export function pass(message: string, hint: string | null = null): Finding {
+export function pass(message: Sentence, hint: Sentence | null = null): Finding {
   return { status: 'pass', message, hint }
 }
 
-export function warn(message: string, hint: string | null): Finding {
+export function warn(message: Sentence, hint: Sentence | null): Finding {
   return { status: 'warn', message, hint }
 }
 
-export function fail(message: string, hint: string | null): Finding {
+export function fail(message: Sentence, hint: Sentence | null): Finding {
   return { status: 'fail', message, hint }
 }
 
-export function skip(message: string, hint: string | null = null): Finding {
+export function skip(message: Sentence, hint: Sentence | null = null): Finding {
   return { status: 'skip', message, hint }
 }
 
@@ -63,8 +64,8 @@ export function withApp(
     if (!(app instanceof CodedError)) return check(app)
     return skip(
       app.code === 'not_configured'
-        ? 'Not checked: no app is configured.'
-        : "Not checked: the app's credentials cannot be read.",
+        ? say`Not checked: no app is configured.`
+        : say`Not checked: the app's credentials cannot be read.`,
     )
   }
 }

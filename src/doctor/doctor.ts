@@ -4,6 +4,7 @@
 import { resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, toCodedError } from '../errors.ts'
+import { say, series } from '../sentence.ts'
 import {
   CHECK_NAMES,
   type Check,
@@ -40,14 +41,14 @@ export async function diagnose(deps: Deps, profile: string, runtime: Runtime): P
 /** What can be said when the settings cannot be used. */
 export async function diagnoseSettings(problem: CodedError, runtime: Runtime): Promise<Diagnosis> {
   const checks: Checks = {
-    settings: async () => fail(problem.message, problem.nextStep),
+    settings: async () => fail(problem.said, problem.step),
     versions: async () => versions(runtime),
   }
   return { checks: await runAll(checks), configured: true }
 }
 
 function runAll(checks: Checks): Promise<Check[]> {
-  const unchecked = async () => skip('Not checked: the settings cannot be used.')
+  const unchecked = async () => skip(say`Not checked: the settings cannot be used.`)
   return Promise.all(
     CHECK_NAMES.map(async (name) => ({ name, ...(await bounded(checks[name] ?? unchecked)) })),
   )
@@ -56,14 +57,14 @@ function runAll(checks: Checks): Promise<Check[]> {
 async function bounded(check: () => Promise<Finding>): Promise<Finding> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Finding>((resolve) => {
-    const finding = fail(`There was no result within ${CHECK_MS / 1000} s.`, 'Run doctor again.')
+    const finding = fail(say`There was no result within ${CHECK_MS / 1000} s.`, say`Run doctor again.`)
     timer = setTimeout(() => resolve(finding), CHECK_MS)
   })
   try {
     return await Promise.race([check(), late])
   } catch (error) {
-    const { message, nextStep } = toCodedError(error)
-    return fail(message, nextStep)
+    const { said, step } = toCodedError(error)
+    return fail(said, step)
   } finally {
     clearTimeout(timer)
   }
@@ -71,12 +72,12 @@ async function bounded(check: () => Promise<Finding>): Promise<Finding> {
 
 function settings({ config }: Deps, profile: string): Finding {
   if (config.warnings.length > 0)
-    return warn(config.warnings.join(' '), 'Correct them where the client sets them.')
+    return warn(series(config.warnings, ' '), say`Correct them where the client sets them.`)
   return pass(
-    `profile "${profile}", redirect URL ${config.redirectUri}, store in ${config.store ? 'PostgreSQL' : config.tokenDir}`,
+    say`profile "${profile}", redirect URL ${config.redirectUri}, store in ${config.store ? 'PostgreSQL' : config.tokenDir}`,
   )
 }
 
 function versions({ version, node, platform, arch }: Runtime): Finding {
-  return pass(`feishu-token-mcp ${version}, Node ${node}, ${platform} ${arch}`)
+  return pass(say`${`feishu-token-mcp ${version}, Node ${node}, ${platform} ${arch}`}`)
 }

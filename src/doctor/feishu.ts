@@ -8,6 +8,7 @@ import { CodedError } from '../errors.ts'
 import { endpointsOf, redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import type { HttpAnswer } from '../oauth/http.ts'
 import { checkScopes } from '../oauth/scopes.ts'
+import { say, series } from '../sentence.ts'
 import type { TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Checks, type Finding, fail, pass, skip, warn, withApp } from './check.ts'
@@ -60,69 +61,72 @@ async function probe(deps: Deps, origin: string): Promise<Probe> {
 }
 
 function reachable({ host, answer, durationMs }: Probe): Finding {
-  if (answer.kind === 'answer') return pass(`${host} answered in ${durationMs} ms`)
+  if (answer.kind === 'answer') return pass(say`${host} answered in ${durationMs} ms`)
   // It answered, if not with what we took for a small page.
-  if (answer.error.code === 'unexpected_response') return pass(`${host} answers`)
-  return fail(answer.error.message, answer.error.nextStep)
+  if (answer.error.code === 'unexpected_response') return pass(say`${host} answers`)
+  return fail(answer.error.said, answer.error.step)
 }
 
 function clock({ host, skewMs }: Probe): Finding {
-  if (skewMs === null) return skip(`${host} did not say what time it is.`)
+  if (skewMs === null) return skip(say`${host} did not say what time it is.`)
   const seconds = Math.round(Math.abs(skewMs) / 1000)
-  const message = `This machine's clock is ${seconds} s ${skewMs < 0 ? 'behind' : 'ahead of'} that of ${host}.`
-  const hint = 'Set the clock, best by a time service (NTP).'
+  const message = say`This machine's clock is ${seconds} s ${skewMs < 0 ? say`behind` : say`ahead of`} that of ${host}.`
+  const hint = say`Set the clock, best by a time service (NTP).`
   if (Math.abs(skewMs) > CLOCK_FAIL_MS) return fail(message, hint)
   return Math.abs(skewMs) > CLOCK_WARN_MS ? warn(message, hint) : pass(message)
 }
 
 async function credentials(deps: Deps, app: App | CodedError): Promise<Finding> {
-  if (app instanceof CodedError) return fail(app.message, app.nextStep)
+  if (app instanceof CodedError) return fail(app.said, app.step)
   const { brand, appId } = app.id
   const { endpoints } = app
   try {
     const { appSecret } = app.client
     if (await checkCredentials(deps, { brand, appId, appSecret, endpoints }))
-      return pass(`Feishu accepts the credentials of ${appId}.`)
+      return pass(say`Feishu accepts the credentials of ${appId}.`)
     return warn(
-      `Feishu gave no clear answer about the credentials of ${appId}.`,
-      `Compare them with ${endpoints.open}/app/${appId}/baseinfo`,
+      say`Feishu gave no clear answer about the credentials of ${appId}.`,
+      say`Compare them with ${endpoints.open}/app/${appId}/baseinfo`,
     )
   } catch (error) {
     if (!(error instanceof CodedError)) throw error
-    if (error.code !== 'invalid_client') return skip(`Feishu could not be asked: ${error.message}`)
-    return fail(`Feishu does not accept the App Secret of ${appId}.`, error.nextStep)
+    if (error.code !== 'invalid_client') return skip(say`Feishu could not be asked: ${error.said}`)
+    return fail(say`Feishu does not accept the App Secret of ${appId}.`, error.step)
   }
 }
 
 function registered(deps: Deps, app: App): Finding {
   return skip(
-    `Feishu does not tell whether ${deps.config.redirectUri} is registered.`,
-    `Look for exactly this address, and for the switch Refresh user_access_token (刷新 user_access_token), at ${redirectSettingsUrl(app.endpoints.open, app.id.appId)}`,
+    say`Feishu does not tell whether ${deps.config.redirectUri} is registered.`,
+    say`Look for exactly this address, and for the switch Refresh user_access_token (刷新 user_access_token), at ${redirectSettingsUrl(app.endpoints.open, app.id.appId)}`,
   )
 }
 
 function token(deps: Deps, status: TokenStatus): Finding {
   const known = deps.config.warnings
   const warnings = status.warnings.filter((warning) => !known.includes(warning))
-  const login = `Run \`${deps.command} login\`.`
+  const login = say`Run \`${deps.command} login\`.`
   switch (status.status) {
     case 'not_configured':
     case 'store_unreadable':
-      return skip('Not checked: see app, store and key.')
+      return skip(say`Not checked: see app, store and key.`)
     case 'not_authorized':
-      return warn('Nobody has logged in yet.', login)
+      return warn(say`Nobody has logged in yet.`, login)
     case 'expired':
-      return fail(['A person must log in again.', ...warnings].join(' '), login)
+      return fail(series([say`A person must log in again.`, ...warnings], ' '), login)
     case 'needs_refresh':
       return warn(
-        ['The access token is due for a refresh.', ...warnings].join(' '),
-        `It happens with the next use; \`${deps.command} refresh\` does it now.`,
+        series([say`The access token is due for a refresh.`, ...warnings], ' '),
+        say`It happens with the next use; \`${deps.command} refresh\` does it now.`,
       )
     default: {
-      const until = `The access token is valid until ${status.access_token_expires_at}`
-      const said = status.verified === true ? ', and Feishu confirms it.' : '.'
-      if (warnings.length === 0) return pass(`${until}${said}`)
-      return warn([`${until}${said}`, ...warnings].join(' '), status.next_step)
+      const until = status.access_token_expires_at ?? ''
+      const message =
+        status.verified === true
+          ? say`The access token is valid until ${until}, and Feishu confirms it.`
+          : say`The access token is valid until ${until}.`
+      if (warnings.length === 0) return pass(message)
+      return warn(series([message, ...warnings], ' '), status.next_step)
     }
   }
 }
@@ -133,12 +137,12 @@ function scopes(deps: Deps, app: App, status: TokenStatus): Finding {
   const missing = status.missing_scopes
   if (missing.length > 0) {
     return warn(
-      `Requested and not granted: ${missing.join(' ')}.`,
-      `Enable them for user identity at ${url(missing)} , publish a version, and log in again.`,
+      say`Requested and not granted: ${missing.join(' ')}.`,
+      say`Enable them for user identity at ${url(missing)} , publish a version, and log in again.`,
     )
   }
   if (unknown.length > 0)
-    return warn(`Not known here: ${unknown.join(' ')}.`, `Look whether they exist: ${url(unknown)}`)
-  if (status.granted_scopes.length > 0) return pass(`granted: ${status.granted_scopes.join(' ')}`)
-  return skip(`Nothing is granted yet; a login asks for ${deps.config.scopes.join(' ')}.`)
+    return warn(say`Not known here: ${unknown.join(' ')}.`, say`Look whether they exist: ${url(unknown)}`)
+  if (status.granted_scopes.length > 0) return pass(say`granted: ${status.granted_scopes.join(' ')}`)
+  return skip(say`Nothing is granted yet; a login asks for ${deps.config.scopes.join(' ')}.`)
 }

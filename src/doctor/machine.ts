@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { toTime } from '../answers.ts'
 import type { App } from '../app/app.ts'
 import { callbackPort, readCallbackTls } from '../authorize/callback.ts'
+import { DELIVERY_STATUS } from '../delivery/deliver.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'
 import { ensureOwnDirectory, reserveFile, temporaryName } from '../machine/files.ts'
+import { type Sentence, say, series } from '../sentence.ts'
 import type { KeySource } from '../store/envelope.ts'
 import type { LockHolder } from '../store/lock.ts'
 import { type Checks, type Finding, fail, pass, type Runtime, skip, warn, withApp } from './check.ts'
@@ -43,7 +45,7 @@ export function machineChecks(
     targets:
       profile === deps.config.profile
         ? withApp(app, (app) => targets(deps, app))
-        : async () => skip(`Targets belong to profile "${deps.config.profile}".`),
+        : async () => skip(say`Targets belong to profile "${deps.config.profile}".`),
     copies: withApp(app, async (app) => copies(deps, app, await holder)),
   }
 }
@@ -63,11 +65,11 @@ async function store(deps: Deps, app: App | CodedError, exposed: string[]): Prom
     if (finding) return finding
   }
   const problem = app instanceof CodedError ? app : await openingProblem(deps, app)
-  if (problem && STORE_PROBLEMS.includes(problem.code)) return fail(problem.message, problem.nextStep)
+  if (problem && STORE_PROBLEMS.includes(problem.code)) return fail(problem.said, problem.step)
   const outage = deps.store.outage()
-  if (outage) return fail(outage.message, outage.nextStep)
+  if (outage) return fail(outage.said, outage.step)
   const where = deps.store.kind === 'file' ? tokenDir : 'PostgreSQL'
-  return pass(`${where} can be read and written`)
+  return pass(say`${where} can be read and written`)
 }
 
 /** What is wrong with the store's directory; null: nothing. */
@@ -78,12 +80,15 @@ function directory(tokenDir: string, exposed: string[]): Finding | null {
   const probe = join(folder, 'doctor')
   reserveFile(temporaryName(probe), probe, PROBE_BYTES).discard()
   if (exposed.length > 0)
-    return warn(`Others could read ${exposed.join(', ')}.`, `Keep them to yourself: chmod -R go= ${tokenDir}`)
+    return warn(
+      say`Others could read ${exposed.join(', ')}.`,
+      say`Keep them to yourself: chmod -R go= ${tokenDir}`,
+    )
   const aside = readdirSync(folder).filter((name) => name.includes('.corrupt-'))
   if (aside.length === 0) return null
   return warn(
-    `${aside.length} file(s) that could not be opened were kept aside in ${folder}: ${aside.join(', ')}.`,
-    'Remove them when you do not need them any more.',
+    say`${aside.length} file(s) that could not be opened were kept aside in ${folder}: ${aside.join(', ')}.`,
+    say`Remove them when you do not need them any more.`,
   )
 }
 
@@ -119,23 +124,23 @@ async function openingProblem(deps: Deps, app: App): Promise<CodedError | null> 
   }
 }
 
-const KEY_PLACES: Readonly<Record<KeySource, string>> = {
-  keychain: "The key is in the operating system's keychain, and opens the store.",
-  file: 'The key is in a key file, and opens the store: whoever can read your files can do so too.',
-  env: 'The key comes from FEISHU_TOKEN_KEY, and opens the store.',
+const KEY_PLACES: Readonly<Record<KeySource, Sentence>> = {
+  keychain: say`The key is in the operating system's keychain, and opens the store.`,
+  file: say`The key is in a key file, and opens the store: whoever can read your files can do so too.`,
+  env: say`The key comes from FEISHU_TOKEN_KEY, and opens the store.`,
 }
 
 async function key(deps: Deps, app: App | CodedError): Promise<Finding> {
   const problem = app instanceof CodedError ? app : await openingProblem(deps, app)
-  if (problem?.code === 'key_unavailable') return fail(problem.message, problem.nextStep)
-  if (app instanceof CodedError) return withApp(app, async () => skip(''))()
+  if (problem?.code === 'key_unavailable') return fail(problem.said, problem.step)
+  if (app instanceof CodedError) return withApp(app, async () => skip(say``))()
   const source = deps.store.keySource(app.id)
   if (source === null)
-    return skip(`There is no key before the first use (setting: ${deps.config.keySource}).`)
+    return skip(say`There is no key before the first use (setting: ${deps.config.keySource}).`)
   // A shared store takes no key from a keychain.
   const hint =
     source === 'file' && deps.store.kind === 'file'
-      ? `\`${deps.command} key --move-to keychain\` keeps it more safely.`
+      ? say`\`${deps.command} key --move-to keychain\` keeps it more safely.`
       : null
   return pass(KEY_PLACES[source], hint)
 }
@@ -146,9 +151,9 @@ async function lock(deps: Deps, app: App): Promise<Finding> {
     await deps.store.withLock(app.id, LOCK_MS, async () => undefined)
   } catch (error) {
     if (!(error instanceof CodedError) || error.code !== 'store_locked') throw error
-    return warn(error.message, error.nextStep)
+    return warn(error.said, error.step)
   }
-  return pass(`taken and given back in ${Math.ceil(deps.clock.elapsed() - startedAt)} ms`)
+  return pass(say`taken and given back in ${Math.ceil(deps.clock.elapsed() - startedAt)} ms`)
 }
 
 async function redirectPort(deps: Deps, app: App | CodedError): Promise<Finding> {
@@ -156,22 +161,22 @@ async function redirectPort(deps: Deps, app: App | CodedError): Promise<Finding>
   const now = deps.clock.now()
   const tls = readCallbackTls(deps.config, now)
   if (tls && tls.endsAt - now < CERTIFICATE_WARN_MS) {
-    const message = `The certificate for ${redirectUri} ends at ${toTime(tls.endsAt)}.`
-    return warn(message, 'Make a new one in time: FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE.')
+    const message = say`The certificate for ${redirectUri} ends at ${toTime(tls.endsAt)}.`
+    return warn(message, say`Make a new one in time: FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE.`)
   }
   const port = await callbackPort(deps)
-  if (port.kind === 'free') return pass(`The port of ${redirectUri} is free.`)
-  const { message, nextStep } = port.error
-  if (port.kind === 'taken') return fail(message, nextStep)
-  if (app instanceof CodedError || port.owner.account !== app.key) return warn(message, nextStep)
-  return pass(`Process ${port.owner.pid} listens there for the answer to the pending authorization.`)
+  if (port.kind === 'free') return pass(say`The port of ${redirectUri} is free.`)
+  const { said, step } = port.error
+  if (port.kind === 'taken') return fail(said, step)
+  if (app instanceof CodedError || port.owner.account !== app.key) return warn(said, step)
+  return pass(say`Process ${port.owner.pid} listens there for the answer to the pending authorization.`)
 }
 
 async function targets(deps: Deps, app: App): Promise<Finding> {
   const { config } = deps
-  if (config.deliverTo.length === 0) return skip('FEISHU_DELIVER_TO names no target.')
+  if (config.deliverTo.length === 0) return skip(say`FEISHU_DELIVER_TO names no target.`)
   const { tokenSet } = await deps.store.read(app.id)
-  if (!tokenSet?.accessToken) return skip('Not checked: there is no token to deliver.')
+  if (!tokenSet?.accessToken) return skip(say`Not checked: there is no token to deliver.`)
   const { deliverCopies } = await import('../hand-over/deliver.ts')
   const deliveries = await deliverCopies(config, tokenSet, {
     now: deps.clock.now(),
@@ -179,9 +184,12 @@ async function targets(deps: Deps, app: App): Promise<Finding> {
     dryRun: true,
   })
   const wrong = deliveries.filter(({ status }) => !['delivered', 'unchanged'].includes(status))
-  if (wrong.length === 0) return pass(deliveries.map(({ target }) => target).join(', '))
-  const message = wrong.map(({ target, status, detail }) => `${target}: ${status}. ${detail}`).join(' ')
-  const hint = `See \`${deps.command} deliver --dry-run\`.`
+  if (wrong.length === 0) return pass(say`${deliveries.map(({ target }) => target).join(', ')}`)
+  const message = series(
+    wrong.map(({ target, status, detail }) => say`${target}: ${DELIVERY_STATUS[status]}. ${detail}`),
+    ' ',
+  )
+  const hint = say`See \`${deps.command} deliver --dry-run\`.`
   return wrong.every(({ status }) => status === 'drift') ? warn(message, hint) : fail(message, hint)
 }
 
@@ -189,9 +197,13 @@ async function copies(deps: Deps, app: App, holder: LockHolder | null): Promise<
   const calls = deps.activity.callsSince(app.key, deps.clock.now() - HOUR_MS)
   const pids = [...new Set(calls.map(({ pid }) => pid))]
   const notes = [
-    holder && `Process ${holder.pid} on ${holder.host} waits for the approval of an authorization.`,
+    holder && say`Process ${holder.pid} on ${holder.host} waits for the approval of an authorization.`,
     pids.length > 0 &&
-      `In the last hour ${pids.length} process(es) asked Feishu for this profile: ${pids.join(', ')}.`,
+      say`In the last hour ${pids.length} process(es) asked Feishu for this profile: ${pids.join(', ')}.`,
   ].filter((note) => note !== null && note !== false)
-  return pass(notes.join(' ') || 'No other copy asked Feishu for this profile in the last hour.')
+  return pass(
+    notes.length > 0
+      ? series(notes, ' ')
+      : say`No other copy asked Feishu for this profile in the last hour.`,
+  )
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { type Sentence, say } from '../sentence.ts'
 import { networkFault, sendFault } from './fault.ts'
 import { REFUSAL_BYTES } from './refusal.ts'
 import { endToEnd } from './rewrite.ts'
@@ -19,7 +20,7 @@ export type Exchange = {
   dispatcher: Dispatcher
   route: Route
   idleTimeoutMs: number
-  log: (level: 'debug' | 'info' | 'warn', message: string) => void
+  log: (level: 'debug' | 'info' | 'warn', message: Sentence) => void
 }
 
 /** An answer that was kept back, whole. */
@@ -136,7 +137,7 @@ function pass(res: ServerResponse, controller: Dispatcher.DispatchController, ch
 
 function fail({ res, route, log }: Exchange, error: Error): void {
   const fault = networkFault(route.origin, error)
-  log('warn', fault.message)
+  log('warn', say`${fault.message}`)
   // Once the answer has begun, only a broken connection tells the program that it is not whole.
   if (res.headersSent) res.destroy()
   else sendFault(res, fault)

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Dispatcher } from 'undici'
+import { type Sentence, say } from '../sentence.ts'
 import { type Fault, sendFault, tokenFault } from './fault.ts'
 import { forward, readBody } from './forward.ts'
 import { forwardWithToken, type Renewals, type TokenSource } from './renewal.ts'
@@ -20,7 +21,7 @@ export type ProxyOptions = TokenSource & {
   /** The way to an origin; its connect time-out and its proxies are the caller's. */
   dispatcher: (origin: string) => Promise<Dispatcher>
   /** Never gets a secret. */
-  log: (level: 'debug' | 'info' | 'warn', message: string) => void
+  log: (level: 'debug' | 'info' | 'warn', message: Sentence) => void
   /** How long either side may send nothing in the middle of an exchange; 60 s unless told. */
   idleTimeoutMs?: number | undefined
   /** After this an idle connection is closed; 0 = the program decides. */
@@ -85,7 +86,7 @@ function serve(server: Server, context: Context): (graceMs: number) => Promise<v
       // The program left in the middle of its body, or was answered already.
       if (res.destroyed || res.headersSent) return void res.destroy()
       const fault = tokenFault(error)
-      context.log('warn', `a request was not sent: ${fault.reason}`)
+      context.log('warn', say`a request was not sent: ${fault.reason}`)
       sendFault(res, fault)
     })
   }
@@ -111,7 +112,7 @@ function serve(server: Server, context: Context): (graceMs: number) => Promise<v
 async function handle(context: Context, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const { idleTimeoutMs, log } = context
   const refuse = (fault: Fault): void => {
-    log('warn', `refused a request: ${fault.reason}`)
+    log('warn', say`refused a request: ${fault.reason}`)
     sendFault(res, fault)
   }
   if (context.closing) return sendFault(res, CLOSING, true)

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { ACCESS_TOKEN_EXPIRED } from '../oauth/feishu-errors.ts'
+import { say } from '../sentence.ts'
 import { type Fault, sendFault } from './fault.ts'
 import { type Exchange, forward } from './forward.ts'
 import type { Refusal } from './refusal.ts'
@@ -44,7 +45,7 @@ export async function forwardWithToken(
     return sendFault(res, refusedAgain(refusal))
   }
   const renewed = await renewOnce(source, renewals, token.generation)
-  log('info', `Feishu refused the access token (${refusal.code}); it has been renewed`)
+  log('info', say`Feishu refused the access token (${refusal.code}); it has been renewed`)
   if (body instanceof Readable) return sendFault(res, SEND_AGAIN)
   const again = await attempt(exchange, renewed)
   if (again === null) return

@@ -132,7 +132,7 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     const text = say`${target.name} lists no tools although the token is valid: see whether the app may use it, and whether its tools have other names by now.`
     if (list.length > 0) return void deps.remarks.delete(target.name)
     if (!deps.remarks.has(target.name)) deps.log('warn', text)
-    deps.remarks.set(target.name, String(text))
+    deps.remarks.set(target.name, text)
   }
 
   async function fetchAll(opened: Opened): Promise<void> {
@@ -152,7 +152,7 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     try {
       writeLists(deps.config.tokenDir, fileOf(opened), kept)
     } catch (error) {
-      deps.log('debug', `the list was not kept: ${describeError(error)}`)
+      deps.log('debug', say`the list was not kept: ${describeError(error)}`)
     }
   }
 

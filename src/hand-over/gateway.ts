@@ -60,7 +60,7 @@ export async function openStandingGateway(
     const { host, port } = listen
     throw new CodedError(
       'config_invalid',
-      say`Nothing can listen on ${host} port ${port} (${errnoOf(error) ?? 'unknown error'}).`,
+      say`Nothing can listen on ${host} port ${port} (${errnoOf(error) ?? say`unknown error`}).`,
       {
         nextStep: say`Name another address with --listen HOST:PORT, or end what listens there.`,
         cause: error,

@@ -5,6 +5,7 @@ import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import { refreshToken } from '../refresh/refresh.ts'
+import { call, say } from '../sentence.ts'
 
 /** A record whose access token can be used; one that is due is refreshed first, or given as it is while it lives. */
 export async function pullRecord(
@@ -26,7 +27,7 @@ export async function pullRecord(
 export function revealAccessToken(record: TokenRecord): string {
   const accessToken = record.tokenSet?.accessToken?.reveal()
   if (accessToken !== undefined) return accessToken
-  throw new CodedError('unexpected_response', 'Feishu gave no access token at the last refresh.', {
-    nextStep: 'Call refresh_token with force true.',
+  throw new CodedError('unexpected_response', say`Feishu gave no access token at the last refresh.`, {
+    nextStep: say`${call('refresh_token', { force: true })}.`,
   })
 }

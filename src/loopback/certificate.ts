@@ -3,6 +3,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { CodedError } from '../errors.ts'
+import { type Sentence, say } from '../sentence.ts'
 
 /** In PEM; intermediate certificates may follow the first. */
 export type Tls = { cert: Buffer; key: Buffer }
@@ -18,28 +19,28 @@ export function checkCertificate(tls: Tls, host: string | null, now: number): nu
   const certificate = readCertificate(tls.cert)
   if (!certificate.checkPrivateKey(readKey(tls.key))) {
     throw unusable(
-      'The key of FEISHU_TLS_KEY_FILE does not belong to the certificate of FEISHU_TLS_CERT_FILE',
-      'Set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to the two files that were made together',
+      say`The key of FEISHU_TLS_KEY_FILE does not belong to the certificate of FEISHU_TLS_CERT_FILE`,
+      say`Set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to the two files that were made together`,
     )
   }
   const [beginsAt, endsAt] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)]
   if (now > endsAt) {
     throw unusable(
-      `The certificate of FEISHU_TLS_CERT_FILE ended on ${dayOf(endsAt)}`,
-      'Make a new one and set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to it',
+      say`The certificate of FEISHU_TLS_CERT_FILE ended on ${dayOf(endsAt)}`,
+      say`Make a new one and set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to it`,
     )
   }
   if (now < beginsAt) {
     throw unusable(
-      `The certificate of FEISHU_TLS_CERT_FILE begins on ${dayOf(beginsAt)} only`,
-      "Look at this machine's clock, or make a new certificate",
+      say`The certificate of FEISHU_TLS_CERT_FILE begins on ${dayOf(beginsAt)} only`,
+      say`Look at this machine's clock, or make a new certificate`,
     )
   }
   if (host !== null && !isFor(certificate, host)) {
     const names = certificate.subjectAltName ?? 'none'
     throw unusable(
-      `The certificate of FEISHU_TLS_CERT_FILE is not for ${host} (its names: ${names})`,
-      `Make one with ${host} among its subjectAltNames, or set FEISHU_REDIRECT_URI to one of its names`,
+      say`The certificate of FEISHU_TLS_CERT_FILE is not for ${host} (its names: ${names})`,
+      say`Make one with ${host} among its subjectAltNames, or set FEISHU_REDIRECT_URI to one of its names`,
     )
   }
   return endsAt
@@ -50,8 +51,8 @@ function readCertificate(pem: Buffer): X509Certificate {
     return new X509Certificate(pem)
   } catch {
     throw unusable(
-      'FEISHU_TLS_CERT_FILE holds no certificate',
-      'Set FEISHU_TLS_CERT_FILE to a certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----',
+      say`FEISHU_TLS_CERT_FILE holds no certificate`,
+      say`Set FEISHU_TLS_CERT_FILE to a certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----`,
     )
   }
 }
@@ -64,9 +65,9 @@ function readKey(pem: Buffer): KeyObject {
     const isLocked = pem.includes('ENCRYPTED')
     throw unusable(
       isLocked
-        ? 'The key of FEISHU_TLS_KEY_FILE is protected by a passphrase'
-        : 'FEISHU_TLS_KEY_FILE holds no private key',
-      'Set FEISHU_TLS_KEY_FILE to a private key in PEM form that needs no passphrase',
+        ? say`The key of FEISHU_TLS_KEY_FILE is protected by a passphrase`
+        : say`FEISHU_TLS_KEY_FILE holds no private key`,
+      say`Set FEISHU_TLS_KEY_FILE to a private key in PEM form that needs no passphrase`,
     )
   }
 }
@@ -82,6 +83,6 @@ function dayOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10)
 }
 
-function unusable(message: string, nextStep: string): CodedError {
-  return new CodedError('config_invalid', `${message}.`, { nextStep: `${nextStep}.` })
+function unusable(message: Sentence, nextStep: Sentence): CodedError {
+  return new CodedError('config_invalid', say`${message}.`, { nextStep: say`${nextStep}.` })
 }

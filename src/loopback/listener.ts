@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { CodedError } from '../errors.ts'
 import { portOf } from '../machine/address.ts'
+import { call, say } from '../sentence.ts'
 import { type CallbackServerOptions, createCallbackServer } from './callback-server.ts'
 import type { Tls } from './certificate.ts'
 import { type Connections, trackConnections } from './connections.ts'
@@ -55,7 +56,7 @@ export async function listenForCallback(options: ListenerOptions): Promise<Liste
       await bind(server, address, port)
     } catch (cause) {
       // A machine without IPv6: then nobody else can hold [::1] either.
-      if (servers.size > 0 && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(errorCode(cause))) continue
+      if (servers.size > 0 && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(errorCode(cause) ?? '')) continue
       await closeAll([...servers.values()], connections)
       throw portError(cause, address, port, options.listen !== null)
     }
@@ -75,9 +76,13 @@ function loopbackAddresses(host: string): string[] {
   if (host === 'localhost') return ['127.0.0.1', '::1']
   if (host === '127.0.0.1') return ['127.0.0.1']
   if (host === '::1' || host === '[::1]') return ['::1']
-  throw new CodedError('config_invalid', `The callback listener opens on loopback only, not on "${host}".`, {
-    nextStep: 'Set FEISHU_CALLBACK_LISTEN to 127.0.0.1:PORT and let the proxy or tunnel forward to it.',
-  })
+  throw new CodedError(
+    'config_invalid',
+    say`The callback listener opens on loopback only, not on "${host}".`,
+    {
+      nextStep: say`Set FEISHU_CALLBACK_LISTEN to 127.0.0.1:PORT and let the proxy or tunnel forward to it.`,
+    },
+  )
 }
 
 function createServer(options: CallbackServerOptions, connections: Connections): Server {
@@ -86,10 +91,9 @@ function createServer(options: CallbackServerOptions, connections: Connections):
   } catch (cause) {
     throw new CodedError(
       'config_invalid',
-      'The certificate or its key cannot be used by the callback listener.',
+      say`The certificate or its key cannot be used by the callback listener.`,
       {
-        nextStep:
-          'Set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to a PEM certificate and the key that belongs to it.',
+        nextStep: say`Set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to a PEM certificate and the key that belongs to it.`,
         cause,
       },
     )
@@ -104,18 +108,19 @@ async function bind(server: Server, host: string, port: number): Promise<void> {
   server.on('error', () => {})
 }
 
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+function errorCode(error: unknown): string | null {
+  return error instanceof Error && 'code' in error ? String(error.code) : null
 }
 
 function portError(cause: unknown, address: string, port: number, isListenSet: boolean): CodedError {
   const code = errorCode(cause)
-  const problem = code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${code})`
+  const problem =
+    code === 'EADDRINUSE' ? say`is in use` : say`cannot be opened (${code ?? say`unknown error`})`
   const elsewhere = isListenSet
-    ? 'set FEISHU_CALLBACK_LISTEN to a free port and point the proxy there'
-    : 'register a redirect URL with another port in the Feishu console and set FEISHU_REDIRECT_URI to it'
-  return new CodedError('callback_port_in_use', `Port ${port} on ${address} ${problem}.`, {
-    nextStep: `Stop the program that holds port ${port}, or ${elsewhere}; then call start_authorization again.`,
+    ? say`set FEISHU_CALLBACK_LISTEN to a free port and point the proxy there`
+    : say`register a redirect URL with another port in the Feishu console and set FEISHU_REDIRECT_URI to it`
+  return new CodedError('callback_port_in_use', say`Port ${port} on ${address} ${problem}.`, {
+    nextStep: say`Stop the program that holds port ${port}, or ${elsewhere}; then ${call('start_authorization')} again.`,
     cause,
   })
 }

@@ -2,6 +2,7 @@
 // all, because they sit at another machine or because the client kept the display from us.
 
 import { existsSync, readFileSync } from 'node:fs'
+import { type Sentence, say } from '../sentence.ts'
 
 export type Machine = {
   platform: NodeJS.Platform
@@ -11,10 +12,9 @@ export type Machine = {
 /** `start_authorization` answers within a second; a PowerShell that starts slowly goes on without us. */
 const LAUNCH_MS = 700
 
-const REMOTE = 'this is an SSH session, so no browser was opened here'
-const NO_DISPLAY =
-  'no browser was opened: this process has no DISPLAY; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars'
-const NO_PROGRAM = 'no browser could be started'
+const REMOTE = say`this is an SSH session, so no browser was opened here`
+const NO_DISPLAY = say`no browser was opened: this process has no DISPLAY; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars`
+const NO_PROGRAM = say`no browser could be started`
 
 /** Whether the person sits at another machine: their browser cannot reach our listener. */
 export function isRemote({ environment }: Machine): boolean {
@@ -30,7 +30,7 @@ export function isRemote({ environment }: Machine): boolean {
 export function createBrowser(
   machine: Machine,
   launch: (url: string) => Promise<unknown>,
-): (url: string) => Promise<string | null> {
+): (url: string) => Promise<Sentence | null> {
   return async (url) => {
     if (isRemote(machine)) return REMOTE
     if (!hasDisplay(machine)) return NO_DISPLAY

@@ -24,6 +24,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
+import { type Sentence, say } from '../sentence.ts'
 import { flushDirectory, isBusy, type Rename, renameFile, renameWaiting } from './rename.ts'
 
 const WINDOWS = process.platform === 'win32'
@@ -41,9 +42,9 @@ export function isMissing(error: unknown): boolean {
   return errno === 'ENOENT' || errno === 'ENOTDIR'
 }
 
-function refuse(path: string, why: string): never {
-  throw new CodedError('store_unreadable', `${path} ${why}; it was left untouched.`, {
-    nextStep: `Look at ${path} and move it away if it is not yours.`,
+function refuse(path: string, why: Sentence): never {
+  throw new CodedError('store_unreadable', say`${path} ${why}; it was left untouched.`, {
+    nextStep: say`Look at ${path} and move it away if it is not yours.`,
   })
 }
 
@@ -78,16 +79,20 @@ export function ensureOwnDirectory(path: string): void {
   } catch (error) {
     // ENOENT: its drive is not there, or the folder above it takes none.
     if (errnoOf(error) !== 'ENOENT' && !isLasting(error)) throw error
-    throw new CodedError('config_invalid', `The directory ${path} cannot be made (${errnoOf(error)}).`, {
-      nextStep: 'Set FEISHU_TOKEN_DIR to a directory of your own on a disk of this machine.',
-      cause: error,
-    })
+    throw new CodedError(
+      'config_invalid',
+      say`The directory ${path} cannot be made (${errnoOf(error) ?? ''}).`,
+      {
+        nextStep: say`Set FEISHU_TOKEN_DIR to a directory of your own on a disk of this machine.`,
+        cause: error,
+      },
+    )
   }
   const stat = statSync(path)
   if (WINDOWS) return
   if (stat.uid !== process.geteuid?.()) {
-    throw new CodedError('config_invalid', `The directory ${path} belongs to another user.`, {
-      nextStep: 'Set FEISHU_TOKEN_DIR to a directory of your own.',
+    throw new CodedError('config_invalid', say`The directory ${path} belongs to another user.`, {
+      nextStep: say`Set FEISHU_TOKEN_DIR to a directory of your own.`,
     })
   }
   if (stat.mode & OTHERS) chmodSync(path, 0o700)
@@ -106,19 +111,19 @@ export function openOwnFile(
   try {
     fd = openSync(path, flags | noFollow | NON_BLOCKING, 0o600)
   } catch (error) {
-    if (errnoOf(error) === 'ELOOP') refuse(path, 'is a symbolic link')
-    if (errnoOf(error) === 'ENXIO') refuse(path, 'is not a regular file')
-    if (errnoOf(error) === 'EISDIR') refuse(path, 'is a directory')
+    if (errnoOf(error) === 'ELOOP') refuse(path, say`is a symbolic link`)
+    if (errnoOf(error) === 'ENXIO') refuse(path, say`is not a regular file`)
+    if (errnoOf(error) === 'EISDIR') refuse(path, say`is a directory`)
     throw error
   }
   try {
     const stat = fstatSync(fd)
-    if (!stat.isFile()) refuse(path, 'is not a regular file')
+    if (!stat.isFile()) refuse(path, say`is not a regular file`)
     // Windows follows every link (symbolic, junction): there the name itself is looked at.
-    if (noFollow === 0 && lstatSync(path).isSymbolicLink()) refuse(path, 'is a symbolic link')
-    if (inPlace && stat.nlink > 1) refuse(path, 'has a second name (hard link)')
+    if (noFollow === 0 && lstatSync(path).isSymbolicLink()) refuse(path, say`is a symbolic link`)
+    if (inPlace && stat.nlink > 1) refuse(path, say`has a second name (hard link)`)
     if (WINDOWS) return fd
-    if (stat.uid !== process.geteuid?.()) refuse(path, 'belongs to another user')
+    if (stat.uid !== process.geteuid?.()) refuse(path, say`belongs to another user`)
     if (stat.mode & OTHERS) fchmodSync(fd, 0o600)
     return fd
   } catch (error) {
@@ -151,7 +156,7 @@ export function readOwnFile(path: string, maxBytes: number): Buffer | null {
   }
   try {
     const { size } = fstatSync(fd)
-    if (size > maxBytes) refuse(path, `is larger than ${maxBytes} bytes`)
+    if (size > maxBytes) refuse(path, say`is larger than ${maxBytes} bytes`)
     const bytes = Buffer.alloc(size)
     let length = 0
     while (length < size) {

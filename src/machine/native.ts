@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { CodedError } from '../errors.ts'
+import { say } from '../sentence.ts'
 
 export type Native = {
   /** Throws EAGAIN where somebody else has a lock on the range; a length of 0 is the whole file. */
@@ -33,18 +34,17 @@ export function loadNative(): Native {
 function notLoaded(cause: unknown, platform: string): CodedError {
   const { code, message } = cause as NodeJS.ErrnoException
   if (code === 'MODULE_NOT_FOUND') {
-    return new CodedError('config_invalid', `The native file lock for ${platform} is not installed.`, {
-      nextStep: `Install feishu-token-mcp anew on this machine (${platform}); nothing is refreshed without the lock.`,
+    return new CodedError('config_invalid', say`The native file lock for ${platform} is not installed.`, {
+      nextStep: say`Install feishu-token-mcp anew on this machine (${platform}); nothing is refreshed without the lock.`,
       cause,
     })
   }
   const said = message.replace(/\s+/g, ' ').slice(0, MAX_TEXT_CHARACTERS)
   return new CodedError(
     'config_invalid',
-    `This Node (${process.execPath}) does not load the native file lock: ${said}.`,
+    say`This Node (${process.execPath}) does not load the native file lock: ${said}.`,
     {
-      nextStep:
-        'Have another Node start feishu-token-mcp: write the path of one from https://nodejs.org as `command` in the client; nothing is refreshed without the lock.',
+      nextStep: say`Have another Node start feishu-token-mcp: write the path of one from https://nodejs.org as \`command\` in the client; nothing is refreshed without the lock.`,
       cause,
     },
   )

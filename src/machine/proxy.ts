@@ -2,6 +2,7 @@
 
 import { CodedError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
+import { say } from '../sentence.ts'
 
 /** As the variables have them. */
 export type ProxySettings = {
@@ -22,14 +23,14 @@ export function proxyAddress(proxy: Secret): string | CodedError {
   if (scheme?.startsWith('socks')) {
     return new CodedError(
       'config_invalid',
-      'HTTPS_PROXY or ALL_PROXY names a socks proxy; socks is not supported.',
+      say`HTTPS_PROXY or ALL_PROXY names a socks proxy; socks is not supported.`,
       {
-        nextStep: 'Write http:// in place of the scheme: most such proxies also speak http on the same port.',
+        nextStep: say`Write http:// in place of the scheme: most such proxies also speak http on the same port.`,
       },
     )
   }
-  return new CodedError('config_invalid', 'HTTPS_PROXY or ALL_PROXY names no address of a proxy.', {
-    nextStep: 'Set HTTPS_PROXY to an address such as http://proxy.example:8080, or remove it.',
+  return new CodedError('config_invalid', say`HTTPS_PROXY or ALL_PROXY names no address of a proxy.`, {
+    nextStep: say`Set HTTPS_PROXY to an address such as http://proxy.example:8080, or remove it.`,
   })
 }
 

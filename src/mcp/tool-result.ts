@@ -22,7 +22,7 @@ export async function toResult(
     import('../errors.ts'),
   ])
   try {
-    const structuredContent = inJson(await answer(await getDeps()))
+    const structuredContent = inJson(await answer(await getDeps())) as Record<string, unknown>
     return { structuredContent, content: [{ type: 'text', text: answerText(structuredContent) }] }
   } catch (error) {
     log(error)

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { CodedError } from '../errors.ts'
+import { say } from '../sentence.ts'
 
 /** Builds the address that the person opens (RFC 6749 §4.1.1, RFC 7636 §4.3). It holds no secret. */
 export function authorizationUrl(request: {
@@ -78,10 +79,9 @@ export function readPastedAddress(
   const samePlace = url !== null && url.origin === redirect.origin && url.pathname === redirect.pathname
   const response = samePlace ? readAuthorizationResponse(url.searchParams, expected) : null
   if (response) return response
-  throw new CodedError('state_mismatch', 'This address does not belong to the pending authorization.', {
-    nextStep:
-      'Paste the whole address that the browser ended on after approving the link of the pending authorization ' +
-      `(it begins with ${redirect.origin}${redirect.pathname}?); the authorization is still waiting for it.`,
+  throw new CodedError('state_mismatch', say`This address does not belong to the pending authorization.`, {
+    nextStep: say`Paste the whole address that the browser ended on after approving the link of the pending authorization
+        (it begins with ${redirect.origin}${redirect.pathname}?); the authorization is still waiting for it.`,
   })
 }
 

@@ -2,6 +2,7 @@
 
 import { CodedError } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import { call, say } from '../sentence.ts'
 import { logIdOf, parseObject } from './answer.ts'
 import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
 import type { ClientCredentials, HttpAnswer, HttpRequest, RequestOptions } from './http.ts'
@@ -93,8 +94,8 @@ export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoi
   }
   const logId = answer.kind === 'answer' ? logIdOf(answer.headers) : null
   if (json.error === 'invalid_client') {
-    throw new CodedError('invalid_client', 'Feishu does not accept App ID and App Secret.', {
-      nextStep: 'Copy both again from the developer console, page Credentials & Basic Info (凭证与基础信息).',
+    throw new CodedError('invalid_client', say`Feishu does not accept App ID and App Secret.`, {
+      nextStep: say`Copy both again from the developer console, page Credentials & Basic Info (凭证与基础信息).`,
       logId,
     })
   }
@@ -103,8 +104,8 @@ export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoi
     json.error === 'invalid_scope' || json.error === 'unauthorized_client'
       ? json.error
       : 'unexpected_response'
-  throw new CodedError(code, `Feishu gave no code for a device${said ? `: "${said}"` : ''}.`, {
-    nextStep: 'Check the scopes, or use method "browser".',
+  throw new CodedError(code, say`Feishu gave no code for a device${said ? say`: "${said}"` : ''}.`, {
+    nextStep: say`Check the scopes, or use method "browser".`,
     logId,
   })
 }
@@ -152,17 +153,17 @@ export function processDevicePoll(
 }
 
 function denied(): CodedError {
-  return new CodedError('access_denied', 'The person declined on the verification page.', {
-    nextStep: 'Call start_authorization again when the person wants to approve.',
+  return new CodedError('access_denied', say`The person declined on the verification page.`, {
+    nextStep: say`${call('start_authorization')} again when the person wants to approve.`,
   })
 }
 
 function expired(): CodedError {
   return new CodedError(
     'authorization_expired',
-    'The code was not used in time, or a newer one has replaced it.',
+    say`The code was not used in time, or a newer one has replaced it.`,
     {
-      nextStep: 'Call start_authorization again.',
+      nextStep: say`${call('start_authorization')} again.`,
     },
   )
 }

@@ -1,6 +1,7 @@
 // What an answer of the token endpoint means that brings no tokens.
 
 import { CodedError } from '../errors.ts'
+import { say } from '../sentence.ts'
 import { feishuCodeOf, type Json, logIdOf, retryAfterMs } from './answer.ts'
 import { trustedUrl, untrusted, withoutSecrets } from './feishu.ts'
 import { consoleUrl, type FeishuError, feishuError } from './feishu-errors.ts'
@@ -48,10 +49,9 @@ type AnswerFacts = {
 function redirected(status: number): CodedError {
   return new CodedError(
     'unexpected_response',
-    `The token endpoint answered with a redirect (HTTP ${status}), which is never followed.`,
+    say`The token endpoint answered with a redirect (HTTP ${status}), which is never followed.`,
     {
-      nextStep:
-        'Check FEISHU_OPEN_URL, and whether a proxy or captive portal stands between; nothing was lost.',
+      nextStep: say`Check FEISHU_OPEN_URL, and whether a proxy or captive portal stands between; nothing was lost.`,
     },
   )
 }
@@ -66,9 +66,9 @@ function knownError(known: FeishuError, { context, json, headers }: AnswerFacts)
   const where = safe ? challenge : consoleUrl(known, { open: endpoints.open, appId, scopes })
   return new CodedError(
     known.code,
-    `Feishu answered ${code}: ${known.cause.en}${said ? ` ("${said}")` : ''}.`,
+    say`Feishu answered ${code ?? ''}: ${known.cause}${said ? say` ("${said}")` : ''}.`,
     {
-      nextStep: `${known.remedy.en}${where ? `: ${where}` : ''}.`,
+      nextStep: say`${known.remedy}${where ? say`: ${where}` : ''}.`,
       feishuCode: code,
       logId: logIdOf(headers),
     },
@@ -92,14 +92,14 @@ function answerError({ status, json, headers, context }: AnswerFacts): CodedErro
       : (name ?? (status === 503 ? 'temporarily_unavailable' : 'unexpected_response'))
   const said = untrusted(json?.error_description ?? json?.msg ?? json?.error, secrets)
   const shape = json
-    ? 'JSON without a token'
-    : 'no JSON (a proxy, a captive portal or a wrong address may stand between)'
+    ? say`JSON without a token`
+    : say`no JSON (a proxy, a captive portal or a wrong address may stand between)`
   const number = feishuCodeOf(json)
   const message = number
-    ? `Feishu answered ${number}: a number that is not known here${said ? ` ("${said}")` : ''}.`
-    : `The token endpoint answered HTTP ${status} with ${shape}${said ? `: "${said}"` : ''}.`
+    ? say`Feishu answered ${number}: a number that is not known here${said ? say` ("${said}")` : ''}.`
+    : say`The token endpoint answered HTTP ${status} with ${shape}${said ? say`: "${said}"` : ''}.`
   return new CodedError(code, message, {
-    nextStep: 'Try again in a minute; if it stays so, check FEISHU_OPEN_URL and the network between.',
+    nextStep: say`Try again in a minute; if it stays so, check FEISHU_OPEN_URL and the network between.`,
     feishuCode: number,
     logId: logIdOf(headers),
   })

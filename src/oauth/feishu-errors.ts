@@ -23,6 +23,8 @@ export type FeishuError = {
   verdict: Verdict
   cause: Text
   remedy: Text
+  /** The remedy without the new attempt that it ends with; null: nothing is left. */
+  mend: Text | null
   /** The console page where it is mended. */
   console: 'safe' | 'auth' | 'app' | null
 }
@@ -80,6 +82,18 @@ const ROWS: Readonly<Record<number, Row>> = {
   99991679: ['unexpected_response', 'keep', 'auth', 'the person has not granted a scope that this API needs', '用户未授予该接口所需的权限', 'Enable the scope for user identity under Permissions & Scopes (权限管理), publish a version (版本管理与发布), and authorize again with it', '请在“权限管理”中以用户身份开通该权限，创建版本并发布，然后带上该权限重新授权'],
 }
 
+/** What is left of the remedies that end with a new attempt. */
+const MENDS: Readonly<Record<number, Text | null>> = {
+  20003: null,
+  20004: null,
+  20049: { en: 'Set FEISHU_TOKEN_ENDPOINT to v2', zh: '请将 FEISHU_TOKEN_ENDPOINT 设为 v2' },
+  20050: null,
+  20065: null,
+  20071: null,
+  20072: null,
+  21000: { en: 'Complete the check in the browser', zh: '请在浏览器中完成验证' },
+}
+
 /** Feishu shows these on its own page alone, and never redirects with them: nobody but the person sees them. */
 export const PAGE_ERRORS: readonly number[] = [20029, 20027, 20043, 20010, 20028, 20046, 20042, 20069, 20001]
 
@@ -115,6 +129,7 @@ export function feishuError(number: number): FeishuError | null {
     console,
     cause: { en: causeEn, zh: causeZh },
     remedy: { en: remedyEn, zh: remedyZh },
+    mend: number in MENDS ? (MENDS[number] ?? null) : { en: remedyEn, zh: remedyZh },
   }
 }
 

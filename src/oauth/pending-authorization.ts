@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { ErrorCode } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import { call, fromParts, partsOf, type Sentence, say } from '../sentence.ts'
 
 export type AuthorizationMethod = 'browser' | 'device'
 
 /** Why an authorization brought no token: what an CodedError says, as plain data. */
 export type Failure = {
   code: ErrorCode
-  message: string
-  nextStep: string
+  message: Sentence
+  nextStep: Sentence
   feishuCode: number | null
   logId: string | null
 }
@@ -62,8 +63,8 @@ export function expiredOutcome(pending: PendingAuthorization): Outcome {
     at: pending.deadlineAt,
     failure: {
       code: 'authorization_expired',
-      message: 'Nobody approved in time.',
-      nextStep: 'Call start_authorization for a new link.',
+      message: say`Nobody approved in time.`,
+      nextStep: say`${call('start_authorization')} for a new link.`,
       feishuCode: null,
       logId: null,
     },
@@ -107,13 +108,35 @@ export function withOutcome(
 
 /** Writes it as plain JSON, secrets included: for sealing alone. */
 export function encodePending(pending: PendingAuthorization): Record<string, unknown> {
-  const { device } = pending
+  const { device, outcome } = pending
   return {
     ...pending,
+    outcome: outcome && { ...outcome, failure: outcome.failure && encodeFailure(outcome.failure) },
     state: pending.state.reveal(),
     codeVerifier: pending.codeVerifier.reveal(),
     device: device && { ...device, deviceCode: device.deviceCode.reveal() },
   }
+}
+
+/** As it is stored: as text for older versions, which read no parts. */
+type StoredFailure = Omit<Failure, 'message' | 'nextStep'> & {
+  message: string
+  nextStep: string
+  parts?: { message: object; nextStep: object }
+}
+type StoredOutcome = Omit<Outcome, 'failure'> & { failure: StoredFailure | null }
+
+function encodeFailure(failure: Failure): StoredFailure {
+  const { message, nextStep } = failure
+  const parts = { message: partsOf(message), nextStep: partsOf(nextStep) }
+  return { ...failure, message: String(message), nextStep: String(nextStep), parts }
+}
+
+function decodeOutcome(stored: StoredOutcome | null): Outcome | null {
+  if (!stored?.failure) return stored as Outcome | null
+  const { parts, ...failure } = stored.failure
+  const { message, nextStep } = parts ?? failure
+  return { ...stored, failure: { ...failure, message: fromParts(message), nextStep: fromParts(nextStep) } }
 }
 
 /** Reads what {@link encodePending} wrote (the seal has proved that we wrote it). */
@@ -122,6 +145,7 @@ export function decodePending(json: Record<string, unknown> | null): PendingAuth
   const device = json.device as { deviceCode: string; userCode: string; intervalMs: number } | null
   return {
     ...(json as PendingAuthorization),
+    outcome: decodeOutcome(json.outcome as StoredOutcome | null),
     state: new Secret(json.state),
     codeVerifier: new Secret(json.codeVerifier),
     device: device && { ...device, deviceCode: new Secret(device.deviceCode) },

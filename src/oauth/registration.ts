@@ -4,6 +4,7 @@
 import { gzipSync } from 'node:zlib'
 import { CodedError } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import { type Sentence, say } from '../sentence.ts'
 import { type Json, logIdOf, parseObject } from './answer.ts'
 import { readIntervalMs, readLifetimeMs, slowerMs } from './device.ts'
 import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
@@ -135,28 +136,28 @@ export function processRegistrationPoll(
 }
 
 /** The way that is always open. */
-function consolePath({ open }: Endpoints): string {
-  return `Create the app in the developer console instead (${open}/app), and give setup its App ID and App Secret.`
+function consolePath({ open }: Endpoints): Sentence {
+  return say`Create the app in the developer console instead (${open}/app), and give setup its App ID and App Secret.`
 }
 
 function refused(answer: HttpAnswer, json: Json, endpoints: Endpoints): CodedError {
   const said = untrusted(json.error_description ?? json.error ?? json.msg)
   const code = typeof json.error === 'string' ? 'unauthorized_client' : 'unexpected_response'
-  return new CodedError(code, `Feishu offers no creation of apps here${said ? `: "${said}"` : ''}.`, {
+  return new CodedError(code, say`Feishu offers no creation of apps here${said ? say`: "${said}"` : ''}.`, {
     nextStep: consolePath(endpoints),
     logId: answer.kind === 'answer' ? logIdOf(answer.headers) : null,
   })
 }
 
 function denied(endpoints: Endpoints): CodedError {
-  return new CodedError('access_denied', 'The person declined to have an app created.', {
+  return new CodedError('access_denied', say`The person declined to have an app created.`, {
     nextStep: consolePath(endpoints),
   })
 }
 
 /** The link was not used in time. */
 export function registrationExpired(endpoints: Endpoints): CodedError {
-  return new CodedError('authorization_expired', 'The link to create the app was not used in time.', {
-    nextStep: `Run setup again for a new link. ${consolePath(endpoints)}`,
+  return new CodedError('authorization_expired', say`The link to create the app was not used in time.`, {
+    nextStep: say`Run setup again for a new link. ${consolePath(endpoints)}`,
   })
 }

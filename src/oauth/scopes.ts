@@ -80,9 +80,9 @@ export function checkScopes(scopes: readonly string[]): string[] {
   if (scopes.length > MAX_SCOPES) {
     throw new CodedError(
       'invalid_scope',
-      `${scopes.length} scopes are too many: Feishu takes ${MAX_SCOPES}.`,
+      say`${scopes.length} scopes are too many: Feishu takes ${MAX_SCOPES}.`,
       {
-        nextStep: 'Ask for fewer scopes; grants add up, so a second authorization can ask for the rest.',
+        nextStep: say`Ask for fewer scopes; grants add up, so a second authorization can ask for the rest.`,
       },
     )
   }
@@ -99,22 +99,22 @@ function checkScope(scope: string): void {
   }
   const right = MISTAKEN[scope]
   if (right !== undefined) {
-    throw new CodedError('scope_unknown', `The scope ${shown} does not exist: did you mean ${right}?`, {
-      nextStep: `Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
+    throw new CodedError('scope_unknown', say`The scope ${shown} does not exist: did you mean ${right}?`, {
+      nextStep: say`Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
     })
   }
   const instead = APP_ONLY[scope]
   if (instead !== undefined) {
-    throw new CodedError('invalid_scope', `The scope ${shown} is held by apps only, never by a person.`, {
-      nextStep: `Use ${instead} instead.`,
+    throw new CodedError('invalid_scope', say`The scope ${shown} is held by apps only, never by a person.`, {
+      nextStep: say`Use ${instead} instead.`,
     })
   }
   if (SHORT_NAMES.includes(scope) || (SCOPE.test(scope) && scope.length <= 128)) return
   throw new CodedError(
     'invalid_scope',
-    `${shown} is not a scope name (they look like docx:document:readonly).`,
+    say`${shown} is not a scope name (they look like docx:document:readonly).`,
     {
-      nextStep: 'Correct the scopes: names as in the developer console, separated by spaces.',
+      nextStep: say`Correct the scopes: names as in the developer console, separated by spaces.`,
     },
   )
 }

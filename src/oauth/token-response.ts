@@ -1,6 +1,7 @@
 // What an answer of the token endpoint brings that holds tokens (RFC 6749 §5.1), and the token set that follows from it.
 
 import { Secret } from '../secret.ts'
+import { type Sentence, say } from '../sentence.ts'
 import { feishuCodeOf, httpDate, type Json } from './answer.ts'
 import type { TokenSet } from './token-set.ts'
 
@@ -12,7 +13,7 @@ export type TokenResponse = {
   refreshTokenLifetimeMs: number | null
   scopes: string[] | null
   /** What is wrong with the answer although it holds a token; null = nothing. */
-  problem: string | null
+  problem: Sentence | null
   /** The server's clock; null = it did not say. */
   serverDate: number | null
 }
@@ -65,22 +66,24 @@ function newRefreshToken(json: Json | null, body: Buffer, sentToken: Secret | nu
 }
 
 /** Why the answer's access token cannot be used; null = it can. */
-function accessTokenFault(json: Json | null): string | null {
-  if (!json) return 'the answer broke off or is not JSON'
+function accessTokenFault(json: Json | null): Sentence | null {
+  if (!json) return say`the answer broke off or is not JSON`
   if (typeof json.access_token !== 'string' || !ACCESS_TOKEN.test(json.access_token)) {
-    return 'it has no usable access_token'
+    return say`it has no usable access_token`
   }
-  if ((json.error ?? '') !== '') return 'it has an "error" beside the tokens'
+  if ((json.error ?? '') !== '') return say`it has an "error" beside the tokens`
   const code = feishuCodeOf(json)
-  if (code !== null && code !== 0) return `its "code" is ${code}`
+  if (code !== null && code !== 0) return say`its "code" is ${code}`
   const type = json.token_type ?? 'Bearer'
-  return typeof type === 'string' && type.toLowerCase() === 'bearer' ? null : 'its token_type is not Bearer'
+  return typeof type === 'string' && type.toLowerCase() === 'bearer'
+    ? null
+    : say`its token_type is not Bearer`
 }
 
 /** What is odd about an answer whose tokens can be used; null = nothing. */
-function oddity(status: number, body: Buffer): string | null {
-  if (status < 200 || status >= 300) return `it came with HTTP ${status}`
-  return body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 'it begins with a byte order mark' : null
+function oddity(status: number, body: Buffer): Sentence | null {
+  if (status < 200 || status >= 300) return say`it came with HTTP ${status}`
+  return body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? say`it begins with a byte order mark` : null
 }
 
 function scopesOf(value: unknown): string[] | null {

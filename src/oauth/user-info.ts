@@ -2,6 +2,7 @@
 
 import { CodedError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
+import { say } from '../sentence.ts'
 import { feishuCodeOf, logIdOf, parseObject } from './answer.ts'
 import { type Endpoints, untrusted } from './feishu.ts'
 import {
@@ -53,9 +54,9 @@ export function processUserInfo(
   const url = known && consoleUrl(known, { open: endpoints.open, appId, scopes: [] })
   throw new CodedError(
     'unexpected_response',
-    `user_info answered ${said} without a person${known ? `: ${known.cause.en}` : ''}.`,
+    say`user_info answered ${said} without a person${known ? say`: ${known.cause}` : ''}.`,
     {
-      nextStep: known ? `${known.remedy.en}${url ? `: ${url}` : ''}.` : 'Try again in a minute.',
+      nextStep: known ? say`${known.remedy}${url ? say`: ${url}` : ''}.` : say`Try again in a minute.`,
       feishuCode: code,
       logId: logIdOf(answer.headers),
     },

@@ -5,6 +5,7 @@ import type { Deps } from '../deps.ts'
 import { CodedError, errnoOf } from '../errors.ts'
 import { readForeignSource, readForeignStream } from '../machine/foreign-file.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
+import { type Sentence, say, type Value } from '../sentence.ts'
 import { LOCK_MS } from '../store/token-store.ts'
 import { readImportedToken } from './imported-token.ts'
 
@@ -14,24 +15,23 @@ const MAX_BYTES = 1_048_576
 export type ImportOptions = {
   profile: string
   /** A file by its path, or the name of the input. */
-  path: string
+  path: string | Sentence
   /** Standard input, where the tokens come from there. */
   input?: AsyncIterable<unknown>
   force: boolean
 }
 
-function malformed(path: string, why: string): CodedError {
-  return new CodedError('config_invalid', `${path} ${why}.`, {
-    nextStep:
-      'Give the token.json that the old script wrote: JSON with access_token, refresh_token and expires_at.',
+function malformed(path: Value, why: Sentence): CodedError {
+  return new CodedError('config_invalid', say`${path} ${why}.`, {
+    nextStep: say`Give the token.json that the old script wrote: JSON with access_token, refresh_token and expires_at.`,
   })
 }
 
 async function read({ path, input }: ImportOptions): Promise<string> {
   try {
-    return await (input ? readForeignStream(input, MAX_BYTES) : readForeignSource(path, MAX_BYTES))
+    return await (input ? readForeignStream(input, MAX_BYTES) : readForeignSource(String(path), MAX_BYTES))
   } catch (error) {
-    throw malformed(path, `cannot be read (${errnoOf(error) ?? 'unknown error'})`)
+    throw malformed(path, say`cannot be read (${errnoOf(error) ?? say`unknown error`})`)
   }
 }
 
@@ -45,9 +45,9 @@ export async function importTokens(deps: Deps, options: ImportOptions): Promise<
     if (stored.tokenSet && !options.force) {
       throw new CodedError(
         'config_invalid',
-        `Profile "${options.profile}" has a token set already; nothing was imported.`,
+        say`Profile "${options.profile}" has a token set already; nothing was imported.`,
         {
-          nextStep: 'Use --force to replace it, or another --profile.',
+          nextStep: say`Use --force to replace it, or another --profile.`,
         },
       )
     }
@@ -58,7 +58,7 @@ export async function importTokens(deps: Deps, options: ImportOptions): Promise<
   // What is in memory alone ends with this process, and the person is about to delete the file.
   await deps.store.flush()
   if (!deps.store.isUnsaved(app.id)) return record
-  throw new CodedError('store_not_writable', `The token set of ${options.path} was not imported.`, {
-    nextStep: `Make room or mend the permissions of ${deps.config.tokenDir}, then import it again.`,
+  throw new CodedError('store_not_writable', say`The token set of ${options.path} was not imported.`, {
+    nextStep: say`Make room or mend the permissions of ${deps.config.tokenDir}, then import it again.`,
   })
 }

@@ -3,6 +3,7 @@
 
 import type { TokenSet } from '../oauth/token-set.ts'
 import { Secret } from '../secret.ts'
+import { type Sentence, say } from '../sentence.ts'
 
 /** What Feishu's documents name for an access token. */
 const ACCESS_TOKEN_MS = 7_200_000
@@ -50,7 +51,7 @@ type Fields = Readonly<Record<string, unknown>>
 type Holder = { way: string[]; fields: Fields }
 
 /** Why a text is not imported; it says nothing of what is in it but where. */
-export type Unusable = { why: string }
+export type Unusable = { why: Sentence }
 
 function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null
@@ -128,7 +129,7 @@ function secretOf(fields: Fields, names: readonly string[]): Secret | null | Unu
   const value = pick(fields, names)
   if (value === undefined) return null
   if (typeof value === 'string' && TOKEN.test(value)) return new Secret(value)
-  return { why: `has something as ${names.find((name) => fields[name] === value)} that is no token` }
+  return { why: say`has something as ${names.find((name) => fields[name] === value) ?? ''} that is no token` }
 }
 
 function scopesOf({ scope, scopes }: Fields): string[] {
@@ -152,26 +153,28 @@ function findHolder(text: string): Holder | Unusable {
   const json = parse(text)
   if (json === undefined) {
     const line = text.split('\n').findIndex((each) => TOKEN_SHAPE.test(each)) + 1
-    return { why: line > 0 ? `is not JSON; what looks like a token stands on line ${line}` : 'is not JSON' }
+    return {
+      why: line > 0 ? say`is not JSON; what looks like a token stands on line ${line}` : say`is not JSON`,
+    }
   }
   const holders = findHolders(json, [], {})
   const [holder] = holders
   if (holders.length > 1) {
     const places = holders.slice(0, SHOWN).map(({ way }) => showWay(way))
-    return { why: `holds several tokens (${places.join(', ')}): leave one of them in it` }
+    return { why: say`holds several tokens (${places.join(', ')}): leave one of them in it` }
   }
   if (holder) return holder
   const shape = findShape(json, [])
   if (shape && shape.length > 0) {
     return {
-      why: `holds neither access_token nor refresh_token; what looks like a token stands under ${showWay(shape)}`,
+      why: say`holds neither access_token nor refresh_token; what looks like a token stands under ${showWay(shape)}`,
     }
   }
   return {
     why:
       isObject(json) && !Array.isArray(json)
-        ? 'holds neither access_token nor refresh_token'
-        : 'is not a JSON object',
+        ? say`holds neither access_token nor refresh_token`
+        : say`is not a JSON object`,
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
+import { type Sentence, say, series } from '../sentence.ts'
 import type { KeySource } from '../store/envelope.ts'
 
 export type KeyMoveAnswer = {
@@ -14,7 +15,7 @@ export type KeyMoveAnswer = {
   /** What could not be opened and was left as it is. */
   left: { path: string; why: string }[]
   old_keys_removed: boolean
-  next_step: string
+  next_step: Sentence
 }
 
 /** Seals everything anew with a key that `to` keeps; the old key is removed last. */
@@ -23,9 +24,9 @@ export async function moveKey(deps: Deps, to: KeySource): Promise<KeyMoveAnswer>
     if (!(error instanceof CodedError) || error.code !== 'store_locked') throw error
     throw new CodedError(
       'store_locked',
-      `${error.message} The move stopped there; everything can be opened.`,
+      say`${error.said} The move stopped there; everything can be opened.`,
       {
-        nextStep: 'Run the same command again in a minute: it goes on where it stopped.',
+        nextStep: say`Run the same command again in a minute: it goes on where it stopped.`,
       },
     )
   })
@@ -41,23 +42,23 @@ export async function moveKey(deps: Deps, to: KeySource): Promise<KeyMoveAnswer>
   }
 }
 
-function nextStep(deps: Deps, to: KeySource, move: Awaited<ReturnType<Deps['store']['moveKey']>>): string {
+function nextStep(deps: Deps, to: KeySource, move: Awaited<ReturnType<Deps['store']['moveKey']>>): Sentence {
   const { resealed, left, oldKeys } = move
-  const steps: string[] = []
-  if (resealed === 0) steps.push('Nothing was sealed with another key.')
+  const steps: Sentence[] = []
+  if (resealed === 0) steps.push(say`Nothing was sealed with another key.`)
   if (left.length > 0) {
     steps.push(
-      `Look at ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`,
+      say`Look at ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`,
     )
   } else if (oldKeys === 'given') {
-    steps.push('Remove FEISHU_TOKEN_KEY from the clients.')
+    steps.push(say`Remove FEISHU_TOKEN_KEY from the clients.`)
   } else if (oldKeys === 'needed') {
-    steps.push('The old key stays where it is: other files of this machine are sealed with it.')
+    steps.push(say`The old key stays where it is: other files of this machine are sealed with it.`)
   } else if (oldKeys === 'stuck') {
-    steps.push('The old key could not be removed; no file needs it any more.')
+    steps.push(say`The old key could not be removed; no file needs it any more.`)
   }
   if (to === 'env' && resealed > 0)
-    steps.push('Every client must set FEISHU_TOKEN_KEY from now on: without it nothing can be opened.')
-  if (resealed > 0) steps.push(`Backups made before need the old key. See \`${deps.command} status\`.`)
-  return steps.join(' ')
+    steps.push(say`Every client must set FEISHU_TOKEN_KEY from now on: without it nothing can be opened.`)
+  if (resealed > 0) steps.push(say`Backups made before need the old key. See \`${deps.command} status\`.`)
+  return series(steps, ' ')
 }

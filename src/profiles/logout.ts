@@ -3,6 +3,7 @@ import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { isRevoked, revocationRequest } from '../oauth/revocation.ts'
 import type { TokenSet } from '../oauth/token-set.ts'
+import { say } from '../sentence.ts'
 import { LOCK_MS } from '../store/token-store.ts'
 
 export type LogoutAnswer = { status: 'logged_out'; profile: string; revoked: boolean }
@@ -25,9 +26,9 @@ export async function logout(deps: Deps, profile: string): Promise<Logout> {
     if (!(await locked.commit({ generation: generation + 1, tokenSet: null }, generation))) {
       throw new CodedError(
         'store_not_writable',
-        `The token of "${profile}" could not be deleted from the disk.`,
+        say`The token of "${profile}" could not be deleted from the disk.`,
         {
-          nextStep: `Make room or mend the permissions of ${deps.config.tokenDir}, then log out again.`,
+          nextStep: say`Make room or mend the permissions of ${deps.config.tokenDir}, then log out again.`,
         },
       )
     }

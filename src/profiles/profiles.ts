@@ -7,6 +7,7 @@ import { CodedError } from '../errors.ts'
 import { decodePending, isLive } from '../oauth/pending-authorization.ts'
 import { reauthorizeBy } from '../oauth/token-set.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
+import { type Sentence, say } from '../sentence.ts'
 import type { Status } from '../status/fields.ts'
 import { readStatus } from '../status/profile-statuses.ts'
 import { LOCK_MS } from '../store/token-store.ts'
@@ -59,8 +60,8 @@ export async function removeProfile(
   const users = [...known].filter((name) => name !== profile && !ownsApp(apps, name))
   if (profile === DEFAULT_PROFILE && ownsApp(apps, profile) && users.length > 0 && !force) {
     throw refusal(
-      `The profiles ${users.sort().join(', ')} use the app of "${profile}"`,
-      `Give them an app of their own first (\`${deps.command} setup --profile NAME\`), or add --force.`,
+      say`The profiles ${users.sort().join(', ')} use the app of "${profile}"`,
+      say`Give them an app of their own first (\`${deps.command} setup --profile NAME\`), or add --force.`,
     )
   }
   const heldToken = await withoutPending(deps, app, () => removeRecord(deps, app, force))
@@ -78,8 +79,8 @@ async function removeRecord(deps: Deps, app: App, force: boolean): Promise<boole
     if (heldToken && !force) {
       const { profile } = app.id
       throw refusal(
-        `Profile "${profile}" holds a token`,
-        `Run \`${deps.command} logout --profile ${profile}\` first, which revokes it at Feishu; or add --force to delete it here only.`,
+        say`Profile "${profile}" holds a token`,
+        say`Run \`${deps.command} logout --profile ${profile}\` first, which revokes it at Feishu; or add --force to delete it here only.`,
       )
     }
     await locked.remove()
@@ -97,7 +98,10 @@ export async function renameProfile(
   { from, to }: { from: string; to: string },
 ): Promise<{ generation: number | null }> {
   if (!PROFILE_NAME.test(to))
-    throw refusal(`"${to.slice(0, 64)}" is no profile name`, 'Use 1 to 64 of a-z, 0-9, ".", "_" and "-".')
+    throw refusal(
+      say`"${to.slice(0, 64)}" is no profile name`,
+      say`Use 1 to 64 of a-z, 0-9, ".", "_" and "-".`,
+    )
   const apps = await readKeptApps(deps)
   if (!(await knownProfiles(deps, apps)).has(from)) throw unknownProfile(deps, from)
   const app = await resolveApp(deps, from, apps)
@@ -119,8 +123,8 @@ async function checkName(
 ): Promise<void> {
   const { config, store } = deps
   const taken = refusal(
-    `There is a profile "${to}" already`,
-    'Choose another name, or remove that profile first.',
+    say`There is a profile "${to}" already`,
+    say`Choose another name, or remove that profile first.`,
   )
   if (from === to) throw taken
   const theirs = ownsApp(apps, to) ? apps[to] : null
@@ -132,8 +136,8 @@ async function checkName(
   if (future && !same && (await store.profileNames(future.id)).includes(to)) throw taken
   if (same || (own && !(config.app && config.profile === to))) return
   throw refusal(
-    `As "${to}" it would use another app than ${app.id.appId}`,
-    `Run \`${deps.command} setup --profile ${from}\` first, so that the profile has an app of its own.`,
+    say`As "${to}" it would use another app than ${app.id.appId}`,
+    say`Run \`${deps.command} setup --profile ${from}\` first, so that the profile has an app of its own.`,
   )
 }
 
@@ -144,9 +148,9 @@ async function withoutPending<T>(deps: Deps, app: App, work: () => Promise<T>): 
   if (held?.kind !== 'held') {
     throw new CodedError(
       'store_locked',
-      `Process ${held?.pid ?? 'unknown'} waits for the approval of "${profile}".`,
+      say`Process ${held?.pid ?? say`unknown`} waits for the approval of "${profile}".`,
       {
-        nextStep: 'Finish that authorization or cancel it, then try again.',
+        nextStep: say`Finish that authorization or cancel it, then try again.`,
       },
     )
   }
@@ -154,8 +158,8 @@ async function withoutPending<T>(deps: Deps, app: App, work: () => Promise<T>): 
     const pending = decodePending(await deps.store.readPending(app.id).catch(() => null))
     if (pending && isLive(pending, deps.clock.now())) {
       throw refusal(
-        `An authorization of "${profile}" is pending`,
-        'Finish it, or cancel it with start_authorization and cancel; then try again.',
+        say`An authorization of "${profile}" is pending`,
+        say`Finish it, or cancel it with start_authorization and cancel; then try again.`,
       )
     }
     return await work()
@@ -169,11 +173,11 @@ function ownsApp(apps: KeptApps, profile: string): boolean {
 }
 
 function unknownProfile(deps: Deps, profile: string): CodedError {
-  return new CodedError('config_invalid', `There is no profile "${profile.slice(0, 64)}".`, {
-    nextStep: `See \`${deps.command} profile list\`.`,
+  return new CodedError('config_invalid', say`There is no profile "${profile.slice(0, 64)}".`, {
+    nextStep: say`See \`${deps.command} profile list\`.`,
   })
 }
 
-function refusal(why: string, nextStep: string): CodedError {
-  return new CodedError('config_invalid', `${why}; nothing was changed.`, { nextStep })
+function refusal(why: Sentence, nextStep: Sentence): CodedError {
+  return new CodedError('config_invalid', say`${why}; nothing was changed.`, { nextStep })
 }

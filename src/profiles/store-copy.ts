@@ -6,6 +6,7 @@ import { CodedError } from '../errors.ts'
 import type { TokenSet } from '../oauth/token-set.ts'
 import type { ProfileId } from '../profile.ts'
 import { Secret } from '../secret.ts'
+import { type Sentence, say } from '../sentence.ts'
 import { parseAddress } from '../store/postgres/address.ts'
 import type { LockedProfile, TokenStore } from '../store/token-store.ts'
 
@@ -15,7 +16,7 @@ export type Copied = {
   /** `empty`: there was no token to move. */
   status: 'moved' | 'empty' | 'failed'
   generation: number | null
-  error: string | null
+  error: Sentence | null
 }
 
 /**
@@ -28,8 +29,8 @@ export async function openNamedStore(deps: Deps, name: string): Promise<TokenSto
   if (name === 'file') return config.store ? deps.openStore(null) : store
   if (name === 'postgres' && config.store) return store
   if (parseAddress(name)) return deps.openStore(new Secret(name))
-  throw new CodedError('config_invalid', 'A store is file, postgres, or postgres://USER@HOST/DATABASE.', {
-    nextStep: 'Set FEISHU_TOKEN_STORE to the address that "postgres" stands for.',
+  throw new CodedError('config_invalid', say`A store is file, postgres, or postgres://USER@HOST/DATABASE.`, {
+    nextStep: say`Set FEISHU_TOKEN_STORE to the address that "postgres" stands for.`,
   })
 }
 
@@ -69,7 +70,7 @@ export async function copyProfiles(
       } catch (error) {
         if (!(error instanceof CodedError)) throw error
         problem ??= error
-        rows.push({ ...row, status: 'failed', error: `${error.message} ${error.nextStep}` })
+        rows.push({ ...row, status: 'failed', error: say`${error.said} ${error.step}` })
       }
     }
   }
@@ -84,9 +85,9 @@ async function moveProfile(from: TokenStore, to: TokenStore, id: ProfileId): Pro
   if (held?.kind !== 'held') {
     throw new CodedError(
       'store_locked',
-      `Process ${held?.pid ?? 'unknown'} waits for the approval of "${id.profile}".`,
+      say`Process ${held?.pid ?? say`unknown`} waits for the approval of "${id.profile}".`,
       {
-        nextStep: 'Finish that authorization or cancel it, then copy again.',
+        nextStep: say`Finish that authorization or cancel it, then copy again.`,
       },
     )
   }
@@ -103,29 +104,29 @@ async function move(id: ProfileId, source: LockedProfile, target: LockedProfile)
   const { refreshToken } = tokenSet
   if (refreshToken && (await source.presentations(refreshToken)).ambiguous > 0) {
     throw refusal(
-      `The last refresh of "${id.profile}" was interrupted`,
-      'Refresh it where it is first, then copy again',
+      say`The last refresh of "${id.profile}" was interrupted`,
+      say`Refresh it where it is first, then copy again`,
     )
   }
   const there = await target.read()
   if (there.tokenSet && !isSame(there.tokenSet, tokenSet)) {
     throw refusal(
-      `There is another token set of "${id.profile}" in the store that was to get it`,
-      'Log it out there first',
+      say`There is another token set of "${id.profile}" in the store that was to get it`,
+      say`Log it out there first`,
     )
   }
   const next = there.tokenSet ? there.generation : Math.max(generation, there.generation + 1)
   if (!there.tokenSet && !(await target.commit({ generation: next, tokenSet }, there.generation))) {
-    throw new CodedError('store_not_writable', `"${id.profile}" could not be written to its new store.`, {
-      nextStep: 'Run the same command again when that store can be written.',
+    throw new CodedError('store_not_writable', say`"${id.profile}" could not be written to its new store.`, {
+      nextStep: say`Run the same command again when that store can be written.`,
     })
   }
   if (!(await source.commit({ generation: generation + 1, tokenSet: null }, generation))) {
     throw new CodedError(
       'store_not_writable',
-      `"${id.profile}" is in its new store, and could not be removed from its old one.`,
+      say`"${id.profile}" is in its new store, and could not be removed from its old one.`,
       {
-        nextStep: 'Run the same command again when that store can be written, and use neither before.',
+        nextStep: say`Run the same command again when that store can be written, and use neither before.`,
       },
     )
   }
@@ -140,6 +141,6 @@ function isSame(there: TokenSet, here: TokenSet): boolean {
   )
 }
 
-function refusal(why: string, mend: string): CodedError {
-  return new CodedError('config_invalid', `${why}; it was not moved.`, { nextStep: `${mend}.` })
+function refusal(why: Sentence, mend: Sentence): CodedError {
+  return new CodedError('config_invalid', say`${why}; it was not moved.`, { nextStep: say`${mend}.` })
 }

@@ -3,6 +3,7 @@
 import { toSeconds, toTime } from '../answers.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Deps, RefreshResult } from '../deps.ts'
+import { type Sentence, say } from '../sentence.ts'
 
 /** The answer of `refresh_token`. */
 export type RefreshAnswer = {
@@ -15,7 +16,7 @@ export type RefreshAnswer = {
   generation: number
   persisted: boolean
   deliveries: Delivery[]
-  next_step: string
+  next_step: Sentence
 }
 
 export function refreshAnswer(deps: Deps, profile: string, result: RefreshResult): RefreshAnswer {
@@ -35,19 +36,19 @@ export function refreshAnswer(deps: Deps, profile: string, result: RefreshResult
   }
 }
 
-function refreshNextStep(deps: Deps, result: RefreshResult): string {
+function refreshNextStep(deps: Deps, result: RefreshResult): Sentence {
   if (!result.persisted && deps.store.kind === 'postgres') {
-    return 'Nothing is needed: the new token is kept sealed on this machine, and goes into the database as soon as that answers.'
+    return say`Nothing is needed: the new token is kept sealed on this machine, and goes into the database as soon as that answers.`
   }
   if (!result.persisted) {
-    return `Make room or mend the permissions of ${deps.config.tokenDir}: the new token is in memory only, and lost if this process ends; it is tried again every second.`
+    return say`Make room or mend the permissions of ${deps.config.tokenDir}: the new token is in memory only, and lost if this process ends; it is tried again every second.`
   }
   if (result.deliveries.some(({ status }) => status !== 'delivered' && status !== 'unchanged')) {
-    return `Some copies were not written: mend what deliveries says of them, then run \`${deps.command} deliver\`.`
+    return say`Some copies were not written: mend what deliveries says of them, then run \`${deps.command} deliver\`.`
   }
   const restart = result.deliveries.find(
     (delivery) => delivery.restart_required && delivery.status === 'delivered',
   )
-  if (restart?.restart_hint) return `${restart.restart_hint}`
-  return 'Nothing is needed: the token is valid.'
+  if (restart?.restart_hint) return restart.restart_hint
+  return say`Nothing is needed: the token is valid.`
 }

@@ -4,6 +4,7 @@ import { resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, describeError } from '../errors.ts'
 import { canRefresh, type TokenRecord } from '../oauth/token-set.ts'
+import { say } from '../sentence.ts'
 import { refreshToken } from './refresh.ts'
 
 /** After a suspend the token is looked at within this time. */
@@ -45,7 +46,7 @@ export function startAutoRefresh(deps: Deps, afterTick: () => Promise<void>): ()
   function report(what: string, error: unknown): void {
     const known = error instanceof CodedError
     if (known && error.code === 'not_configured') return
-    deps.log('warn', `${what}: ${known ? error.message : describeError(error)}`)
+    deps.log('warn', say`${what}: ${known ? error.said : describeError(error)}`)
   }
 
   /** Resolves to how long to sleep then. */

@@ -9,6 +9,7 @@ import { processTokenAnswer, refreshTokenGrantRequest } from '../oauth/token-end
 import { nextTokenSet } from '../oauth/token-response.ts'
 import type { Refusal, TokenRecord, TokenSet } from '../oauth/token-set.ts'
 import type { Secret } from '../secret.ts'
+import { call, type Sentence, say } from '../sentence.ts'
 import type { LockedProfile } from '../store/token-store.ts'
 
 /**
@@ -108,14 +109,14 @@ async function pauseOrFail(
   }
   const cooldownMs = Math.min(retryAfterMs ?? COOLDOWN_MS, MAX_COOLDOWN_MS)
   await locked.settle(deps.clock.now() + cooldownMs)
-  const { code, message, feishuCode, logId } = error
+  const { code, said, feishuCode, logId } = error
   const nextStep = waitStep(cooldownMs)
-  return { kind: 'failed', error: new CodedError(code, message, { nextStep, feishuCode, logId }) }
+  return { kind: 'failed', error: new CodedError(code, said, { nextStep, feishuCode, logId }) }
 }
 
 /** The next step where only time helps. */
-export function waitStep(waitMs: number): string {
-  return `Wait ${Math.max(1, Math.ceil(waitMs / 1000))} s, then call refresh_token again.`
+export function waitStep(waitMs: number): Sentence {
+  return say`Wait ${Math.max(1, Math.ceil(waitMs / 1000))} s, then ${call('refresh_token')} again.`
 }
 
 /** One request, after as many attempts to connect as there is time for. */
@@ -161,8 +162,8 @@ async function keep(
   const kept = { generation: record.generation + 1, tokenSet: next }
   await locked.commit(kept, record.generation)
   if (response.problem === null) return { kind: 'kept', record: kept }
-  const message = `Feishu's answer was stored, but ${response.problem}.`
-  const nextStep = 'Call refresh_token again: the new refresh token is safe.'
+  const message = say`Feishu's answer was stored, but ${response.problem}.`
+  const nextStep = say`${call('refresh_token')} again: the new refresh token is safe.`
   return { kind: 'failed', error: new CodedError('unexpected_response', message, { nextStep, logId }) }
 }
 

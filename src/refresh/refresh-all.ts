@@ -6,6 +6,7 @@ import type { Deps, RefreshResult } from '../deps.ts'
 import { CodedError, type ErrorCode, toCodedError } from '../errors.ts'
 import { ensureOwnDirectory } from '../machine/files.ts'
 import { nextStep } from '../oauth/token-set.ts'
+import { say } from '../sentence.ts'
 import { acquireLock } from '../store/lock.ts'
 import { refreshToken } from './refresh.ts'
 
@@ -123,9 +124,13 @@ export async function takeSlot(deps: Deps, { brand, appId }: App['id']): Promise
   ensureOwnDirectory(tokenDir)
   const lock = await acquireLock(join(tokenDir, `pace-${brand}-${appId}.lock`), LOCK_MS, deps.clock.now)
   if (lock?.kind !== 'held') {
-    throw new CodedError('store_locked', `Process ${lock?.pid ?? 'unknown'} keeps the pace file locked.`, {
-      nextStep: 'Look at that process and end it, then try again.',
-    })
+    throw new CodedError(
+      'store_locked',
+      say`Process ${lock?.pid ?? say`unknown`} keeps the pace file locked.`,
+      {
+        nextStep: say`Look at that process and end it, then try again.`,
+      },
+    )
   }
   try {
     const now = deps.clock.now()

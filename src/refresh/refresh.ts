@@ -11,6 +11,7 @@ import type { Deps, RefreshResult } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { canRefresh, nextStep, type TokenRecord, type TokenSet } from '../oauth/token-set.ts'
 import { DEFAULT_PROFILE } from '../profile.ts'
+import { call, type Sentence, say, toolsOnly } from '../sentence.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
 import {
   MAX_COOLDOWN_MS,
@@ -104,7 +105,7 @@ async function checkPace(deps: Deps, app: App, locked: LockedProfile, unneeded: 
   const until = (await locked.readJournal())?.cooldownUntil ?? 0
   // A pause that ends later than any may was noted by a clock that has been set back since.
   if (until > now && until - now <= MAX_COOLDOWN_MS)
-    throw rateLimited('Feishu asked for a pause', until - now)
+    throw rateLimited(say`Feishu asked for a pause`, until - now)
   if (!unneeded) return
   const forced = deps.activity
     .callsSince(app.key, now - 60_000)
@@ -112,7 +113,7 @@ async function checkPace(deps: Deps, app: App, locked: LockedProfile, unneeded: 
   const oldest = forced.at(-MAX_FORCED_PER_MINUTE)
   if (!oldest) return
   const waitMs = Date.parse(oldest.at) + 60_000 - now
-  throw rateLimited(`this profile was refreshed ${MAX_FORCED_PER_MINUTE} times within a minute`, waitMs)
+  throw rateLimited(say`this profile was refreshed ${MAX_FORCED_PER_MINUTE} times within a minute`, waitMs)
 }
 
 async function conclude(
@@ -151,31 +152,35 @@ async function fillInUser(
   )
 }
 
-const AUTHORIZE = 'Call start_authorization so that the person approves again.'
+const AUTHORIZE = say`${call('start_authorization')} so that the person approves again.`
 
 /** There is no token set: what to do, and whether there is one of another app. */
 export async function notAuthorized(deps: Deps, app: App): Promise<CodedError> {
   const { profile, appId } = app.id
   const others = await deps.store.otherApps(app.id)
-  const stored = others.length > 0 ? ` There is one of another app (${others.join(', ')}).` : ''
+  const none = say`Profile "${profile}" of app ${appId} has no token yet.`
   // A terminal does not know which profile the client's config names.
   const option = profile === DEFAULT_PROFILE ? '' : ` --profile ${profile}`
-  return new CodedError('not_authorized', `Profile "${profile}" of app ${appId} has no token yet.${stored}`, {
-    nextStep:
-      others.length > 0
-        ? `Check FEISHU_APP_ID and FEISHU_BRAND, or call start_authorization (or run \`${deps.command} login${option}\`).`
-        : `Call start_authorization (or run \`${deps.command} login${option}\`).`,
-  })
+  const orRun = toolsOnly(say` (or run \`${deps.command} login${option}\`)`)
+  return new CodedError(
+    'not_authorized',
+    others.length > 0 ? say`${none} There is one of another app (${others.join(', ')}).` : none,
+    {
+      nextStep:
+        others.length > 0
+          ? say`Check FEISHU_APP_ID and FEISHU_BRAND, or ${call('start_authorization')}${orRun}.`
+          : say`${call('start_authorization')}${orRun}.`,
+    },
+  )
 }
 
 /** Why a token set cannot be refreshed any more, from what was stored when that became known. */
 export function cannotRefresh(tokenSet: TokenSet): CodedError {
   const { refusal } = tokenSet
   if (!refusal) {
-    return new CodedError('no_refresh_token', 'Feishu gave no refresh token at the last authorization.', {
-      nextStep:
-        'Enable offline_access for the app, switch on Refresh user_access_token (刷新 user_access_token) in its Security ' +
-        'Settings (安全设置), publish a version (版本管理与发布), then call start_authorization.',
+    return new CodedError('no_refresh_token', say`Feishu gave no refresh token at the last authorization.`, {
+      nextStep: say`Enable offline_access for the app, switch on Refresh user_access_token (刷新 user_access_token) in its Security
+          Settings (安全设置), publish a version (版本管理与发布), then ${call('start_authorization')}.`,
     })
   }
   const details = { nextStep: AUTHORIZE, feishuCode: refusal.feishuCode, logId: refusal.logId }
@@ -183,25 +188,26 @@ export function cannotRefresh(tokenSet: TokenSet): CodedError {
   if (refusal.reason === 'outdated') {
     return new CodedError(
       'refresh_uncertain',
-      'The stored token set is an older copy that was put back: its refresh token has been used since.',
+      say`The stored token set is an older copy that was put back: its refresh token has been used since.`,
       details,
     )
   }
   if (refusal.reason === 'lost') {
     return new CodedError(
       'refresh_uncertain',
-      `The refresh of ${at(refusal.lostAt)} was interrupted and its answer lost; the token could not be recovered.`,
+      say`The refresh of ${at(refusal.lostAt)} was interrupted and its answer lost; the token could not be recovered.`,
       details,
     )
   }
-  const said = refusal.feishuCode === null ? '' : ` with ${refusal.feishuCode}`
   return new CodedError(
     refusal.code,
-    `Feishu refused the refresh token${said} at ${at(refusal.at)}.`,
+    refusal.feishuCode === null
+      ? say`Feishu refused the refresh token at ${at(refusal.at)}.`
+      : say`Feishu refused the refresh token with ${refusal.feishuCode} at ${at(refusal.at)}.`,
     details,
   )
 }
 
-function rateLimited(why: string, waitMs: number): CodedError {
-  return new CodedError('rate_limited', `Not refreshed: ${why}.`, { nextStep: waitStep(waitMs) })
+function rateLimited(why: Sentence, waitMs: number): CodedError {
+  return new CodedError('rate_limited', say`Not refreshed: ${why}.`, { nextStep: waitStep(waitMs) })
 }

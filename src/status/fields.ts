@@ -3,6 +3,7 @@
 import { toTime } from '../answers.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Authorization, AuthorizationStatus } from '../oauth/pending-authorization.ts'
+import { type Sentence, say } from '../sentence.ts'
 import type { KeySource } from '../store/envelope.ts'
 
 /** What `token_status` answers of it. */
@@ -10,7 +11,7 @@ export type AuthorizationFields = {
   authorization_status: AuthorizationStatus
   authorization_url: string | null
   authorization_expires_at: string | null
-  authorization_error: string | null
+  authorization_error: Sentence | null
 }
 
 /** The fields of an authorization. */
@@ -21,7 +22,7 @@ export function authorizationFields({ pending, told }: Authorization): Authoriza
     authorization_status: told.status,
     authorization_url: live?.authorizationUrl ?? null,
     authorization_expires_at: toTime(live?.deadlineAt ?? null),
-    authorization_error: failure && `${failure.message} ${failure.nextStep}`,
+    authorization_error: failure && say`${failure.message} ${failure.nextStep}`,
   }
 }
 
@@ -58,6 +59,6 @@ export type TokenStatus = AuthorizationFields & {
   api_calls_last_hour: number
   deliveries: Delivery[]
   profiles: { profile: string; status: Status | null }[]
-  warnings: string[]
-  next_step: string
+  warnings: Sentence[]
+  next_step: Sentence
 }

@@ -1,30 +1,27 @@
 // What to do next, in words.
 
 import type { App } from '../app/app.ts'
-import { pageErrorsText, uncapitalized } from '../authorize/page-errors.ts'
+import { pageErrorsText } from '../authorize/page-errors.ts'
 import type { Deps } from '../deps.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import type { Authorization } from '../oauth/pending-authorization.ts'
+import { call, clause, type Sentence, say, toolsOnly } from '../sentence.ts'
 import type { Status } from './fields.ts'
 
 /** Why Feishu gives no refresh token, and where that is mended. */
-export function noRefreshTokenText(app: App): string {
+export function noRefreshTokenText(app: App): Sentence {
   const { open } = app.endpoints
-  return (
-    'Feishu gave no refresh token, so a person must authorize again when the access token ends; to be refreshed, ' +
-    `switch on Refresh user_access_token (刷新 user_access_token) at ${redirectSettingsUrl(open, app.id.appId)} , ` +
-    `enable offline_access at ${scopeSettingsUrl(open, app.id.appId, ['offline_access'])} , publish a version ` +
-    '(版本管理与发布), then call start_authorization.'
-  )
+  return say`Feishu gave no refresh token, so a person must authorize again when the access token ends; to be refreshed,
+      switch on Refresh user_access_token (刷新 user_access_token) at ${redirectSettingsUrl(open, app.id.appId)} ,
+      enable offline_access at ${scopeSettingsUrl(open, app.id.appId, ['offline_access'])} , publish a version
+      (版本管理与发布), then ${call('start_authorization')}.`
 }
 
 /** What to do about scopes that were asked for and not granted: their console page names exactly them. */
-export function missingScopesText(app: App, missing: readonly string[]): string {
-  return (
-    `Requested but not granted: ${missing.join(' ')}; enable them for user identity at ` +
-    `${scopeSettingsUrl(app.endpoints.open, app.id.appId, missing)} , publish a version ` +
-    '(版本管理与发布), then call start_authorization.'
-  )
+export function missingScopesText(app: App, missing: readonly string[]): Sentence {
+  return say`Requested but not granted: ${missing.join(' ')}; enable them for user identity at
+      ${scopeSettingsUrl(app.endpoints.open, app.id.appId, missing)} , publish a version
+      (版本管理与发布), then ${call('start_authorization')}.`
 }
 
 /** What `token_status` has found. */
@@ -38,35 +35,36 @@ export type Situation = {
 }
 
 /** The next step, in one sentence. */
-export function statusNextStep(deps: Deps, app: App, situation: Situation): string {
+export function statusNextStep(deps: Deps, app: App, situation: Situation): Sentence {
   const { status, authorization } = situation
   const { failure } = authorization.told
   if (authorization.told.status === 'pending') return pendingNextStep(app, authorization)
   if (status !== 'valid' && status !== 'needs_refresh') {
-    const again = status === 'not_authorized' ? 'approves' : 'approves again'
-    const start = `Call start_authorization so that the person ${again}`
-    return failure?.nextStep ?? `${start} (or run \`${deps.command} login --profile ${app.id.profile}\`).`
+    if (failure) return failure.nextStep
+    const start = call('start_authorization')
+    const orRun = toolsOnly(say` (or run \`${deps.command} login --profile ${app.id.profile}\`)`)
+    return status === 'not_authorized'
+      ? say`${start} so that the person approves${orRun}.`
+      : say`${start} so that the person approves again${orRun}.`
   }
   const use = useText(situation)
-  return failure ? `${use}; to authorize anew, ${uncapitalized(failure.nextStep)}` : `${use}.`
+  return failure ? say`${use}; to authorize anew, ${clause(failure.nextStep)}.` : say`${use}.`
 }
 
 /** The next step while somebody is expected to approve. */
-export function pendingNextStep(app: App, { pending }: Authorization): string {
+export function pendingNextStep(app: App, { pending }: Authorization): Sentence {
   if (pending?.phase !== 'waiting') {
-    return "Feishu's answer has arrived and is being stored: call token_status again, and start_authorization if it stays pending."
+    return say`Feishu's answer has arrived and is being stored: ${call('token_status')} again, and start_authorization if it stays pending.`
   }
-  return (
-    'Ask the person to open authorization_url and approve, then call token_status with wait_seconds 45; ' +
-    `${pageErrorsText(app, pending.scopes, pending.redirectUri)}.`
-  )
+  return say`Ask the person to open authorization_url and approve, then ${call('token_status', { wait_seconds: 45 })};
+      ${pageErrorsText(app, pending.scopes, pending.redirectUri)}.`
 }
 
 /** What to do with a token set that is in force; without its period. */
-function useText({ status, refused, endless }: Situation): string {
-  if (refused) return 'Call refresh_token with force true, because Feishu refused the access token'
-  if (status === 'needs_refresh') return 'Call refresh_token'
+function useText({ status, refused, endless }: Situation): Sentence {
+  if (refused) return say`${call('refresh_token', { force: true })}, because Feishu refused the access token`
+  if (status === 'needs_refresh') return say`${call('refresh_token')}`
   return endless
-    ? 'Nothing is needed: the token is valid'
-    : 'Nothing is needed until access_token_expires_at; then a person must authorize again, and warnings say why'
+    ? say`Nothing is needed: the token is valid`
+    : say`Nothing is needed until access_token_expires_at; then a person must authorize again, and warnings say why`
 }

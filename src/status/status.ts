@@ -8,6 +8,7 @@ import type { Deps } from '../deps.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'
 import type { Authorization } from '../oauth/pending-authorization.ts'
 import { canRefresh, missingScopes, reauthorizeBy, type TokenRecord } from '../oauth/token-set.ts'
+import { type Sentence, say } from '../sentence.ts'
 import { authorizationFields, type Status, type TokenStatus } from './fields.ts'
 import { pendingNextStep, statusNextStep } from './next-step.ts'
 import { listProfiles, profileStatuses, statusOf } from './profile-statuses.ts'
@@ -51,14 +52,14 @@ async function verify(
   deps: Deps,
   app: App,
   record: TokenRecord,
-): Promise<{ result: boolean | null; problem: string | null }> {
+): Promise<{ result: boolean | null; problem: Sentence | null }> {
   const accessToken = record.tokenSet?.accessToken
   if (!accessToken) return { result: null, problem: null }
   try {
     return { result: (await fetchUser(deps, app, accessToken)) !== null, problem: null }
   } catch (error) {
-    const why = error instanceof CodedError ? error.message : String(error)
-    return { result: null, problem: `The token could not be verified: ${why}` }
+    const why = error instanceof CodedError ? error.said : String(error)
+    return { result: null, problem: say`The token could not be verified: ${why}` }
   }
 }
 
@@ -66,7 +67,7 @@ async function describe(
   deps: Deps,
   app: App,
   record: TokenRecord,
-  verified: { result: boolean | null; problem: string | null },
+  verified: { result: boolean | null; problem: Sentence | null },
   listed: ReturnType<typeof listProfiles>,
 ): Promise<TokenStatus> {
   const { tokenSet } = record
@@ -169,7 +170,7 @@ async function withoutRecord(
     generation: null,
     verified: null,
     profiles: await profileStatuses(deps, await listProfiles(deps, profile), profile, status),
-    warnings: [error.message],
-    next_step: waiting ? pendingNextStep(app, authorization) : error.nextStep,
+    warnings: [error.said],
+    next_step: waiting ? pendingNextStep(app, authorization) : error.step,
   }
 }

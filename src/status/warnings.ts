@@ -5,6 +5,7 @@ import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { canRefresh, grantEndsAt, missingScopes, type TokenRecord } from '../oauth/token-set.ts'
 import { cannotRefresh } from '../refresh/refresh.ts'
+import { type Sentence, say } from '../sentence.ts'
 import { missingScopesText, noRefreshTokenText } from './next-step.ts'
 
 const DAY_MS = 86_400_000
@@ -16,36 +17,36 @@ const GRANT_WARNING_MS = 14 * DAY_MS
 const CLOCK_SKEW_WARNING_MS = 300_000
 
 /** The warnings of a record, a sentence each. */
-export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Promise<string[]> {
+export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Promise<Sentence[]> {
   const warnings = [...deps.config.warnings, ...deps.remarks.values()]
   const { tokenSet } = record
   const outage = deps.store.outage()
   if (outage)
-    warnings.push(`${outage.message} This is what this machine saw last; nothing is refreshed meanwhile.`)
+    warnings.push(say`${outage.said} This is what this machine saw last; nothing is refreshed meanwhile.`)
   if (!tokenSet) return warnings
   const now = deps.clock.now()
   const remainingMs = deps.clock.remainingMs(record, app.key)
-  if (tokenSet.refusal) warnings.push(`${cannotRefresh(tokenSet).message} A person must authorize again.`)
+  if (tokenSet.refusal) warnings.push(say`${cannotRefresh(tokenSet).said} A person must authorize again.`)
   else if (!tokenSet.refreshToken) warnings.push(noRefreshTokenText(app))
   if (remainingMs > 0 && tokenSet.lifetimeAssumed) {
-    warnings.push('Feishu did not say how long the access token lives: two hours were assumed.')
+    warnings.push(say`Feishu did not say how long the access token lives: two hours were assumed.`)
   }
   if (canRefresh(tokenSet)) warnings.push(...refreshWarnings(tokenSet, now))
   const journal = await deps.store.readJournal(app.id).catch(() => null)
   if (canRefresh(tokenSet) && journal && journal.ambiguous > 0) {
     warnings.push(
-      `A refresh at ${toTime(journal.sentAt)} was interrupted; if its answer was lost, the next refresh will say so.`,
+      say`A refresh at ${toTime(journal.sentAt) ?? ''} was interrupted; if its answer was lost, the next refresh will say so.`,
     )
   }
   if (deps.store.isUnsaved(app.id)) {
-    const where = deps.store.kind === 'file' ? 'in memory only' : 'on this machine only, sealed'
+    const where = deps.store.kind === 'file' ? say`in memory only` : say`on this machine only, sealed`
     warnings.push(
-      `The newest token is ${where}: the store cannot be written. It is tried again every second.`,
+      say`The newest token is ${where}: the store cannot be written. It is tried again every second.`,
     )
   }
   if (Math.abs(tokenSet.clockSkewMs ?? 0) > CLOCK_SKEW_WARNING_MS) {
     warnings.push(
-      `The clock of this machine differs from Feishu's by ${toSeconds(Math.abs(tokenSet.clockSkewMs ?? 0))} s.`,
+      say`The clock of this machine differs from Feishu's by ${toSeconds(Math.abs(tokenSet.clockSkewMs ?? 0))} s.`,
     )
   }
   const missing = missingScopes(tokenSet)
@@ -53,23 +54,23 @@ export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Pro
   return warnings
 }
 
-function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: number): string[] {
-  const warnings: string[] = []
+function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: number): Sentence[] {
+  const warnings: Sentence[] = []
   const endsAt = tokenSet.refreshTokenExpiresAt
   const grantEnd = grantEndsAt(tokenSet) ?? Number.POSITIVE_INFINITY
   if (endsAt !== null && endsAt <= now) {
-    warnings.push('By our clock the refresh token has expired; the next refresh asks Feishu.')
+    warnings.push(say`By our clock the refresh token has expired; the next refresh asks Feishu.`)
   } else if (endsAt !== null && endsAt < grantEnd && endsAt - now < REFRESH_TOKEN_WARNING_MS) {
-    warnings.push(`A person must authorize again by ${toTime(endsAt)} unless it is refreshed before.`)
+    warnings.push(say`A person must authorize again by ${toTime(endsAt)} unless it is refreshed before.`)
   }
   if (grantEnd - now < GRANT_WARNING_MS) {
     warnings.push(
-      `Feishu ends each authorization after 365 days: a person must authorize again by ${toTime(grantEnd)}; refreshing does not move that day.`,
+      say`Feishu ends each authorization after 365 days: a person must authorize again by ${toTime(grantEnd)}; refreshing does not move that day.`,
     )
   }
   if (tokenSet.refreshTokenDoubtful) {
     warnings.push(
-      'The last refresh brought no new refresh token; whether the old one still works shows the next refresh.',
+      say`The last refresh brought no new refresh token; whether the old one still works shows the next refresh.`,
     )
   }
   return warnings

@@ -3,6 +3,7 @@
 
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 import { CodedError } from '../errors.ts'
+import { call, clause, type Sentence, say, type Value } from '../sentence.ts'
 
 export type KeySource = 'keychain' | 'file' | 'env'
 
@@ -62,11 +63,14 @@ export function seal(header: Header, content: unknown, key: Buffer): string {
   return `${bound.slice(0, -1)},"sealed":"${sealed.toString('base64')}"}\n`
 }
 
-function unreadable(path: string, why: string): CodedError {
-  return new CodedError('store_unreadable', `${path} ${why}; it was left as it is.`, {
-    nextStep:
-      'Restore the file from a backup if there is one; otherwise call start_authorization: ' +
-      'a new authorization keeps this file aside and writes a new one.',
+/** No file is lost by it. */
+export const KEEPS_ASIDE: Sentence = clause(
+  say`${call('start_authorization')}: a new authorization keeps this file aside and writes a new one`,
+)
+
+function unreadable(path: Value, why: Sentence): CodedError {
+  return new CodedError('store_unreadable', say`${path} ${why}; it was left as it is.`, {
+    nextStep: say`Restore the file from a backup if there is one; otherwise ${KEEPS_ASIDE}.`,
   })
 }
 
@@ -93,31 +97,35 @@ function shown(name: string): string {
 export type Envelope = { header: Header; sealed: Buffer }
 
 /** Reads a sealed text, without the key and so without proof. `path` is for the error's text. */
-export function readEnvelope(text: string, path: string): Envelope {
+export function readEnvelope(text: string, path: Value): Envelope {
   let json: Record<string, unknown>
   try {
     json = JSON.parse(text)
   } catch {
-    throw unreadable(path, 'is damaged (no complete JSON)')
+    throw unreadable(path, say`is damaged (no complete JSON)`)
   }
   if (typeof json !== 'object' || json === null || json.format !== FORMAT) {
-    throw unreadable(path, 'is not a file of this program')
+    throw unreadable(path, say`is not a file of this program`)
   }
   const version = json.version
   if (typeof version === 'number' && version > VERSION) {
-    throw new CodedError('store_unreadable', `${path} was written by a newer version of feishu-token-mcp.`, {
-      nextStep: 'Update feishu-token-mcp; the file was left as it is.',
-    })
+    throw new CodedError(
+      'store_unreadable',
+      say`${path} was written by a newer version of feishu-token-mcp.`,
+      {
+        nextStep: say`Update feishu-token-mcp; the file was left as it is.`,
+      },
+    )
   }
-  if (!isHeader(json)) throw unreadable(path, 'is damaged')
+  if (!isHeader(json)) throw unreadable(path, say`is damaged`)
   const sealed = typeof json.sealed === 'string' ? Buffer.from(json.sealed, 'base64') : Buffer.alloc(0)
   const spelled = `${encodeHeader(json).slice(0, -1)},"sealed":"${sealed.toString('base64')}"}\n`
-  if (spelled !== text || sealed.length <= NONCE_BYTES + TAG_BYTES) throw unreadable(path, 'is damaged')
+  if (spelled !== text || sealed.length <= NONCE_BYTES + TAG_BYTES) throw unreadable(path, say`is damaged`)
   return { header: json, sealed }
 }
 
 /** Reads the header of a sealed text, without the key and so without proof. */
-export function readHeader(text: string, path: string): Header {
+export function readHeader(text: string, path: Value): Header {
   return readEnvelope(text, path).header
 }
 
@@ -131,7 +139,7 @@ export function open(
   text: string,
   binding: Binding,
   key: Buffer,
-  path: string,
+  path: Value,
 ): { header: Header; content: Record<string, unknown> } {
   return openEnvelope(readEnvelope(text, path), binding, key, path)
 }
@@ -141,11 +149,11 @@ export function openEnvelope(
   { header, sealed }: Envelope,
   binding: Binding,
   key: Buffer,
-  path: string,
+  path: Value,
 ): { header: Header; content: Record<string, unknown> } {
   for (const name of ['kind', 'brand', 'app_id', 'profile'] as const) {
     if (header[name] !== binding[name]) {
-      throw unreadable(path, `belongs to ${name} ${shown(header[name])}, not ${shown(binding[name])}`)
+      throw unreadable(path, say`belongs to ${name} ${shown(header[name])}, not ${shown(binding[name])}`)
     }
   }
   try {
@@ -155,6 +163,6 @@ export function openEnvelope(
     const plain = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
     return { header, content: JSON.parse(plain.toString('utf8')) }
   } catch {
-    throw unreadable(path, 'was changed or damaged: its seal does not hold')
+    throw unreadable(path, say`was changed or damaged: its seal does not hold`)
   }
 }

@@ -14,6 +14,7 @@ import {
   removeFile,
 } from '../machine/files.ts'
 import type { Secret } from '../secret.ts'
+import { call, clause, type Sentence, say } from '../sentence.ts'
 import { type KeySource, keyIdOf } from './envelope.ts'
 import type { Keychain } from './keychain.ts'
 
@@ -185,25 +186,34 @@ function createKeyFile(directory: string): Key {
 
 function noKey(source: KeySource): CodedError {
   return source === 'env'
-    ? new CodedError('key_unavailable', 'The key is to come from FEISHU_TOKEN_KEY, which is not set.', {
-        nextStep: 'Set FEISHU_TOKEN_KEY to 32 bytes in base64; `openssl rand -base64 32` makes them.',
+    ? new CodedError('key_unavailable', say`The key is to come from FEISHU_TOKEN_KEY, which is not set.`, {
+        nextStep: say`Set FEISHU_TOKEN_KEY to 32 bytes in base64; \`openssl rand -base64 32\` makes them.`,
       })
-    : new CodedError('key_unavailable', 'This process can reach no keychain.', {
-        nextStep: 'Set FEISHU_TOKEN_KEY_SOURCE to file or env.',
+    : new CodedError('key_unavailable', say`This process can reach no keychain.`, {
+        nextStep: say`Set FEISHU_TOKEN_KEY_SOURCE to file or env.`,
       })
 }
 
+/** No file is lost by it. */
+export const KEEPS_OLD_FILE: Sentence = clause(
+  say`${call('start_authorization')}: a new authorization keeps the old file aside`,
+)
+
 function keyUnavailable({ key_source, key_id }: NamedKey, directory: string, wrong: boolean): CodedError {
-  const what = wrong ? 'is not the one that the store was sealed with' : 'is missing'
-  const [where, mend] = {
-    env: ['The key in FEISHU_TOKEN_KEY', 'Set FEISHU_TOKEN_KEY to the key that the store was sealed with'],
-    file: [`The key file ${keyFile(directory, key_id)}`, 'Restore it from a backup'],
-    keychain: [
-      `The keychain's entry feishu-token-mcp ${key_id}`,
-      'Start feishu-token-mcp in the login session whose keychain holds it',
+  const what = wrong ? say`is not the one that the store was sealed with` : say`is missing`
+  const told: Record<KeySource, [where: Sentence, mend: Sentence]> = {
+    env: [
+      say`The key in FEISHU_TOKEN_KEY`,
+      say`Set FEISHU_TOKEN_KEY to the key that the store was sealed with`,
     ],
-  }[key_source]
-  return new CodedError('key_unavailable', `${where} ${what}; nothing was changed.`, {
-    nextStep: `${mend}, or call start_authorization: a new authorization keeps the old file aside.`,
+    file: [say`The key file ${keyFile(directory, key_id)}`, say`Restore it from a backup`],
+    keychain: [
+      say`The keychain's entry feishu-token-mcp ${key_id}`,
+      say`Start feishu-token-mcp in the login session whose keychain holds it`,
+    ],
+  }
+  const [where, mend] = told[key_source]
+  return new CodedError('key_unavailable', say`${where} ${what}; nothing was changed.`, {
+    nextStep: say`${mend}, or ${KEEPS_OLD_FILE}.`,
   })
 }

@@ -2,7 +2,8 @@
 // nothing but keys of 32 bytes. It may be locked, absent or hung, and none of that means that nobody is logged in.
 
 import { existsSync } from 'node:fs'
-import { CodedError } from '../errors.ts'
+import { CodedError, THEN_TRY_AGAIN } from '../errors.ts'
+import { type Sentence, say, type Value } from '../sentence.ts'
 
 /** What the child process is asked. */
 export type KeychainQuestion = {
@@ -66,7 +67,7 @@ export function createKeychain(options: KeychainOptions): Keychain {
   }
 
   async function ask(action: KeychainQuestion['action'], account: string, value: string | null) {
-    if (!mayExist()) throw absent('there is no session bus (DBUS_SESSION_BUS_ADDRESS)')
+    if (!mayExist()) throw absent(say`there is no session bus (DBUS_SESSION_BUS_ADDRESS)`)
     const limitMs = options.limitMs ?? (options.platform === 'darwin' ? MACOS_LIMIT_MS : LIMIT_MS)
     const question = { action, service: SERVICE, account, value, limitMs }
     const answer = await askChild({ ...options, environment }, question)
@@ -86,10 +87,10 @@ export function createKeychain(options: KeychainOptions): Keychain {
     mayExist,
     read: (name) => ask('read', name, null),
     async keep(name, value) {
-      if ((await ask('keep', name, value)) !== value) throw failed('it did not keep what was written')
+      if ((await ask('keep', name, value)) !== value) throw failed(say`it did not keep what was written`)
     },
     async remove(name) {
-      if ((await ask('remove', name, null)) !== null) throw failed('it did not remove the entry')
+      if ((await ask('remove', name, null)) !== null) throw failed(say`it did not remove the entry`)
     },
   }
 }
@@ -132,42 +133,42 @@ const LOCKED = /locked|unlock|dismissed|interaction|not allowed|denied|cancell?e
 
 function explain({ stage, text }: Extract<KeychainAnswer, { kind: 'failure' }>): CodedError {
   const said = text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, MAX_TEXT_CHARACTERS)
-  if (stage === 'load') return absent('its native part (@napi-rs/keyring) could not be loaded')
+  if (stage === 'load') return absent(say`its native part (@napi-rs/keyring) could not be loaded`)
   if (SILENT.test(text)) return slow(null)
   if (stage === 'open') return absent(said)
-  if (NO_KEYRING.test(text)) return absent('it has no keyring to write to yet')
+  if (NO_KEYRING.test(text)) return absent(say`it has no keyring to write to yet`)
   return LOCKED.test(text) ? locked() : failed(said)
 }
 
-function unavailable(message: string, nextStep: string): CodedError {
-  return new CodedError('key_unavailable', `${message}; nothing was changed.`, { nextStep })
+function unavailable(message: Sentence, nextStep: Sentence): CodedError {
+  return new CodedError('key_unavailable', say`${message}; nothing was changed.`, { nextStep })
 }
 
 function locked(): CodedError {
   return unavailable(
-    'The keychain is locked, and nobody unlocked it',
-    'Unlock the keychain (its prompt, or its program: Keychain Access, Passwords and Keys), then try again.',
+    say`The keychain is locked, and nobody unlocked it`,
+    say`Unlock the keychain (its prompt, or its program: Keychain Access, Passwords and Keys)${THEN_TRY_AGAIN}.`,
   )
 }
 
-function absent(why: string): CodedError {
+function absent(why: Value): CodedError {
   return unavailable(
-    `No keychain can be reached here: ${why}`,
-    'Start feishu-token-mcp within the login session that has the keychain, with DBUS_SESSION_BUS_ADDRESS on Linux (for Codex add it to env_vars), then try again; a new store can do without: FEISHU_TOKEN_KEY_SOURCE=file.',
+    say`No keychain can be reached here: ${why}`,
+    say`Start feishu-token-mcp within the login session that has the keychain, with DBUS_SESSION_BUS_ADDRESS on Linux (for Codex add it to env_vars), then try again; a new store can do without: FEISHU_TOKEN_KEY_SOURCE=file.`,
   )
 }
 
 function slow(limitMs: number | null): CodedError {
-  const howLong = limitMs === null ? 'in time' : `within ${limitMs / 1000} s`
+  const howLong = limitMs === null ? say`in time` : say`within ${limitMs / 1000} s`
   return unavailable(
-    `The keychain did not answer ${howLong}`,
-    'Look whether it waits for somebody to unlock it or to allow this (on macOS: Always Allow); otherwise restart it (on Linux often gnome-keyring-daemon), then try again.',
+    say`The keychain did not answer ${howLong}`,
+    say`Look whether it waits for somebody to unlock it or to allow this (on macOS: Always Allow); otherwise restart it (on Linux often gnome-keyring-daemon)${THEN_TRY_AGAIN}.`,
   )
 }
 
-function failed(why: string): CodedError {
+function failed(why: Value): CodedError {
   return unavailable(
-    `The keychain failed: ${why}`,
-    'Look at the keychain in its own program, then try again.',
+    say`The keychain failed: ${why}`,
+    say`Look at the keychain in its own program${THEN_TRY_AGAIN}.`,
   )
 }

@@ -8,6 +8,7 @@ import { dirname } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
 import { isMissing, openOwnFile } from '../machine/files.ts'
 import { loadNative, type Native } from '../machine/native.ts'
+import { say } from '../sentence.ts'
 
 /** What the last holder wrote into the lock file, for those who wait and those who follow. */
 export type LockHolder = {
@@ -51,8 +52,8 @@ function tryLock(native: Native, fd: number, path: string): boolean {
     if (!NO_LOCKS.includes(errno)) throw error
     throw new CodedError(
       'config_invalid',
-      `The file system of ${dirname(path)} has no file locks (${errno}).`,
-      { nextStep: 'Set FEISHU_TOKEN_DIR to a folder on a disk of this machine.', cause: error },
+      say`The file system of ${dirname(path)} has no file locks (${errno}).`,
+      { nextStep: say`Set FEISHU_TOKEN_DIR to a folder on a disk of this machine.`, cause: error },
     )
   }
 }

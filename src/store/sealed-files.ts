@@ -9,6 +9,7 @@ import {
   readOwnFile,
   removeFile,
 } from '../machine/files.ts'
+import { say, type Value } from '../sentence.ts'
 import { type Binding, type Header, openEnvelope, readEnvelope, readHeader, seal } from './envelope.ts'
 import type { Key, Keys } from './key.ts'
 import type { Json } from './token-store.ts'
@@ -25,11 +26,11 @@ export function notWritable(path: string, error: unknown): CodedError {
   const lasting = isLasting(error)
   return new CodedError(
     lasting ? 'config_invalid' : 'store_not_writable',
-    `${path} cannot be written (${errnoOf(error) ?? 'unknown error'}).`,
+    say`${path} cannot be written (${errnoOf(error) ?? say`unknown error`}).`,
     {
       nextStep: lasting
-        ? `Let this user write to ${dirname(path)}, or set FEISHU_TOKEN_DIR to another directory; nothing was lost.`
-        : `Make room or mend the permissions of ${dirname(path)}, then try again; nothing was lost.`,
+        ? say`Let this user write to ${dirname(path)}, or set FEISHU_TOKEN_DIR to another directory; nothing was lost.`
+        : say`Make room or mend the permissions of ${dirname(path)}, then try again; nothing was lost.`,
       cause: error,
     },
   )
@@ -43,9 +44,9 @@ export function readText(path: string): string | null {
     if (error instanceof CodedError) throw error
     throw new CodedError(
       'store_unreadable',
-      `${path} cannot be read (${errnoOf(error) ?? 'unknown error'}).`,
+      say`${path} cannot be read (${errnoOf(error) ?? say`unknown error`}).`,
       {
-        nextStep: `Mend the permissions of ${path}; it was left as it is.`,
+        nextStep: say`Mend the permissions of ${path}; it was left as it is.`,
         cause: error,
       },
     )
@@ -89,7 +90,7 @@ export class SealedFiles {
     }
   }
 
-  async openText(text: string, binding: Binding, path: string): Promise<{ header: Header; content: Json }> {
+  async openText(text: string, binding: Binding, path: Value): Promise<{ header: Header; content: Json }> {
     const envelope = readEnvelope(text, path)
     const key = await this.#keys.find(envelope.header)
     return openEnvelope(envelope, binding, key.bytes, path)

@@ -7,6 +7,7 @@ import type { Deps } from '../../src/deps.ts'
 import { CodedError } from '../../src/errors.ts'
 import { encodeRecord, type TokenRecord } from '../../src/oauth/token-set.ts'
 import { Secret } from '../../src/secret.ts'
+import { say } from '../../src/sentence.ts'
 import type { TokenStatus } from '../../src/status/fields.ts'
 import { tokenStatus } from '../../src/status/status.ts'
 import type { LockedProfile } from '../../src/store/token-store.ts'
@@ -297,9 +298,9 @@ test('another person than the stored one is refused by name, and the old token s
   expect(page.html).toContain('user_mismatch')
   const after = await status(world.deps)
   expect(after).toMatchObject({ status: 'valid', authorization_status: 'failed', generation: 1 })
-  expect(after.authorization_error).toContain(`"Eve" (${eve.openId})`)
-  expect(after.authorization_error).toContain(world.sandbox.user.openId)
-  expect(after.next_step).toMatch(
+  expect(String(after.authorization_error)).toContain(`"Eve" (${eve.openId})`)
+  expect(String(after.authorization_error)).toContain(world.sandbox.user.openId)
+  expect(String(after.next_step)).toMatch(
     /token is valid; to authorize anew, call .*another profile.*logout --profile default/,
   )
   expect(await stored(world)).toEqual(before)
@@ -342,7 +343,9 @@ test('when Feishu does not say who logged in, the token of a known person stays'
   await visit(await world.sandbox.approve(await begin(world.deps)))
   const after = await status(world.deps)
   expect(after).toMatchObject({ status: 'valid', authorization_status: 'failed' })
-  expect(after.authorization_error).toMatch(/did not say who logged in.*was kept.*start_authorization again/)
+  expect(String(after.authorization_error)).toMatch(
+    /did not say who logged in.*was kept.*start_authorization again/,
+  )
   expect(await stored(world)).toEqual(before)
 })
 
@@ -426,8 +429,8 @@ test.for(Object.entries(FAILING))(
     if (failing.feishuCode !== null) expect(error.logId).not.toBeNull()
     const after = await status(world.deps, 0)
     expect(after).toMatchObject({ status: 'valid', authorization_status: 'failed', generation: 1 })
-    expect(after.authorization_error).toContain(error.message)
-    expect(after.next_step).toContain(
+    expect(String(after.authorization_error)).toContain(error.message)
+    expect(String(after.next_step)).toContain(
       `to authorize anew, ${error.nextStep.slice(0, 1).toLowerCase()}${error.nextStep.slice(1)}`,
     )
     expect(await stored(world)).toEqual(before)
@@ -449,7 +452,7 @@ test('a process that died while the code was on its way leaves no link that wait
   await leaveHalfway(world, { phase: 'exchanging' })
   const other = await startProcess(world)
   const waiting = await status(other, 0)
-  expect(waiting.next_step).toMatch(/token_status again.*start_authorization if it stays pending/)
+  expect(String(waiting.next_step)).toMatch(/token_status again.*start_authorization if it stays pending/)
   const next = await start(other)
   expect(next.joined).toBe(false)
   await visit(await world.sandbox.approve(linkOf(next)))
@@ -547,7 +550,7 @@ test('tokens that a device code has brought wait for a store that is not free, a
   const withLock: typeof store.withLock = async (id, deadlineMs, work) => {
     if (refusals > 0) {
       refusals -= 1
-      throw new CodedError('store_locked', 'Somebody works on it.', { nextStep: 'Try again.' })
+      throw new CodedError('store_locked', say`Somebody works on it.`, { nextStep: say`Try again.` })
     }
     return store.withLock(id, deadlineMs, work)
   }

@@ -1,18 +1,17 @@
-// Every sentence that the sources say to people has its Chinese, and every Chinese its sentence. Whoever writes a new
-// sentence is told here to translate it, in src/chinese/.
+// Every sentence of the sources has its Chinese, found by its text, exactly; every Chinese has its sentence; and nothing
+// that reads like a sentence is a plain string, which no table translates. What is missing is named with its line.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { transformSync } from 'esbuild'
 import { describe, expect, test } from 'vitest'
 import { parseAst } from 'vitest/node'
-import { forTerminal } from '../../src/chinese/for-terminal.ts'
-import { inChinese, TABLES } from '../../src/chinese/translation.ts'
+import { hasWords, isTranslated, keyOf, linesOf, TABLES } from '../../src/chinese/sentences.ts'
+import { say } from '../../src/sentence.ts'
 import { englishIn } from '../support/english.ts'
 
-/** Where people at the command line are not spoken to: the tools, the pages (bilingual themselves), other programs. */
+/** Where plain English is right: the tools and what they tell models, bilingual pages, answers to programs. */
 const ELSEWHERE =
-  /^(?:chinese\/|mcp\/|gateway\/|loopback\/page|authorize\/callback-page\.ts|store\/keychain-child\.ts|oauth\/feishu-errors\.ts|.*\.d\.ts)/
+  /^(?:chinese\/|bridge\/|mcp\/|gateway\/|loopback\/page|authorize\/callback-page\.ts|store\/keychain-child\.ts|oauth\/feishu-errors\.ts|.*\.d\.ts)/
 
 /** Two words or more that are no sentence of ours. */
 const NO_SENTENCE: readonly string[] = [
@@ -24,136 +23,141 @@ const NO_SENTENCE: readonly string[] = [
   'npx -y @larksuiteoapi/lark-mcp mcp --token-mode user_access_token',
   'feishu-token-mcp exec --for … -- …',
   'gateway [--listen HOST:PORT] [--allow-network] | gateway key new NAME | gateway key list | gateway key remove NAME',
-  'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
   'connect [URL] [--tools A,B,…] [--header NAME=VALUE]…',
-  // Words that the Chinese of the whole sentence does without.
-  'approves again',
+  'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
   // A diff.
   '<present value>',
   '<access token>',
   'new file, mode 0600',
   'the token',
   '<left out>',
-  // In the log, which is English.
-  'the answer could not be written to stdout (…)',
-  'the list was not kept: …',
   // Told to nobody: keys, names, and what can only be our own mistake.
   'feishu-token-mcp key id\0',
   'refresh token\0',
   'feishu-token-mcp delivery\n…',
-  'device authorization: …',
+  'no answer from its process',
   'an exchanged authorization holds an access token',
   'a row was asked for and not answered',
-  'too late',
-  'the client cancelled it',
-  'no answer in time',
-  'Maximum reconnection attempts',
-  // Told to other servers and to clients, which speak English.
-  'The client gave no answer.',
-  'The client does not offer this.',
+  'the time is up',
   'Tool … not found',
+  'too late',
   'the proxy hung up',
 ]
 
-/** Sentences that the sources put together from pieces. */
-const PUT_TOGETHER: readonly string[] = [
-  'Kept for profile "{profile}" (and for profiles without an app of their own)',
-  'Open this page and approve ({why}):',
-  'refreshed elsewhere',
-  'Feishu refused the refresh token with {#code} at {time}',
-  'Feishu refused the refresh token at {time}',
-  'user_info answered {answer} without a person: {cause}',
-  'Feishu gave no code for a device: "{said}"',
-  'Feishu offers no creation of apps here: "{said}"',
-  'Restore the file from a backup if there is one; otherwise move {path} away, set FEISHU_APP_ID and FEISHU_APP_SECRET',
-]
+type Node = {
+  type?: string
+  start?: number
+  value?: unknown
+  tag?: Node & { name?: string }
+  quasi?: Node
+  expressions?: Node[]
+  quasis?: { value: { cooked: string } }[]
+}
 
-/** All texts of a source file; a value within one is a gap. What is added up is one text. */
-function textsOf(path: string): string[][] {
-  const source = readFileSync(join('src', path), 'utf8')
-  const { code } = transformSync(source, { loader: 'ts', minifySyntax: true, format: 'esm', charset: 'utf8' })
-  const texts: string[][] = []
-  const visit = (node: unknown): void => {
+/** A text of a source; what stands between its parts is a value. */
+type Text = { line: number; parts: string[]; isSentence: boolean }
+
+function textsOf(source: string): Text[] {
+  const texts: Text[] = []
+  const note = ({ start = 0 }: Node, parts: string[], isSentence: boolean) =>
+    texts.push({ line: source.slice(0, start).split('\n').length, parts, isSentence })
+  const partsOf = (node: Node | undefined) => (node?.quasis ?? []).map(({ value }) => value.cooked)
+  const visit = (node: Node | null): void => {
     if (typeof node !== 'object' || node === null) return
-    const { type, value, quasis } = node as {
-      type?: string
-      value?: unknown
-      quasis?: { value: { cooked: string } }[]
+    if (node.type === 'ImportDeclaration' || node.type === 'ImportExpression') return
+    if (node.type === 'TaggedTemplateExpression' && node.tag?.name === 'say') {
+      note(node, partsOf(node.quasi), true)
+      for (const value of node.quasi?.expressions ?? []) visit(value)
+      return
     }
-    if (type === 'ImportDeclaration' || type === 'ImportExpression') return
-    if (type === 'Literal' && typeof value === 'string') texts.push([value])
-    if (type === 'TemplateLiteral' && quasis) texts.push(quasis.map((part) => part.value.cooked))
-    for (const child of Object.values(node)) visit(child)
+    if (node.type === 'Literal' && typeof node.value === 'string') note(node, [node.value], false)
+    if (node.type === 'TemplateLiteral') note(node, partsOf(node), false)
+    for (const child of Object.values(node)) visit(child as Node)
   }
-  visit(parseAst(code))
+  visit(parseAst(source, { lang: 'ts' }) as unknown as Node)
   return texts
 }
 
-/** The text with its values: a number, and nothing where a sentence may go on with more of itself or not. */
-function filled(parts: string[], value: (number: number) => string): string {
-  return parts.reduce((text, part, index) => {
-    const optional = /(?:\w|\.|\)|^")$/.test(parts[index - 1] ?? '')
-    return `${text}${optional ? '' : value(9000 + index)}${part}`
-  })
+/** What the lines of a sentence are found by. */
+function keysOf(parts: string[]): string[] {
+  const template = Object.assign([...parts], { raw: parts })
+  const sentence = say(template, ...parts.slice(1).map(() => ''))
+  return linesOf(sentence)
+    .map((line) => keyOf(line).key)
+    .filter(hasWords)
 }
 
-/** What stays English of a text; a piece of a sentence may need what stands before or behind it. */
-function untranslated(parts: string[]): string | null {
-  const numbered = filled(parts, String)
-  const sentences = filled(parts, (number) => `${number}.`)
-  const whole = parts.join('9000')
-  const tries = [
-    numbered,
-    sentences,
-    whole,
-    `9000 ${whole}`,
-    `${whole} 9000`,
-    `9000 ${whole} 9000`,
-    `FAILED: ${numbered}`,
-    `${whole}:  9000`,
-  ]
-  const left = tries.map((text) => englishIn(inChinese(forTerminal(text, 'command', undefined))))
-  return left.includes(null) ? null : (left[0] ?? null)
+/** The lines of a source's sentences that have no Chinese. */
+function untranslated(source: string): string[] {
+  return textsOf(source)
+    .filter(({ isSentence }) => isSentence)
+    .flatMap(({ line, parts }) => keysOf(parts).map((key) => ({ line, key })))
+    .filter(({ key }) => !isTranslated(key))
+    .map(({ line, key }) => `line ${line}: ${key}`)
+}
+
+/** What reads like a sentence and is a plain string. */
+function plainProse(source: string): string[] {
+  return textsOf(source)
+    .filter(({ isSentence, parts }) => !isSentence && !NO_SENTENCE.includes(parts.join('…')))
+    .filter(({ parts: [text = ''] }) => !/^(?:select|insert|update|create|p\.record)\b/.test(text.trim()))
+    .filter(({ parts }) => englishIn(parts.join('9')) !== null)
+    .map(({ line, parts }) => `line ${line}: ${parts.join('…')}`)
 }
 
 const FILES = readdirSync('src', { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts') && !ELSEWHERE.test(path))
+  .filter((path) => path.endsWith('.ts') && !path.startsWith('chinese/'))
   .sort()
+const read = (path: string) => readFileSync(join('src', path), 'utf8')
 
-describe.each(FILES)('%s', (path) => {
-  test('says nothing to people that has no Chinese', () => {
-    const left = textsOf(path)
-      // SQL.
-      .filter(([text = '']) => !/^(?:select|insert|update|create|p\.record)\b/.test(text.trim()))
-      .filter((parts) => englishIn(parts.join('9')) !== null && !NO_SENTENCE.includes(parts.join('…')))
-      .filter((parts) => untranslated(parts) !== null)
-      .map((parts) => parts.join('…'))
-    expect(left).toEqual([])
-  })
+test.each(FILES)('%s: each sentence has its Chinese', (path) => {
+  expect(untranslated(read(path))).toEqual([])
+})
+
+test.each(FILES.filter((path) => !ELSEWHERE.test(path)))('%s: no sentence is a plain string', (path) => {
+  expect(plainProse(read(path))).toEqual([])
 })
 
 describe('the tables', () => {
-  // The same texts as the command line says them, with a number for each value.
-  const said = FILES.flatMap(textsOf).map((parts) => forTerminal(parts.join('9000'), 'command', undefined))
-  const corpus = said.join('\n').toLowerCase()
-  const rows = TABLES.slice(0, -1).flatMap((table) => Object.entries(table))
+  const rows = TABLES.flatMap((table) => Object.entries(table))
+  const key = (english: string) => english.replace(/\{\w+\}/g, '{}')
+  const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
 
   test('hold no Chinese whose sentence is gone', () => {
-    const pieces = (english: string) =>
-      english.split(/\{#?\w+\}|`/).map((piece) => piece.trim().toLowerCase())
-    const gone = rows.filter(([english]) => !pieces(english).every((piece) => corpus.includes(piece)))
-    // Node's own `parseArgs` says these.
-    const ours = gone
-      .map(([english]) => english)
-      .filter((english) => !/^(?:Unknown option|Option ')/.test(english))
-    expect(ours).toEqual(PUT_TOGETHER)
+    const said = new Set(
+      FILES.flatMap((path) => textsOf(read(path)).filter(({ isSentence }) => isSentence)).flatMap(
+        ({ parts }) => keysOf(parts),
+      ),
+    )
+    expect(rows.map(([english]) => english).filter((english) => !said.has(key(english)))).toEqual([])
+  })
+
+  test('hold each sentence once', () => {
+    const keys = rows.map(([english]) => key(english))
+    expect(keys.filter((one, index) => keys.indexOf(one) !== index)).toEqual([])
   })
 
   test.each(rows)('%s', (english, chinese) => {
-    const holes = (text: string) => [...text.matchAll(/\{#?(\w+)\}/g)].map(([, name]) => name)
     expect(chinese).toMatch(/\p{Script=Han}/u)
     expect([english, chinese].filter((text) => /[.。]$/.test(text))).toEqual([])
     expect(holes(chinese).filter((name) => !holes(english).includes(name))).toEqual([])
     expect(new Set(holes(english)).size).toBe(holes(english).length)
+  })
+})
+
+describe('the test bites:', () => {
+  const source = [
+    'const a = say`Nobody approved in time.`',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a source that holds one
+    "const b = say`No ${say`such thing`} is here,\n  ${x ? `it` : 'nobody knows of it'}: ${call('token_status')}.`",
+    "log('it was said plainly')",
+  ].join('\n')
+
+  test('on a sentence that has no Chinese', () => {
+    expect(untranslated(source)).toEqual(['line 2: No {} is here, {}: {}', 'line 2: such thing'])
+  })
+
+  test('on a sentence that is a plain string', () => {
+    expect(plainProse(source)).toEqual(['line 3: nobody knows of it', 'line 4: it was said plainly'])
   })
 })

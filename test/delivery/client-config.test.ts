@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { diffChars } from 'diff'
 import { expect, onTestFinished, test } from 'vitest'
+import { inJson } from '../../src/answers.ts'
 import { insertEntry, type ServerEntry } from '../../src/delivery/add-entry.ts'
 import { type Client, findClients, planEntry, writeEntry } from '../../src/delivery/client-config.ts'
 import { parseTargets, type Target } from '../../src/delivery/targets.ts'
@@ -80,7 +81,7 @@ test.each([
   ['codex', 'mcp_servers = 1\n', 'not an object'],
 ])('a config of %s with %j is left alone', async (kind, text, why) => {
   const result = await insertEntry(text, targetOf(kind), ENTRY)
-  expect(result).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) })
+  expect(inJson(result)).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) })
 })
 
 test('the diff shows the entry and the lines around it, and no secret of them', async () => {

@@ -16,7 +16,7 @@ test('a usual file changes only in the value', () => {
   const text = fixture('usual.env')
   for (const variant of [text, text.replaceAll('\n', '\r\n'), text.trimEnd()]) {
     const found = editDotenv(variant, 'USER_ACCESS_TOKEN', TOKEN)
-    if (isRefusal(found)) throw new Error(found.refused)
+    if (isRefusal(found)) throw new Error(String(found.refused))
     expect(found.value).toBe('OLD-TOKEN')
     expect(applyEdit(variant, found.spans)).toBe(variant.replace('OLD-TOKEN', TOKEN))
   }

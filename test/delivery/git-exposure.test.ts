@@ -16,11 +16,11 @@ test('a file in a work tree is warned of unless it is ignored', async () => {
   const path = home.put('app/.env', 'TOKEN=x\n')
   expect(await warnOfGit(path)).toBeNull()
   git(home, 'init')
-  expect(await warnOfGit(path)).toContain('.gitignore')
+  expect(String(await warnOfGit(path))).toContain('.gitignore')
   home.put('.gitignore', '.env\n')
   expect(await warnOfGit(path)).toBeNull()
   git(home, 'add', '--force', 'app/.env')
-  expect(await warnOfGit(path)).toContain('git rm --cached')
+  expect(String(await warnOfGit(path))).toContain('git rm --cached')
 })
 
 test('the warning stands in the delivery, whether it wrote or not', async () => {
@@ -40,7 +40,7 @@ test('a repository’s configuration runs no program', async () => {
   git(home, 'init')
   home.put('monitor.sh', '#!/bin/sh\ntouch "$(dirname "$0")/ran"\n')
   git(home, 'config', 'core.fsmonitor', `sh ${join(home.path, 'monitor.sh')}`)
-  expect(await warnOfGit(path)).toContain('.gitignore')
+  expect(String(await warnOfGit(path))).toContain('.gitignore')
   expect(() => home.read('ran')).toThrow()
 })
 
@@ -57,7 +57,7 @@ test('a work tree of another user is said to be one that git does not tell about
   const path = home.put('.env', 'TOKEN=x\n')
   git(home, 'init')
   execFileSync('chown', ['-R', '12345', home.path])
-  expect(await warnOfGit(path)).toContain('work tree dubious')
+  expect(String(await warnOfGit(path))).toContain('work tree dubious')
 })
 
 /** A machine with these programs; what was started is noted, and answers as given. */
@@ -86,19 +86,19 @@ const NOT_IGNORED = { 'ls-files': 1, 'check-ignore': 1 }
 test('on Windows git is started by its absolute path, never from the folder of the file', async () => {
   const git = 'C:\\Program Files\\Git\\cmd\\git.exe'
   const { machine, started } = machineWith('win32', [git], NOT_IGNORED)
-  expect(await warnOfGit(workTree(), 1_000, machine)).toContain('.gitignore')
+  expect(String(await warnOfGit(workTree(), 1_000, machine))).toContain('.gitignore')
   expect(new Set(started)).toEqual(new Set([git]))
   const without = machineWith('win32', [], NOT_IGNORED)
-  expect(await warnOfGit(workTree(), 1_000, without.machine)).toContain('git did not tell')
+  expect(String(await warnOfGit(workTree(), 1_000, without.machine))).toContain('git did not tell')
   expect(without.started).toEqual([])
 })
 
 test('on a Mac the stub is not started before the Command Line Tools are there', async () => {
   const tools = machineWith('darwin', ['/usr/bin/git'], { '-p': 0, ...NOT_IGNORED })
-  expect(await warnOfGit(workTree(), 1_000, tools.machine)).toContain('.gitignore')
+  expect(String(await warnOfGit(workTree(), 1_000, tools.machine))).toContain('.gitignore')
   expect(tools.started[0]).toBe('/usr/bin/xcode-select')
   const none = machineWith('darwin', ['/usr/bin/git'], { '-p': 2, ...NOT_IGNORED })
-  expect(await warnOfGit(workTree(), 1_000, none.machine)).toContain('git did not tell')
+  expect(String(await warnOfGit(workTree(), 1_000, none.machine))).toContain('git did not tell')
   expect(none.started).toEqual(['/usr/bin/xcode-select'])
   const homebrew = machineWith('darwin', ['/opt/homebrew/bin/git', '/usr/bin/git'], NOT_IGNORED)
   await warnOfGit(workTree(), 1_000, homebrew.machine)
@@ -107,7 +107,7 @@ test('on a Mac the stub is not started before the Command Line Tools are there',
 
 test('silence is told where git had its time, and is no news where it had not', async () => {
   const silent = machineWith('linux', ['/usr/bin/git'], {})
-  expect(await warnOfGit(workTree(), 1_000, silent.machine)).toContain('git did not tell')
+  expect(String(await warnOfGit(workTree(), 1_000, silent.machine))).toContain('git did not tell')
   expect(await warnOfGit(workTree(), 500, silent.machine)).toBeNull()
   expect(await warnOfGit(workTree(), 0, silent.machine)).toBeNull()
 })

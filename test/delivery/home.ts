@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished } from 'vitest'
+import { type InJson, inJson } from '../../src/answers.ts'
 import {
   type DeliverableToken,
   type Delivery,
@@ -45,7 +46,7 @@ export type Home = {
     setting: string,
     token: DeliverableToken,
     options?: Partial<DeliveryOptions>,
-  ) => Promise<Delivery[]>
+  ) => Promise<InJson<Delivery>[]>
 }
 
 /** A home directory of its own for one test, removed when the test is over. */
@@ -64,20 +65,25 @@ export function makeHome(): Home {
       return join(path, file)
     },
     read: (file) => readFileSync(join(path, file), 'utf8'),
-    deliver: (setting, token, options = {}) =>
-      deliverToken(parseTargets(setting, machine), token, {
+    deliver: async (setting, token, options = {}) => {
+      const deliveries = await deliverToken(parseTargets(setting, machine), token, {
         memoryDir,
         now: NOW,
         byHand: false,
         dryRun: false,
         ...options,
-      }),
+      })
+      return inJson(deliveries)
+    },
   }
 }
 
 /** Delivers to the one target of a setting. */
-export async function deliverOne(home: Home, ...args: Parameters<Home['deliver']>): Promise<Delivery> {
+export async function deliverOne(
+  home: Home,
+  ...args: Parameters<Home['deliver']>
+): Promise<InJson<Delivery>> {
   const deliveries = await home.deliver(...args)
   expect(deliveries).toHaveLength(1)
-  return deliveries[0] as Delivery
+  return deliveries[0] as InJson<Delivery>
 }

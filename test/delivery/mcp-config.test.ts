@@ -18,13 +18,13 @@ function find(format: 'json' | 'toml', text: string, server = 'lark'): Promise<E
 
 async function edit(format: 'json' | 'toml', text: string, server = 'lark'): Promise<string> {
   const found = await find(format, text, server)
-  if (isRefusal(found)) throw new Error(found.refused)
+  if (isRefusal(found)) throw new Error(String(found.refused))
   return applyEdit(text, found.spans)
 }
 
 async function refusal(format: 'json' | 'toml', text: string): Promise<string> {
   const found = await find(format, text)
-  return isRefusal(found) ? found.refused : `edited ${found.place}`
+  return isRefusal(found) ? String(found.refused) : `edited ${found.place}`
 }
 
 const server = (entry: object) => JSON.stringify({ mcpServers: { lark: entry } })

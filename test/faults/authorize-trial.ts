@@ -69,7 +69,7 @@ export async function setAuthorizeTrial(theatre: Theatre, main: string): Promise
       if (status.status !== 'valid') throw new Error(`the old token is ${status.status}`)
       const went = await goOn(scene, 1)
       // Tokens of an unknown person never take the place of a known one's: that is no loss but the contract.
-      const unknown = /did not say who logged in/.test(status.authorization_error ?? '')
+      const unknown = /did not say who logged in/.test(String(status.authorization_error))
       const lost = entries[0]?.outcome === 'granted' && went === 'new link' && !unknown
       const inWindow = LOOK.test(strike.struck) ? pending?.phase === 'exchanging' : strike.inWindow
       const mayLose = killed ? inWindow : strike.struck.includes('socket')

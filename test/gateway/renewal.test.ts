@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { CodedError } from '../../src/errors.ts'
 import type { AccessToken } from '../../src/gateway/renewal.ts'
+import { say } from '../../src/sentence.ts'
 import { bearing, call, gate, reasonOf, startGatewayTo, startUpstream } from './fixture.ts'
 
 const EXPIRED = { code: 99991677, msg: 'Authentication token expired.', error: { log_id: '20260611' } }
@@ -135,8 +136,8 @@ test('a body too large to keep is not sent again: the token is renewed and the p
 
 test('a renewal that fails is told as the error it is, and tried again by the next request', async () => {
   const nextStep = 'Call start_authorization.'
-  const error = new CodedError('invalid_grant', 'The refresh token was revoked.', {
-    nextStep,
+  const error = new CodedError('invalid_grant', say`The refresh token was revoked.`, {
+    nextStep: say`${nextStep}`,
     feishuCode: 20064,
     logId: 'L',
   })
@@ -164,12 +165,12 @@ test('no access token: 401 when a person must act, 503 when it passes by itself,
   const upstream = await startUpstream((_req, res) => res.end())
   const cases = [
     [
-      new CodedError('not_authorized', 'Nobody has authorized.', { nextStep: 'Authorize.' }),
+      new CodedError('not_authorized', say`Nobody has authorized.`, { nextStep: say`Authorize.` }),
       401,
       'not_authorized',
     ],
-    [new CodedError('store_locked', 'Busy.', { nextStep: 'Wait.' }), 503, 'store_locked'],
-    [new CodedError('network_error', 'No network.', { nextStep: 'Look.' }), 503, 'network_error'],
+    [new CodedError('store_locked', say`Busy.`, { nextStep: say`Wait.` }), 503, 'store_locked'],
+    [new CodedError('network_error', say`No network.`, { nextStep: say`Look.` }), 503, 'network_error'],
     [new Error('secret-token-9 in a stranger’s text'), 503, 'internal_error'],
   ] as const
   for (const [error, status, reason] of cases) {

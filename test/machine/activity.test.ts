@@ -13,6 +13,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { CodedError } from '../../src/errors.ts'
 import { type ActivityLog, type Call, createActivityLog, recorded } from '../../src/machine/activity.ts'
 import type { HttpAnswer, HttpRequest } from '../../src/oauth/http.ts'
+import { say } from '../../src/sentence.ts'
 import { makeFolder } from '../support/folder.ts'
 import { ISSUED_AT } from '../support/token-set.ts'
 
@@ -155,7 +156,7 @@ describe('a recorded request', () => {
     headers,
     body: Buffer.from(body),
   })
-  const error = new CodedError('tls_error', 'canary', { nextStep: '.' })
+  const error = new CodedError('tls_error', say`canary`, { nextStep: say`.` })
 
   test('is noted with its time, its duration and its path, and without anything that was sent or answered', async () => {
     const call = await record(answered(200, '{"code":0,"access_token":"canary"}', { 'x-tt-logid': 'l1' }))

@@ -8,7 +8,8 @@ async function open(machine: Partial<Machine>): Promise<{ problem: string | null
   const browser = createBrowser({ platform: 'linux', environment: {}, ...machine }, async (url) =>
     opened.push(url),
   )
-  return { problem: await browser(URL_OF_LINK), opened }
+  const problem = await browser(URL_OF_LINK)
+  return { problem: problem && String(problem), opened }
 }
 
 test.each<[string, Partial<Machine>]>([
@@ -38,7 +39,7 @@ test('an empty variable is none', async () => {
 test('a browser that cannot be started is a reason, one that starts slowly is not', async () => {
   const machine: Machine = { platform: 'darwin', environment: {} }
   const broken = createBrowser(machine, () => Promise.reject(new Error('no such program')))
-  expect(await broken(URL_OF_LINK)).toBe('no browser could be started')
+  expect(String(await broken(URL_OF_LINK))).toBe('no browser could be started')
   const slow = createBrowser(machine, () => new Promise(() => undefined))
   expect(await slow(URL_OF_LINK)).toBeNull()
 })

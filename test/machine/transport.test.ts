@@ -14,6 +14,7 @@ import type { ProxySettings } from '../../src/machine/proxy.ts'
 import { createTransport } from '../../src/machine/transport.ts'
 import type { HttpAnswer, HttpRequest } from '../../src/oauth/http.ts'
 import { Secret } from '../../src/secret.ts'
+import { say } from '../../src/sentence.ts'
 import { redirectTo } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
 import { startSandbox } from '../feishu-sandbox/sandbox.ts'
@@ -145,7 +146,7 @@ describe('the consent to send', () => {
   })
 
   test.each([
-    ['of ours', new CodedError('store_not_writable', 'The disk is full.', { nextStep: 'Make room.' })],
+    ['of ours', new CodedError('store_not_writable', say`The disk is full.`, { nextStep: say`Make room.` })],
     ['of any kind', new TypeError('a mistake')],
   ])('that is refused with an error %s sends not a single byte', async (_kind, refusal) => {
     const server = await serveBytes((socket) => socket.end(http('ok')))

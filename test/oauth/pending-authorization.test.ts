@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { inChinese } from '../../src/chinese/sentences.ts'
 import {
   authorizationId,
   authorizationStatus,
@@ -11,6 +12,7 @@ import {
   withOutcome,
 } from '../../src/oauth/pending-authorization.ts'
 import { Secret } from '../../src/secret.ts'
+import { say } from '../../src/sentence.ts'
 import { ISSUED_AT } from '../support/token-set.ts'
 
 const DEADLINE = ISSUED_AT + 600_000
@@ -18,7 +20,7 @@ const SUCCEEDED: Outcome = { status: 'succeeded', at: ISSUED_AT + 30_000, failur
 const DENIED: Outcome = {
   status: 'denied',
   at: ISSUED_AT + 30_000,
-  failure: { code: 'access_denied', message: 'No.', nextStep: 'Again.', feishuCode: null, logId: null },
+  failure: { code: 'access_denied', message: say`No.`, nextStep: say`Again.`, feishuCode: null, logId: null },
 }
 
 function makePending(changes: Partial<PendingAuthorization> = {}): PendingAuthorization {
@@ -92,10 +94,8 @@ describe('what is told of an authorization', () => {
   test('is expired when nobody answered, with what to do', () => {
     const { status, outcome } = authorizationStatus(makePending(), null, DEADLINE + 3_000)
     expect(status).toBe('expired')
-    expect(outcome?.failure).toMatchObject({
-      code: 'authorization_expired',
-      nextStep: expect.stringContaining('start'),
-    })
+    expect(outcome?.failure?.code).toBe('authorization_expired')
+    expect(String(outcome?.failure?.nextStep)).toContain('start')
     expect(statusAt(makePending(), DEADLINE + 600_001)).toBe('none')
   })
 
@@ -135,4 +135,26 @@ describe('a pending authorization', () => {
   test.each([null, {}, { state: 7, codeVerifier: 'x' }, { state: 'x' }])('%j is none', (json) => {
     expect(decodePending(json)).toBeNull()
   })
+})
+
+test('why it failed keeps its parts in the store, and its text for older versions', () => {
+  const pending = makePending({ phase: 'ended', outcome: expiredOutcome(makePending()) })
+  const stored = JSON.parse(JSON.stringify(encodePending(pending)))
+  expect(stored.outcome.failure).toMatchObject({
+    message: 'Nobody approved in time.',
+    nextStep: 'Call start_authorization for a new link.',
+  })
+  const failure = decodePending(stored)?.outcome?.failure
+  const door = { command: 'x', profile: undefined }
+  expect(failure && inChinese(failure.message, door)).toBe('授权超时，无人批准。')
+  expect(failure && inChinese(failure.nextStep, door)).toBe('请运行 `x login` 获取新的链接。')
+})
+
+test('why it failed is read as an older version has stored it', () => {
+  const pending = makePending({ phase: 'ended', outcome: expiredOutcome(makePending()) })
+  const { outcome, ...stored } = JSON.parse(JSON.stringify(encodePending(pending)))
+  const { parts: _, ...failure } = outcome.failure
+  const read = decodePending({ ...stored, outcome: { ...outcome, failure } })?.outcome?.failure
+  expect(String(read?.message)).toBe('Nobody approved in time.')
+  expect(String(read?.nextStep)).toBe('Call start_authorization for a new link.')
 })

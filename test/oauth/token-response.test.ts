@@ -3,6 +3,7 @@ import { CodedError } from '../../src/errors.ts'
 import type { HttpAnswer } from '../../src/oauth/http.ts'
 import { processTokenAnswer } from '../../src/oauth/token-endpoint.ts'
 import { nextTokenSet } from '../../src/oauth/token-response.ts'
+import { say } from '../../src/sentence.ts'
 import { ISSUED_AT, makeTokenSet } from '../support/token-set.ts'
 import { CONTEXT, GOOD, read, SENT, tokensOf } from './token-answers.ts'
 
@@ -51,7 +52,7 @@ describe('a new refresh token is kept', () => {
     const response = tokensOf(read(body))
     expect(response.refreshToken?.reveal()).toBe(GOOD.refresh_token)
     expect(response.accessToken).toBeNull()
-    expect(response.problem).toMatch(problem)
+    expect(String(response.problem)).toMatch(problem)
   })
 
   test.each<[string, unknown, number, RegExp]>([
@@ -62,11 +63,11 @@ describe('a new refresh token is kept', () => {
     const response = tokensOf(read(body, status))
     expect(response.refreshToken?.reveal()).toBe(GOOD.refresh_token)
     expect(response.accessToken?.reveal()).toBe(GOOD.access_token)
-    expect(response.problem).toMatch(problem)
+    expect(String(response.problem)).toMatch(problem)
   })
 
   test('from what had arrived when the connection broke', () => {
-    const error = new CodedError('network_error', 'It broke.', { nextStep: '.' })
+    const error = new CodedError('network_error', say`It broke.`, { nextStep: say`.` })
     const partialBody = Buffer.from(JSON.stringify(GOOD).slice(0, -20))
     const cut: HttpAnswer = { kind: 'failure', sent: true, partialBody, error }
     expect(tokensOf(processTokenAnswer(cut, CONTEXT, SENT)).refreshToken?.reveal()).toBe(GOOD.refresh_token)

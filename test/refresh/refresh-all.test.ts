@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { CodedError } from '../../src/errors.ts'
 import { type RefreshAllResult, refreshAll, takeSlot } from '../../src/refresh/refresh-all.ts'
+import { say } from '../../src/sentence.ts'
 import { makeDeps, presented, seed, type World, withSleep } from '../support/deps.ts'
 import { presentationsByToken } from '../support/invariants.ts'
 import { age } from '../support/stored.ts'
@@ -123,7 +124,9 @@ test('one that fails does not stop the others', async () => {
 test('where Feishu cannot be had, most of the profiles are left for the next run', async () => {
   const { world, all } = await worldWith(30)
   expireAll(world)
-  const error = new CodedError('tls_error', 'The certificate was not accepted.', { nextStep: 'Mend it.' })
+  const error = new CodedError('tls_error', say`The certificate was not accepted.`, {
+    nextStep: say`Mend it.`,
+  })
   world.intercept(() => async () => ({ kind: 'failure', sent: false, partialBody: Buffer.alloc(0), error }))
   const { outcomes, left } = await all()
   expect(outcomes.length).toBeGreaterThanOrEqual(10)

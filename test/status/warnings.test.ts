@@ -7,7 +7,8 @@ import { force, makeDeps, seed, type World } from '../support/deps.ts'
 const DAY = 86_400_000
 
 async function warnings(world: World): Promise<string[]> {
-  return (await tokenStatus(world.deps, { profile: 'default', verify: false, waitSeconds: 0 })).warnings
+  const status = await tokenStatus(world.deps, { profile: 'default', verify: false, waitSeconds: 0 })
+  return status.warnings.map(String)
 }
 
 /** Changes what is stored, as if it had come about. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { CodedError } from '../../src/errors.ts'
+import { say } from '../../src/sentence.ts'
 import type { KeySource } from '../../src/store/envelope.ts'
 import { createKeys, type Keys } from '../../src/store/key.ts'
 import type { Keychain } from '../../src/store/keychain.ts'
@@ -31,7 +32,7 @@ class MemoryKeychain implements Keychain {
   #ask(): void {
     this.questions += 1
     if (this.locked)
-      throw new CodedError('key_unavailable', 'The keychain is locked.', { nextStep: 'Unlock it.' })
+      throw new CodedError('key_unavailable', say`The keychain is locked.`, { nextStep: say`Unlock it.` })
   }
 
   async read(name: string): Promise<string | null> {

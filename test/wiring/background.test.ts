@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { Delivery } from '../../src/delivery/deliver.ts'
 import { createDeliverer } from '../../src/hand-over/deliver.ts'
+import { say } from '../../src/sentence.ts'
 import { force, makeDeps, seed } from '../support/deps.ts'
 
 const env = { FEISHU_DELIVER_TO: 'dotenv:/nonexistent/.env#TOKEN' }
@@ -40,7 +41,7 @@ test('a generation that could not be delivered is tried again at the next wake-u
     ...world.deps,
     deliver: async (): Promise<Delivery[]> => {
       const status = results[calls++] ?? 'unchanged'
-      return [{ target: 'dotenv', status, detail: '', restart_required: false, restart_hint: null }]
+      return [{ target: 'dotenv', status, detail: say``, restart_required: false, restart_hint: null }]
     },
   }
   await seed(world)

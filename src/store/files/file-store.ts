@@ -2,7 +2,9 @@ import { CodedError } from '../../errors.ts'
 import { ensureOwnDirectory, replaceFile } from '../../machine/files.ts'
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
-import type { Keys } from '../key.ts'
+import { call, Sentence, say } from '../../sentence.ts'
+import { KEEPS_ASIDE } from '../envelope.ts'
+import { KEEPS_OLD_FILE, type Keys } from '../key.ts'
 import { acquireLock, type HeldLock, type LockHolder, requireLocks } from '../lock.ts'
 import { APPS, notWritable, SealedFiles } from '../sealed-files.ts'
 import type { TokenStore } from '../token-store.ts'
@@ -26,10 +28,13 @@ type Unsaved = { record: TokenRecord; save: Save }
 /** No authorization replaces the credentials that `setup` kept: what mends a record does not mend them. */
 function credentialsError(path: string, error: unknown): unknown {
   if (!(error instanceof CodedError)) return error
-  const away = error.code === 'store_unreadable' ? `move ${path} away, ` : ''
-  const mend = `${away}set FEISHU_APP_ID and FEISHU_APP_SECRET, then call start_authorization.`
-  const nextStep = error.nextStep.replace(/call start_authorization: a new authorization keeps .*$/s, mend)
-  return new CodedError(error.code, error.message, { ...error, nextStep })
+  const mend =
+    error.code === 'store_unreadable'
+      ? say`move ${path} away, set FEISHU_APP_ID and FEISHU_APP_SECRET, then ${call('start_authorization')}`
+      : say`set FEISHU_APP_ID and FEISHU_APP_SECRET, then ${call('start_authorization')}`
+  const { texts, values } = error.step
+  const mended = values.map((value) => (value === KEEPS_ASIDE || value === KEEPS_OLD_FILE ? mend : value))
+  return new CodedError(error.code, error.said, { ...error, nextStep: new Sentence(texts, mended) })
 }
 
 /** The store in files under one directory (docs/design.md). `now` is the wall clock. */

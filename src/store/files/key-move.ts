@@ -17,6 +17,7 @@ import {
 } from '../../machine/files.ts'
 import { decodeRecord } from '../../oauth/token-set.ts'
 import type { Brand } from '../../profile.ts'
+import { say } from '../../sentence.ts'
 import type { Binding, Header, KeySource } from '../envelope.ts'
 import type { Key, Keys, NamedKey } from '../key.ts'
 import { isKeyNamed } from '../key-names.ts'
@@ -138,8 +139,8 @@ class Resealing {
     const { brand, app_id: appId, profile } = header
     const files = new ProfileFiles(this.#sealed, { brand: brand as Brand, appId, profile })
     if (files.path === path) return files
-    throw new CodedError('store_unreadable', `${path} belongs in another place; it was left as it is.`, {
-      nextStep: `Look at ${path} and move it away.`,
+    throw new CodedError('store_unreadable', say`${path} belongs in another place; it was left as it is.`, {
+      nextStep: say`Look at ${path} and move it away.`,
     })
   }
 

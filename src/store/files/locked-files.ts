@@ -15,6 +15,7 @@ import {
 } from '../../machine/files.ts'
 import { encodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
 import type { Secret } from '../../secret.ts'
+import { say } from '../../sentence.ts'
 import type { Key } from '../key.ts'
 import type { HeldLock, LockHolder } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
@@ -29,9 +30,9 @@ export type Save = () => CodedError | null
 
 /** The profile's lock could not be had: who holds it, if known. */
 export function lockedError(holder: LockHolder | null): CodedError {
-  const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process'
-  return new CodedError('store_locked', `The token set is being worked on by ${who}.`, {
-    nextStep: 'Try again in a few seconds; if it stays so, look at that process and end it.',
+  const who = holder ? say`process ${holder.pid} on ${holder.host}` : say`another process`
+  return new CodedError('store_locked', say`The token set is being worked on by ${who}.`, {
+    nextStep: say`Try again in a few seconds; if it stays so, look at that process and end it.`,
   })
 }
 

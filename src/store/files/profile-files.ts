@@ -5,6 +5,7 @@ import { isTemporaryNameOf, readOwnFile, removeFile, replaceFile } from '../../m
 import { renameFile } from '../../machine/rename.ts'
 import { decodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
+import { call, say, type Value } from '../../sentence.ts'
 import type { Binding, Header } from '../envelope.ts'
 import { type LockHolder, peekHolder } from '../lock.ts'
 import { MAX_FILE_BYTES, readText, type SealedFiles } from '../sealed-files.ts'
@@ -23,16 +24,15 @@ function isJournal(journal: Journal): boolean {
 }
 
 /** Reads a journal. Throws `store_unreadable`; `where` is for the error's text. */
-export function parseJournal(text: string, where: string): Journal {
+export function parseJournal(text: string, where: Value): Journal {
   try {
     const journal = JSON.parse(text) as Journal
     if (isJournal(journal)) return journal
   } catch {
     // Damaged: told below.
   }
-  throw new CodedError('store_unreadable', `${where} is damaged; it was left as it is.`, {
-    nextStep:
-      'Call start_authorization; or remove it if you are sure that no refresh was interrupted lately.',
+  throw new CodedError('store_unreadable', say`${where} is damaged; it was left as it is.`, {
+    nextStep: say`${call('start_authorization')}; or remove it if you are sure that no refresh was interrupted lately.`,
   })
 }
 
@@ -104,8 +104,8 @@ export class ProfileFiles {
     if (!opened) return { generation: highest, tokenSet: null }
     const record = decodeRecord(opened.content)
     if (!record || record.generation !== opened.header.generation) {
-      throw new CodedError('store_unreadable', `${this.path} holds no token set; it was left as it is.`, {
-        nextStep: 'Call start_authorization: a new authorization keeps this file aside.',
+      throw new CodedError('store_unreadable', say`${this.path} holds no token set; it was left as it is.`, {
+        nextStep: say`${call('start_authorization')}: a new authorization keeps this file aside.`,
       })
     }
     return record.generation < highest ? withoutSpentToken(record, highest) : record
@@ -126,8 +126,8 @@ export class ProfileFiles {
     if (!(await this.#isWhole({ kind: other.kind, brand, app_id, profile }))) return
     throw new CodedError(
       'config_invalid',
-      `Profile "${id.profile}" of app ${id.appId} would have the same file as profile "${profile}" of app ${app_id}; nothing was changed.`,
-      { nextStep: 'Choose another name for this profile (FEISHU_PROFILE, --profile).' },
+      say`Profile "${id.profile}" of app ${id.appId} would have the same file as profile "${profile}" of app ${app_id}; nothing was changed.`,
+      { nextStep: say`Choose another name for this profile (FEISHU_PROFILE, --profile).` },
     )
   }
 

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { CodedError } from '../../errors.ts'
 import { replaceFile } from '../../machine/files.ts'
+import { say } from '../../sentence.ts'
 import type { HeldLock } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
 import type { Json } from '../token-store.ts'
@@ -71,15 +72,15 @@ function refused(from: ProfileFiles, to: ProfileFiles, leaving: LeavingRecord | 
   if (leaving) {
     return new CodedError(
       'config_invalid',
-      `Profile "${from.id.profile}" was being renamed to "${leaving.renamed_to}" when it was interrupted.`,
-      { nextStep: `Rename it to "${leaving.renamed_to}" first.` },
+      say`Profile "${from.id.profile}" was being renamed to "${leaving.renamed_to}" when it was interrupted.`,
+      { nextStep: say`Rename it to "${leaving.renamed_to}" first.` },
     )
   }
   return new CodedError(
     'config_invalid',
-    `There is a profile "${to.id.profile}" already; nothing was changed.`,
+    say`There is a profile "${to.id.profile}" already; nothing was changed.`,
     {
-      nextStep: 'Choose another name, or remove that profile first.',
+      nextStep: say`Choose another name, or remove that profile first.`,
     },
   )
 }

@@ -4,6 +4,7 @@
 import type { Pool, QueryResultRow } from 'pg'
 import { CodedError, errnoOf } from '../../errors.ts'
 import type { Secret } from '../../secret.ts'
+import { type Sentence, say, type Value } from '../../sentence.ts'
 import { parseAddress, placeOfDatabase } from './address.ts'
 
 export type Query = <T extends QueryResultRow>(text: string, values?: unknown[]) => Promise<T[]>
@@ -33,15 +34,18 @@ const QUERY_MS = 5_000
 const OUTAGE_MS = 2_000
 
 /** Server codes that are a matter of settings, and what to do about each (PostgreSQL: appendix A). */
-const SETTINGS: Readonly<Record<string, [why: string, nextStep: string]>> = {
-  '28P01': ['refuses the password', 'Correct the password in FEISHU_TOKEN_STORE.'],
-  '28000': ['refuses this user', 'Correct the user in FEISHU_TOKEN_STORE, or let it in in pg_hba.conf.'],
-  '3D000': ['has no such database', 'Correct the name of the database in FEISHU_TOKEN_STORE.'],
-  '42P01': [
-    'has no tables for tokens',
-    'Run `feishu-token-mcp store init` once, as the owner of the database.',
+const SETTINGS: Readonly<Record<string, [why: Sentence, nextStep: Sentence]>> = {
+  '28P01': [say`refuses the password`, say`Correct the password in FEISHU_TOKEN_STORE.`],
+  '28000': [
+    say`refuses this user`,
+    say`Correct the user in FEISHU_TOKEN_STORE, or let it in in pg_hba.conf.`,
   ],
-  '42501': ['grants this user too little', 'Grant it what docs/teams.md names under Roles.'],
+  '3D000': [say`has no such database`, say`Correct the name of the database in FEISHU_TOKEN_STORE.`],
+  '42P01': [
+    say`has no tables for tokens`,
+    say`Run \`feishu-token-mcp store init\` once, as the owner of the database.`,
+  ],
+  '42501': [say`grants this user too little`, say`Grant it what docs/teams.md names under Roles.`],
 }
 
 const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH)/
@@ -51,22 +55,23 @@ function toStoreError(place: string, error: unknown): CodedError {
   const code = errnoOf(error) ?? ''
   const [why, nextStep] = SETTINGS[code] ?? []
   if (why && nextStep) {
-    return new CodedError('config_invalid', `PostgreSQL at ${place} ${why} (${code}).`, { nextStep })
+    return new CodedError('config_invalid', say`PostgreSQL at ${place} ${why} (${code}).`, { nextStep })
   }
   const text = error instanceof Error ? error.message : ''
   // The one file that is opened is a certificate or key that the address names.
   const unreadFile = (error as NodeJS.ErrnoException | null)?.syscall === 'open'
   if (unreadFile || TLS.test(code) || /does not support SSL/.test(text)) {
-    const how = unreadFile ? `${code} for a file of its certificates` : code || 'it speaks no TLS'
-    return new CodedError('tls_error', `No trusted TLS connection to PostgreSQL at ${place} (${how}).`, {
-      nextStep:
-        'Set sslmode, and sslrootcert for a certificate authority of your own, in FEISHU_TOKEN_STORE.',
+    const how: Value = unreadFile
+      ? say`${code} for a file of its certificates`
+      : code || say`it speaks no TLS`
+    return new CodedError('tls_error', say`No trusted TLS connection to PostgreSQL at ${place} (${how}).`, {
+      nextStep: say`Set sslmode, and sslrootcert for a certificate authority of your own, in FEISHU_TOKEN_STORE.`,
     })
   }
-  const what = code === '25006' ? 'takes no writes: it is a standby' : 'cannot be reached'
-  const how = code || (/time/i.test(text) ? 'no answer in time' : 'connection lost')
-  return new CodedError('store_not_writable', `PostgreSQL at ${place} ${what} (${how}).`, {
-    nextStep: 'Try again when the database answers; nothing is spent without it, and nothing was lost.',
+  const what = code === '25006' ? say`takes no writes: it is a standby` : say`cannot be reached`
+  const how: Value = code || (/time/i.test(text) ? say`no answer in time` : say`connection lost`)
+  return new CodedError('store_not_writable', say`PostgreSQL at ${place} ${what} (${how}).`, {
+    nextStep: say`Try again when the database answers; nothing is spent without it, and nothing was lost.`,
   })
 }
 

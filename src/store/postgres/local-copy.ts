@@ -14,6 +14,7 @@ import {
 } from '../../machine/files.ts'
 import { decodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
+import { call, say, type Value } from '../../sentence.ts'
 import { ProfileFiles } from '../files/profile-files.ts'
 import type { Key } from '../key.ts'
 import { notWritable, readText, type SealedFiles } from '../sealed-files.ts'
@@ -50,7 +51,7 @@ export class LocalCopy {
   }
 
   /** Opens a sealed pending authorization, wherever it comes from. */
-  async openPending(text: string, where: string): Promise<Json> {
+  async openPending(text: string, where: Value): Promise<Json> {
     return (await this.files.sealed.openText(text, this.files.binding('authorization'), where)).content
   }
 
@@ -65,12 +66,12 @@ export class LocalCopy {
   }
 
   /** Opens a sealed record, wherever it comes from. */
-  async open(text: string, where: string): Promise<TokenRecord> {
+  async open(text: string, where: Value): Promise<TokenRecord> {
     const { header, content } = await this.files.sealed.openText(text, this.files.binding('token-set'), where)
     const record = decodeRecord(content)
     if (record && record.generation === header.generation) return record
-    throw new CodedError('store_unreadable', `${where} holds no token set; it was left as it is.`, {
-      nextStep: 'Call start_authorization: a new authorization keeps what is there aside.',
+    throw new CodedError('store_unreadable', say`${where} holds no token set; it was left as it is.`, {
+      nextStep: say`${call('start_authorization')}: a new authorization keeps what is there aside.`,
     })
   }
 

@@ -9,6 +9,7 @@ import { ensureOwnDirectory } from '../../machine/files.ts'
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import type { Secret } from '../../secret.ts'
+import { say } from '../../sentence.ts'
 import { acquireLock, type HeldLock, type LockHolder, requireLocks } from '../lock.ts'
 import { notWritable, SealedFiles } from '../sealed-files.ts'
 import type { TokenStore } from '../token-store.ts'
@@ -186,11 +187,10 @@ export function createPostgresStore(options: {
     async moveKey() {
       throw new CodedError(
         'config_invalid',
-        'The key of a shared store is not moved from here: all machines have it.',
+        say`The key of a shared store is not moved from here: all machines have it.`,
         {
-          nextStep:
-            'Each machine may keep it in a key file or in FEISHU_TOKEN_KEY (FEISHU_TOKEN_KEY_SOURCE); for a new key, ' +
-            'make another database with `store init` and use `store copy`.',
+          nextStep: say`Each machine may keep it in a key file or in FEISHU_TOKEN_KEY (FEISHU_TOKEN_KEY_SOURCE); for a new key,
+              make another database with \`store init\` and use \`store copy\`.`,
         },
       )
     },

@@ -2,6 +2,7 @@
 
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
+import { type Sentence, say } from '../../sentence.ts'
 import { parseJournal } from '../files/profile-files.ts'
 import type { Journal, Presentations } from '../token-store.ts'
 import type { LocalCopy } from './local-copy.ts'
@@ -18,8 +19,8 @@ export function journalOf(row: Row, local: LocalCopy): RowJournal | null {
 }
 
 /** How a row is called in an error's text. */
-export function placeOf({ brand, appId, profile }: ProfileId): string {
-  return `The row ${brand}-${appId}-${profile} in PostgreSQL`
+export function placeOf({ brand, appId, profile }: ProfileId): Sentence {
+  return say`The row ${brand}-${appId}-${profile} in PostgreSQL`
 }
 
 /** Issued later: a generation alone does not tell where a standby that lagged behind took over. */

@@ -3,6 +3,7 @@
 import { CodedError } from '../../errors.ts'
 import { encodeRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
+import { say } from '../../sentence.ts'
 import { lockedError } from '../files/locked-files.ts'
 import type { LocalCopy } from './local-copy.ts'
 import type { Leased } from './machine-lease.ts'
@@ -37,9 +38,9 @@ async function move(
   if (taken.record !== null) {
     throw new CodedError(
       'config_invalid',
-      `There is a profile "${to.id.profile}" already; nothing was changed.`,
+      say`There is a profile "${to.id.profile}" already; nothing was changed.`,
       {
-        nextStep: 'Choose another name, or remove that profile first.',
+        nextStep: say`Choose another name, or remove that profile first.`,
       },
     )
   }

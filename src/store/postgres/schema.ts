@@ -1,6 +1,7 @@
 // The tables, in versions. `store init` makes them or brings them up to date; everybody else only looks.
 
 import { CodedError } from '../../errors.ts'
+import { say } from '../../sentence.ts'
 import type { Key } from '../key.ts'
 import type { Initialized } from '../token-store.ts'
 import type { Database, Query } from './database.ts'
@@ -39,8 +40,12 @@ export function checkVersion(place: string, version: number): void {
   const newer = version > SCHEMA_VERSION
   throw new CodedError(
     'config_invalid',
-    `The tables in PostgreSQL at ${place} are of ${newer ? 'a newer' : 'an older'} version (${version}) than this program's (${SCHEMA_VERSION}).`,
-    { nextStep: newer ? 'Update feishu-token-mcp on this machine.' : 'Run `feishu-token-mcp store init`.' },
+    say`The tables in PostgreSQL at ${place} are of ${newer ? say`a newer` : say`an older`} version (${version}) than this program's (${SCHEMA_VERSION}).`,
+    {
+      nextStep: newer
+        ? say`Update feishu-token-mcp on this machine.`
+        : say`Run \`feishu-token-mcp store init\`.`,
+    },
   )
 }
 

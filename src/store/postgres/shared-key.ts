@@ -4,6 +4,7 @@
 import { dirname, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
 import { ensureOwnDirectory, replaceFile } from '../../machine/files.ts'
+import { say } from '../../sentence.ts'
 import type { KeySource } from '../envelope.ts'
 import type { Key, Keys, NamedKey } from '../key.ts'
 
@@ -70,14 +71,13 @@ export function notedIn(folder: string, keys: SharedKeys): SharedKeys {
 
 function missing(id: string, sources: SharedSource[]): CodedError {
   const env = 'FEISHU_TOKEN_KEY'
-  const where = sources.includes('env') ? env : `the key file key/${id}.key`
+  const where = sources.includes('env') ? env : say`the key file key/${id}.key`
   return new CodedError(
     'key_unavailable',
-    `The shared store is sealed with key ${id}, and ${where} does not hold it on this machine; nothing was changed.`,
+    say`The shared store is sealed with key ${id}, and ${where} does not hold it on this machine; nothing was changed.`,
     {
-      nextStep:
-        `Copy the key from a machine where it works: key/${id}.key in its FEISHU_TOKEN_DIR into that folder here ` +
-        `(mode 600), or the value of ${env}.`,
+      nextStep: say`Copy the key from a machine where it works: key/${id}.key in its FEISHU_TOKEN_DIR into that folder here
+          (mode 600), or the value of ${env}.`,
     },
   )
 }
