@@ -43,6 +43,17 @@ const environment: Readonly<Record<string, string | undefined>> = { ...process.e
 
 for (const name of SECRET_VARIABLES) delete process.env[name]
 
+/** NODE_DEBUG=stream prints what comes on stdin and from Feishu. Node reads it before us, so it is silenced here. */
+function silenceStreams(): void {
+  const write = process.stderr.write.bind(process.stderr) as (...args: unknown[]) => boolean
+  process.stderr.write = (...args: unknown[]) => /^STREAM /.test(String(args[0])) || write(...args)
+}
+
+if (environment.NODE_DEBUG) {
+  delete process.env.NODE_DEBUG
+  silenceStreams()
+}
+
 /** How this process was started, for hints that name a command. */
 function commandName(): string {
   const script = process.argv[1] ?? ''

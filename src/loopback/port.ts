@@ -57,7 +57,8 @@ function holdsAny(pid: string, sockets: Set<string>): boolean {
 
 function programOf(pid: string): string {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+    // A process gives itself any name, also one that a terminal would act on.
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim().replace(/\p{C}/gu, '?')
   } catch {
     return 'unknown'
   }

@@ -4,8 +4,12 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { expect, test } from 'vitest'
 import { type GitMachine, warnOfGit } from '../../src/delivery/git-exposure.ts'
+import { testIf } from '../support/needs.ts'
 import { type Home, makeHome } from './home.ts'
 import { makeToken } from './token.ts'
+
+/** Somebody else's files take root. */
+const ROOT = process.getuid?.() === 0 ? null : 'root'
 
 function git(home: Home, ...args: string[]): void {
   execFileSync('git', args, { cwd: home.path, stdio: 'ignore' })
@@ -51,8 +55,7 @@ test('a broken repository is no reason to warn or to fail', async () => {
   expect(await warnOfGit(path)).toBeNull()
 })
 
-test('a work tree of another user is said to be one that git does not tell about', async ({ skip }) => {
-  if (process.getuid?.() !== 0) skip('another user’s folder takes root')
+testIf(ROOT)('a work tree of another user is said to be one that git does not tell about', async () => {
   const home = makeHome()
   const path = home.put('.env', 'TOKEN=x\n')
   git(home, 'init')
@@ -112,8 +115,7 @@ test('silence is told where git had its time, and is no news where it had not', 
   expect(await warnOfGit(workTree(), 0, silent.machine)).toBeNull()
 })
 
-test('a user whom the system does not know is warned like any other', async ({ skip }) => {
-  if (process.getuid?.() !== 0) skip('to be somebody whom the system does not know takes root')
+testIf(ROOT)('a user whom the system does not know is warned like any other', async () => {
   const home = makeHome()
   home.put('.env', 'TOKEN=x\n')
   git(home, 'init')

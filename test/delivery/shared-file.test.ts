@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -11,6 +11,7 @@ import {
 import { temporaryName } from '../../src/machine/files.ts'
 import { loadNative } from '../../src/machine/native.ts'
 import type { Rename } from '../../src/machine/rename.ts'
+import { testIf } from '../support/needs.ts'
 import { makeHome } from './home.ts'
 
 const { swapSync } = loadNative()
@@ -102,16 +103,13 @@ test('where the file system cannot exchange, the file is renamed', async () => {
 })
 
 /** Mounting a file upon another one takes root, as in a container. */
-function mountUpon(source: string, path: string): boolean {
-  if (spawnSync('mount', ['--bind', source, path]).status !== 0) return false
-  onTestFinished(() => void spawnSync('umount', [path]))
-  return true
-}
+const MOUNT = spawnSync('unshare', ['-m', 'true']).status === 0 ? null : 'root, who may mount'
 
-test('a file that is mounted by itself is refused at once, with what to do', async ({ skip }) => {
+testIf(MOUNT)('a file that is mounted by itself is refused at once, with what to do', async () => {
   const home = makeHome()
   const path = home.put('a folder/f', BASE)
-  if (!mountUpon(home.put('source', BASE), path)) skip('this user may not mount a file')
+  execFileSync('mount', ['--bind', home.put('source', BASE), path])
+  onTestFinished(() => void execFileSync('umount', [path]))
   let renames = 0
   const rename: Rename = () => {
     renames += 1

@@ -27,7 +27,7 @@ const ECHO_PLAIN: Fault = {
   headers: { 'content-type': 'text/html' },
   body: '{{request}}',
 }
-const LOUD = { FEISHU_LOG_LEVEL: 'debug', NODE_DEBUG: 'http,net,undici,tls' }
+const LOUD = { FEISHU_LOG_LEVEL: 'debug', NODE_DEBUG: 'http,net,undici,tls,stream' }
 const LINK = /https?:\/\/\S+\/authorize\?\S+/
 
 /** Takes note of the command lines of a process and its children while the work goes on. */
