@@ -43,6 +43,10 @@ const environment: Readonly<Record<string, string | undefined>> = { ...process.e
 
 for (const name of SECRET_VARIABLES) delete process.env[name]
 
+// Windows looks for a program that is started by its name in the current folder first, where a cloned repository may
+// have brought one. This is the system's own switch against that; a child of `exec` has the environment as it was.
+if (process.platform === 'win32') process.env.NoDefaultCurrentDirectoryInExePath = '1'
+
 /** NODE_DEBUG=stream prints what comes on stdin and from Feishu. Node reads it before us, so it is silenced here. */
 function silenceStreams(): void {
   const write = process.stderr.write.bind(process.stderr) as (...args: unknown[]) => boolean
