@@ -1,7 +1,7 @@
 // Bundles the program into dist/: main.js with all of our own code, and beside it one file for each package that is
 // loaded only when needed. CommonJS, because Node starts it faster than ES modules; dist/package.json says so.
 
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, transformSync } from 'esbuild'
@@ -63,9 +63,10 @@ const shared = {
   // Paths below the project alone get into the bundle, even where packages are linked from elsewhere.
   preserveSymlinks: true,
   // Of the two of pg, one is asked for on request alone, the other on Cloudflare alone.
-  external: ['fs-native-extensions', '@napi-rs/keyring', 'pg-native', 'pg-cloudflare'],
+  external: ['@napi-rs/keyring', 'pg-native', 'pg-cloudflare'],
   define: {
     VERSION: JSON.stringify(version),
+    NATIVE_FOLDER: JSON.stringify('./native'),
     'import.meta.dirname': '__dirname',
     'import.meta.url': 'importMetaUrl',
   },
@@ -148,6 +149,16 @@ await Promise.all([
 
 // npm does so for whoever installs the package; a clone is run as it is built.
 chmodSync(join(root, 'dist', 'main.js'), 0o755)
+
+/** The systems that people have at their desk; each has a file of its own for the kernel's lock. */
+const PLATFORMS = ['darwin-arm64', 'darwin-x64', 'linux-arm64', 'linux-x64', 'win32-arm64', 'win32-x64']
+for (const platform of PLATFORMS) {
+  const file = `${platform}/fs-native-extensions.node`
+  const source = join('node_modules/fs-native-extensions/prebuilds', file)
+  cpSync(join(root, source), join(root, 'dist/native', file))
+  outputs.push(join(root, 'dist/native', file))
+  bundled.add(source)
+}
 
 const licences = join(root, 'dist', 'THIRD-PARTY-LICENSES.txt')
 writeFileSync(licences, licencesOf(root, bundled))

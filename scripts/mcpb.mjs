@@ -3,7 +3,7 @@
 // Usage: node scripts/mcpb.mjs [FILE]
 
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -117,10 +117,6 @@ async function stage(work) {
   for (const install of installs) {
     if (install.status === 'rejected') throw install.reason
     cpSync(install.value, join(folder, 'node_modules'), { recursive: true })
-  }
-  const prebuilds = join(folder, 'node_modules/fs-native-extensions/prebuilds')
-  for (const name of readdirSync(prebuilds)) {
-    if (!PLATFORMS.includes(name)) rmSync(join(prebuilds, name), { recursive: true })
   }
   writeFileSync(join(folder, 'manifest.json'), `${JSON.stringify(await manifest(), null, 2)}\n`)
   return folder

@@ -1,5 +1,6 @@
 // The native part: the kernel's lock of an open file, and the exchange of two names in one step. Its file is loaded as
-// it lies in the package: the package's own loader takes ten times as long, and refuses Alpine, where glibc's file runs.
+// it lies in the package fs-native-extensions: that one's own loader takes ten times as long, and refuses Alpine, where
+// glibc's file runs. The build copies the files, so an install brings no package of others for it.
 
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -13,7 +14,11 @@ export type Native = {
   swapSync(from: string, to: string): void
 }
 
+declare const NATIVE_FOLDER: string | undefined
+
 const PACKAGE = 'fs-native-extensions'
+/** Where the build has put the files; run from source, they are taken from the package. */
+const FOLDER = typeof NATIVE_FOLDER === 'string' ? NATIVE_FOLDER : `${PACKAGE}/prebuilds`
 /** The system's own words are shown up to here. */
 const MAX_TEXT_CHARACTERS = 200
 
@@ -24,7 +29,7 @@ export function loadNative(): Native {
   const load: (path: string) => Native = createRequire(join(import.meta.dirname, 'native'))
   const platform = `${process.platform}-${process.arch}`
   try {
-    loaded ??= load(`${PACKAGE}/prebuilds/${platform}/${PACKAGE}.node`)
+    loaded ??= load(`${FOLDER}/${platform}/${PACKAGE}.node`)
     return loaded
   } catch (cause) {
     throw notLoaded(cause, platform)

@@ -61,7 +61,7 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^npx vitest run test\/delivery test\/cli/, '.ci/run', 'npm test'],
   [/^node scripts\/icon\.mjs$/, 'test/packaging/icon.test.ts', 'scripts/icon.mjs'],
   [/^npm run mcpb$/, 'test/packaging/bundle.long.test.ts', 'scripts/mcpb.mjs'],
-  [/^npm pack --dry-run$/, 'test/packaging/install.long.test.ts', "'pack'"],
+  [/^npm run package$/, 'test/packaging/build.long.test.ts', "'package'"],
   [/^node .*main\.js setup$/, 'test/e2e/setup-dialogue.test.ts', "['setup']"],
   [/^node .*main\.js setup --create-app$/, 'test/e2e/setup-create-app.test.ts', "'--create-app'"],
   [/^node .*main\.js login$/, 'test/e2e/command-line.test.ts', "'login'"],

@@ -1,7 +1,16 @@
 // The build itself, run in copies of the project: what it makes, and what it refuses to make.
 
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -47,12 +56,34 @@ test('the licence of every package with code in the bundle is there with its tex
     expect(JSON.parse(readFileSync(join('node_modules', name, 'package.json'), 'utf8')).version).toBe(version)
   }
   const names = named.map(([name]) => name)
-  expect(names).toEqual(expect.arrayContaining(['@modelcontextprotocol/sdk', 'ajv', 'undici', 'zod']))
+  expect(names).toEqual(
+    expect.arrayContaining(['@modelcontextprotocol/sdk', 'ajv', 'fs-native-extensions', 'undici', 'zod']),
+  )
   // Installed as packages of their own, or not at all.
-  for (const absent of ['fs-native-extensions', '@napi-rs/keyring', 'esbuild', 'typescript']) {
+  for (const absent of ['@napi-rs/keyring', 'esbuild', 'typescript']) {
     expect(names).not.toContain(absent)
   }
   for (const section of sections) expect(section).toMatch(/permission/i)
+})
+
+test('what is packed was built then: a stale program and a missing one are never shipped', async () => {
+  const folder = copyProject('released')
+  for (const part of ['.npmrc', 'README.md', 'LICENSE', 'CHANGELOG.md', 'mcp.json.example'])
+    cpSync(part, join(folder, part))
+  mkdirSync(join(folder, 'dist'))
+  writeFileSync(join(folder, 'dist', 'main.js'), 'stale')
+  const packed = async (...command: string[]) => {
+    await promisify(execFile)('npm', command, { cwd: folder })
+    const name = readdirSync(folder).find((file) => file.endsWith('.tgz')) ?? ''
+    const args = ['-xzOf', name, 'package/dist/main.js']
+    const { stdout } = await promisify(execFile)('tar', args, { cwd: folder, maxBuffer: 2 ** 24 })
+    rmSync(join(folder, name))
+    return stdout
+  }
+  expect(await packed('pack'), 'the control').toBe('stale')
+  const program = await packed('run', 'package')
+  expect(program).toContain('#!/usr/bin/env node')
+  expect(program).toBe(readFileSync(join(folder, 'dist', 'main.js'), 'utf8'))
 })
 
 test('a bundled package without the text of its licence ends the build', async () => {

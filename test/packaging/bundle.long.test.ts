@@ -71,7 +71,7 @@ function checkManifest({ folder, manifest }: Bundle): void {
 /** Each platform has its file lock, without which nothing is refreshed, and its keychain. */
 function checkNatives({ folder }: Bundle): void {
   const packages = join(folder, 'node_modules')
-  expect(readdirSync(join(packages, 'fs-native-extensions/prebuilds')).sort()).toEqual(PLATFORMS)
+  expect(readdirSync(join(folder, 'dist/native')).sort()).toEqual(PLATFORMS)
   const keychains = readdirSync(join(packages, '@napi-rs')).filter((name) => name !== 'keyring')
   expect(keychains.map((name) => name.replace(/^keyring-|-(gnu|msvc)$/g, '')).sort()).toEqual(PLATFORMS)
 }

@@ -18,3 +18,18 @@ test('what npm test is run on begins with the oldest Node that the package takes
   const matrix = /node: \[(.*)\]/.exec(readFileSync(join(FOLDER, 'ci.yml'), 'utf8'))?.[1]?.split(', ')
   expect(matrix?.[0]).toBe(/\d+/.exec(engines.node)?.[0])
 })
+
+test('every package of the lock file is proved by its hash, and what a user installs has no version that floats', () => {
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+    packages: Record<string, { integrity?: string }>
+  }
+  const unproved = Object.keys(packages).filter((path) => path !== '' && !packages[path]?.integrity)
+  expect(unproved).toEqual([])
+  const { dependencies, optionalDependencies, devDependencies } = JSON.parse(
+    readFileSync('package.json', 'utf8'),
+  )
+  expect(dependencies).toBeUndefined()
+  for (const version of Object.values({ ...optionalDependencies, ...devDependencies })) {
+    expect(version).toMatch(/^\d+\.\d+\.\d+$/)
+  }
+})
