@@ -128,6 +128,14 @@ export function errnoOf(error: unknown): string | null {
   return typeof code === 'string' ? code : null
 }
 
+/** What no second attempt mends: rights, a read-only disk, a file system that cannot do it. */
+const LASTING = ['EACCES', 'EPERM', 'EROFS', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']
+
+/** Whether the person must mend something before the same works. */
+export function isLasting(error: unknown): boolean {
+  return LASTING.includes(errnoOf(error) ?? '')
+}
+
 /** Any error as one of ours. What we did not foresee is named without its text, which may hold anything. */
 export function toCodedError(error: unknown): CodedError {
   if (error instanceof CodedError) return error
@@ -135,7 +143,8 @@ export function toCodedError(error: unknown): CodedError {
   const path = (error as NodeJS.ErrnoException | null)?.path
   if (errno && /^E[A-Z]+$/.test(errno)) {
     const where = typeof path === 'string' ? path : say`A file`
-    return new CodedError('store_not_writable', say`${where} cannot be used (${errno}).`, {
+    const code = isLasting(error) ? 'config_invalid' : 'store_not_writable'
+    return new CodedError(code, say`${where} cannot be used (${errno}).`, {
       nextStep: say`Mend that, then try again; nothing was lost.`,
       cause: error,
     })

@@ -1,6 +1,13 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { CodedError, describeError, type ErrorCode, type Recovery, traceOf } from '../src/errors.ts'
+import {
+  CodedError,
+  describeError,
+  type ErrorCode,
+  type Recovery,
+  toCodedError,
+  traceOf,
+} from '../src/errors.ts'
 import { say } from '../src/sentence.ts'
 
 /** The contract's table, written down a second time. */
@@ -75,4 +82,15 @@ test('a log names an error that nobody foresaw, and where it came from, without 
   expect(traceOf(bug)).toMatch(/^ +at .*errors\.test\.ts/)
   expect(traceOf(bug)).not.toContain('hunter2')
   expect(traceOf(null)).toBe('')
+})
+
+test.each([
+  ['EROFS', 'config_invalid'],
+  ['EACCES', 'config_invalid'],
+  ['ENOTSUP', 'config_invalid'],
+  ['ENOSPC', 'store_not_writable'],
+  ['EIO', 'store_not_writable'],
+])('%s of a file is %s: whether trying again helps', (code, expected) => {
+  const error = toCodedError(Object.assign(new Error(code), { code, path: '/tokens/f' }))
+  expect([error.code, error.message]).toEqual([expected, `/tokens/f cannot be used (${code}).`])
 })

@@ -23,7 +23,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { CodedError, errnoOf } from '../errors.ts'
+import { CodedError, errnoOf, isLasting } from '../errors.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { flushDirectory, isBusy, type Rename, renameFile, renameWaiting } from './rename.ts'
 
@@ -63,13 +63,9 @@ function makeDirectory(path: string): void {
   }
 }
 
-/** What no second attempt mends: rights, a read-only disk, a file system that cannot do it. */
-const LASTING = ['EACCES', 'EPERM', 'EROFS', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']
-
-/** Whether the person must mend something before a write succeeds. On Windows a virus scanner causes the first two. */
-export function isLasting(error: unknown): boolean {
-  const errno = errnoOf(error) ?? ''
-  return LASTING.includes(errno) && !(WINDOWS && isBusy(error))
+/** {@link isLasting} for our own files. On Windows rights seem to be missing also while a virus scanner is at work. */
+export function isDenied(error: unknown): boolean {
+  return isLasting(error) && !(WINDOWS && isBusy(error))
 }
 
 /** Creates a directory for its owner alone, repairs loose modes, and refuses one that belongs to somebody else. */
@@ -78,7 +74,7 @@ export function ensureOwnDirectory(path: string): void {
     makeDirectory(path)
   } catch (error) {
     // ENOENT: its drive is not there, or the folder above it takes none.
-    if (errnoOf(error) !== 'ENOENT' && !isLasting(error)) throw error
+    if (errnoOf(error) !== 'ENOENT' && !isDenied(error)) throw error
     throw new CodedError(
       'config_invalid',
       say`The directory ${path} cannot be made (${errnoOf(error) ?? ''}).`,

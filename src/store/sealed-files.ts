@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
 import {
   fileVersion,
-  isLasting,
+  isDenied,
   isMissing,
   isTemporaryNameOf,
   readOwnFile,
@@ -23,7 +23,7 @@ export const APPS: Binding = { kind: 'apps', brand: '', app_id: '', profile: '' 
 /** An error of a write, with the path, the errno and what to do. */
 export function notWritable(path: string, error: unknown): CodedError {
   if (error instanceof CodedError) return error
-  const lasting = isLasting(error)
+  const lasting = isDenied(error)
   return new CodedError(
     lasting ? 'config_invalid' : 'store_not_writable',
     say`${path} cannot be written (${errnoOf(error) ?? say`unknown error`}).`,
