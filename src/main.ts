@@ -5,6 +5,7 @@ import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { createVoice } from './chinese/voice.ts'
 import type { openConnect as OpenConnect } from './cli/connect.ts'
+import { isConnect } from './cli/usage.ts'
 import type { LogLevel } from './config/config.ts'
 import { languageOf } from './config/language.ts'
 import type { Deps, Log } from './deps.ts'
@@ -180,17 +181,16 @@ async function serveMcp(connect: Connect | null): Promise<number> {
 
 /** The bridge that the command line asks for; null: it asks for something else, or cannot be used. */
 async function openConnect(args: string[]): Promise<Connect | null> {
-  const at = args.findIndex((arg, index) => !arg.startsWith('-') && args[index - 1] !== '--profile')
-  if (args[at] !== 'connect') return null
+  if (!isConnect(args)) return null
   const { openConnect, readConnect, settingsOf } = await import('./cli/connect.ts')
   const host = { command: commandName(), environment, platform: process.platform }
   try {
-    const wish = readConnect(args, host)
+    const wish = await readConnect(args, host)
     if (!wish) return null
     implied = settingsOf(wish, environment)
     return openConnect(wish, { ...host, getDeps, stderr: writeError, kill: killGroup })
   } catch {
-    // Told by the command itself, as for every other.
+    // Told by the command line, as for every other command.
     return null
   }
 }

@@ -1,7 +1,6 @@
 // A program on stdio as a wire. What it writes that is no message is passed on to whoever reads our stderr.
 
 import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { StringDecoder } from 'node:string_decoder'
 import { CodedError, errnoOf } from '../errors.ts'
 import { say } from '../sentence.ts'
@@ -41,10 +40,11 @@ export async function openChildWire(
 ): Promise<Wire & { closed: Promise<unknown> }> {
   const child = await spawn()
   const closed = endOf(child)
-  await Promise.race([
-    once(child, 'spawn'),
-    once(child, 'error').then(([error]) => Promise.reject(notStarted(name, error))),
-  ])
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve)
+    // Also later: one that cannot be signalled any more says so here, and `close` has said it all.
+    child.on('error', (error) => reject(notStarted(name, error)))
+  })
   const decoder = new StringDecoder('utf8')
   let rest = ''
   child.stdout?.on('data', (chunk: Buffer) => {

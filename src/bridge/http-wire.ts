@@ -18,6 +18,9 @@ export type HttpOptions = {
 /** No refusal comes near; more is not read. */
 const MAX_REFUSAL_CHARACTERS = 65_536
 
+/** What the transport takes for a server that speaks only when it is asked; it would follow a redirect. */
+const NO_STREAM = () => new Response(null, { status: 405 })
+
 type Failed = Error & { reply: Reply }
 
 /** An answer that is no success, as what the transport throws on. */
@@ -50,12 +53,11 @@ export async function openHttpWire(
   const guarded: FetchLike = async (input, init = {}) => {
     const sent = typeof init.body === 'string' ? init.body : null
     const own = (sent === null ? null : headersOf.get(sent)) ?? (await streamHeaders())
-    const headers = { ...Object.fromEntries(new Headers(init.headers)), ...own }
+    const headers: Record<string, string> = { ...Object.fromEntries(new Headers(init.headers)), ...own }
+    // Without a session no server knows whom a stream of its own is for: it is not asked for one.
+    if (sent === null && !headers['mcp-session-id']) return NO_STREAM()
     const response = await fetch(input, { ...init, headers, redirect: 'manual' })
-    if (sent === null) {
-      // Not a server's fault to have none: the transport takes 405 for that, and would follow a redirect.
-      return response.ok ? response : new Response(null, { status: 405 })
-    }
+    if (sent === null) return response.ok ? response : NO_STREAM()
     const id = (JSON.parse(sent) as Message).id
     const lost = response.status === 404 && 'mcp-session-id' in headers
     if (!response.ok) throw failed({ ...replyOf(response.status, await response.text()), lost })

@@ -11,7 +11,7 @@ import { createFar } from '../hand-over/connect.ts'
 import { type Remote, readRemote, type Target } from '../hand-over/connect-target.ts'
 import { fetchThrough } from '../machine/fetch.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
-import type { ConnectHost, ConnectWish } from './connect.ts'
+import { type ConnectHost, type ConnectWish, wishesOf } from './connect.ts'
 import { startOf } from './exec.ts'
 
 type Program = NonNullable<ConnectWish['program']>
@@ -66,12 +66,7 @@ function remoteTarget(deps: Deps, wanted: Remote | null, { command }: ConnectHos
 }
 
 function openEnvironment(deps: Deps, program: Program, host: ConnectHost): ReturnType<typeof openChild> {
-  const wishes = readChildWishes(deps, {
-    for: program.for,
-    env: program.env,
-    noGateway: false,
-    needsGateway: true,
-  })
+  const wishes = readChildWishes(deps, wishesOf(program))
   return openChild(deps, { profile: deps.config.profile, inherited: host.environment, wishes })
 }
 

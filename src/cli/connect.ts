@@ -8,7 +8,6 @@ import type { Deps } from '../deps.ts'
 import { type Remote, readAddress, readRemote } from '../hand-over/connect-target.ts'
 import { PROFILE_NAME } from '../profile.ts'
 import { type Sentence, say } from '../sentence.ts'
-import type { Command } from './io.ts'
 import { parsingProblem, usageError } from './usage.ts'
 
 /** The process as `connect` uses it. */
@@ -43,10 +42,10 @@ const OPTIONS = {
 } as const
 
 /** Reads the command line after `connect`; null: it asks for help or the version. Throws usage errors. */
-export function readConnect(
+export async function readConnect(
   args: readonly string[],
   host: Pick<ConnectHost, 'command' | 'environment'>,
-): ConnectWish | null {
+): Promise<ConnectWish | null> {
   const refuse = (message: Sentence) => usageError(host.command, message)
   const end = args.indexOf('--')
   const { values, positionals } = parse(end === -1 ? args : args.slice(0, end), refuse)
@@ -72,7 +71,19 @@ export function readConnect(
   if (file === undefined) throw refuse(say`connect needs a program behind --: connect -- CMD …`)
   if (address !== undefined) throw refuse(say`connect takes an address or a program, not both`)
   if (header.length > 0) throw refuse(say`--header is for an address`)
-  return { profile, tools, program: { words: [file, ...rest], for: values.for, env }, remote: null }
+  const program = { words: [file, ...rest] as [string, ...string[]], for: values.for, env }
+  if (values.for !== undefined || env.length > 0) {
+    const { readChildWishes } = await import('../hand-over/child.ts')
+    readChildWishes(host, wishesOf(program))
+  }
+  return { profile, tools, program, remote: null }
+}
+
+/** What the program's environment is made of; it outlives a token. */
+export function wishesOf(
+  program: Pick<NonNullable<ConnectWish['program']>, 'for' | 'env'>,
+): Parameters<typeof import('../hand-over/child.ts').readChildWishes>[1] {
+  return { for: program.for, env: program.env, noGateway: false, needsGateway: true }
 }
 
 type Parsed = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>
@@ -100,15 +111,6 @@ function readWanted(
     mcpUrl,
   })
   return wanted === null && headers.length === 0 ? null : { ...checked, byBrand: wanted === null }
-}
-
-/** What is left for the command line as such: to say why it cannot be served. */
-export const connect: Command = async ({ cli, options, operands }) => {
-  const words = Object.entries(options).flatMap(([name, value]) =>
-    [value].flat().map((text) => (text === true ? `--${name}` : `--${name}=${text}`)),
-  )
-  readConnect(['connect', ...words, ...operands], cli)
-  throw usageError(cli.command, say`connect serves a client of MCP, which starts it`)
 }
 
 /** Settings that come with the wish: its profile, and the scopes of Feishu's hosted server where none are set. */

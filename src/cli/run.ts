@@ -6,7 +6,7 @@ import { PROFILE_NAME } from '../profile.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import type { Cli, Command, Options, Terminal } from './io.ts'
 import { speaking } from './speech.ts'
-import { exitCode, parsingProblem, usageError } from './usage.ts'
+import { exitCode, isConnect, parsingProblem, usageError } from './usage.ts'
 
 type Entry = {
   usage: string
@@ -97,7 +97,8 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
       '\n',
     ),
     options: ['tools', 'header', 'for', 'env'],
-    load: async () => (await import('./connect.ts')).connect,
+    // The process serves it: what gets here asks for help, or has been refused.
+    load: () => Promise.reject(new Error('unreachable')),
   },
   deliver: {
     usage: 'deliver [--dry-run]',
@@ -236,6 +237,7 @@ function profileOf(args: string[]): string | undefined {
 }
 
 async function dispatch(args: string[], cli: Cli): Promise<number> {
+  if (isConnect(args)) await (await import('./connect.ts')).readConnect(args, cli)
   const { options, operands } = parse(args, cli.command)
   const name = operands.shift()
   if (options.version) {

@@ -13,6 +13,12 @@ export function exitCode(error: CodedError): number {
   return EXIT_CODES[error.recovery]
 }
 
+/** Whether the command line is that of `connect`, which serves MCP as the program does without a command. */
+export function isConnect(args: readonly string[]): boolean {
+  const at = args.findIndex((arg, index) => !arg.startsWith('-') && args[index - 1] !== '--profile')
+  return args[at] === 'connect'
+}
+
 /** The error of a command line that cannot be used. */
 export function usageError(command: string, message: Sentence): CodedError {
   return new CodedError('config_invalid', say`${message}.`, { nextStep: say`See \`${command} --help\`.` })

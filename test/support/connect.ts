@@ -1,0 +1,90 @@
+// `connect` on a stage: with the sandbox's hosted server on the other side, or with a program.
+
+import { resolve } from 'node:path'
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { type CallToolResult, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
+import { resolveApp } from '../../src/app/app.ts'
+import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
+import { openDeps, settingsOf } from './deps.ts'
+import { type Environment, type Server, type Stage, setStage, startServer } from './program.ts'
+import { storeIssued } from './stored.ts'
+
+export const OURS: readonly string[] = ['start_authorization', 'token_status', 'refresh_token']
+
+export const DOCUMENT = 'doxcnWeeklyPlan0000000000001'
+
+/** A stage whose hosted server is the sandbox's. */
+export async function connectStage(options: SandboxOptions & { env?: Environment } = {}): Promise<Stage> {
+  const stage = await setStage(options)
+  stage.env.FEISHU_MCP_URL = `${stage.sandbox.url}/mcp`
+  return stage
+}
+
+/** Logs the person in, as another process would have. */
+export async function logIn(stage: Stage, scopes?: string[]): Promise<void> {
+  const deps = await openDeps(
+    settingsOf(stage.sandbox, stage.tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file' }),
+    stage.home,
+  )
+  const app = await resolveApp(deps, 'default')
+  await storeIssued(
+    deps.store,
+    app.id,
+    stage.sandbox.issue(scopes ? { scopes } : {}),
+    stage.sandbox.user,
+    stage.sandbox.clock.now(),
+  )
+}
+
+export function startConnect(
+  stage: Stage,
+  args: string[] = [],
+  options: { client?: Client; program?: string; env?: Environment } = {},
+): Promise<Server> {
+  return startServer(stage, { ...options, args: ['connect', ...args] })
+}
+
+/** The command line of the program on the other side. */
+export function otherServer(...args: string[]): string[] {
+  return [
+    '--',
+    process.execPath,
+    resolve('scripts/run.mjs'),
+    resolve('test/support/other-server-process.ts'),
+    ...args,
+  ]
+}
+
+export async function toolNames({ client }: Server): Promise<string[]> {
+  return (await client.listTools()).tools.map(({ name }) => name)
+}
+
+/** Resolves when the client is told that the tools are others. */
+export function listChanged({ client }: Server): Promise<void> {
+  return new Promise((resolve) =>
+    client.setNotificationHandler(ToolListChangedNotificationSchema, () => resolve()),
+  )
+}
+
+/** Starts it, and waits until the other server's tools are there. */
+export async function startListed(...args: Parameters<typeof startConnect>): Promise<Server> {
+  const server = await startConnect(...args)
+  const changed = listChanged(server)
+  if ((await toolNames(server)).length === OURS.length) await changed
+  return server
+}
+
+/** Calls a tool of the other server: what it said, and whether it failed. */
+export async function callOther(
+  { client }: Server,
+  name: string,
+  args: Record<string, unknown> = {},
+): Promise<{ text: string; isError: boolean }> {
+  const result = (await client.callTool({ name, arguments: args })) as CallToolResult
+  const [block] = result.content
+  return { text: block?.type === 'text' ? block.text : '', isError: result.isError === true }
+}
+
+export function readDocument(server: Server): Promise<{ text: string; isError: boolean }> {
+  return callOther(server, 'fetch-doc', { doc_id: DOCUMENT })
+}
