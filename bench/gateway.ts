@@ -7,9 +7,11 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { EnvHttpProxyAgent, Agent as UndiciAgent } from 'undici'
 import { startGateway } from '../src/gateway/gateway.ts'
+import { startStandingGateway } from '../src/gateway/standing.ts'
+import { benchCrowd } from './crowd.ts'
 import { type Course, type Figure, median } from './figure.ts'
 
-// The gateway beside a plain pass-through proxy, in one run: each in a process of its own, in front of one upstream.
+// Both gateways beside a plain pass-through proxy, in one run: each in a process of its own, in front of one upstream.
 
 /**
  * How often, the bytes of each large upload and download, and the turns of small requests in each round: short ones, so
@@ -38,14 +40,21 @@ const TOKEN = `eyJ${'x'.repeat(1_500)}`
 const SEQUENTIAL = 25
 const CONCURRENT = 500
 
-const PATHS = ['direct', 'plain', 'gateway'] as const
+const PATHS = ['direct', 'plain', 'gateway', 'standing'] as const
 
 type Path = (typeof PATHS)[number]
-type Peer = { origin: string; key: string; client: UndiciAgent; stop: () => void }
+export type Peer = {
+  origin: string
+  key: string
+  client: UndiciAgent
+  /** Its resident memory now, in bytes. */
+  memory: () => Promise<number>
+  stop: () => void
+}
 type Sample = { latency: number[]; small: number[]; download: number[]; upload: number[] }
 type Samples = Record<Path, Sample>
 
-/** Measures the gateway's added latency and its throughput as ratios to the plain proxy's. */
+/** Measures each gateway's added latency and its throughput as ratios to the plain proxy's, and a crowd at the standing one. */
 export async function benchGateway({ node, short }: Course): Promise<Figure[]> {
   const extent = short ? EXTENT.short : EXTENT.full
   const upstream = await startPeer(node, 'upstream')
@@ -53,10 +62,13 @@ export async function benchGateway({ node, short }: Course): Promise<Figure[]> {
     direct: upstream,
     plain: await startPeer(node, 'plain', upstream.origin),
     gateway: await startPeer(node, 'gateway', upstream.origin),
+    standing: await startPeer(node, 'standing', upstream.origin),
   }
   try {
     await measure(peers, { ...extent, rounds: 1 }) // warms up
-    return compare(await measure(peers, extent))
+    const samples = await measure(peers, extent)
+    const figures = [...compare(samples, 'gateway'), ...compare(samples, 'standing')]
+    return [...figures, ...(await benchCrowd(peers.standing, short))]
   } finally {
     for (const peer of Object.values(peers)) peer.stop()
   }
@@ -64,7 +76,7 @@ export async function benchGateway({ node, short }: Course): Promise<Figure[]> {
 
 async function measure(peers: Record<Path, Peer>, { rounds, bytes, turns }: Extent): Promise<Samples> {
   const none = () => ({ latency: [], small: [], download: [], upload: [] })
-  const samples: Samples = { direct: none(), plain: none(), gateway: none() }
+  const samples: Samples = { direct: none(), plain: none(), gateway: none(), standing: none() }
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < turns; turn++) {
       for (const path of PATHS) await measureSmall(peers[path], samples[path])
@@ -80,14 +92,14 @@ async function measureSmall(peer: Peer, sample: Sample): Promise<void> {
 }
 
 async function measureLarge(peer: Peer, sample: Sample, bytes: number): Promise<void> {
-  sample.download.push(bytes / 1e6 / (await seconds(() => call(peer, `/download/${bytes}`, null))))
+  sample.download.push(bytes / 1e6 / (await seconds(() => call(peer, `/open-apis/download/${bytes}`, null))))
   const file = Readable.from(chunks(bytes), { objectMode: false })
-  sample.upload.push(bytes / 1e6 / (await seconds(() => call(peer, '/upload', file, bytes))))
+  sample.upload.push(bytes / 1e6 / (await seconds(() => call(peer, '/open-apis/upload', file, bytes))))
 }
 
 /** Half of the small calls send a body, as a program that reads and writes does. */
 function callSmall(peer: Peer, i: number): Promise<void> {
-  return call(peer, '/small', i % 2 === 0 ? null : Buffer.from(SMALL))
+  return call(peer, '/open-apis/small', i % 2 === 0 ? null : Buffer.from(SMALL))
 }
 
 async function callMany(peer: Peer, times: number): Promise<void> {
@@ -116,18 +128,19 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1_000
 }
 
-function compare(samples: Samples): Figure[] {
+function compare(samples: Samples, gateway: 'gateway' | 'standing'): Figure[] {
+  const name = gateway === 'gateway' ? 'gateway' : 'standing gateway'
   const direct = median(samples.direct.latency)
   const added = (path: Path) => median(samples[path].latency) - direct
   const unit = '× plain proxy'
-  const latency = added('gateway') / added('plain')
+  const latency = added(gateway) / added('plain')
   const throughput = (['small', 'download', 'upload'] as const).map((kind): Figure => {
-    const value = median(samples.gateway[kind]) / median(samples.plain[kind])
-    const figure = `throughput of the gateway, ${{ small: 'small calls', download: 'downloads', upload: 'uploads' }[kind]}`
-    return { key: `gateway-${kind}`, figure, value, unit, target: { atLeast: 0.85 } }
+    const value = median(samples[gateway][kind]) / median(samples.plain[kind])
+    const figure = `throughput of the ${name}, ${{ small: 'small calls', download: 'downloads', upload: 'uploads' }[kind]}`
+    return { key: `${gateway}-${kind}`, figure, value, unit, target: { atLeast: 0.85 } }
   })
-  const figure = 'latency that the gateway adds'
-  return [{ key: 'gateway-latency', figure, value: latency, unit, target: { atMost: 1.2 } }, ...throughput]
+  const figure = `latency that the ${name} adds`
+  return [{ key: `${gateway}-latency`, figure, value: latency, unit, target: { atMost: 1.2 } }, ...throughput]
 }
 
 function* chunks(bytes: number): Generator<Buffer> {
@@ -140,18 +153,24 @@ async function startPeer(node: string, role: string, origin = ''): Promise<Peer>
   const child = fork('scripts/run.mjs', ['bench/gateway.ts', role, origin], { execPath: node, env })
   const [message] = (await once(child, 'message')) as [{ origin: string; key: string }]
   const client = new UndiciAgent()
+  const memory = async () => {
+    child.send('memory')
+    const [bytes] = (await once(child, 'message')) as [number]
+    return bytes
+  }
   const stop = () => {
     child.disconnect()
     client.destroy()
   }
-  return { ...message, client, stop }
+  return { ...message, client, memory, stop }
 }
 
 function runUpstream(): Promise<string> {
   return listen(
     createServer(async (req, res) => {
-      if (req.url?.startsWith('/download/')) {
-        const bytes = Number(req.url.slice('/download/'.length))
+      const [, size] = /\/download\/(\d+)$/.exec(req.url ?? '') ?? []
+      if (size !== undefined) {
+        const bytes = Number(size)
         res.writeHead(200, { 'content-length': bytes })
         return pipeline(Readable.from(chunks(bytes), { objectMode: false }), res)
       }
@@ -200,12 +219,31 @@ async function runGateway(upstream: string): Promise<{ origin: string; key: stri
   })
 }
 
+async function runStanding(upstream: string): Promise<{ origin: string; key: string }> {
+  const token = { accessToken: TOKEN, generation: 1 }
+  const agent = new EnvHttpProxyAgent()
+  const { address } = await startStandingGateway({
+    listen: { host: '127.0.0.1', port: 0 },
+    anyHost: false,
+    destinations: async () => ({ openUrl: upstream, mcpUrl: `${upstream}/mcp` }),
+    acceptsKey: (key) => key === TOKEN,
+    tools: [],
+    dispatcher: async () => agent,
+    currentToken: async () => token,
+    renewToken: async () => token,
+    log: () => {},
+  })
+  return { origin: `http://127.0.0.1:${address.port}`, key: TOKEN }
+}
+
 async function runPeer(role: string, upstream: string): Promise<void> {
   process.once('disconnect', () => process.exit())
-  const peer =
-    role === 'gateway'
-      ? await runGateway(upstream)
-      : { origin: await (role === 'plain' ? runPlain(upstream) : runUpstream()), key: TOKEN }
+  process.on('message', () => process.send?.(process.memoryUsage().rss))
+  const gateways: Record<string, typeof runGateway> = { gateway: runGateway, standing: runStanding }
+  const peer = (await gateways[role]?.(upstream)) ?? {
+    origin: await (role === 'plain' ? runPlain(upstream) : runUpstream()),
+    key: TOKEN,
+  }
   process.send?.({ origin: peer.origin, key: peer.key })
 }
 

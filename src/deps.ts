@@ -10,6 +10,7 @@ import type { ProfileId } from './profile.ts'
 import type { Secret } from './secret.ts'
 import type { Sentence } from './sentence.ts'
 import type { TokenStore } from './store/token-store.ts'
+import type { TimerHost } from './timer/timer.ts'
 
 /** Writes one line to stderr. Nothing secret is ever given to it. */
 export type Log = (level: LogLevel, message: Sentence) => void
@@ -40,6 +41,8 @@ export type Deps = {
   command: string
   /** What goes on in this process beside the calls and people should know, a sentence for each matter. */
   remarks: Map<string, Sentence>
+  /** How the system's scheduler would start this program. */
+  timerHost: TimerHost
   underWay: UnderWay
   /** Aborted when the process is told to end: nothing new is sent, and nobody waits for a person any longer. */
   closing: AbortSignal

@@ -137,6 +137,15 @@ async function openDeps(): Promise<Deps> {
     log: createLog,
     command: commandName(),
     seat: SEAT,
+    timerHost: {
+      platform: process.platform,
+      environment,
+      helpers: process.env,
+      home: homeDirectory(),
+      uid: process.getuid?.() ?? null,
+      node: process.execPath,
+      script: join(import.meta.dirname, 'main.js'),
+    },
     closing: ending.closing,
     openUrl: async (url) => (await import('open')).default(url),
   })

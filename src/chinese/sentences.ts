@@ -12,6 +12,7 @@ import { GATEWAY } from './gateway.ts'
 import { SETTINGS } from './settings.ts'
 import { STORE } from './store.ts'
 import type { Table } from './table.ts'
+import { TIMER } from './timer.ts'
 import { WORDS } from './words.ts'
 
 /** One for each part of the program. */
@@ -24,6 +25,7 @@ export const TABLES: readonly Table[] = [
   CHECKS,
   DELIVERY,
   GATEWAY,
+  TIMER,
   CONNECT,
   WORDS,
 ]

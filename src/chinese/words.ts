@@ -47,4 +47,5 @@ export const WORDS: Table = {
   'token:': '凭证：',
   'targets:': '分发目标：',
   'copies:': '其他副本：',
+  'timer:': '定时器：',
 }

@@ -52,6 +52,7 @@ const NAMES: Readonly<Record<Check['name'], Sentence>> = {
   scopes: say`scopes:`,
   targets: say`targets:`,
   copies: say`copies:`,
+  timer: say`timer:`,
 }
 
 /** The columns that the status takes, and its advice is moved in by. */

@@ -100,6 +100,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     // The process serves it: what gets here asks for help, or has been refused.
     load: () => Promise.reject(new Error('unreachable')),
   },
+  timer: {
+    usage: 'timer install | timer remove | timer status',
+    does: say`have the system refresh every day the tokens that are due, whether or not a client runs`,
+    options: [],
+    load: async () => (await import('./timer.ts')).timer,
+  },
   deliver: {
     usage: 'deliver [--dry-run]',
     does: say`write the access token to the targets of FEISHU_DELIVER_TO now`,

@@ -29,6 +29,7 @@ export const CHECK_NAMES = [
   'scopes',
   'targets',
   'copies',
+  'timer',
 ] as const
 export type CheckName = (typeof CHECK_NAMES)[number]
 

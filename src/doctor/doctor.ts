@@ -18,6 +18,7 @@ import {
 } from './check.ts'
 import { feishuChecks } from './feishu.ts'
 import { exposedPaths, machineChecks } from './machine.ts'
+import { timerCheck } from './timer.ts'
 
 export type Diagnosis = { checks: Check[]; configured: boolean }
 
@@ -33,6 +34,7 @@ export async function diagnose(deps: Deps, profile: string, runtime: Runtime): P
     versions: async () => versions(runtime),
     ...machineChecks(deps, app, { profile, exposed }),
     ...feishuChecks(deps, app, profile),
+    timer: () => timerCheck(deps),
   }
   const configured = !(app instanceof CodedError && app.code === 'not_configured')
   return { checks: await runAll(checks), configured }

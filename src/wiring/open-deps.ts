@@ -18,7 +18,7 @@ import type { TokenStore } from '../store/token-store.ts'
 import { createUnderWay, seenThrough } from './under-way.ts'
 
 /** What a process has: its environment, its clocks, its ways to people. */
-export type Host = Pick<Deps, 'command' | 'closing'> & {
+export type Host = Pick<Deps, 'command' | 'closing' | 'timerHost'> & {
   machine: { platform: NodeJS.Platform; environment: Environment }
   home: string
   keychain: KeychainOptions
@@ -70,6 +70,7 @@ export async function openDeps(host: Host): Promise<Deps> {
     log: host.log(config.logLevel),
     command: host.command,
     remarks: new Map(),
+    timerHost: host.timerHost,
     underWay,
     closing: host.closing,
     openBrowser: createBrowser(host.machine, host.openUrl),

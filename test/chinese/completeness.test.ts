@@ -11,7 +11,7 @@ import { englishIn } from '../support/english.ts'
 
 /** Where plain English is right: the tools and what they tell models, bilingual pages, answers to programs. */
 const ELSEWHERE =
-  /^(?:chinese\/|bridge\/|mcp\/|gateway\/|loopback\/page|authorize\/callback-page\.ts|store\/keychain-child\.ts|oauth\/feishu-errors\.ts|.*\.d\.ts)/
+  /^(?:chinese\/|bridge\/|mcp\/|gateway\/|timer\/(?:systemd|launchd|task-scheduler)\.ts|loopback\/page|authorize\/callback-page\.ts|store\/keychain-child\.ts|oauth\/feishu-errors\.ts|.*\.d\.ts)/
 
 /** Two words or more that are no sentence of ours. */
 const NO_SENTENCE: readonly string[] = [
@@ -25,6 +25,7 @@ const NO_SENTENCE: readonly string[] = [
   'gateway [--listen HOST:PORT] [--allow-network] | gateway key new NAME | gateway key list | gateway key remove NAME',
   'connect [URL] [--tools A,B,…] [--header NAME=VALUE]…',
   'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
+  'timer install | timer remove | timer status',
   // A diff.
   '<present value>',
   '<access token>',

@@ -37,6 +37,7 @@ const NAMES = [
   'scopes',
   'targets',
   'copies',
+  'timer',
 ]
 
 async function stageOf(options: SandboxOptions & { env?: Environment } = {}): Promise<Stage> {

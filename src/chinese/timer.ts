@@ -1,0 +1,25 @@
+import type { Table } from './table.ts'
+
+/** What the timer says. */
+// biome-ignore format: a table, one row a line
+export const TIMER: Table = {
+  'have the system refresh every day the tokens that are due, whether or not a client runs': '让系统每天刷新到期的凭证，不论是否有客户端在运行',
+  '`timer` takes `install`, `remove` or `status`': '`timer` 后接 `install`、`remove` 或 `status`',
+  'No scheduler that this program knows runs here': '这里没有本程序认识的计划任务服务',
+  'The timer runs ({name}): every day it refreshes the tokens that are due': '定时器正在运行（{name}）：每天刷新到期的凭证',
+  'The timer is there ({name}), but does not run': '定时器已安装（{name}），但没有运行',
+  'The timer ({name}) is not that of this program as it is now': '定时器（{name}）与当前的程序不一致',
+  'No timer is installed ({name})': '没有安装定时器（{name}）',
+  'Put this line into your crontab (`crontab -e`)': '请把这一行加入 crontab（`crontab -e`）',
+  'Run `{command} timer install`': '请运行 `{command} timer install`',
+  'While you are logged out it does not run: `loginctl enable-linger` changes that': '退出登录后它不会运行：`loginctl enable-linger` 可以改变这一点',
+  'Its last run ended with {code}: `{command} refresh --all` says why': '上次运行以 {code} 结束：`{command} refresh --all` 会说明原因',
+  'It runs without {names}, which are set here: `setup` keeps the app, `key --move-to file` the key; set what else it needs for your whole account': '它运行时没有此处设置的 {names}：用 `setup` 保存应用，用 `key --move-to file` 移动密钥，其余的请为整个系统账户设置',
+  '{path} cannot be read or written ({code})': '无法读写 {path}（{code}）',
+  'Give this account the right to it, then try again': '请为此系统账户授予权限，然后重试',
+  '{scheduler} does not take the timer: {why}': '{scheduler} 没有接受定时器：{why}',
+  'Mend what it says, or put this line into your crontab: {line}': '请按它的提示处理，或把这一行加入 crontab：{line}',
+  'No timer is installed; a login ends after some days in which no client runs': '没有安装定时器；连续几天没有客户端运行，登录就会失效',
+  'The last run of the timer ended with {code}': '定时器上次运行以 {code} 结束',
+  'Run `{command} refresh --all`: it says why': '请运行 `{command} refresh --all`，它会说明原因',
+}

@@ -1,0 +1,24 @@
+import { statSync } from 'node:fs'
+import { posix, win32 } from 'node:path'
+
+type Place = { platform: NodeJS.Platform; environment: Readonly<Record<string, string | undefined>> }
+
+const EXECUTABLE = 0o111
+
+/**
+ * The absolute path of a program of the system, from the absolute folders of PATH: never from the folder that somebody
+ * happens to stand in, where a stranger's archive may have left one of the same name. Null: there is none.
+ */
+export function findProgram(name: string, { platform, environment }: Place): string | null {
+  const windows = platform === 'win32'
+  const { delimiter, isAbsolute } = windows ? win32 : posix
+  const variable = Object.keys(environment).find((key) => (windows ? key.toUpperCase() : key) === 'PATH')
+  const folders = (environment[variable ?? 'PATH'] ?? '').split(delimiter).filter(isAbsolute)
+  const paths = folders.map((folder) => `${folder}/${windows ? `${name}.exe` : name}`)
+  return paths.find((path) => isProgram(path, windows)) ?? null
+}
+
+function isProgram(path: string, windows: boolean): boolean {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found?.isFile() === true && (windows || (found.mode & EXECUTABLE) !== 0)
+}
