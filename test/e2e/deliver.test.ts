@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { HANGS_MS } from '../support/patience.ts'
 import { authorize, run, type Stage, setStage, startServer } from '../support/program.ts'
 import { age, openStore } from '../support/stored.ts'
 
@@ -119,14 +120,18 @@ test('the token of another profile is never written to this profile’s targets'
 
 test('a running server delivers a token that another process has refreshed', async () => {
   const { stage, dotenv } = await stageWithTargets()
-  const { FEISHU_DELIVER_TO, ...quiet } = stage.env
+  const { FEISHU_DELIVER_TO: _, ...quiet } = stage.env
+  const other = { ...stage, env: quiet }
   const server = await startServer(stage)
   await authorize(stage, server)
-  await writeFile(dotenv, (await readFile(dotenv, 'utf8')).replace('# mine\n', ''))
-  expect((await run({ ...stage, env: quiet }, ['refresh', '--force'])).code).toBe(0)
-  expect(FEISHU_DELIVER_TO).toContain('dotenv')
-  const token = (await run({ ...stage, env: quiet }, ['token'])).stdout.trim()
-  const later = await startServer(stage)
-  await expect.poll(() => readFile(dotenv, 'utf8'), { timeout: 15_000 }).toBe(`FEISHU_TOKEN=${token}\n`)
-  await later.close()
+  const first = (await run(other, ['token'])).stdout.trim()
+  expect(await readFile(dotenv, 'utf8')).toBe(`# mine\nFEISHU_TOKEN=${first}\n`)
+  expect((await run(other, ['refresh', '--force'])).code).toBe(0)
+  const second = (await run(other, ['token'])).stdout.trim()
+  expect(second).not.toBe(first)
+  // It looks five seconds after its start, and then each minute.
+  await expect
+    .poll(() => readFile(dotenv, 'utf8'), { timeout: HANGS_MS })
+    .toBe(`# mine\nFEISHU_TOKEN=${second}\n`)
+  expect((await server.call('token_status')).data.deliveries).toHaveLength(3)
 })
