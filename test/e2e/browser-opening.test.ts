@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fakeBrowser } from '../support/fake-browser.ts'
 import { testIf } from '../support/needs.ts'
-import { approve, type Environment, PROGRAM, setStage, startServer, visit } from '../support/program.ts'
+import { approve, type Environment, PROGRAM, run, setStage, startServer, visit } from '../support/program.ts'
 import { NO_TMUX, openTerminal } from '../support/terminal.ts'
 import { makeWsl, NO_WSL } from '../support/wsl.ts'
 
@@ -81,7 +81,11 @@ testIf(NO_TMUX)('Ctrl-C while the address is awaited cancels the login', async (
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   await terminal.seen(/paste the address/)
   terminal.press('C-c')
-  await terminal.seen(/The authorization was cancelled[\s\S]*ended with 4/)
+  await terminal.seen(/The authorization was cancelled[\s\S]*ended with 130/)
+  expect(JSON.parse((await run(stage, ['status', '--json'])).stdout)).toMatchObject({
+    status: 'not_authorized',
+    authorization_status: 'cancelled',
+  })
 })
 
 testIf(NO_TMUX)('at a terminal over SSH with the port forwarded, nobody has to paste', async () => {
@@ -92,6 +96,7 @@ testIf(NO_TMUX)('at a terminal over SSH with the port forwarded, nobody has to p
   terminal.type('')
   await visit(stage, await stage.sandbox.approve(url))
   await terminal.seen(/status: +valid[\s\S]*ended with 0/)
+  expect(JSON.parse((await run(stage, ['status', '--json'])).stdout).status).toBe('valid')
 })
 
 /** What Codex hands to its servers, and nothing else. */

@@ -87,6 +87,7 @@ test('a killed process leaves no name on the port', async () => {
   await server.transport.closed
   const next = await startServer(stage)
   await authorize(stage, next, { profile: 'home' })
+  expect((await next.call('token_status', { profile: 'home' })).data.status).toBe('valid')
 })
 
 test('while one profile is being refreshed, another one is refreshed too', async () => {

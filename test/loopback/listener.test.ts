@@ -248,6 +248,7 @@ describe('close', () => {
     // The time that an answer would have does not pass.
     holdTimers()
     await listener.close()
+    expect(await isFree('127.0.0.1', port)).toBe(true)
     socket.resume()
     await once(socket, 'close')
   })

@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Clock, createClock } from '../../src/machine/clock.ts'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
+import { holdTimers } from '../support/timers.ts'
 import { ISSUED_AT, makeTokenSet } from '../support/token-set.ts'
 
 const HOUR = 3_600_000
@@ -84,11 +85,19 @@ test('no token has no life left', () => {
 
 test('a sleep ends by its time, or as soon as it is aborted', async () => {
   const { clock } = makeClock()
-  await clock.sleep(1)
-  await clock.sleep(-1)
+  holdTimers()
+  let awake = 0
+  const wake = () => {
+    awake += 1
+  }
+  void clock.sleep(1_000).then(wake)
   const stop = new AbortController()
-  const sleeping = clock.sleep(2 ** 31 - 1, stop.signal)
+  void clock.sleep(2_000, stop.signal).then(wake)
+  await vi.advanceTimersByTimeAsync(999)
+  expect(awake).toBe(0)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(awake).toBe(1)
   stop.abort()
-  await sleeping
-  await clock.sleep(2 ** 31 - 1, stop.signal)
+  await clock.sleep(2_000, stop.signal).then(wake)
+  expect([awake, vi.getTimerCount()]).toEqual([3, 0])
 })

@@ -192,5 +192,7 @@ test('the value reaches the child process on stdin alone, and what it does not n
     NODE_EXTRA_CA_CERTS: '/ca.pem',
     NODE_OPTIONS: '--invalid-option',
   }
-  await keychainOf({ platform: 'darwin', environment, child }).keep('a', VALUE)
+  await expect(
+    keychainOf({ platform: 'darwin', environment, child }).keep('a', VALUE),
+  ).resolves.toBeUndefined()
 })

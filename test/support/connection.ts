@@ -18,11 +18,13 @@ export type Connection = {
 }
 
 /** Connects a client to a server in this process; both end with the test. */
-export async function connect(getDeps: () => Deps): Promise<Connection> {
+export async function connect(
+  getDeps: () => Deps,
+  client: Client = new Client({ name: 'test', version: '1.0.0' }),
+): Promise<Connection> {
   const [clientSide, serverSide] = InMemoryTransport.createLinkedPair()
   const context = { getDeps, log: () => undefined, version: '1.2.3', onInitialized: () => undefined }
   const server = await serve(serverSide, context)
-  const client = new Client({ name: 'test', version: '1.0.0' })
   await client.connect(clientSide)
   onTestFinished(() => server.close())
   const { tools } = await client.listTools()
