@@ -216,8 +216,22 @@ test('when it is stopped it wakes no more', async () => {
   await seed(world)
   const loop = startLoop(world)
   await loop.asleep()
-  leave(world, 0)
   loop.stop()
-  await new Promise((resume) => setImmediate(resume))
-  expect([loop.ticks(), presented(world)]).toEqual([1, 0])
+  void loop.wake()
+  // As long as another one takes for the same.
+  await startLoop(world).asleep()
+  expect(loop.ticks()).toBe(1)
+})
+
+test('what it renews counts as due, not as forced by somebody', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  leave(world, 0)
+  const forced: boolean[] = []
+  world.intercept((request) => (options) => {
+    forced.push(options.account.forced)
+    return request(options)
+  })
+  await startLoop(world).asleep()
+  expect(forced).toEqual([false])
 })

@@ -20,6 +20,8 @@ describe('auto-refresh renews', () => {
     const short = { generation: 1, tokenSet: makeTokenSet({ accessTokenLifetimeMs: 120_000 }) }
     expect(dueInMs(short, 120_000, MARGIN)).toBe(60_000)
     expect(dueInMs(short, 60_000, MARGIN)).toBe(0)
+    const equal = { generation: 1, tokenSet: makeTokenSet({ accessTokenLifetimeMs: MARGIN }) }
+    expect(dueInMs(equal, MARGIN, MARGIN)).toBe(MARGIN / 2)
   })
 
   test('nothing that Feishu refused, nothing without refresh token, and nothing at all', () => {
