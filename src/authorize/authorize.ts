@@ -10,8 +10,8 @@ import { pastedState, readPastedAddress } from '../oauth/authorization.ts'
 import {
   type AuthorizationMethod,
   authorizationId,
+  cancelledOutcome,
   encodePending,
-  type Failure,
   isLive,
   type Outcome,
   type PendingAuthorization,
@@ -156,20 +156,12 @@ async function cancelAuthorization(deps: Deps, app: App): Promise<StartResult> {
   const cancelled = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const pending = await readPending(locked)
     if (!pending || !isLive(pending, deps.clock.now())) return null
-    const outcome: Outcome = { status: 'cancelled', at: deps.clock.now(), failure: CANCELLED }
+    const outcome = cancelledOutcome(deps.clock.now())
     await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing')))
     return pending
   })
   if (cancelled) await conclude(deps, app, cancelled)
   return ended('cancelled', app, cancelled)
-}
-
-const CANCELLED: Failure = {
-  code: 'authorization_expired',
-  message: say`The authorization was cancelled.`,
-  nextStep: say`${call('start_authorization')} when the person wants to authorize.`,
-  feishuCode: null,
-  logId: null,
 }
 
 /** The end of an authorization that this call brought about, for the caller. */

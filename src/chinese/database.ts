@@ -28,7 +28,7 @@ export const DATABASE: Table = {
   'Log it out there first': '请先在那里退出登录',
   '"{profile}" could not be written to its new store': '“{profile}”未能写入新的存储',
   '"{profile}" is in its new store, and could not be removed from its old one': '“{profile}”已写入新的存储，但未能从旧的存储中移除',
-  'Run the same command again when that store can be written, and use neither before': '请在该存储可以写入时重新运行同一命令，在此之前不要使用这两个存储',
+  '"{profile}" was not moved: its old store could not be written': '“{profile}”未移动：无法写入它原来的存储',
   'Run the same command again when that store can be written': '请在该存储可以写入时重新运行同一命令',
   'refuses the password': '拒绝了该密码',
   'Correct the password in FEISHU_TOKEN_STORE': '请修正 FEISHU_TOKEN_STORE 中的密码',

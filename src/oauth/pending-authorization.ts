@@ -71,6 +71,21 @@ export function expiredOutcome(pending: PendingAuthorization): Outcome {
   }
 }
 
+/** The end of an authorization that somebody called off. */
+export function cancelledOutcome(at: number): Outcome {
+  return {
+    status: 'cancelled',
+    at,
+    failure: {
+      code: 'authorization_expired',
+      message: say`The authorization was cancelled.`,
+      nextStep: say`${call('start_authorization')} when the person wants to authorize.`,
+      feishuCode: null,
+      logId: null,
+    },
+  }
+}
+
 /** Whether it still waits for its answer. */
 export function isLive(pending: PendingAuthorization, now: number): boolean {
   return pending.outcome === null && now < pending.deadlineAt

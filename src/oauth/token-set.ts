@@ -3,14 +3,19 @@ import { Secret } from '../secret.ts'
 
 /** Why the refresh token of a token set is of no use any more, and since when. */
 export type Refusal = {
-  /** Feishu said so; an answer was lost; or the store holds an older copy whose refresh token was spent since. */
-  reason: 'refused' | 'lost' | 'outdated'
+  /**
+   * Feishu said so; an answer was lost; the store holds an older copy whose refresh token was spent since; a logout began
+   * to revoke it; or it is on its way to another name or store, and what comes of it is there.
+   */
+  reason: 'refused' | 'lost' | 'outdated' | 'logout' | 'leaving'
   at: number
   code: ErrorCode
   feishuCode: number | null
   logId: string | null
   /** When an answer was lost that may have held the successor; null if none was. */
   lostAt: number | null
+  /** The name that it goes to; absent: it goes to another store, or nowhere. */
+  renamedTo?: string
 }
 
 export type User = { openId: string; name: string | null }
@@ -65,6 +70,17 @@ export function accessTokenRemainingMs(tokenSet: TokenSet, now: number): number 
 /** Whether there is a refresh token that Feishu has not refused. Our own clock never declares one dead. */
 export function canRefresh(tokenSet: TokenSet): boolean {
   return tokenSet.refreshToken !== null && tokenSet.refusal === null
+}
+
+/** The token set, which nobody may present any more, for a reason of our own. */
+export function withheld(
+  tokenSet: TokenSet,
+  { reason, at, renamedTo }: { reason: 'outdated' | 'logout' | 'leaving'; at: number; renamedTo?: string },
+): TokenSet {
+  const code = reason === 'outdated' ? 'refresh_uncertain' : 'not_authorized'
+  const named = renamedTo === undefined ? {} : { renamedTo }
+  const refusal: Refusal = { reason, at, code, feishuCode: null, logId: null, lostAt: null, ...named }
+  return { ...tokenSet, refusal }
 }
 
 /** Decides what to do with a token set whose access token has `remainingMs` left. */

@@ -3,7 +3,7 @@
 
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
-import type { TokenSet } from '../oauth/token-set.ts'
+import { type TokenSet, withheld } from '../oauth/token-set.ts'
 import type { ProfileId } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say } from '../sentence.ts'
@@ -99,8 +99,10 @@ async function moveProfile(from: TokenStore, to: TokenStore, id: ProfileId): Pro
 }
 
 async function move(id: ProfileId, source: LockedProfile, target: LockedProfile): Promise<number | null> {
-  const { tokenSet, generation } = await source.read()
-  if (!tokenSet) return null
+  const { tokenSet: stored, generation } = await source.read()
+  if (!stored) return null
+  const leaves = stored.refusal?.reason === 'leaving' && stored.refusal.renamedTo === undefined
+  const tokenSet = leaves ? { ...stored, refusal: null } : stored
   const { refreshToken } = tokenSet
   if (refreshToken && (await source.presentations(refreshToken)).ambiguous > 0) {
     throw refusal(
@@ -109,12 +111,18 @@ async function move(id: ProfileId, source: LockedProfile, target: LockedProfile)
     )
   }
   const there = await target.read()
-  if (there.tokenSet && !isSame(there.tokenSet, tokenSet)) {
+  const arrived =
+    there.tokenSet && (isSame(there.tokenSet, tokenSet) || (leaves && isLater(there.tokenSet, tokenSet)))
+  if (there.tokenSet && !arrived) {
     throw refusal(
       say`There is another token set of "${id.profile}" in the store that was to get it`,
       say`Log it out there first`,
     )
   }
+  // First: killed between the two stores, nobody presents what is in both of them.
+  const marked = leaves ? stored : withheld(tokenSet, { reason: 'leaving', at: tokenSet.issuedAt })
+  if (!(await source.commit({ generation, tokenSet: marked }, generation)))
+    throw notLetGo(say`"${id.profile}" was not moved: its old store could not be written.`)
   const next = there.tokenSet ? there.generation : Math.max(generation, there.generation + 1)
   if (!there.tokenSet && !(await target.commit({ generation: next, tokenSet }, there.generation))) {
     throw new CodedError('store_not_writable', say`"${id.profile}" could not be written to its new store.`, {
@@ -122,15 +130,14 @@ async function move(id: ProfileId, source: LockedProfile, target: LockedProfile)
     })
   }
   if (!(await source.commit({ generation: generation + 1, tokenSet: null }, generation))) {
-    throw new CodedError(
-      'store_not_writable',
-      say`"${id.profile}" is in its new store, and could not be removed from its old one.`,
-      {
-        nextStep: say`Run the same command again when that store can be written, and use neither before.`,
-      },
-    )
+    throw notLetGo(say`"${id.profile}" is in its new store, and could not be removed from its old one.`)
   }
   return next
+}
+
+/** The same authorization, refreshed since: an earlier copy was interrupted, and the new store is in use. */
+function isLater(there: TokenSet, here: TokenSet): boolean {
+  return there.authorizedAt === here.authorizedAt && there.issuedAt > here.issuedAt
 }
 
 /** An earlier copy was interrupted after the one store had it and before the other let go of it. */
@@ -139,6 +146,12 @@ function isSame(there: TokenSet, here: TokenSet): boolean {
     there.refreshToken?.reveal() === here.refreshToken?.reveal() &&
     there.accessToken?.reveal() === here.accessToken?.reveal()
   )
+}
+
+function notLetGo(why: Sentence): CodedError {
+  return new CodedError('store_not_writable', why, {
+    nextStep: say`Run the same command again when that store can be written.`,
+  })
 }
 
 function refusal(why: Sentence, mend: Sentence): CodedError {

@@ -192,6 +192,11 @@ export function cannotRefresh(tokenSet: TokenSet): CodedError {
       details,
     )
   }
+  if (refusal.reason === 'logout') {
+    const nextStep = say`Log out again, or ${call('start_authorization')} so that the person approves again.`
+    return new CodedError('not_authorized', say`The logout of ${at(null)} was interrupted.`, { nextStep })
+  }
+  if (refusal.reason === 'leaving') return leavingError(refusal.renamedTo)
   if (refusal.reason === 'lost') {
     return new CodedError(
       'refresh_uncertain',
@@ -205,6 +210,21 @@ export function cannotRefresh(tokenSet: TokenSet): CodedError {
       ? say`Feishu refused the refresh token at ${at(refusal.at)}.`
       : say`Feishu refused the refresh token with ${refusal.feishuCode} at ${at(refusal.at)}.`,
     details,
+  )
+}
+
+function leavingError(renamedTo: string | undefined): CodedError {
+  if (renamedTo !== undefined) {
+    return new CodedError(
+      'config_invalid',
+      say`The profile was being renamed to "${renamedTo}" when that was interrupted.`,
+      { nextStep: say`Run the same \`profile rename\` again.` },
+    )
+  }
+  return new CodedError(
+    'config_invalid',
+    say`The token was being moved to another store when that was interrupted.`,
+    { nextStep: say`Run the same \`store copy\` again.` },
   )
 }
 

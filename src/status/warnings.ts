@@ -3,7 +3,13 @@
 import { toSeconds, toTime } from '../answers.ts'
 import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
-import { canRefresh, grantEndsAt, missingScopes, type TokenRecord } from '../oauth/token-set.ts'
+import {
+  canRefresh,
+  grantEndsAt,
+  missingScopes,
+  type TokenRecord,
+  type TokenSet,
+} from '../oauth/token-set.ts'
 import { cannotRefresh } from '../refresh/refresh.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { missingScopesText, noRefreshTokenText } from './next-step.ts'
@@ -26,7 +32,7 @@ export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Pro
   if (!tokenSet) return warnings
   const now = deps.clock.now()
   const remainingMs = deps.clock.remainingMs(record, app.key)
-  if (tokenSet.refusal) warnings.push(say`${cannotRefresh(tokenSet).said} A person must authorize again.`)
+  if (tokenSet.refusal) warnings.push(refusalWarning(tokenSet))
   else if (!tokenSet.refreshToken) warnings.push(noRefreshTokenText(app))
   if (remainingMs > 0 && tokenSet.lifetimeAssumed) {
     warnings.push(say`Feishu did not say how long the access token lives: two hours were assumed.`)
@@ -52,6 +58,12 @@ export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Pro
   const missing = missingScopes(tokenSet)
   if (missing.length > 0) warnings.push(missingScopesText(app, missing))
   return warnings
+}
+
+function refusalWarning(tokenSet: TokenSet): Sentence {
+  const { said, step } = cannotRefresh(tokenSet)
+  const ours = tokenSet.refusal?.reason === 'logout' || tokenSet.refusal?.reason === 'leaving'
+  return ours ? say`${said} ${step}` : say`${said} A person must authorize again.`
 }
 
 function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: number): Sentence[] {

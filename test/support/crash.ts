@@ -30,16 +30,26 @@ export async function crashAtEveryChange(
   between: (crashes: number) => Promise<void>,
   env: Environment = {},
 ): Promise<{ crashes: number; last: Run }> {
-  const folder = mkdtempSync(join(tmpdir(), 'crash-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const preload = join(folder, 'preload.mjs')
-  writeFileSync(preload, PRELOAD)
   for (let change = 1; change <= MAX_CHANGES; change += 1) {
-    const last = await run(stage, args, {
-      env: { ...env, NODE_OPTIONS: `--import file://${preload}`, CRASH_BEFORE: String(change) },
-    })
+    const last = await crashBefore(stage, args, change, env)
     if (last.signal === null) return { crashes: change - 1, last }
     await between(change)
   }
   throw new Error(`killed ${MAX_CHANGES} times, and it did not end`)
+}
+
+/** Runs a command that is killed just before its nth change, if it makes as many. */
+export async function crashBefore(
+  stage: Stage,
+  args: string[],
+  change: number,
+  env: Environment = {},
+): Promise<Run> {
+  const folder = mkdtempSync(join(tmpdir(), 'crash-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const preload = join(folder, 'preload.mjs')
+  writeFileSync(preload, PRELOAD)
+  return run(stage, args, {
+    env: { ...env, NODE_OPTIONS: `--import file://${preload}`, CRASH_BEFORE: String(change) },
+  })
 }

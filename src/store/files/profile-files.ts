@@ -1,9 +1,9 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
 import { isTemporaryNameOf, readOwnFile, removeFile, replaceFile } from '../../machine/files.ts'
 import { renameFile } from '../../machine/rename.ts'
-import { decodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
+import { decodeRecord, type TokenRecord, withheld } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import { call, say, type Value } from '../../sentence.ts'
 import type { Binding, Header } from '../envelope.ts'
@@ -41,16 +41,17 @@ export function parseJournal(text: string, where: Value): Journal {
  * does not fall with it.
  */
 function withoutSpentToken({ tokenSet }: TokenRecord, generation: number): TokenRecord {
-  if (!tokenSet) return { generation, tokenSet }
-  const refusal = {
-    reason: 'outdated',
-    at: tokenSet.issuedAt,
-    code: 'refresh_uncertain',
-    feishuCode: null,
-    logId: null,
-    lostAt: null,
-  } as const
-  return { generation, tokenSet: { ...tokenSet, refusal } }
+  return {
+    generation,
+    tokenSet: tokenSet && withheld(tokenSet, { reason: 'outdated', at: tokenSet.issuedAt }),
+  }
+}
+
+/** A record whose tokens go to another name; a rename that was interrupted left it, and completes it. */
+export type LeavingRecord = { generation: number; token_set: null; renamed_to: string; renamed: Json }
+
+export function leavingRecord(content: Json): LeavingRecord | null {
+  return typeof content.renamed_to === 'string' ? (content as LeavingRecord) : null
 }
 
 /** The files of one profile, read without its lock. */
@@ -102,13 +103,24 @@ export class ProfileFiles {
       throw error
     })
     if (!opened) return { generation: highest, tokenSet: null }
-    const record = decodeRecord(opened.content)
+    const record = this.#withLeaving(decodeRecord(opened.content), opened.content)
     if (!record || record.generation !== opened.header.generation) {
       throw new CodedError('store_unreadable', say`${this.path} holds no token set; it was left as it is.`, {
         nextStep: say`${call('start_authorization')}: a new authorization keeps this file aside.`,
       })
     }
     return record.generation < highest ? withoutSpentToken(record, highest) : record
+  }
+
+  /** What is on its way to another name is told here until it is there; nobody presents it meanwhile. */
+  #withLeaving(record: TokenRecord | null, content: Json): TokenRecord | null {
+    const leaving = record && leavingRecord(content)
+    if (!leaving) return record
+    const renamedTo = leaving.renamed_to
+    if (existsSync(new ProfileFiles(this.sealed, { ...this.id, profile: renamedTo }).path)) return record
+    const tokenSet = decodeRecord(leaving.renamed)?.tokenSet ?? null
+    const at = tokenSet?.issuedAt ?? 0
+    return { ...record, tokenSet: tokenSet && withheld(tokenSet, { reason: 'leaving', at, renamedTo }) }
   }
 
   /**

@@ -10,10 +10,7 @@ import type { HeldLock } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
 import type { Json } from '../token-store.ts'
 import { takeUp } from './locked-files.ts'
-import type { ProfileFiles } from './profile-files.ts'
-
-/** A record whose tokens go to another name; to everybody else it says that there are none. */
-type LeavingRecord = { generation: number; token_set: null; renamed_to: string; renamed: Json }
+import { type LeavingRecord, leavingRecord, type ProfileFiles } from './profile-files.ts'
 
 /** Takes both locks, in one order for everybody. Resolves to the record's generation; null: there is no record. */
 export async function renameRecord(
@@ -46,7 +43,7 @@ export async function renameRecord(
 /** Puts the record of `from`, with this content, into force as `to`; resolves to its generation there. */
 async function hand(content: Json, from: ProfileFiles, to: ProfileFiles): Promise<number> {
   const { sealed } = from
-  const leaving = 'renamed_to' in content ? (content as LeavingRecord) : null
+  const leaving = leavingRecord(content)
   const exists = existsSync(to.path)
   if (leaving ? leaving.renamed_to !== to.id.profile : exists) throw refused(from, to, leaving)
   if (exists) return (await to.readRecord()).generation
