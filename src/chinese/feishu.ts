@@ -35,6 +35,7 @@ export const FEISHU: Table = {
   'Feishu gave no refresh token at the last authorization': '上次授权时飞书没有返回 refresh_token',
   'The stored token set is an older copy that was put back: its refresh token has been used since': '存储中的凭证是被放回的旧副本：其 refresh_token 此后已被使用',
   'The refresh of {time} was interrupted and its answer lost; the token could not be recovered': '{time} 的刷新被中断，答复已丢失；凭证无法恢复',
+  'The answer to the refresh of {time} was lost; in its place came HTTP {status} without a token, as a captive portal or a proxy sends it': '{time} 刷新的答复已丢失：取而代之的是 HTTP {status}，其中没有凭证，像是强制门户或代理发来的',
   'Feishu refused the refresh token with {code} at {time}': '飞书于 {time} 拒绝了 refresh_token（{code}）',
   'Feishu refused the refresh token at {time}': '飞书于 {time} 拒绝了 refresh_token',
   'Feishu asked for a pause': '飞书要求暂缓请求',

@@ -12,6 +12,8 @@ import { noProxyList, type ProxySettings, proxyAddress } from './proxy.ts'
 
 /** No answer of Feishu's that we read comes near. */
 const MAX_BODY_BYTES = 1_048_576
+/** undici's own limit for the head of an answer. */
+const MAX_HEAD_BYTES = 16_384
 /** A deadline that fires this late means that the process was stopped: what lies in the socket is read first. */
 const SUSPENDED_MS = 500
 /** Enough for the event loop to read what arrived while the process was stopped. */
@@ -21,7 +23,41 @@ const GRACE_MS = 250
 const inFlight = new WeakMap<Buffer, () => void>()
 let listening = false
 
-type SendHeaders = { request: { body?: unknown }; socket: { destroy(error?: Error): void } }
+type Socket = { destroy(error?: Error): void; read(size?: number): Buffer | null }
+type SendHeaders = { request: { body?: unknown }; socket: Socket }
+
+/** How an answer begins that is none yet. */
+const CONTINUE = Buffer.from('HTTP/1.1 100')
+const HEAD_END = '\r\n\r\n'
+
+/**
+ * Reads over a "100 Continue" that nobody asked for: a client must (RFC 9110 §15.2), and undici ends the connection, with
+ * the answer behind it. Each of our requests has a connection of its own, so the answer is the first thing on it.
+ */
+function readOverContinue(socket: Socket): void {
+  const read = socket.read.bind(socket)
+  let held = Buffer.alloc(0)
+  let passed = false
+
+  function isContinue(): boolean {
+    return held.subarray(0, CONTINUE.length).equals(CONTINUE.subarray(0, held.length))
+  }
+
+  socket.read = (size) => {
+    for (;;) {
+      const chunk = read(size)
+      if (passed || chunk === null) return chunk
+      held = Buffer.concat([held, chunk])
+      for (let end = held.indexOf(HEAD_END); end !== -1 && isContinue(); end = held.indexOf(HEAD_END)) {
+        held = held.subarray(end + HEAD_END.length)
+      }
+      // So far it may be one; no head is longer than undici lets it be.
+      if (isContinue() && held.length < MAX_HEAD_BYTES) continue
+      passed = true
+      return held
+    }
+  }
+}
 
 /** undici publishes `sendHeaders` synchronously, before it writes the first byte of a request to its socket. */
 function listenForSends(): void {
@@ -30,8 +66,11 @@ function listenForSends(): void {
   diagnostics.subscribe('undici:client:sendHeaders', (message) => {
     const { request, socket } = message as SendHeaders
     if (!Buffer.isBuffer(request.body)) return
+    const consent = inFlight.get(request.body)
+    if (!consent) return
+    readOverContinue(socket)
     try {
-      inFlight.get(request.body)?.()
+      consent()
     } catch {
       // The caller has kept the error; without its consent nothing goes out.
       socket.destroy()

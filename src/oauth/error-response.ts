@@ -12,7 +12,7 @@ export function processErrorResponse(
   answer: { status: number; headers: Record<string, string> },
   json: Json | null,
   context: AnswerContext,
-): Extract<TokenAnswer, { kind: 'error' | 'ambiguous' }> {
+): Extract<TokenAnswer, { kind: 'error' | 'foreign' | 'ambiguous' }> {
   const { status, headers } = answer
   const waitMs = retryAfterMs(headers, context.now)
   const facts = { status, json, headers, context }
@@ -26,6 +26,9 @@ export function processErrorResponse(
   const error = answerError(facts)
   if (status === 429 || status === 503)
     return { kind: 'error', verdict: 'retry', error, retryAfterMs: waitMs }
+  const refused = status >= 400 && status < 500
+  if (refused && code === null && !ERRORS.includes(String(json?.error)))
+    return { kind: 'foreign', error, status }
   const says = (json?.error ?? '') !== '' || (code ?? 0) !== 0
   if (json && (status >= 400 || says)) {
     const transient = json.error === 'server_error' || json.error === 'temporarily_unavailable'
@@ -33,10 +36,7 @@ export function processErrorResponse(
       return { kind: 'error', verdict: transient ? 'retry' : 'keep', error, retryAfterMs: waitMs }
     }
   }
-  // A 4xx that is not JSON comes from a wrong address or a proxy: the token endpoint has not seen the token.
-  if (!json && status >= 400 && status < 500)
-    return { kind: 'error', verdict: 'keep', error, retryAfterMs: null }
-  return { kind: 'ambiguous', error }
+  return { kind: 'ambiguous', error, status }
 }
 
 type AnswerFacts = {
@@ -82,6 +82,18 @@ const RFC_CODES = [
   'server_error',
   'temporarily_unavailable',
 ] as const
+
+/** What the token endpoint itself may say (RFC 6749 §5.2, RFC 8628 §3.5), were Feishu's number missing. */
+const ERRORS: readonly string[] = [
+  ...RFC_CODES,
+  'invalid_request',
+  'invalid_grant',
+  'unsupported_grant_type',
+  'authorization_pending',
+  'slow_down',
+  'access_denied',
+  'expired_token',
+]
 
 function answerError({ status, json, headers, context }: AnswerFacts): CodedError {
   const secrets = context.secrets.map((secret) => secret.reveal())

@@ -9,8 +9,10 @@ import type { TokenResponse } from './token-response.ts'
 export type TokenAnswer =
   | { kind: 'tokens'; response: TokenResponse; logId: string | null }
   | { kind: 'error'; verdict: Verdict; error: CodedError; retryAfterMs: number | null }
-  /** Sent, and no whole and valid answer: the refresh token may or may not be spent. */
-  | { kind: 'ambiguous'; error: CodedError }
+  /** A refusal (4xx) that is not Feishu's: of a wrong address or a proxy, or put in the place of Feishu's answer. */
+  | { kind: 'foreign'; error: CodedError; status: number }
+  /** Sent, and no whole and valid answer: the refresh token may or may not be spent. `status` null: no answer at all. */
+  | { kind: 'ambiguous'; error: CodedError; status: number | null }
   /** Nothing was sent. */
   | { kind: 'unsent'; error: CodedError }
 

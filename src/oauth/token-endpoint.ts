@@ -77,5 +77,7 @@ function processFailure(
   if (!failure.sent) return { kind: 'unsent', error: failure.error }
   const cut = { status: 200, headers: {}, body: failure.partialBody }
   const response = readTokenResponse(cut, null, sentToken)
-  return response ? { kind: 'tokens', response, logId: null } : { kind: 'ambiguous', error: failure.error }
+  return response
+    ? { kind: 'tokens', response, logId: null }
+    : { kind: 'ambiguous', error: failure.error, status: null }
 }

@@ -14,6 +14,8 @@ export type Refusal = {
   logId: string | null
   /** When an answer was lost that may have held the successor; null if none was. */
   lostAt: number | null
+  /** The HTTP status of what came in place of the lost answer; absent: nothing came. */
+  answered?: number
   /** The name that it goes to; absent: it goes to another store, or nowhere. */
   renamedTo?: string
 }

@@ -69,20 +69,28 @@ export async function presentRefreshToken(deps: Deps, attempt: Attempt): Promise
   const { locked, refreshToken } = attempt
   for (let request = 1; ; request += 1) {
     const before = await locked.presentations(refreshToken)
-    if (before.ambiguous >= MAX_AMBIGUOUS) return refuse(deps, attempt, before.sentAt, null)
+    if (before.ambiguous >= MAX_AMBIGUOUS) return refuse(deps, attempt, { lostAt: before.sentAt })
     const answer = await send(deps, attempt, request)
     if (answer.kind === 'tokens') return keep(deps, attempt, answer)
     if (answer.kind === 'unsent') {
-      await locked.settle(null)
+      await locked.settle({})
       return { kind: 'failed', error: answer.error }
     }
-    if (answer.kind === 'ambiguous') {
+    if (answer.kind === 'foreign' && !before.refusedByOthers) {
+      await locked.settle({ refusedByOthers: true })
+      return { kind: 'failed', error: answer.error }
+    }
+    if (answer.kind === 'ambiguous' || answer.kind === 'foreign') {
       const { ambiguous, sentAt } = await locked.presentations(refreshToken)
-      if (ambiguous >= MAX_AMBIGUOUS) return refuse(deps, attempt, sentAt, null)
-      if (request < MAX_REQUESTS && timeLeftMs(deps, attempt.startedAt) >= SHORTEST_ATTEMPT_MS) continue
+      if (ambiguous >= MAX_AMBIGUOUS)
+        return refuse(deps, attempt, { lostAt: sentAt, answered: answer.status ?? undefined })
+      // Whoever refuses in Feishu's place refuses the replay, too.
+      const again = answer.kind === 'ambiguous' && request < MAX_REQUESTS
+      if (again && timeLeftMs(deps, attempt.startedAt) >= SHORTEST_ATTEMPT_MS) continue
       return { kind: 'failed', error: answer.error }
     }
-    if (answer.verdict === 'reauthorize') return refuse(deps, attempt, before.sentAt, answer.error)
+    if (answer.verdict === 'reauthorize')
+      return refuse(deps, attempt, { lostAt: before.sentAt, error: answer.error })
     const failed = await pauseOrFail(deps, attempt, answer, request)
     if (failed) return failed
   }
@@ -98,17 +106,17 @@ async function pauseOrFail(
   const pauseMs = retryAfterMs ?? PAUSE_MS
   const inTime = pauseMs <= MAX_PAUSE_MS && timeLeftMs(deps, startedAt) > pauseMs + SHORTEST_ATTEMPT_MS
   if (verdict === 'retry' && request < MAX_REQUESTS && inTime && !deps.closing.aborted) {
-    await locked.settle(null)
+    await locked.settle({})
     await deps.clock.sleep(pauseMs)
     return null
   }
   const limited = verdict === 'retry' && (error.code === 'rate_limited' || retryAfterMs !== null)
   if (!limited) {
-    await locked.settle(null)
+    await locked.settle({})
     return { kind: 'failed', error }
   }
   const cooldownMs = Math.min(retryAfterMs ?? COOLDOWN_MS, MAX_COOLDOWN_MS)
-  await locked.settle(deps.clock.now() + cooldownMs)
+  await locked.settle({ cooldownUntil: deps.clock.now() + cooldownMs })
   const { code, said, feishuCode, logId } = error
   const nextStep = waitStep(cooldownMs)
   return { kind: 'failed', error: new CodedError(code, said, { nextStep, feishuCode, logId }) }
@@ -170,18 +178,18 @@ async function keep(
 /**
  * Marks this generation, and no other, as needing a person. Its access token stays in use while it lives.
  *
- * @param lostAt when an answer was lost that may have held the successor; null: none was
- * @param error what Feishu said; null: nothing, the token was presented too often
+ * @param end.lostAt when an answer was lost that may have held the successor; null: none was
+ * @param end.error what Feishu said; absent: nothing, the token was presented too often
+ * @param end.answered the HTTP status of what came in place of Feishu's last answer; absent: nothing came
  */
 async function refuse(
   deps: Deps,
   { locked, record, tokenSet }: Attempt,
-  lostAt: number | null,
-  error: CodedError | null,
+  { lostAt, error, answered }: { lostAt: number | null; error?: CodedError; answered?: number | undefined },
 ): Promise<Outcome> {
   const feishuCode = error?.feishuCode ?? null
   const used = REFRESH_TOKEN_USED.includes(feishuCode ?? 0)
-  const lost = error === null || (lostAt !== null && used)
+  const lost = error === undefined || (lostAt !== null && used)
   const refusal: Refusal = {
     reason: lost ? 'lost' : 'refused',
     at: deps.clock.now(),
@@ -189,6 +197,7 @@ async function refuse(
     feishuCode,
     logId: error?.logId ?? null,
     lostAt,
+    ...(answered === undefined ? {} : { answered }),
   }
   // What cannot be read now is replaced only if it is still of this generation: the store compares once more.
   const stored = await locked.read().catch(() => null)

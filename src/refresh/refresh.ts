@@ -200,7 +200,9 @@ export function cannotRefresh(tokenSet: TokenSet): CodedError {
   if (refusal.reason === 'lost') {
     return new CodedError(
       'refresh_uncertain',
-      say`The refresh of ${at(refusal.lostAt)} was interrupted and its answer lost; the token could not be recovered.`,
+      refusal.answered === undefined
+        ? say`The refresh of ${at(refusal.lostAt)} was interrupted and its answer lost; the token could not be recovered.`
+        : say`The answer to the refresh of ${at(refusal.lostAt)} was lost; in its place came HTTP ${refusal.answered} without a token, as a captive portal or a proxy sends it.`,
       details,
     )
   }

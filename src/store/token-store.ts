@@ -21,6 +21,8 @@ export type Presentations = {
   ambiguous: number
   /** When the last of them began; null: none. */
   sentAt: number | null
+  /** It was refused once by somebody who is not Feishu: the first time that counts for nothing. */
+  refusedByOthers?: true
 }
 
 /** What a refresh that did not come to an end has left behind. It holds no secret. */
@@ -47,9 +49,9 @@ export type LockedProfile = {
   markSent(): void
   /**
    * Nothing was consumed: takes the count of {@link markSent} back, if there was one, and ends the intent.
-   * `cooldownUntil` binds every process.
+   * `cooldownUntil` binds every process; `refusedByOthers` is remembered.
    */
-  settle(cooldownUntil: number | null): Promise<void>
+  settle(end: { cooldownUntil?: number | null; refusedByOthers?: true }): Promise<void>
   /**
    * Replaces the record of generation `expected`; its journal ends with it. Resolves to false when the record could
    * not be written and is kept in memory.

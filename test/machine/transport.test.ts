@@ -402,6 +402,27 @@ describe('the answer', () => {
   })
 })
 
+describe('a 100 Continue that nobody asked for', () => {
+  const ANSWER = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
+  const whole = `HTTP/1.1 100 Continue\r\nx: y\r\n\r\n${ANSWER}`
+
+  test.each([
+    ['in one piece', [whole]],
+    ['byte by byte', [...whole]],
+    ['alone, and the answer later', [whole.slice(0, -ANSWER.length), ANSWER]],
+    ['several of them', [`${whole.slice(0, -ANSWER.length)}${whole}`]],
+    ['none', [ANSWER]],
+    ['none, byte by byte', [...ANSWER]],
+  ])('%s is read over', async (_name, pieces) => {
+    const { url } = await serveBytes(async (socket) => {
+      socket.setNoDelay(true)
+      for (const piece of pieces) await new Promise((resolve) => socket.write(piece, resolve))
+      socket.end()
+    })
+    expect(bodyOf(await ask(url))).toBe('ok')
+  })
+})
+
 describe('over TLS', () => {
   test('a certificate that is not trusted is named as such, with the variable to set, at once', async (ctx) => {
     const certificate = selfSigned()

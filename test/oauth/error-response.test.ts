@@ -25,7 +25,7 @@ function judge(
   return processErrorResponse({ status, headers }, json, CONTEXT)
 }
 
-function verdictOf(judged: Judged): Verdict | 'ambiguous' {
+function verdictOf(judged: Judged): Verdict | 'foreign' | 'ambiguous' {
   return judged.kind === 'error' ? judged.verdict : judged.kind
 }
 
@@ -38,7 +38,7 @@ describe('a number of Feishu decides, whatever the HTTP status', () => {
 })
 
 describe('an answer without a known number', () => {
-  test.each<[string, number, Record<string, unknown> | null, Verdict | 'ambiguous', ErrorCode]>([
+  test.each<[string, number, Record<string, unknown> | null, Verdict | 'foreign' | 'ambiguous', ErrorCode]>([
     ['an unknown number', 400, { code: 20999 }, 'keep', 'unexpected_response'],
     ['an unknown number with HTTP 500', 500, { code: 20999 }, 'keep', 'unexpected_response'],
     [
@@ -61,8 +61,8 @@ describe('an answer without a known number', () => {
     ],
     ['HTTP 429 without a body', 429, null, 'retry', 'rate_limited'],
     ['HTTP 503 without a body', 503, null, 'retry', 'temporarily_unavailable'],
-    ['a 404 page', 404, null, 'keep', 'unexpected_response'],
-    ['a 403 of a proxy', 403, { message: 'Forbidden' }, 'keep', 'unexpected_response'],
+    ['a 404 page', 404, null, 'foreign', 'unexpected_response'],
+    ['a 403 of a proxy', 403, { message: 'Forbidden' }, 'foreign', 'unexpected_response'],
     ['an HTML page with 200', 200, null, 'ambiguous', 'unexpected_response'],
     ['an HTML page with 502', 502, null, 'ambiguous', 'unexpected_response'],
     ['an empty object', 200, {}, 'ambiguous', 'unexpected_response'],

@@ -74,7 +74,7 @@ describe('a new refresh token is kept', () => {
     const unsent: HttpAnswer = { ...cut, sent: false }
     expect(processTokenAnswer(unsent, CONTEXT, SENT)).toEqual({ kind: 'unsent', error })
     const nothing: HttpAnswer = { ...cut, partialBody: Buffer.alloc(0) }
-    expect(processTokenAnswer(nothing, CONTEXT, SENT)).toEqual({ kind: 'ambiguous', error })
+    expect(processTokenAnswer(nothing, CONTEXT, SENT)).toEqual({ kind: 'ambiguous', error, status: null })
   })
 
   test('at every length of the answer that holds it whole, and at no other', () => {

@@ -193,3 +193,67 @@ describe('nothing was sent', () => {
     await expect(force(world.deps)).rejects.toMatchObject({ code: 'rate_limited' })
   })
 })
+
+describe('a refusal that is not Feishu’s', () => {
+  const page = (processed: boolean): Fault => ({
+    kind: 'answer',
+    status: 403,
+    headers: { 'content-type': 'text/html' },
+    body: '<h1>Blocked</h1>',
+    processed,
+  })
+
+  test('in place of an answer is not asked for again and again: from its second time on it counts', async () => {
+    const world = await makeDeps({ hurried: true })
+    await seed(world)
+    world.sandbox.faults.next(page(true), Number.POSITIVE_INFINITY)
+    const codes: string[] = []
+    for (let call = 1; call <= 6; call += 1) {
+      const deps = await world.sibling()
+      codes.push(await force(deps).then(String, (error) => error.code))
+    }
+    expect(codes).toEqual([
+      'unexpected_response',
+      'unexpected_response',
+      'refresh_uncertain',
+      'refresh_uncertain',
+      'refresh_uncertain',
+      'refresh_uncertain',
+    ])
+    expect(presented(world)).toBe(3)
+    const { warnings } = await tokenStatus(world.deps, { profile: 'default', verify: false, waitSeconds: 0 })
+    expect(warnings.join(' ')).toContain('in its place came HTTP 403 without a token, as a captive portal')
+  })
+
+  test('that stands before Feishu once costs nothing, and Feishu’s answer wipes it out', async () => {
+    const world = await makeDeps({ hurried: true })
+    await seed(world)
+    for (let round = 1; round <= 4; round += 1) {
+      world.sandbox.faults.next(page(false))
+      await expect(force(world.deps)).rejects.toMatchObject({ code: 'unexpected_response' })
+      expect((await force(world.deps)).status).toBe('refreshed')
+    }
+    expect(presented(world)).toBe(8)
+  })
+})
+
+test('after a captive portal’s pages the text says what came in place of the answer', async () => {
+  const world = await makeDeps({ hurried: true })
+  await seed(world)
+  world.sandbox.faults.next({ ...htmlPage(200), processed: true } as Fault, 2)
+  const error = await force(world.deps).catch((failed) => failed)
+  expect(error).toMatchObject({
+    code: 'refresh_uncertain',
+    message: expect.stringContaining('in its place came HTTP 200 without a token'),
+  })
+})
+
+test('a 100 Continue that nobody asked for does not lose the answer behind it', async () => {
+  const world = await makeDeps({ hurried: true })
+  await seed(world)
+  const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {{length}}\r\n\r\n'
+  const bytes = `HTTP/1.1 100 Continue\r\nserver: proxy\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n${head}{{answer}}`
+  world.sandbox.faults.next({ kind: 'raw', bytes, processed: true })
+  expect((await force(world.deps)).status).toBe('refreshed')
+  expect(presented(world)).toBe(1)
+})

@@ -181,7 +181,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
       await locked(async (profile) => {
         await profile.prepare(refreshTokenOf(1))
         profile.markSent()
-        await profile.settle(null)
+        await profile.settle({})
         expect(await profile.presentations(refreshTokenOf(1))).toEqual(NEVER)
       })
       expect(await store.readJournal(ID)).toBeNull()
@@ -194,7 +194,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
       })
       await locked(async (profile) => {
         await profile.prepare(refreshTokenOf(1))
-        await profile.settle(null)
+        await profile.settle({})
         expect((await profile.presentations(refreshTokenOf(1))).ambiguous).toBe(1)
       })
     })
@@ -207,8 +207,8 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
       await locked(async (profile) => {
         await profile.prepare(refreshTokenOf(1))
         profile.markSent()
-        await profile.settle(null)
-        await profile.settle(null)
+        await profile.settle({})
+        await profile.settle({})
         expect((await profile.presentations(refreshTokenOf(1))).ambiguous).toBe(1)
       })
     })
@@ -217,7 +217,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
       await locked(async (profile) => {
         await profile.prepare(refreshTokenOf(1))
         profile.markSent()
-        await profile.settle(ISSUED_AT + 60_000)
+        await profile.settle({ cooldownUntil: ISSUED_AT + 60_000 })
       })
       expect(await place.open().readJournal(ID)).toMatchObject({
         cooldownUntil: ISSUED_AT + 60_000,

@@ -29,9 +29,10 @@ export function presentationsByToken(ledger: readonly Presentation[]): Map<strin
 /** No token is presented after Feishu's last word on it, nor more than twice with an unknown outcome. */
 export function checkLedger(ledger: readonly Presentation[]): void {
   for (const [token, entries] of presentationsByToken(ledger)) {
-    // An answer that was held back was given after whatever was presented meanwhile.
+    // An answer that was held back was given after whatever was presented meanwhile; one that was replaced, never.
     const last = entries.findIndex(
-      ({ answered, code, fault }) => answered && fault !== 'hold' && DEFINITIVE.includes(code ?? 0),
+      ({ answered, code, fault }) =>
+        answered && !['hold', 'answer'].includes(fault ?? '') && DEFINITIVE.includes(code ?? 0),
     )
     if (last !== -1 && last < entries.length - 1)
       broken(`token ${token.slice(0, 8)} was presented after it was refused`)

@@ -52,6 +52,21 @@ export async function takeUp(files: ProfileFiles, lock: HeldLock): Promise<numbe
   return generation
 }
 
+type SettledBy = Parameters<LockedProfile['settle']>[0]
+
+/** What is known of a refresh token that no journal is about. */
+export const UNSENT: Presentations = { ambiguous: 0, sentAt: null }
+
+/** What a journal says of the token that it is about. */
+export function presentationsOf({ ambiguous, sentAt, refusedByOthers }: Journal): Presentations {
+  return { ambiguous, sentAt, ...(refusedByOthers && { refusedByOthers }) }
+}
+
+/** Whether a journal holds nothing that anybody must know. */
+export function isNothing({ ambiguous, cooldownUntil, refusedByOthers }: Journal): boolean {
+  return ambiguous === 0 && cooldownUntil === null && !refusedByOthers
+}
+
 /** The files of one profile, its lock held from {@link LockedFiles.begin} to {@link LockedFiles.end}. */
 export class LockedFiles implements LockedProfile {
   readonly #files: ProfileFiles
@@ -135,9 +150,8 @@ export class LockedFiles implements LockedProfile {
   async presentations(refreshToken: Secret): Promise<Presentations> {
     const journal = this.#files.readJournal()
     const hash = await this.#hash(refreshToken)
-    if (!journal || (journal.tokenHash !== hash && journal.movedHash !== hash))
-      return { ambiguous: 0, sentAt: null }
-    return { ambiguous: journal.ambiguous, sentAt: journal.sentAt }
+    if (!journal || (journal.tokenHash !== hash && journal.movedHash !== hash)) return UNSENT
+    return presentationsOf(journal)
   }
 
   async prepare(refreshToken: Secret): Promise<void> {
@@ -159,13 +173,14 @@ export class LockedFiles implements LockedProfile {
     this.#uncounted = intent
   }
 
-  async settle(cooldownUntil: number | null): Promise<void> {
+  async settle({ cooldownUntil = null, refusedByOthers }: SettledBy): Promise<void> {
     const intent = this.#uncounted ?? this.#intent
     if (!intent) return
     this.#uncounted = null
     try {
-      if (intent.ambiguous === 0 && cooldownUntil === null) removeFile(this.#files.intentPath)
-      else this.#writeIntent({ ...intent, cooldownUntil })
+      const settled = { ...intent, cooldownUntil, ...(refusedByOthers && { refusedByOthers }) }
+      if (isNothing(settled)) removeFile(this.#files.intentPath)
+      else this.#writeIntent(settled)
     } catch {
       // The higher count stays: it errs on the safe side, and the answer itself matters more to the caller.
     }

@@ -14,7 +14,7 @@ import type { ReservedFile } from '../../machine/files.ts'
 import { encodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import type { Secret } from '../../secret.ts'
-import { hashRefreshToken, lockedError } from '../files/locked-files.ts'
+import { hashRefreshToken, isNothing, lockedError, presentationsOf, UNSENT } from '../files/locked-files.ts'
 import type { Key } from '../key.ts'
 import type { HeldLock } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
@@ -128,8 +128,7 @@ export class LeasedProfile implements LockedProfile {
   async presentations(refreshToken: Secret): Promise<Presentations> {
     const journal = await this.readJournal()
     const tokenHash = hashRefreshToken(await this.#sealingKey(), refreshToken)
-    if (journal?.tokenHash !== tokenHash) return { ambiguous: 0, sentAt: null }
-    return { ambiguous: journal.ambiguous, sentAt: journal.sentAt }
+    return journal?.tokenHash === tokenHash ? presentationsOf(journal) : UNSENT
   }
 
   async #write(values: Parameters<Rows['write']>[2]): Promise<void> {
@@ -145,6 +144,7 @@ export class LeasedProfile implements LockedProfile {
       tokenHash: hashRefreshToken(await this.#sealingKey(), refreshToken),
       ambiguous: before.ambiguous + 1,
       sentAt: now(),
+      ...(before.refusedByOthers && { refusedByOthers: before.refusedByOthers }),
       pid: process.pid,
       host: hostname(),
       cooldownUntil: null,
@@ -163,16 +163,19 @@ export class LeasedProfile implements LockedProfile {
     if (this.#journal) local.attemptSent(this.#journal.attempt)
   }
 
-  async settle(cooldownUntil: number | null): Promise<void> {
+  async settle({
+    cooldownUntil = null,
+    refusedByOthers,
+  }: Parameters<LockedProfile['settle']>[0]): Promise<void> {
     const { local } = this.#lease
     const journal = this.#journal
     if (!journal) return
     this.#journal = null
-    const settled = { ...journal, ...journal.before, cooldownUntil }
-    const nothing = settled.ambiguous === 0 && cooldownUntil === null
+    const remembered = refusedByOthers && { refusedByOthers }
+    const settled = { ...journal, ...journal.before, cooldownUntil, ...remembered }
     try {
       local.attemptUndone(journal.attempt)
-      await this.#write({ journal: nothing ? null : JSON.stringify(settled) })
+      await this.#write({ journal: isNothing(settled) ? null : JSON.stringify(settled) })
     } catch {
       // The note on this machine, or else the higher count, stays: both err on the safe side.
     }

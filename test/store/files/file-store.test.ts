@@ -47,7 +47,7 @@ async function useAll(store: TokenStore): Promise<void> {
     if (tokenSet?.refreshToken) {
       await locked.prepare(tokenSet.refreshToken)
       locked.markSent()
-      await locked.settle(7)
+      await locked.settle({ cooldownUntil: 7 })
       await locked.prepare(tokenSet.refreshToken)
       locked.markSent()
     }

@@ -113,7 +113,7 @@ describe('an answer that consumed nothing', () => {
     await locked(async (profile) => {
       await profile.prepare(refreshTokenOf(1))
       profile.markSent()
-      await profile.settle(null)
+      await profile.settle({})
       expect(await profile.presentations(refreshTokenOf(1))).toEqual(NEVER)
     })
     expect(disk.names()).toEqual([RECORD])
@@ -131,7 +131,7 @@ describe('an answer that consumed nothing', () => {
       await profile.prepare(refreshTokenOf(1))
       profile.markSent()
       expect(await profile.presentations(refreshTokenOf(1))).toEqual({ ambiguous: 2, sentAt: ISSUED_AT })
-      await profile.settle(null)
+      await profile.settle({})
       expect(await profile.presentations(refreshTokenOf(1))).toEqual({ ambiguous: 1, sentAt: lostAt })
     })
   })

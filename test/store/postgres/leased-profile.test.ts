@@ -92,7 +92,7 @@ describeIf(POSTGRES_MISSING)('a lease', () => {
         ]) {
           expect((await failureOf(async () => write())).code).toBe('store_locked')
         }
-        await profile.settle(ISSUED_AT + 60_000)
+        await profile.settle({ cooldownUntil: ISSUED_AT + 60_000 })
         tried = true
         await profile.commit(makeRecord(2), 1)
       }),
@@ -154,7 +154,7 @@ describeIf(POSTGRES_MISSING)('a lease', () => {
       await profile.prepare(refreshTokenOf(1))
       expect((await profile.presentations(refreshTokenOf(1))).ambiguous).toBe(0)
       expect((await elsewhere().readJournal(ID))?.ambiguous).toBe(1)
-      await profile.settle(null)
+      await profile.settle({})
       expect(await elsewhere().readJournal(ID)).toBeNull()
     })
   })
