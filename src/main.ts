@@ -3,7 +3,7 @@
 
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
-import { createVoice } from './chinese/voice.ts'
+import { createVoice, inLanguage } from './chinese/voice.ts'
 import type { openConnect as OpenConnect } from './cli/connect.ts'
 import { isConnect } from './cli/usage.ts'
 import type { LogLevel } from './config/config.ts'
@@ -73,8 +73,10 @@ function writeError(text: string): void {
   process.stderr.write(text)
 }
 
+const language = () => languageOf(environment)
+
 /** The log, in the language of whoever reads stderr; what is to be called next is named as tools. */
-const voice = createVoice(languageOf(environment), null, writeError)
+const voice = createVoice(language, null, writeError)
 
 function createLog(level: LogLevel): Log {
   return (of, message) => {
@@ -157,6 +159,7 @@ async function serveMcp(connect: Connect | null): Promise<number> {
   let stopBackground: () => void = () => undefined
   const connection = await serveStdio(process.stdin, process.stdout, {
     version: VERSION,
+    forPerson: (sentence) => inLanguage(language(), sentence, null),
     withTools: connect !== null,
     through: connect?.through,
     getDeps,

@@ -126,3 +126,9 @@ test('where a line of the source ends, a blank is meant', () => {
 test('a Chinese character takes two columns', () => {
   expect([columns('abc'), columns('状态：'), columns('a状b')]).toEqual([3, 6, 4])
 })
+
+test('a sentence that the tables do not know, as of another version, is said in English', () => {
+  expect(inChinese(say`It knew ${'a'} ${call('refresh_token')}.`, TERMINAL)).toBe(
+    'It knew a run `x refresh`.',
+  )
+})

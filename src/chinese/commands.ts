@@ -179,4 +179,5 @@ export const COMMANDS: Table = {
   'the answer could not be written to stdout ({errno})': '答复无法写入标准输出（{errno}）',
   'standard input': '标准输入',
   'what they came from': '原来的凭证',
+  'Log in at Feishu (Lark) and approve, so that the assistant can act for you there': '请登录飞书（Lark）并批准，以便助手代表你操作',
 }

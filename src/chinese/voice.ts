@@ -9,13 +9,15 @@ export type Voice = {
   said: () => Promise<void>
 }
 
-/** A way to people in their language. The Chinese is loaded with the first sentence. */
-export function createVoice(language: Language, door: Door, write: (text: string) => void): Voice {
+/** A way to people in their language, which is asked for with the first sentence; the Chinese is loaded then, too. */
+export function createVoice(languageOf: () => Language, door: Door, write: (text: string) => void): Voice {
+  let language: Language | null = null
   let last = Promise.resolve()
   return {
     say: (sentence) => {
+      language ??= languageOf()
       if (language === 'en') return write(inEnglish(sentence, door))
-      last = last.then(async () => write(await inLanguage(language, sentence, door)))
+      last = last.then(async () => write(await inLanguage('zh', sentence, door)))
     },
     said: () => last,
   }

@@ -7,7 +7,7 @@ export function speaking(
   terminal: Terminal,
   profile: string | undefined,
 ): { cli: Cli; said: () => Promise<void> } {
-  const language = languageOf(terminal.environment)
+  const language = () => languageOf(terminal.environment)
   const door = { command: terminal.command, profile }
   const out = createVoice(language, door, terminal.stdout)
   const error = createVoice(language, door, terminal.stderr)

@@ -4,9 +4,12 @@
 
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { PendingAuthorization } from '../oauth/pending-authorization.ts'
+import { type Sentence, say } from '../sentence.ts'
 
 /** A person needs a moment to read a dialog; a client that does not answer must not hold the call. */
 const DIALOG_MS = 30_000
+
+const PLEASE = say`Log in at Feishu (Lark) and approve, so that the assistant can act for you there.`
 
 /** Whether the client can show a link to the person. */
 export function canShowLink(server: McpServer): boolean {
@@ -23,6 +26,7 @@ export async function showLink(
   server: McpServer,
   pending: PendingAuthorization,
   ended: Promise<unknown>,
+  forPerson: (sentence: Sentence) => Promise<string>,
 ): Promise<void> {
   const complete = server.server.createElicitationCompletionNotifier(pending.id)
   const done = new AbortController()
@@ -36,7 +40,7 @@ export async function showLink(
         mode: 'url',
         elicitationId: pending.id,
         url: pending.authorizationUrl,
-        message: 'Log in at Feishu (Lark) and approve, so that the assistant can act for you there.',
+        message: await forPerson(PLEASE),
       },
       { timeout: DIALOG_MS, signal: done.signal },
     )

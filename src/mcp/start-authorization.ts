@@ -92,7 +92,7 @@ export function registerStartAuthorization(server: McpServer, context: ToolConte
         const asked = given.open_browser === true || !result.joined
         if (dialog && asked && result.status === 'pending' && result.pending) {
           const end = authorizationEnd(deps, profile)
-          await showLink(server, result.pending, end)
+          await showLink(server, result.pending, end, context.forPerson)
           const isOver = await Promise.race([end, null])
           if (isOver?.status === 'succeeded') return startAnswer(deps, { ...result, status: 'succeeded' })
         }

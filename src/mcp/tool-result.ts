@@ -1,9 +1,12 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { Deps } from '../deps.ts'
+import type { Sentence } from '../sentence.ts'
 
 export type ToolContext = {
   /** Gives the dependencies, or throws why there are none (settings that cannot be used). */
   getDeps: () => Deps | Promise<Deps>
+  /** A sentence as it is said to the person, who may read another language than the model. */
+  forPerson: (sentence: Sentence) => Promise<string>
   /** What went wrong in a call, for stderr. */
   log: (error: unknown) => void
 }

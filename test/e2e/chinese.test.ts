@@ -6,7 +6,17 @@ import { cpSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { englishIn } from '../support/english.ts'
-import { approve, PROGRAM, type Run, run, type Stage, setStage, start } from '../support/program.ts'
+import {
+  approve,
+  PROGRAM,
+  type Run,
+  run,
+  type Stage,
+  setStage,
+  start,
+  startServer,
+  visit,
+} from '../support/program.ts'
 import { openStore, storeIssued } from '../support/stored.ts'
 
 const LINK = /https?:\/\/\S+\/authorize\?\S+/
@@ -90,6 +100,29 @@ describe.each([
     stage.env.FEISHU_BRAND = 'neither'
     expect((await said(stage, ['doctor'])).code).toBe(1)
     expect((await said(stage, ['token'])).stderr).toContain('设置无法使用')
+  })
+
+  test('the log of the server is Chinese, what it answers is not', async () => {
+    const stage = await setStage({ env })
+    const server = await startServer(stage)
+    const refused = await server.call('refresh_token')
+    expect(refused.text).toContain('has no token yet. Call start_authorization (or run ')
+    await server.close()
+    expect(server.transport.stderr).toMatch(
+      /^feishu-token-mcp warn: not_authorized：应用 \S+ 的配置“default”还没有凭证。$/m,
+    )
+  })
+
+  test('a login that failed before another process looks is told in Chinese', async () => {
+    const stage = await setStage({ env: { ...env, FEISHU_LANG: 'en' } })
+    const server = await startServer(stage)
+    const { data } = await server.call('start_authorization', { open_browser: false })
+    await visit(stage, await stage.sandbox.deny(String(data.authorization_url)))
+    await server.call('token_status', { wait_seconds: 20 })
+    await server.close()
+    stage.env.FEISHU_LANG = 'zh'
+    const { stdout } = await said(stage, ['status'])
+    expect(stdout).toContain('用户在授权页面上拒绝了授权。愿意批准时，请重新运行 `')
   })
 
   test('what programs read stays as it is', async () => {

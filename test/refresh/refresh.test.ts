@@ -72,6 +72,7 @@ test('a cancelled tool call still finishes and keeps', async () => {
     version: '0',
     getDeps: () => world.deps,
     log: () => undefined,
+    forPerson: async (sentence) => String(sentence),
     onInitialized: () => undefined,
   })
   const client = new Client({ name: 'test', version: '0' })

@@ -8,6 +8,7 @@ import type { JsonSchemaType } from '@modelcontextprotocol/sdk/validation/types.
 import { expect, onTestFinished } from 'vitest'
 import type { Deps } from '../../src/deps.ts'
 import { serve } from '../../src/mcp/server.ts'
+import type { Sentence } from '../../src/sentence.ts'
 import { type Answer, readAnswer } from './contract.ts'
 
 export type Connection = {
@@ -23,7 +24,13 @@ export async function connect(
   client: Client = new Client({ name: 'test', version: '1.0.0' }),
 ): Promise<Connection> {
   const [clientSide, serverSide] = InMemoryTransport.createLinkedPair()
-  const context = { getDeps, log: () => undefined, version: '1.2.3', onInitialized: () => undefined }
+  const context = {
+    getDeps,
+    log: () => undefined,
+    forPerson: async (sentence: Sentence) => String(sentence),
+    version: '1.2.3',
+    onInitialized: () => undefined,
+  }
   const server = await serve(serverSide, context)
   await client.connect(clientSide)
   onTestFinished(() => server.close())
