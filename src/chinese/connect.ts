@@ -15,8 +15,6 @@ export const CONNECT: Table = {
   'connect needs a program behind --: connect -- CMD …': 'connect 的 -- 之后须有程序：connect -- CMD …',
   'connect takes an address or a program, not both': 'connect 只能接受地址或程序之一',
   '--header is for an address': '--header 用于地址',
-  'connect takes an http or https address without a user name or fragment': 'connect 须使用不含用户名和片段的 http 或 https 地址',
-  'connect takes https addresses: plain http is for localhost alone': 'connect 须使用 https 地址：http 只能用于本机',
   '--header takes NAME=VALUE, and no header of the connection itself': '--header 的写法是 NAME=VALUE，且不能是连接自身的请求头',
   // The other server
   '{name} cannot be started ({errno})': '无法启动 {name}（{errno}）',

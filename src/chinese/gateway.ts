@@ -27,7 +27,7 @@ export const GATEWAY: Table = {
   'See `{command} gateway key list`': '请查看 `{command} gateway key list`',
   'Nothing can listen on {host} port {port} ({code})': '无法在 {host} 的端口 {port} 上监听（{code}）',
   'Name another address with --listen HOST:PORT, or end what listens there': '请用 --listen 主机:端口 指定其他地址，或结束占用该端口的程序',
-  'The address must be https (http on this machine alone), without a user name': '地址必须是 https（只有本机可以用 http），且不含用户名',
+  'The address must be https (http on this machine alone), without a user name or fragment': '地址必须是 https（只有本机可以用 http），且不含用户名和片段',
   "Give such an address, or none for Feishu's hosted MCP server": '请给出这样的地址；不写则使用飞书托管的 MCP 服务',
   "{host} gets no token: it is no host of Feishu's": '不会把凭证交给 {host}：它不是飞书的主机',
   'If it is your own MCP server, name it in FEISHU_MCP_URL': '如果它是你自己的 MCP 服务，请在 FEISHU_MCP_URL 中填写',

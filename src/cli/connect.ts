@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util'
 import { createBridge, type Far } from '../bridge/bridge.ts'
 import type { Environment } from '../config/settings-reader.ts'
 import type { Deps } from '../deps.ts'
-import { type Remote, readAddress, readRemote } from '../hand-over/connect-target.ts'
+import { type Remote, readRemote } from '../hand-over/connect-target.ts'
+import { readMcpUrl } from '../hand-over/hosted.ts'
 import { PROFILE_NAME } from '../profile.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { parsingProblem, usageError } from './usage.ts'
@@ -106,7 +107,7 @@ function readWanted(
   const wanted = address ?? setting
   const mcpUrl = setting !== null && URL.canParse(setting) ? setting : null
   // A header is checked even where the address is still to come.
-  const checked = readRemote(command, readAddress(command, wanted ?? 'https://mcp.feishu.cn/mcp'), {
+  const checked = readRemote(command, readMcpUrl(wanted ?? 'https://mcp.feishu.cn/mcp'), {
     headers,
     mcpUrl,
   })

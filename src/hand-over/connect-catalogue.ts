@@ -13,11 +13,12 @@ import {
 } from '../bridge/message.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, describeError, toCodedError } from '../errors.ts'
+import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
 import { call, say } from '../sentence.ts'
 import { isRefusal } from './connect-errors.ts'
 import { differing, emptyLists, type Kept, listsFile, readLists, writeLists } from './connect-lists.ts'
 import type { Target } from './connect-target.ts'
-import { KNOWN_TOOLS, tryTools } from './connect-tools.ts'
+import { tryTools } from './connect-tools.ts'
 
 /** A login or refresh of another process is noticed within a second, and the list is there in two more. */
 const LOOK_MS = 1_000
@@ -108,7 +109,7 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     known: Kept,
   ): Promise<Pick<Kept, 'asked' | 'allowed'> & { list: Json[] }> {
     const { deps, target } = opened
-    const asked = tools ?? [...KNOWN_TOOLS]
+    const asked = tools ?? [...HOSTED_TOOLS]
     if (!target.remote?.hosted) {
       const list = await all('tools/list', null)
       const shown = tools ? list.filter(({ name }) => tools.includes(String(name))) : list

@@ -4,8 +4,8 @@
 import type { Listener } from '../bridge/link.ts'
 import type { Hello, Peer } from '../bridge/peer.ts'
 import { CodedError } from '../errors.ts'
-import { isLoopbackUrl } from '../machine/address.ts'
 import { type Sentence, say } from '../sentence.ts'
+import { TOKEN_HEADER, takesToken } from './hosted.ts'
 
 /** Another MCP server over HTTP. */
 export type Remote = {
@@ -39,11 +39,6 @@ export type Sides = {
   streamHeaders: () => Promise<Record<string, string>>
 }
 
-/** The token's header at the hosted server, the bare token. */
-const TOKEN_HEADER = 'X-Lark-MCP-UAT'
-
-const FEISHU_SITES = ['feishu.cn', 'larksuite.com']
-
 /** RFC 9110 §5.6.2; the values are checked by whoever sends them. */
 const HEADER = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+)=([^\r\n\0]*)$/
 /** They belong to the connection, or to the protocol. */
@@ -53,25 +48,6 @@ const IN_BRACES = /\{ *([A-Za-z_]+) *\}/g
 
 function refuse(command: string, message: Sentence): CodedError {
   return new CodedError('config_invalid', message, { nextStep: say`See \`${command} --help\`.` })
-}
-
-/** An address that may be connected to: https, or http on loopback, without a user name. */
-export function readAddress(command: string, text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null
-  // The address is not shown: it may hold anything.
-  if (!url || !['http:', 'https:'].includes(url.protocol) || url.username || url.password || url.hash) {
-    throw refuse(command, say`connect takes an http or https address without a user name or fragment.`)
-  }
-  if (url.protocol === 'http:' && !isLoopbackUrl(url)) {
-    throw refuse(command, say`connect takes https addresses: plain http is for localhost alone.`)
-  }
-  return url
-}
-
-/** Whether the token goes to a host without being asked for by a header. */
-export function takesToken(url: URL, mcpUrl: string | null): boolean {
-  if (isLoopbackUrl(url) || (mcpUrl !== null && new URL(mcpUrl).origin === url.origin)) return true
-  return FEISHU_SITES.some((site) => url.hostname.endsWith(`.${site}`))
 }
 
 /** Reads an address and `--header NAME=VALUE`. Throws `config_invalid`. */

@@ -2,34 +2,7 @@
 // does not know: so names are tried until a list comes.
 
 import type { Json } from '../bridge/message.ts'
-
-/** Those that Feishu documents. */
-const DOCUMENTED = [
-  'search-user',
-  'get-user',
-  'search-doc',
-  'fetch-file',
-  'create-doc',
-  'fetch-doc',
-  'update-doc',
-  'list-docs',
-  'get-comments',
-  'add-comments',
-]
-
-/** Those that have been seen besides. */
-const SEEN = [
-  'fetch-file-v2',
-  'list-docs-v2',
-  'search-groups',
-  'get-group-members',
-  'get-messages',
-  'get-thread-messages',
-  'search-messages',
-  'get-read-status',
-]
-
-export const KNOWN_TOOLS: readonly string[] = [...DOCUMENTED, ...SEEN]
+import { DOCUMENTED_TOOLS, HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
 
 export type Trial = {
   tools: Json[]
@@ -51,13 +24,13 @@ export async function tryTools(
   wanted: readonly string[] | null,
   worked: readonly string[] | null,
 ): Promise<Trial> {
-  const tries = wanted ? [wanted] : [...(worked ? [worked] : []), KNOWN_TOOLS, DOCUMENTED]
+  const tries = wanted ? [wanted] : [...(worked ? [worked] : []), HOSTED_TOOLS, DOCUMENTED_TOOLS]
   for (const names of tries) {
     const tools = await list(names)
     if (tools.length > 0) return { tools, allowed: [...names], unknown: [] }
   }
   const found: { name: string; tools: Json[] }[] = []
-  const each = wanted ?? KNOWN_TOOLS
+  const each = wanted ?? HOSTED_TOOLS
   for (const name of each) found.push({ name, tools: await list([name]) })
   const allowed = found.filter(({ tools }) => tools.length > 0).map(({ name }) => name)
   return {

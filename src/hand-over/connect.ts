@@ -9,10 +9,10 @@ import type { Peer } from '../bridge/peer.ts'
 import type { Deps } from '../deps.ts'
 import { toCodedError } from '../errors.ts'
 import type { AccessToken, TokenSource } from '../gateway/renewal.ts'
+import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
 import { createCatalogue } from './connect-catalogue.ts'
 import { failureAnswer, isRefusal, refusedAgain, rewordedAnswer, wantsCredential } from './connect-errors.ts'
 import { headersOf, type Target } from './connect-target.ts'
-import { KNOWN_TOOLS } from './connect-tools.ts'
 import { createTokenSource } from './token-source.ts'
 
 export type ConnectOptions = {
@@ -90,7 +90,7 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
     names: readonly string[] | null,
   ): Record<string, string> {
     if (!remote) return {}
-    const allowed = names ?? catalogue.allowed() ?? tools ?? KNOWN_TOOLS
+    const allowed = names ?? catalogue.allowed() ?? tools ?? HOSTED_TOOLS
     const named = remote.hosted ? { 'X-Lark-MCP-Allowed-Tools': allowed.join(',') } : {}
     return { ...named, ...headersOf(remote, token?.accessToken ?? null) }
   }

@@ -1,7 +1,7 @@
-// Feishu's hosted MCP server: what it is called with, and which hosts may see the token.
+// The tools of Feishu's hosted MCP server.
 
-/** Every tool it is known to have; it lists only what `X-Lark-MCP-Allowed-Tools` names. */
-export const HOSTED_TOOLS: readonly string[] = [
+/** The tools that Feishu documents. */
+export const DOCUMENTED_TOOLS: readonly string[] = [
   'search-user',
   'get-user',
   'search-doc',
@@ -12,6 +12,11 @@ export const HOSTED_TOOLS: readonly string[] = [
   'list-docs',
   'get-comments',
   'add-comments',
+]
+
+/** Every tool it is known to have; it lists only what `X-Lark-MCP-Allowed-Tools` names. */
+export const HOSTED_TOOLS: readonly string[] = [
+  ...DOCUMENTED_TOOLS,
   'fetch-file-v2',
   'list-docs-v2',
   'search-groups',
