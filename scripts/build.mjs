@@ -12,15 +12,27 @@ import { buildParts } from './parts.mjs'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const { version, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-/** File → what it holds. The SDK and zod share one: schemas of the one are used by the other. */
+/** Of the SDK's many schemas, those of the requests that the server answers: by name, so that the rest stays out. */
+const SDK_TYPES = [
+  'ErrorCode',
+  'GetPromptRequestSchema',
+  'ListPromptsRequestSchema',
+  'ListResourcesRequestSchema',
+  'ListResourceTemplatesRequestSchema',
+  'ListToolsRequestSchema',
+  'McpError',
+  'ReadResourceRequestSchema',
+  'SubscribeRequestSchema',
+  'UnsubscribeRequestSchema',
+]
+
+/** File → what it holds. */
 const VENDORS = {
   mcp: [
-    "export { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'",
+    "export { Server } from '@modelcontextprotocol/sdk/server/index.js'",
     "export { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'",
-    "export { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'",
+    `export { ${SDK_TYPES.join(', ')} } from '@modelcontextprotocol/sdk/types.js'`,
     `export { ${CLIENT_TYPES.join(', ')} } from '@modelcontextprotocol/sdk/types.js'`,
-    // By name, so that the rest of zod stays out.
-    "export { array, boolean, enum, number, strictObject, string } from 'zod'",
   ],
   'mcp-spare': SPARE_LINES,
   // Of the SDK's client what `connect` alone needs; the schemas of messages are those of the server's file.
@@ -37,7 +49,7 @@ const VENDORS = {
 }
 const VENDOR_OF = [
   [/^@modelcontextprotocol\/sdk\/client\//, 'mcp-client'],
-  [/^(@modelcontextprotocol\/sdk\/.*|zod)$/, 'mcp'],
+  [/^@modelcontextprotocol\/sdk\/.*$/, 'mcp'],
   [/^(undici|open|jsonc-parser|diff|uqr|pg)$/, null],
   [/^@decimalturn\/toml-patch$/, 'toml-patch'],
 ]

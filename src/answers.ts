@@ -1,7 +1,7 @@
 // The contract's answers (docs/design.md), for the tools and for `--json` alike, and the same facts as text.
 
 import type { CodedError, ErrorCode, Recovery } from './errors.ts'
-import { type Sentence, say } from './sentence.ts'
+import { Sentence, say, series } from './sentence.ts'
 
 /** An error as `--json` prints it. */
 export type ErrorAnswer = {
@@ -33,7 +33,31 @@ export type InJson<T> = T extends Sentence ? string : T extends object ? { [K in
 
 /** An answer as it is sent: its sentences in English, as tools say them. */
 export function inJson<T>(answer: T): InJson<T> {
-  return JSON.parse(JSON.stringify(answer))
+  return plain(answer) as InJson<T>
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Sentence) return String(value)
+  if (Array.isArray(value)) return value.map(plain)
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]))
+}
+
+/** A next step is read with every answer, so it has room for one sentence (docs/design.md). */
+const NEXT_STEP_CHARACTERS = 300
+
+/** A next step, or a shorter one in its place where values have made it too long. */
+export function brief(nextStep: Sentence, shorter: Sentence): Sentence {
+  return String(nextStep).length <= NEXT_STEP_CHARACTERS ? nextStep : shorter
+}
+
+/** One sentence of as many clauses as there is room for, the most important first. */
+export function joinClauses(clauses: readonly Sentence[]): Sentence {
+  const kept: Sentence[] = []
+  for (const clause of clauses) {
+    if (String(series([...kept, clause], '; ')).length < NEXT_STEP_CHARACTERS) kept.push(clause)
+  }
+  return say`${series(kept, '; ')}.`
 }
 
 /** The same facts as an answer's fields, one a line, the next step first: for models that see only text. */
@@ -52,7 +76,9 @@ const LAST_AT = Date.parse('9999-12-31T23:59:59.999Z')
 export function toTime(at: number): string
 export function toTime(at: number | null): string | null
 export function toTime(at: number | null): string | null {
-  return at === null ? null : new Date(Math.min(Math.max(at, 0), LAST_AT)).toISOString()
+  if (at === null) return null
+  // Without the fraction: an answer has many instants, and a reader of each pays for it.
+  return `${new Date(Math.min(Math.max(at, 0), LAST_AT)).toISOString().slice(0, 19)}Z`
 }
 
 /** A duration in whole seconds, never negative; null stays null. */

@@ -8,7 +8,7 @@ import { type Endpoints, endpointsOf } from '../oauth/feishu.ts'
 import type { ClientCredentials } from '../oauth/http.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME, type ProfileId } from '../profile.ts'
 import { Secret } from '../secret.ts'
-import { say } from '../sentence.ts'
+import { call, clause, say, toolsOnly } from '../sentence.ts'
 
 export type App = {
   id: ProfileId
@@ -21,6 +21,9 @@ export type App = {
 type KeptApp = { app_id: string; app_secret: string; brand: Brand }
 /** What `setup` kept, by profile. */
 export type KeptApps = Readonly<Record<string, KeptApp>>
+
+const CREATE = say`${call('start_authorization', { create_app: true })}, so that Feishu creates it (its own flow, not in its
+  public documentation), or `
 
 /** An App Secret has 32 characters; a file that is much larger is not one. */
 const MAX_SECRET_BYTES = 4096
@@ -72,8 +75,8 @@ export async function resolveApp(deps: Deps, profile: string, apps?: KeptApps): 
     'not_configured',
     say`No Feishu app is configured: App ID and App Secret are missing.`,
     {
-      nextStep: say`Run \`${deps.command} setup\` once, or set FEISHU_APP_ID and FEISHU_APP_SECRET in the "env" block of this
-        server's entry in the MCP client's config; both stand in the developer console, page Credentials & Basic Info (凭证与基础信息).`,
+      nextStep: say`An app is needed: ${toolsOnly(clause(CREATE))}run \`${deps.command} setup\`, or set FEISHU_APP_ID
+        and FEISHU_APP_SECRET in this server's env, both from the developer console.`,
     },
   )
 }

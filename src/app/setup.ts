@@ -49,14 +49,43 @@ export async function keepApp(deps: Deps, profile: string, app: NewApp): Promise
 const REGISTRATION = { deadlineMs: CHECK_MS, account: { key: 'setup', forced: false } }
 
 /**
- * Asks Feishu for a link with which a person has an app created, with the scopes of the settings.
+ * Asks Feishu for a link with which a person has an app created, with these scopes.
  *
  * @throws CodedError why there is none; its next step is the developer console
  */
-export async function beginRegistration(deps: Deps): Promise<Registration> {
+export async function beginRegistration(deps: Deps, scopes: readonly string[]): Promise<Registration> {
   const endpoints = endpointsOf('feishu', deps.config)
   const answer = await deps.request(beginRegistrationRequest(endpoints, REGISTRATION))
-  return processRegistration(answer, endpoints, deps.config.scopes)
+  return processRegistration(answer, endpoints, scopes)
+}
+
+type Poll =
+  | { kind: 'pending'; intervalMs: number }
+  | { kind: 'app'; app: NewApp }
+  | { kind: 'ended'; error: CodedError }
+
+/** Asks, with each call, whether the person has had the app created. */
+export function pollRegistration(
+  deps: Deps,
+  registration: Pick<Registration, 'deviceCode' | 'intervalMs'>,
+): () => Promise<Poll> {
+  let endpoints = endpointsOf('feishu', deps.config)
+  let { intervalMs } = registration
+  return async () => {
+    // The secret of the app comes only once.
+    const answer = await deps.underWay.see(
+      deps.request(pollRegistrationRequest(endpoints, registration.deviceCode, REGISTRATION)),
+    )
+    const result = processRegistrationPoll(answer, intervalMs, endpoints)
+    if (result.kind === 'app') {
+      const { brand, client } = result
+      return { kind: 'app', app: { brand, ...client, endpoints: endpointsOf(brand, deps.config) } }
+    }
+    if (result.kind === 'ended') return result
+    if (result.kind === 'lark') endpoints = endpointsOf('lark', deps.config)
+    else intervalMs = result.intervalMs
+    return { kind: 'pending', intervalMs }
+  }
 }
 
 /**
@@ -66,24 +95,17 @@ export async function beginRegistration(deps: Deps): Promise<Registration> {
  */
 export async function awaitRegistration(deps: Deps, registration: Registration): Promise<NewApp> {
   const giveUpAt = deps.clock.elapsed() + registration.lifetimeMs
-  let endpoints = endpointsOf('feishu', deps.config)
+  const poll = pollRegistration(deps, registration)
   let { intervalMs } = registration
   for (;;) {
     await deps.clock.sleep(intervalMs, deps.closing)
     deps.closing.throwIfAborted()
     // What is asked for after the end is answered too: a person may approve at the last moment.
     const late = deps.clock.elapsed() > giveUpAt
-    // The secret of the app comes only once.
-    const answer = await deps.underWay.see(
-      deps.request(pollRegistrationRequest(endpoints, registration.deviceCode, REGISTRATION)),
-    )
-    const result = processRegistrationPoll(answer, intervalMs, endpoints)
-    if (result.kind === 'app') {
-      return { brand: result.brand, ...result.client, endpoints: endpointsOf(result.brand, deps.config) }
-    }
+    const result = await poll()
+    if (result.kind === 'app') return result.app
     if (result.kind === 'ended') throw result.error
-    if (late) throw registrationExpired(endpoints)
-    if (result.kind === 'lark') endpoints = endpointsOf('lark', deps.config)
-    else intervalMs = result.intervalMs
+    if (late) throw registrationExpired(endpointsOf('feishu', deps.config))
+    intervalMs = result.intervalMs
   }
 }

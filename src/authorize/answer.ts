@@ -1,16 +1,20 @@
 // What `start_authorization` and `login` answer, and the next step in words.
 
-import { toTime } from '../answers.ts'
+import { joinClauses, toTime } from '../answers.ts'
+import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
-import { call, type Sentence, say, series } from '../sentence.ts'
+import type { AuthorizationStep } from '../oauth/pending-authorization.ts'
+import { call, type Sentence, say } from '../sentence.ts'
 import type { StartResult } from './authorize.ts'
-import { pageErrorsText } from './page-errors.ts'
+import { isToCome } from './creation.ts'
 
 /** The answer of `start_authorization`. */
 export type StartAnswer = {
+  next_step: Sentence
   status: StartResult['status']
   profile: string
+  authorization_step: AuthorizationStep | null
   authorization_url: string | null
   user_code: string | null
   redirect_uri: string | null
@@ -19,7 +23,6 @@ export type StartAnswer = {
   joined: boolean
   requested_scopes: string[]
   console_urls: { redirect_settings: string; scope_settings: string }
-  next_step: Sentence
 }
 
 export function startAnswer(deps: Deps, result: StartResult): StartAnswer {
@@ -28,8 +31,10 @@ export function startAnswer(deps: Deps, result: StartResult): StartAnswer {
   // The link of an authorization that has ended leads nowhere.
   const live = result.status === 'pending' ? pending : null
   return {
+    next_step: startNextStep(deps, result),
     status: result.status,
     profile: app.id.profile,
+    authorization_step: live?.step ?? null,
     authorization_url: live?.authorizationUrl ?? null,
     user_code: live?.device?.userCode ?? null,
     redirect_uri: pending?.method === 'device' ? null : (pending?.redirectUri ?? null),
@@ -37,54 +42,87 @@ export function startAnswer(deps: Deps, result: StartResult): StartAnswer {
     browser_opened: result.browserOpened,
     joined: result.joined,
     requested_scopes: scopes,
-    console_urls: {
-      redirect_settings: redirectSettingsUrl(app.endpoints.open, app.id.appId),
-      scope_settings: scopeSettingsUrl(app.endpoints.open, app.id.appId, scopes),
-    },
-    next_step: startNextStep(deps, result, scopes),
+    console_urls: consoleUrls(app, scopes),
   }
 }
 
-function startNextStep(deps: Deps, result: StartResult, scopes: string[]): Sentence {
-  const { app, pending } = result
+function consoleUrls(app: App, scopes: string[]): StartAnswer['console_urls'] {
+  const { open } = app.endpoints
+  if (isToCome(app)) return { redirect_settings: `${open}/app`, scope_settings: `${open}/app` }
+  return {
+    redirect_settings: redirectSettingsUrl(open, app.id.appId),
+    scope_settings: scopeSettingsUrl(open, app.id.appId, scopes),
+  }
+}
+
+function startNextStep(deps: Deps, result: StartResult): Sentence {
+  const { pending } = result
   if (result.status === 'succeeded')
     return say`Nothing is needed: the token is stored; token_status shows it.`
   if (!pending) return say`Nothing is needed: no authorization was pending, so none was cancelled.`
   if (result.status === 'cancelled')
     return say`${call('start_authorization')} when the person wants to authorize.`
-  if (pending.device) return deviceNextStep(result, pending.device.userCode)
-  const clauses = deps.remote ? [...REMOTE_CLAUSES] : localClauses(result)
-  if (result.joined)
-    clauses.push(say`to ask for other scopes, ${call('start_authorization')} with cancel true first`)
-  if (result.unknownScopes.length > 0) {
-    clauses.push(say`not known here, but asked for all the same: ${result.unknownScopes.join(' ')}`)
-  }
-  return say`${series(clauses, '; ')}; ${pageErrorsText(app, scopes, pending.redirectUri)}.`
+  if (pending.step === 'create_app') return joinClauses(creationClauses(result))
+  if (pending.device) return joinClauses(deviceClauses(result, pending.device.userCode))
+  const [act, ...clauses] = deps.remote ? REMOTE_CLAUSES : localClauses(result)
+  return joinClauses([...(act ? [act] : []), ...unknownClauses(result), ...clauses, ERROR_PAGE])
 }
 
+/** Feishu shows some errors on its own page alone: only the person can tell which. */
+const ERROR_PAGE = say`if Feishu shows an error number instead, ${call('token_status')} with it as feishu_error`
+
+/** More names than fit into a sentence are only counted. */
+const NAMES_CHARACTERS = 60
+
+function unknownClauses({ unknownScopes }: StartResult): Sentence[] {
+  if (unknownScopes.length === 0) return []
+  const names = unknownScopes.join(' ')
+  if (names.length > NAMES_CHARACTERS)
+    return [say`${unknownScopes.length} of requested_scopes are not known here`]
+  return [say`not known here, but asked for all the same: ${names}`]
+}
+
+/** A longer reason would leave no room for what to do. */
+const REASON_CHARACTERS = 150
+
 function localClauses({ browserOpened, browserProblem }: StartResult): Sentence[] {
-  const why = browserProblem ? say` (${browserProblem})` : ''
+  const isShort = browserProblem && String(browserProblem).length < REASON_CHARACTERS
+  const why = isShort ? say` (${browserProblem})` : ''
   return [
     browserOpened
-      ? say`The page was opened in the browser: ask the person to approve there`
-      : say`Ask the person to open authorization_url on this machine and approve${why}`,
-    say`then ${call('token_status', { wait_seconds: 45 })}`,
-    say`if their browser is on another machine, ${call('start_authorization')} with the address it ends on as callback_url`,
+      ? say`The page was opened in the browser: ask the person to approve there, then ${POLL}`
+      : say`Ask the person to open authorization_url on this machine and approve${why}, then ${POLL}`,
+    say`if their browser is elsewhere, give the address it ends on as callback_url`,
   ]
 }
 
+const POLL = call('token_status', { wait_seconds: 45 })
+
 /** Over SSH the browser is where the person is: the paste comes first. */
 const REMOTE_CLAUSES = [
-  say`Ask the person to open authorization_url in their own browser and approve (this is an SSH session, so no browser was opened here)`,
-  say`the page it ends on cannot load there, so ask for its whole address and ${call('start_authorization')} with it as callback_url`,
-  say`if they forward the port and the page does load, ${call('token_status', { wait_seconds: 45 })}`,
+  say`Ask the person to open authorization_url in their own browser (this is an SSH session) and approve`,
+  say`the page it ends on cannot load there, so give its whole address as callback_url`,
+  say`if they forward the port and it does load, ${POLL}`,
 ]
 
 /** Codes are sent to people to trick them: only the one who asked for it may approve it (RFC 8628 §5.4). */
-function deviceNextStep(result: StartResult, userCode: string): Sentence {
-  const opened = result.browserOpened
+function deviceClauses({ browserOpened }: StartResult, userCode: string): Sentence[] {
+  const opened = browserOpened
     ? say`The page was opened in the browser`
     : say`Ask the person to open authorization_url`
-  return say`${opened} (on any device), to compare the code there with ${userCode}, and to approve only if they asked for this
-      login themselves; then ${call('token_status', { wait_seconds: 45 })}.`
+  return [
+    say`${opened} (on any device), to compare the code there with ${userCode}, and to approve only if they asked for this login themselves`,
+    say`then ${POLL}`,
+  ]
+}
+
+/** What it is, as nobody finds it in Feishu's documents; the second step is told when it has come. */
+function creationClauses({ browserOpened }: StartResult): Sentence[] {
+  const opened = browserOpened
+    ? say`The page was opened in the browser: ask the person to have Feishu create the app there`
+    : say`Ask the person to open authorization_url, where Feishu creates an app of their own`
+  return [
+    say`${opened} (Feishu's own flow, not in its public documentation)`,
+    say`then ${POLL}, which tells the second link`,
+  ]
 }

@@ -6,7 +6,7 @@ import { type App, resolveApp } from '../app/app.ts'
 import { withOfflineAccess } from '../config/config.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
-import { pastedState, readPastedAddress } from '../oauth/authorization.ts'
+import { pastedState, readPastedAddress } from '../oauth/pasted-address.ts'
 import {
   type AuthorizationMethod,
   authorizationId,
@@ -19,17 +19,16 @@ import {
 } from '../oauth/pending-authorization.ts'
 import { checkScopes } from '../oauth/scopes.ts'
 import type { Secret } from '../secret.ts'
-import { call, type Sentence, say } from '../sentence.ts'
+import { call, type Sentence, say, toolsOnly } from '../sentence.ts'
 import type { HeldLock } from '../store/lock.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
+import { begin, goOnWith, hold } from './begin.ts'
+import { appToCome, readCreation } from './creation.ts'
 import { conclude, readPending } from './end.ts'
 import { adoptTokens, finishAuthorization } from './finish.ts'
-import { expectedOf, holdAuthorization } from './holder.ts'
-import { newAuthorization, type Wish } from './new-authorization.ts'
-
-/** A listener that is closing lets the last answer out for a second. */
-const ENDING_MS = 1_500
-const ENDING_PAUSE_MS = 20
+import { expectedOf } from './holder.ts'
+import type { Wish } from './new-authorization.ts'
+import { readAuthorization } from './pending.ts'
 
 export type StartOptions = {
   profile: string
@@ -40,6 +39,8 @@ export type StartOptions = {
   openBrowser: boolean | null
   callbackUrl: Secret | null
   cancel: boolean
+  /** Where no app is configured: has Feishu create one first. */
+  createApp?: boolean
 }
 
 export type StartResult = {
@@ -56,7 +57,7 @@ export type StartResult = {
 
 /** Begins an authorization or joins the pending one; with `callbackUrl` ends it, with `cancel` cancels it. */
 export async function startAuthorization(deps: Deps, options: StartOptions): Promise<StartResult> {
-  const app = await resolveApp(deps, options.profile)
+  const app = await findApp(deps, options)
   if (options.cancel) return cancelAuthorization(deps, app)
   if (options.callbackUrl) return deps.underWay.see(endWithAddress(deps, app, options.callbackUrl))
   const scopes = withOfflineAccess(options.scopes ?? deps.config.scopes)
@@ -82,6 +83,31 @@ export async function startAuthorization(deps: Deps, options: StartOptions): Pro
   }
 }
 
+/** The profile's app, or what stands for the one that is being created or is to be. */
+async function findApp(deps: Deps, { profile, createApp }: StartOptions): Promise<App> {
+  const creation = await readCreation(deps, profile)
+  const isCreating = creation.told.status === 'pending'
+  let app: App
+  try {
+    app = await resolveApp(deps, profile)
+  } catch (error) {
+    const isMissing = error instanceof CodedError && error.code === 'not_configured'
+    if (isMissing && (createApp || isCreating)) return appToCome(deps, profile)
+    throw error
+  }
+  const record = await deps.store.read(app.id).catch(() => null)
+  const { told, pending } = await readAuthorization(deps, app, record)
+  if (told.status === 'pending' && pending?.step === 'approve') return app
+  // Whoever kept the new app is gone before its authorization had begun.
+  const next = isCreating ? await goOnWith(deps, profile, null, null) : null
+  if (next?.outcome) reportEnd(app, next, next.outcome)
+  if (next) return app
+  if (!createApp) return app
+  throw new CodedError('config_invalid', say`The app ${app.id.appId} is configured, so none is created.`, {
+    nextStep: say`${call('start_authorization')} without create_app.`,
+  })
+}
+
 async function beginOrJoin(
   deps: Deps,
   app: App,
@@ -89,7 +115,9 @@ async function beginOrJoin(
   wish: Wish,
 ): Promise<{ pending: PendingAuthorization; joined: boolean }> {
   const pending = await readPending(locked)
-  if (!pending || !isLive(pending, deps.clock.now())) return begin(deps, app, locked, wish)
+  if (!pending || !isLive(pending, deps.clock.now())) {
+    return { pending: await begin(deps, app, locked, wish), joined: false }
+  }
   if (deps.underWay.holders.get(app.key)?.id === pending.id) return { pending, joined: true }
   const held = await deps.store.holdAuthorization(app.id)
   if (held?.kind !== 'held') return { pending, joined: true }
@@ -106,7 +134,7 @@ async function takeOver(
   held: HeldLock,
 ): Promise<{ pending: PendingAuthorization; joined: boolean }> {
   if (pending.phase === 'waiting') {
-    await holdAuthorization(deps, app, pending, held, async () => undefined)
+    await hold(deps, app, pending, held, async () => undefined)
     return { pending, joined: true }
   }
   held.release()
@@ -116,38 +144,7 @@ async function takeOver(
     return { pending: withOutcome(pending, ending.outcome, 'closing'), joined: true }
   }
   // The code may be spent, and its answer is lost: only a new authorization helps.
-  return begin(deps, app, locked, wish)
-}
-
-async function begin(
-  deps: Deps,
-  app: App,
-  locked: LockedProfile,
-  wish: Wish,
-): Promise<{ pending: PendingAuthorization; joined: false }> {
-  const pending = await newAuthorization(deps, app, wish)
-  const held = await holderLock(deps, app)
-  await holdAuthorization(deps, app, pending, held, () => locked.writePending(encodePending(pending)))
-  return { pending, joined: false }
-}
-
-/** The holder lock; the process whose authorization is just ending gives it back within a second. */
-async function holderLock(deps: Deps, app: App): Promise<HeldLock> {
-  const giveUpAt = deps.clock.elapsed() + ENDING_MS
-  for (;;) {
-    const held = await deps.store.holdAuthorization(app.id)
-    if (held?.kind === 'held') return held
-    if (deps.clock.elapsed() > giveUpAt) {
-      throw new CodedError(
-        'store_locked',
-        say`The last authorization of profile "${app.id.profile}" is just ending.`,
-        {
-          nextStep: say`${call('start_authorization')} again in a few seconds.`,
-        },
-      )
-    }
-    await deps.clock.sleep(ENDING_PAUSE_MS)
-  }
+  return { pending: await begin(deps, app, locked, wish), joined: false }
 }
 
 async function cancelAuthorization(deps: Deps, app: App): Promise<StartResult> {
@@ -199,12 +196,14 @@ async function endWithAddress(deps: Deps, app: App, address: Secret): Promise<St
   return reportEnd(app, pending, ending.outcome)
 }
 
+const ANEW = say`; ${call('start_authorization')} without callback_url for a link`
+
 function needsNoAddress(): CodedError {
   return new CodedError(
     'state_mismatch',
     say`The pending authorization goes by a code and ends on no address.`,
     {
-      nextStep: say`${call('token_status', { wait_seconds: 45 })} to learn when the person has approved.`,
+      nextStep: say`${call('token_status', { wait_seconds: 45 })} to learn when the person has approved${toolsOnly(ANEW)}.`,
     },
   )
 }
@@ -216,7 +215,7 @@ function nothingPending(last: PendingAuthorization | null, address: Secret): Cod
       'state_mismatch',
       say`This address has been used: its authorization has succeeded.`,
       {
-        nextStep: say`Nothing more is needed: ${call('token_status')} to see the token.`,
+        nextStep: say`${call('token_status')} to see the token${toolsOnly(ANEW)}.`,
       },
     )
   }

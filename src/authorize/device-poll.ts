@@ -2,7 +2,6 @@
 
 import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
-import { describeError } from '../errors.ts'
 import {
   type DeviceAuthorization,
   deviceAuthorizationRequest,
@@ -11,8 +10,8 @@ import {
   processDevicePoll,
 } from '../oauth/device.ts'
 import type { PendingAuthorization } from '../oauth/pending-authorization.ts'
-import { say } from '../sentence.ts'
 import type { AuthorizationAnswer } from './finish.ts'
+import { repeat } from './repeat.ts'
 
 /** One small request to Feishu's own host. */
 const REQUEST_MS = 8_000
@@ -42,23 +41,9 @@ export function pollDevice(
   const { deviceCode } = pending.device
   const url = app.endpoints.token[deps.config.tokenEndpoint]
   let { intervalMs } = pending.device
-  let closed = false
-  let poll: Promise<void> = Promise.resolve()
-  let timer = setTimeout(() => run(ask), intervalMs)
+  let end: AuthorizationAnswer | null = null
 
-  function run(step: () => Promise<void>): void {
-    poll = step().catch((error) => deps.log('warn', say`device authorization: ${describeError(error)}`))
-  }
-
-  function later(step: () => Promise<void>): void {
-    if (!closed) timer = setTimeout(() => run(step), intervalMs)
-  }
-
-  async function end(answer: AuthorizationAnswer): Promise<void> {
-    if (!(await decide(answer))) later(() => end(answer))
-  }
-
-  async function ask(): Promise<void> {
+  async function ask(): Promise<AuthorizationAnswer | null> {
     const options = { deadlineMs: REQUEST_MS, account: { key: app.key, forced: false } }
     const answer = await deps.request(deviceGrantRequest(url, app.client, deviceCode, options))
     const result = processDevicePoll(answer, intervalMs, {
@@ -68,18 +53,14 @@ export function pollDevice(
       now: deps.clock.now(),
       secrets: [deviceCode, app.client.appSecret],
     })
-    if (result.kind === 'tokens') return end(result)
-    if (result.kind === 'ended') return end({ kind: 'failure', error: result.error })
+    if (result.kind === 'tokens') return result
+    if (result.kind === 'ended') return { kind: 'failure', error: result.error }
     intervalMs = result.intervalMs
-    later(ask)
+    return null
   }
 
-  return {
-    async close() {
-      closed = true
-      clearTimeout(timer)
-      // A poll under way may bring the tokens, which come only once.
-      await poll
-    },
-  }
+  return repeat(deps, intervalMs, async () => {
+    end ??= await ask()
+    return end && (await decide(end)) ? null : intervalMs
+  })
 }

@@ -144,7 +144,8 @@ const ENDS: Partial<Record<CodedError['code'], Outcome['status']>> = {
   authorization_expired: 'expired',
 }
 
-async function endWith(
+/** Ends an authorization without a token. */
+export async function endWith(
   deps: Deps,
   locked: LockedProfile,
   pending: PendingAuthorization,

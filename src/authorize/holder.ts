@@ -19,6 +19,11 @@ import { type AuthorizationAnswer, finishAuthorization } from './finish.ts'
 /** How often a waiting process looks whether another one ended the authorization. */
 const WATCH_MS = 200
 
+/** Takes the answer; false: it is to be given again. */
+type Take = (answer: AuthorizationAnswer) => Promise<boolean>
+/** Another way to wait than those of an authorization. */
+type WaitingWay = (take: Take) => { close(): Promise<void> }
+
 /** A process that waits for the answer to a pending authorization. */
 class Holder implements Waiting {
   readonly id: string
@@ -34,10 +39,12 @@ class Holder implements Waiting {
   #decided = false
   /** By the monotonic clock: a wall clock that is set back must not keep the port open. */
   readonly #endsAt: number
+  readonly #wait: WaitingWay | null
   #stopped: Promise<void> | null = null
 
-  constructor(deps: Deps, app: App, pending: PendingAuthorization, held: HeldLock) {
+  constructor(deps: Deps, app: App, pending: PendingAuthorization, held: HeldLock, wait: WaitingWay | null) {
     this.id = pending.id
+    this.#wait = wait
     this.#deps = deps
     this.#app = app
     this.#pending = pending
@@ -49,11 +56,12 @@ class Holder implements Waiting {
   async begin(): Promise<void> {
     const pending = this.#pending
     this.#held.describe({})
-    if (pending.device) {
+    const take: Take = async (answer) => (await this.#take(answer)).over
+    if (this.#wait) {
+      this.#waiting = this.#wait(take)
+    } else if (pending.device) {
       const { device } = pending
-      this.#waiting = pollDevice(this.#deps, this.#app, { ...pending, device }, async (end) => {
-        return (await this.#take(end)).over
-      })
+      this.#waiting = pollDevice(this.#deps, this.#app, { ...pending, device }, take)
     } else {
       const { redirectUri } = pending
       this.#waiting = await this.#listen().catch(async (error) => {
@@ -143,8 +151,9 @@ export async function holdAuthorization(
   pending: PendingAuthorization,
   held: HeldLock,
   afterListening: () => Promise<void>,
+  wait: WaitingWay | null = null,
 ): Promise<void> {
-  const holder = new Holder(deps, app, pending, held)
+  const holder = new Holder(deps, app, pending, held, wait)
   try {
     await holder.begin()
     await afterListening()

@@ -24,6 +24,7 @@ export async function newAuthorization(deps: Deps, app: App, wish: Wish): Promis
   const now = deps.clock.now()
   return {
     id: authorizationId(state),
+    step: 'approve',
     method: wish.method,
     state: new Secret(state),
     codeVerifier: new Secret(codeVerifier),

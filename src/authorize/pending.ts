@@ -2,6 +2,7 @@
 
 import { type App, resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
+import { CodedError } from '../errors.ts'
 import {
   type Authorization,
   type AuthorizationStatus,
@@ -10,19 +11,18 @@ import {
   type Failure,
 } from '../oauth/pending-authorization.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
-import { call, say } from '../sentence.ts'
-import { pageErrorsText } from './page-errors.ts'
+import { readCreation } from './creation.ts'
 
 /** Short enough that the end of an authorization is told at once. */
 const POLL_MS = 150
 
-/** Waits until a pending authorization ends, whichever process holds it. */
-export async function waitForEnd(deps: Deps, app: App, waitMs: number): Promise<void> {
+/** Waits until a pending authorization has come to its next step or its end, whichever process holds it. */
+export async function waitForStep(deps: Deps, profile: string, waitMs: number): Promise<Authorization> {
+  const first = await readProfile(deps, profile)
   const giveUpAt = deps.clock.elapsed() + waitMs
-  for (;;) {
-    const record = await deps.store.read(app.id).catch(() => null)
-    const { told } = await readAuthorization(deps, app, record)
-    if (told.status !== 'pending' || deps.closing.aborted || deps.clock.elapsed() >= giveUpAt) return
+  for (let last = first; ; last = await readProfile(deps, profile)) {
+    const isSame = last.told.status === 'pending' && last.pending?.step === first.pending?.step
+    if (!isSame || deps.closing.aborted || deps.clock.elapsed() >= giveUpAt) return last
     await deps.clock.sleep(POLL_MS, deps.closing)
   }
 }
@@ -32,10 +32,20 @@ export async function authorizationEnd(
   deps: Deps,
   profile: string,
 ): Promise<{ status: AuthorizationStatus; failure: Failure | null }> {
-  const app = await resolveApp(deps, profile)
-  await waitForEnd(deps, app, Number.POSITIVE_INFINITY)
-  const { told } = await readAuthorization(deps, app, await deps.store.read(app.id).catch(() => null))
-  return { status: told.status, failure: told.failure }
+  for (;;) {
+    const { told } = await waitForStep(deps, profile, Number.POSITIVE_INFINITY)
+    if (told.status !== 'pending' || deps.closing.aborted) return told
+  }
+}
+
+/** The same as below, for a profile whose app may be to come. */
+async function readProfile(deps: Deps, profile: string): Promise<Authorization> {
+  const app = await resolveApp(deps, profile).catch((error: unknown) => {
+    if (error instanceof CodedError && error.code === 'not_configured') return null
+    throw error
+  })
+  if (!app) return readCreation(deps, profile)
+  return readAuthorization(deps, app, await deps.store.read(app.id).catch(() => null))
 }
 
 /** Reads it; how it ended is told for ten minutes. */
@@ -44,12 +54,10 @@ export async function readAuthorization(
   app: App,
   record: TokenRecord | null,
 ): Promise<Authorization> {
+  // Read first: it ends when the authorization of the new app has begun. An app of the settings was not created here.
+  const creation = deps.config.app ? null : await readCreation(deps, app.id.profile)
   const pending = decodePending(await deps.store.readPending(app.id).catch(() => null))
   const { status, outcome } = authorizationStatus(pending, record?.tokenSet ?? null, deps.clock.now())
-  const failure = outcome?.failure ?? null
-  if (status !== 'expired' || !pending || !failure) return { pending, told: { status, failure } }
-  // Feishu shows some errors on its own page alone: then nobody answers.
-  const clue = pageErrorsText(app, pending.scopes, pending.redirectUri)
-  const nextStep = say`${call('start_authorization')} for a new link; ${clue}.`
-  return { pending, told: { status, failure: { ...failure, nextStep } } }
+  if (status !== 'pending' && creation?.told.status === 'pending') return creation
+  return { pending, told: { status, failure: outcome?.failure ?? null } }
 }

@@ -76,8 +76,6 @@ export const CHECKS: Table = {
   '{call} so that the person approves{or_run}': '请运行 {call} 完成授权{or_run}',
   '{call} so that the person approves again{or_run}': '请运行 {call} 完成授权{or_run}',
   '{use}; to authorize anew, {clause}': '{use}；如需重新授权，{clause}',
-  "Feishu's answer has arrived and is being stored: {call} again, and start_authorization if it stays pending": '飞书的答复已收到，正在保存：请再次运行 {call}；如仍未结束，请重新登录',
-  'Ask the person to open authorization_url and approve, then {call}; {page_errors_text}': '请打开授权链接并批准，然后运行 {call}；{page_errors_text}',
   '{call}, because Feishu refused the access token': '请运行 {call}，因为飞书拒绝了该访问凭证',
   '{said} This is what this machine saw last; nothing is refreshed meanwhile': '{said}以上是本机最后看到的内容；在此期间不会刷新',
   '{said} A person must authorize again': '{said}需要重新授权',

@@ -99,7 +99,7 @@ export const COMMANDS: Table = {
   'Then paste the address that the browser ended on:': '然后粘贴浏览器最后停留的地址：',
   'Stopped waiting; the authorization is still pending': '已停止等待；授权仍在进行中',
   'No address came on stdin': '标准输入中没有地址',
-  'Give the address that the browser ended on, on one line': '请在一行内给出浏览器最后停留的地址',
+  'Give the address that the browser ended on': '请给出浏览器最后停留的地址',
   'logged out, the token was {end}': '已退出登录，凭证{end}',
   'no token was stored': '未存储任何凭证',
   'revoked at Feishu and deleted': '已在飞书撤销，并从本机删除',

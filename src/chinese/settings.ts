@@ -45,7 +45,6 @@ export const SETTINGS: Table = {
   'FEISHU_DELIVER_TO: there is no home directory for {targets}': 'FEISHU_DELIVER_TO：{targets} 需要主目录，但没有主目录',
   'Set HOME, or name the files with their whole paths': '请设置 HOME，或写出文件的完整路径',
   'Write each target of FEISHU_DELIVER_TO as one of {forms}, separated by commas': '请将 FEISHU_DELIVER_TO 的每个目标写成以下形式之一：{forms}，以逗号分隔',
-  'Run `{program} setup` once, or set FEISHU_APP_ID and FEISHU_APP_SECRET in the "env" block of this server\'s entry in the MCP client\'s config; both stand in the developer console, page Credentials & Basic Info (凭证与基础信息)': '请运行一次 `{program} setup`，或在 MCP 客户端配置中本服务条目的 "env" 里设置 FEISHU_APP_ID 和 FEISHU_APP_SECRET；两者见开发者后台“凭证与基础信息”页面',
   'Copy App ID and App Secret again from {open}/app/{app_id}/baseinfo': '请从 {open}/app/{app_id}/baseinfo 重新复制 App ID 和 App Secret',
   'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token. Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority': 'NODE_TLS_REJECT_UNAUTHORIZED=0 关闭了 TLS 证书校验：网络中间的任何人都可能窃取凭证。请删除该设置；如代理需要自己的 CA，请设置 NODE_EXTRA_CA_CERTS',
   'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute': 'FEISHU_TOKEN_DIR 是相对路径：客户端若从其他目录启动本程序，使用的就是另一个存储。请改为绝对路径',

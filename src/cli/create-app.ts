@@ -11,7 +11,7 @@ import { login } from './login.ts'
 export async function createApp({ cli, deps, profile }: Invocation): Promise<NewApp> {
   // A store that cannot be read would lose the new app's secret: better known before there is one.
   await deps.store.readApps()
-  const registration = await beginRegistration(deps)
+  const registration = await beginRegistration(deps, deps.config.scopes)
   await showLink(cli.stderr, registration)
   const app = await awaitRegistration(deps, registration)
   await keepApp(deps, profile, app)

@@ -3,10 +3,11 @@ import { type StartOptions, type StartResult, startAuthorization } from '../auth
 import { authorizationEnd } from '../authorize/pending.ts'
 import { splitScopes } from '../config/config.ts'
 import { CodedError } from '../errors.ts'
+import { pastedState } from '../oauth/pasted-address.ts'
 import { Secret } from '../secret.ts'
 import { say } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
-import { type Command, type Invocation, print, readLine } from './io.ts'
+import { type Command, type Invocation, print } from './io.ts'
 import { statusText } from './status.ts'
 import { createDialogue } from './terminal.ts'
 import { expectOperands } from './usage.ts'
@@ -86,19 +87,39 @@ function aborted(signal: AbortSignal): Promise<void> {
   })
 }
 
+/** The address and a sentence around it. */
+const MAX_PASTE = 8_000
+
 /** Ends the authorization with the address on stdin. At a terminal, one that does not fit is asked for again. */
 async function takeAddress(invocation: Invocation, start: StartOptions): Promise<'ended'> {
   const { cli } = invocation
   if (!cli.stdin.isTTY) {
-    await endWithAddress(invocation, start, await readLine(cli.stdin))
+    await takeLines(invocation, start)
     return 'ended'
   }
   const dialogue = createDialogue(cli)
+  let text = ''
   for (;;) {
     // Whoever ends the input, or only presses Enter, leaves the waiting to the listener.
-    const address = await dialogue.ask(say``).catch(() => new Promise<never>(() => undefined))
-    if (address !== '' && (await isTaken(invocation, start, address))) return 'ended'
+    const line = await dialogue.ask(say``).catch(() => new Promise<never>(() => undefined))
+    // A paste that a chat has wrapped comes as several lines.
+    text = line === '' ? '' : `${text}\n${line}`.slice(-MAX_PASTE)
+    if (text !== '' && (await isTaken(invocation, start, text))) return 'ended'
   }
+}
+
+/** An address that a chat has wrapped comes as several lines: until its state is there, more may come. */
+async function takeLines(invocation: Invocation, start: StartOptions): Promise<void> {
+  const { stdin } = invocation.cli
+  stdin.setEncoding('utf8')
+  let text = ''
+  for await (const chunk of stdin) {
+    text += String(chunk)
+    const lines = text.slice(0, text.lastIndexOf('\n') + 1).trim()
+    if (pastedState(lines) !== '') return endWithAddress(invocation, start, lines)
+    if (text.length > MAX_PASTE) break
+  }
+  await endWithAddress(invocation, start, text.trim() || null)
 }
 
 async function isTaken(invocation: Invocation, start: StartOptions, address: string): Promise<boolean> {
@@ -129,7 +150,7 @@ async function endWithAddress(
 ): Promise<void> {
   if (!address) {
     throw new CodedError('config_invalid', say`No address came on stdin.`, {
-      nextStep: say`Give the address that the browser ended on, on one line.`,
+      nextStep: say`Give the address that the browser ended on.`,
     })
   }
   await startAuthorization(deps, { ...start, callbackUrl: new Secret(address) })

@@ -65,6 +65,9 @@ function isPast({ authorization_status, status }: TokenStatus): boolean {
   return authorization_status === 'none'
 }
 
+/** What a model reads in a word with every call, a person reads once. */
+const NOTHING = say`Nothing is needed: the token is valid.`
+
 /** The columns that the longest label takes. */
 const LABEL_WIDTH = 17
 
@@ -85,7 +88,7 @@ export function statusText(answer: TokenStatus): Sentence {
     [say`key in:`, answer.key_source && KEY_SOURCE_WORDS[answer.key_source]],
     [say`verified:`, verified === null ? null : verified ? say`yes` : say`no, Feishu refused it`],
     ...answer.warnings.map((warning): [Sentence, Sentence] => [say`warning:`, warning]),
-    [say`next step:`, answer.next_step],
+    [say`next step:`, String(answer.next_step) === 'Nothing.' ? NOTHING : answer.next_step],
   ]
   const lines = rows.flatMap(([label, value]) =>
     value === null ? [] : [say`${cell(label, LABEL_WIDTH)}${value}\n`],

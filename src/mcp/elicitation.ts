@@ -2,7 +2,7 @@
 // `cancel` or `decline` at once, so neither proves a refusal, and `accept` is consent, not completion: the answer carries
 // the link in any case, and only the callback decides.
 
-import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import type { PendingAuthorization } from '../oauth/pending-authorization.ts'
 import { type Sentence, say } from '../sentence.ts'
 
@@ -12,8 +12,8 @@ const DIALOG_MS = 30_000
 const PLEASE = say`Log in at Feishu (Lark) and approve, so that the assistant can act for you there.`
 
 /** Whether the client can show a link to the person. */
-export function canShowLink(server: McpServer): boolean {
-  return server.server.getClientCapabilities()?.elicitation?.url !== undefined
+export function canShowLink(client: Server): boolean {
+  return client.getClientCapabilities()?.elicitation?.url !== undefined
 }
 
 /**
@@ -23,19 +23,19 @@ export function canShowLink(server: McpServer): boolean {
  * @param ended resolves when the authorization has ended, however
  */
 export async function showLink(
-  server: McpServer,
+  client: Server,
   pending: PendingAuthorization,
   ended: Promise<unknown>,
   forPerson: (sentence: Sentence) => Promise<string>,
 ): Promise<void> {
-  const complete = server.server.createElicitationCompletionNotifier(pending.id)
+  const complete = client.createElicitationCompletionNotifier(pending.id)
   const done = new AbortController()
   void ended
     .finally(() => done.abort())
     .then(complete)
     .catch(() => undefined)
   try {
-    await server.server.elicitInput(
+    await client.elicitInput(
       {
         mode: 'url',
         elicitationId: pending.id,

@@ -1,54 +1,54 @@
-import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import * as z from 'zod'
-import { CHANGES_STATE, deliveries, nextStep, profileInput, profileOutput, seconds, time } from './fields.ts'
-import { type ToolContext, toResult } from './tool-result.ts'
+import type { Delivery } from '../delivery/deliver.ts'
+import type { RefreshAnswer } from '../refresh/answer.ts'
+import { CHANGES_STATE, nextStep, profileInput, profileOutput } from './fields.ts'
+import { count, countOrNull, type FieldsOf, flag, listOf, text, textOrNull, word } from './schema.ts'
+import { defineTool, type Tool } from './tool.ts'
 
-const input = z.strictObject({
-  force: z.boolean().optional().describe('true: refresh even if the access token is still valid.'),
-  profile: profileInput,
-})
+const deliveries = listOf<Delivery>(
+  {
+    target: text('As configured.'),
+    status: word(
+      { delivered: true, unchanged: true, drift: true, refused: true, failed: true },
+      'drift: changed by hand, left alone.',
+    ),
+    detail: text('What, or why not.'),
+    restart_required: flag('Of its reader.'),
+    restart_hint: textOrNull('How.'),
+  },
+  'Copies for other programs.',
+)
 
-const output = z.strictObject({
-  status: z
-    .enum(['refreshed', 'still_valid', 'refreshed_elsewhere'])
-    .describe('refreshed_elsewhere: another process had just done it.'),
-  profile: profileOutput,
-  access_token_expires_at: time('When the access token expires.'),
-  access_token_expires_in: seconds('How long the access token lives.'),
-  refresh_token_expires_at: time('When the refresh token expires.'),
-  refresh_token_expires_in: seconds('How long the refresh token lives.'),
-  generation: z.number().int().describe('Counts the token sets.'),
-  persisted: z
-    .boolean()
-    .describe('false: the new token is in memory only, because the store cannot be written.'),
-  deliveries,
+const output = {
   next_step: nextStep,
-})
+  status: word(
+    { refreshed: true, still_valid: true, refreshed_elsewhere: true },
+    'refreshed_elsewhere: by another process.',
+  ),
+  profile: profileOutput,
+  access_token_expires_at: textOrNull('End.'),
+  access_token_expires_in: countOrNull('Seconds.'),
+  refresh_token_expires_at: textOrNull('End.'),
+  refresh_token_expires_in: countOrNull('Seconds.'),
+  generation: count('Renewals.'),
+  persisted: flag('false: only in memory yet.'),
+  deliveries,
+} satisfies FieldsOf<RefreshAnswer>
 
-/** Registers `refresh_token` (docs/design.md). */
-export function registerRefreshToken(server: McpServer, context: ToolContext): void {
-  server.registerTool(
-    'refresh_token',
-    {
-      title: 'Renew the stored Feishu token',
-      description:
-        'Renews the stored Feishu / Lark user token (刷新飞书 token) and keeps the new one; returns when it expires, never a token. ' +
-        'Call it when token_status says needs_refresh, or when another Feishu tool reports an expired token. ' +
-        'Safe to call at any time: a token that is still valid is left alone unless force is true.',
-      inputSchema: input,
-      outputSchema: output,
-      annotations: CHANGES_STATE,
-    },
-    (given) =>
-      toResult(context, async (deps) => {
-        const { refreshAnswer } = await import('../refresh/answer.ts')
-        const { refreshToken } = await import('../refresh/refresh.ts')
-        const profile = given.profile ?? deps.config.profile
-        return refreshAnswer(
-          deps,
-          profile,
-          await refreshToken(deps, { profile, force: given.force ?? false }),
-        )
-      }),
-  )
-}
+/** `refresh_token` (docs/design.md). */
+export const refreshTokenTool: Tool = defineTool({
+  name: 'refresh_token',
+  title: 'Renew the stored Feishu token',
+  description:
+    'Renews the stored Feishu / Lark user token (刷新飞书 token) and keeps the new one: it tells times, never a token. ' +
+    'Call it when token_status says needs_refresh, or when a Feishu tool reports an expired token.',
+  annotations: CHANGES_STATE,
+  input: { force: flag('true: renew a valid token too.'), profile: profileInput },
+  output,
+  async answer(deps, given) {
+    const { refreshAnswer } = await import('../refresh/answer.ts')
+    const { refreshToken } = await import('../refresh/refresh.ts')
+    const profile = given.profile ?? deps.config.profile
+    const result = await refreshToken(deps, { profile, force: given.force ?? false })
+    return refreshAnswer(deps, profile, result)
+  },
+})

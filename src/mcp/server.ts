@@ -1,15 +1,11 @@
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
-import { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'
+import { ErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js'
 import { ICONS } from './icon.ts'
-import { registerRefreshToken } from './refresh-token.ts'
-import { registerStartAuthorization } from './start-authorization.ts'
-import { registerTokenStatus } from './token-status.ts'
-import type { ToolContext } from './tool-result.ts'
-
-const STATUS_URI = 'feishu-token://status'
-/** How soon a subscriber learns of a change, whichever process made it. */
-const CHANGE_POLL_MS = 1_000
+import { registerPrompts } from './prompts.ts'
+import { registerStatusResource } from './status-resource.ts'
+import { type Call, callTool, type ToolContext } from './tool.ts'
+import { TOOLS } from './tools.ts'
 
 /** Read by models that see the tools only by search: the words that they would search for come first. */
 const TOKEN_ONLY =
@@ -35,86 +31,24 @@ export type ServerOptions = ToolContext & {
 }
 
 /** Creates the MCP server and connects it. Nothing is loaded, read, opened or asked before a tool needs it. */
-export async function serve(transport: Transport, options: ServerOptions): Promise<McpServer> {
-  const server = new McpServer(
+export async function serve(transport: Transport, options: ServerOptions): Promise<Server> {
+  const server = new Server(
     { ...(options.withTools ? AS_FEISHU : AS_TOKEN), version: options.version, icons: ICONS },
     {
       instructions: (options.withTools ? WITH_TOOLS : TOKEN_ONLY) + HOW_TO,
-      capabilities: { resources: { subscribe: true } },
+      // The three tools stay; what `connect` puts beside them may change.
+      capabilities: { tools: { listChanged: true }, prompts: {}, resources: { subscribe: true } },
     },
   )
-  registerStartAuthorization(server, options)
-  registerTokenStatus(server, options)
-  registerRefreshToken(server, options)
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: TOOLS.map(({ listing }) => listing) }))
   registerPrompts(server)
   registerStatusResource(server, options)
-  server.server.oninitialized = options.onInitialized
+  // Not among the handlers: the SDK would check the arguments first, in words of its own, and each answer twice.
+  server.fallbackRequestHandler = async ({ method, params }) => {
+    if (method === 'tools/call') return callTool(TOOLS, options, server, params as Call | undefined)
+    throw new McpError(ErrorCode.MethodNotFound, `There is no method ${method}.`)
+  }
+  server.oninitialized = options.onInitialized
   await server.connect(transport)
   return server
-}
-
-function registerPrompts(server: McpServer): void {
-  const prompt = (name: string, title: string, description: string, text: string) => {
-    server.registerPrompt(name, { title, description }, () => ({
-      messages: [{ role: 'user', content: { type: 'text', text } }],
-    }))
-  }
-  prompt(
-    'reauthorize',
-    'Re-authorize Feishu',
-    'Log in at Feishu again and wait until it is done.',
-    'Re-authorize Feishu: call start_authorization, show me the link, then call token_status with wait_seconds 45 ' +
-      'until the authorization has ended. Tell me who is logged in and until when, or what went wrong and what to do.',
-  )
-  prompt(
-    'check',
-    'Check the Feishu token',
-    'Is the Feishu token valid, and until when?',
-    'Check my Feishu token: call token_status and tell me in two sentences whether it is valid, until when, and by ' +
-      'when I must log in again. If it needs a refresh, call refresh_token and tell me the result.',
-  )
-}
-
-function registerStatusResource(server: McpServer, { getDeps }: ToolContext): void {
-  const metadata = {
-    title: 'Feishu token status',
-    description: 'What token_status answers, as JSON.',
-    mimeType: 'application/json',
-  }
-  const read = async () => {
-    const { tokenStatus } = await import('../status/status.ts')
-    const deps = await getDeps()
-    return tokenStatus(deps, { profile: deps.config.profile, verify: false, waitSeconds: 0 })
-  }
-  server.registerResource('status', STATUS_URI, metadata, async () => {
-    const { errorAnswer } = await import('../answers.ts')
-    const { toCodedError } = await import('../errors.ts')
-    const json = await read().catch((error) => errorAnswer(toCodedError(error)))
-    return {
-      contents: [{ uri: STATUS_URI, mimeType: metadata.mimeType, text: JSON.stringify(json, null, 2) }],
-    }
-  })
-  let watch: NodeJS.Timeout | null = null
-  let told: string | null = null
-  const look = async () => {
-    const status = await read().catch(() => null)
-    const now = JSON.stringify([status?.status, status?.generation, status?.authorization_status])
-    if (told !== null && told !== now) await server.server.sendResourceUpdated({ uri: STATUS_URI })
-    told = now
-  }
-  const unwatch = () => {
-    if (watch) clearInterval(watch)
-    watch = null
-    told = null
-  }
-  server.server.setRequestHandler(SubscribeRequestSchema, async ({ params }) => {
-    if (params.uri !== STATUS_URI) return {}
-    await look()
-    watch ??= setInterval(() => void look().catch(unwatch), CHANGE_POLL_MS).unref()
-    return {}
-  })
-  server.server.setRequestHandler(UnsubscribeRequestSchema, async ({ params }) => {
-    if (params.uri === STATUS_URI) unwatch()
-    return {}
-  })
 }

@@ -1,6 +1,4 @@
 import { timingSafeEqual } from 'node:crypto'
-import { CodedError } from '../errors.ts'
-import { say } from '../sentence.ts'
 
 /** Builds the address that the person opens (RFC 6749 §4.1.1, RFC 7636 §4.3). It holds no secret. */
 export function authorizationUrl(request: {
@@ -12,7 +10,7 @@ export function authorizationUrl(request: {
   codeChallenge: string
 }): string {
   const url = new URL(request.endpoint)
-  url.search = new URLSearchParams({
+  const query = new URLSearchParams({
     client_id: request.clientId,
     response_type: 'code',
     redirect_uri: request.redirectUri,
@@ -21,7 +19,9 @@ export function authorizationUrl(request: {
     state: request.state,
     code_challenge: request.codeChallenge,
     code_challenge_method: 'S256',
-  }).toString()
+  })
+  // A query may hold both as they are (RFC 3986 §3.4): the link goes through chats and models, where each character counts.
+  url.search = query.toString().replaceAll('%3A', ':').replaceAll('%2F', '/')
   return url.href
 }
 
@@ -62,31 +62,4 @@ export function readAuthorizationResponse(
   if (both) return null
   if (code !== null && CODE.test(code)) return { kind: 'code', code }
   return error ? { kind: 'error', error } : null
-}
-
-/**
- * Reads the address that a person's browser ended on, with the checks that a request to the listener gets.
- *
- * @throws CodedError `state_mismatch` when it is not the answer to the pending authorization
- */
-export function readPastedAddress(
-  address: string,
-  expected: { redirectUri: string; state: string; issuer: string },
-): AuthorizationResponse {
-  const text = address.trim()
-  const url = text.length <= 8192 && URL.canParse(text) ? new URL(text) : null
-  const redirect = new URL(expected.redirectUri)
-  const samePlace = url !== null && url.origin === redirect.origin && url.pathname === redirect.pathname
-  const response = samePlace ? readAuthorizationResponse(url.searchParams, expected) : null
-  if (response) return response
-  throw new CodedError('state_mismatch', say`This address does not belong to the pending authorization.`, {
-    nextStep: say`Paste the whole address that the browser ended on after approving the link of the pending authorization
-        (it begins with ${redirect.origin}${redirect.pathname}?); the authorization is still waiting for it.`,
-  })
-}
-
-/** The `state` in a pasted address, unchecked; empty when it has none. */
-export function pastedState(address: string): string {
-  const text = address.trim()
-  return (URL.canParse(text) ? single(new URL(text).searchParams, 'state') : null) ?? ''
 }

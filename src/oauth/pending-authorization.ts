@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { ErrorCode } from '../errors.ts'
 import { Secret } from '../secret.ts'
-import { call, fromParts, partsOf, type Sentence, say } from '../sentence.ts'
+import { call, fromParts, partsOf, type Sentence, say, toolsOnly } from '../sentence.ts'
 
 export type AuthorizationMethod = 'browser' | 'device'
+
+/** What the person does at the link: an app of theirs is created first where there is none. */
+export type AuthorizationStep = 'create_app' | 'approve'
 
 /** Why an authorization brought no token: what an CodedError says, as plain data. */
 export type Failure = {
@@ -26,6 +29,7 @@ export type Outcome = {
 export type PendingAuthorization = {
   /** Names it without telling its `state`. */
   id: string
+  step: AuthorizationStep
   method: AuthorizationMethod
   /** Empty once it has ended. */
   state: Secret
@@ -56,6 +60,9 @@ export function authorizationId(state: string): string {
   return createHash('sha256').update(state).digest('hex').slice(0, 16)
 }
 
+/** Feishu shows some errors on its own page alone: then nobody answers. */
+const ERROR_NUMBER = say`; if Feishu showed an error number, ${call('token_status')} with it as feishu_error`
+
 /** The end of an authorization that nobody answered. */
 export function expiredOutcome(pending: PendingAuthorization): Outcome {
   return {
@@ -64,7 +71,7 @@ export function expiredOutcome(pending: PendingAuthorization): Outcome {
     failure: {
       code: 'authorization_expired',
       message: say`Nobody approved in time.`,
-      nextStep: say`${call('start_authorization')} for a new link.`,
+      nextStep: say`${call('start_authorization')} for a new link${toolsOnly(ERROR_NUMBER)}.`,
       feishuCode: null,
       logId: null,
     },
@@ -160,6 +167,8 @@ export function decodePending(json: Record<string, unknown> | null): PendingAuth
   const device = json.device as { deviceCode: string; userCode: string; intervalMs: number } | null
   return {
     ...(json as PendingAuthorization),
+    // Not told by what an older version began.
+    step: json.step === 'create_app' ? 'create_app' : 'approve',
     outcome: decodeOutcome(json.outcome as StoredOutcome | null),
     state: new Secret(json.state),
     codeVerifier: new Secret(json.codeVerifier),

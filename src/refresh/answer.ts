@@ -7,6 +7,7 @@ import { type Sentence, say } from '../sentence.ts'
 
 /** The answer of `refresh_token`. */
 export type RefreshAnswer = {
+  next_step: Sentence
   status: RefreshResult['status']
   profile: string
   access_token_expires_at: string | null
@@ -16,13 +17,13 @@ export type RefreshAnswer = {
   generation: number
   persisted: boolean
   deliveries: Delivery[]
-  next_step: Sentence
 }
 
 export function refreshAnswer(deps: Deps, profile: string, result: RefreshResult): RefreshAnswer {
   const { tokenSet, generation } = result.record
   const refreshEndsAt = tokenSet?.refreshToken ? tokenSet.refreshTokenExpiresAt : null
   return {
+    next_step: refreshNextStep(deps, result),
     status: result.status,
     profile,
     access_token_expires_at: toTime(tokenSet?.accessTokenExpiresAt ?? null),
@@ -32,7 +33,6 @@ export function refreshAnswer(deps: Deps, profile: string, result: RefreshResult
     generation,
     persisted: result.persisted,
     deliveries: result.deliveries,
-    next_step: refreshNextStep(deps, result),
   }
 }
 

@@ -2,13 +2,15 @@
 
 import { toTime } from '../answers.ts'
 import type { Delivery } from '../delivery/deliver.ts'
-import type { Authorization, AuthorizationStatus } from '../oauth/pending-authorization.ts'
+import type { Authorization, AuthorizationStatus, AuthorizationStep } from '../oauth/pending-authorization.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { KeySource } from '../store/envelope.ts'
+import type { FeishuErrorAnswer } from './feishu-error.ts'
 
 /** What `token_status` answers of it. */
 export type AuthorizationFields = {
   authorization_status: AuthorizationStatus
+  authorization_step: AuthorizationStep | null
   authorization_url: string | null
   authorization_expires_at: string | null
   authorization_error: Sentence | null
@@ -20,6 +22,7 @@ export function authorizationFields({ pending, told }: Authorization): Authoriza
   const { failure } = told
   return {
     authorization_status: told.status,
+    authorization_step: live?.step ?? null,
     authorization_url: live?.authorizationUrl ?? null,
     authorization_expires_at: toTime(live?.deadlineAt ?? null),
     authorization_error: failure && say`${failure.message} ${failure.nextStep}`,
@@ -36,6 +39,7 @@ export type Status =
 
 /** The answer of `token_status`, in the contract's own names. Times are RFC 3339, durations seconds. */
 export type TokenStatus = AuthorizationFields & {
+  next_step: Sentence
   status: Status
   profile: string
   brand: string
@@ -60,5 +64,5 @@ export type TokenStatus = AuthorizationFields & {
   deliveries: Delivery[]
   profiles: { profile: string; status: Status | null }[]
   warnings: Sentence[]
-  next_step: Sentence
+  feishu_error: FeishuErrorAnswer | null
 }

@@ -1,7 +1,7 @@
 // What to do next, in words.
 
+import { brief } from '../answers.ts'
 import type { App } from '../app/app.ts'
-import { pageErrorsText } from '../authorize/page-errors.ts'
 import type { Deps } from '../deps.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import type { Authorization } from '../oauth/pending-authorization.ts'
@@ -38,33 +38,43 @@ export type Situation = {
 export function statusNextStep(deps: Deps, app: App, situation: Situation): Sentence {
   const { status, authorization } = situation
   const { failure } = authorization.told
-  if (authorization.told.status === 'pending') return pendingNextStep(app, authorization)
+  if (authorization.told.status === 'pending') return pendingNextStep(authorization)
   if (status !== 'valid' && status !== 'needs_refresh') {
-    if (failure) return failure.nextStep
+    if (failure) return brief(failure.nextStep, MEND_FIRST)
     const start = call('start_authorization')
     const orRun = toolsOnly(say` (or run \`${deps.command} login --profile ${app.id.profile}\`)`)
     return status === 'not_authorized'
-      ? say`${start} so that the person approves${orRun}.`
-      : say`${start} so that the person approves again${orRun}.`
+      ? brief(say`${start} so that the person approves${orRun}.`, say`${start} so that the person approves.`)
+      : brief(say`${start} so that the person approves again${orRun}.`, say`${start} again.`)
   }
   const use = useText(situation)
-  return failure ? say`${use}; to authorize anew, ${clause(failure.nextStep)}.` : say`${use}.`
+  if (!failure) return use === VALID ? NOTHING : say`${use}.`
+  return brief(
+    say`${use}; to authorize anew, ${clause(failure.nextStep)}.`,
+    say`${use}; authorization_error says what to mend before authorizing anew.`,
+  )
 }
 
-/** The next step while somebody is expected to approve. */
-export function pendingNextStep(app: App, { pending }: Authorization): Sentence {
+const MEND_FIRST = say`Do what authorization_error says, then ${call('start_authorization')} again.`
+
+/** The next step while somebody is expected to act. */
+export function pendingNextStep({ pending }: Authorization): Sentence {
   if (pending?.phase !== 'waiting') {
-    return say`Feishu's answer has arrived and is being stored: ${call('token_status')} again, and start_authorization if it stays pending.`
+    return say`The answer is being stored: ${call('token_status')} again, start_authorization if it stays pending.`
   }
-  return say`Ask the person to open authorization_url and approve, then ${call('token_status', { wait_seconds: 45 })};
-      ${pageErrorsText(app, pending.scopes, pending.redirectUri)}.`
+  return say`Show authorization_url; ${call('token_status', { wait_seconds: 45 })}, or a feishu_error seen.`
 }
+
+const VALID = say`Nothing is needed: the token is valid`
+
+/** In a word: models read it with every call. */
+const NOTHING = say`Nothing.`
 
 /** What to do with a token set that is in force; without its period. */
 function useText({ status, refused, endless }: Situation): Sentence {
   if (refused) return say`${call('refresh_token', { force: true })}, because Feishu refused the access token`
   if (status === 'needs_refresh') return say`${call('refresh_token')}`
   return endless
-    ? say`Nothing is needed: the token is valid`
+    ? VALID
     : say`Nothing is needed until access_token_expires_at; then a person must authorize again, and warnings say why`
 }

@@ -1,14 +1,16 @@
 // What is stored, and what to do next. Reads only, asks Feishu only when told to, and never shows a secret.
 
-import { toSeconds, toTime } from '../answers.ts'
+import { brief, toSeconds, toTime } from '../answers.ts'
 import { type App, resolveApp } from '../app/app.ts'
 import { fetchUser } from '../app/user.ts'
-import { readAuthorization, waitForEnd } from '../authorize/pending.ts'
+import { readCreation } from '../authorize/creation.ts'
+import { readAuthorization, waitForStep } from '../authorize/pending.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'
 import type { Authorization } from '../oauth/pending-authorization.ts'
 import { canRefresh, missingScopes, reauthorizeBy, type TokenRecord } from '../oauth/token-set.ts'
-import { type Sentence, say } from '../sentence.ts'
+import { call, type Sentence, say } from '../sentence.ts'
+import { explainFeishuError } from './feishu-error.ts'
 import { authorizationFields, type Status, type TokenStatus } from './fields.ts'
 import { pendingNextStep, statusNextStep } from './next-step.ts'
 import { listProfiles, profileStatuses, statusOf } from './profile-statuses.ts'
@@ -19,20 +21,27 @@ const HOUR_MS = 3_600_000
 /** The last: the database cannot be reached, and this machine keeps no copy. */
 const UNREADABLE: readonly ErrorCode[] = ['store_unreadable', 'key_unavailable', 'store_not_writable']
 
+export type StatusOptions = {
+  profile: string
+  /** Also asks Feishu. */
+  verify: boolean
+  /** For a pending authorization. */
+  waitSeconds: number
+  /** A number to explain. */
+  feishuError?: number | null
+}
+
 /** What is known of a profile's token. */
-export async function tokenStatus(
-  deps: Deps,
-  options: { profile: string; verify: boolean; waitSeconds: number },
-): Promise<TokenStatus> {
+export async function tokenStatus(deps: Deps, options: StatusOptions): Promise<TokenStatus> {
+  if (options.waitSeconds > 0) await waitForStep(deps, options.profile, options.waitSeconds * 1000)
   let app: App
   try {
     app = await resolveApp(deps, options.profile)
   } catch (error) {
-    return withoutRecord(deps, options.profile, null, error)
+    return withoutRecord(deps, options, null, error)
   }
   // Else this would say "valid" for ever while every refresh fails.
   deps.store.requireLocks()
-  if (options.waitSeconds > 0) await waitForEnd(deps, app, options.waitSeconds * 1000)
   const glance = { ...deps, store: deps.store.glance() }
   const profiles = listProfiles(glance, options.profile)
   // Whoever needs them sees the error.
@@ -41,18 +50,16 @@ export async function tokenStatus(
   try {
     record = await glance.store.read(app.id)
   } catch (error) {
-    return withoutRecord(glance, options.profile, app, error)
+    return withoutRecord(glance, options, app, error)
   }
   const verified = options.verify ? await verify(deps, app, record) : { result: null, problem: null }
-  return describe(glance, app, record, verified, profiles)
+  return describe(glance, app, record, { verified, listed: profiles, options })
 }
 
-/** `result` null: Feishu could not be asked. */
-async function verify(
-  deps: Deps,
-  app: App,
-  record: TokenRecord,
-): Promise<{ result: boolean | null; problem: Sentence | null }> {
+/** `result` null: Feishu was not asked, or could not be. */
+type Verified = { result: boolean | null; problem: Sentence | null }
+
+async function verify(deps: Deps, app: App, record: TokenRecord): Promise<Verified> {
   const accessToken = record.tokenSet?.accessToken
   if (!accessToken) return { result: null, problem: null }
   try {
@@ -67,10 +74,10 @@ async function describe(
   deps: Deps,
   app: App,
   record: TokenRecord,
-  verified: { result: boolean | null; problem: Sentence | null },
-  listed: ReturnType<typeof listProfiles>,
+  looked: { verified: Verified; listed: ReturnType<typeof listProfiles>; options: StatusOptions },
 ): Promise<TokenStatus> {
   const { tokenSet } = record
+  const { verified, listed, options } = looked
   const now = deps.clock.now()
   const status = statusOf(deps, app, record, verified.result)
   const refreshEndsAt = tokenSet?.refreshToken ? tokenSet.refreshTokenExpiresAt : null
@@ -80,7 +87,10 @@ async function describe(
     listed.then((all) => profileStatuses(deps, all, app.id.profile, status)),
   ])
   if (verified.problem) warnings.push(verified.problem)
+  const endless = !tokenSet || canRefresh(tokenSet)
+  const situation = { status, authorization, refused: verified.result === false, endless }
   return {
+    next_step: statusNextStep(deps, app, situation),
     status,
     ...common(deps, app.id.profile, app),
     user_name: tokenSet?.user?.name ?? null,
@@ -101,13 +111,17 @@ async function describe(
     verified: verified.result,
     profiles,
     warnings,
-    next_step: statusNextStep(deps, app, {
-      status,
-      authorization,
-      refused: verified.result === false,
-      endless: !tokenSet || canRefresh(tokenSet),
-    }),
+    feishu_error: explained(deps, options, app, authorization),
   }
+}
+
+function explained(
+  { config }: Deps,
+  { feishuError: number }: StatusOptions,
+  app: App | null,
+  { pending }: Authorization,
+): TokenStatus['feishu_error'] {
+  return number === undefined || number === null ? null : explainFeishuError(number, app, config, pending)
 }
 
 /** The fields that need no record. */
@@ -138,21 +152,26 @@ function common(
   }
 }
 
+/** Where the way that this program is started by is long. */
+const SET_UP = say`Have an app set up: ${call('start_authorization', { create_app: true })}, or see warnings.`
+
 /** What can be said when there is no app, or its record cannot be opened. */
 async function withoutRecord(
   deps: Deps,
-  profile: string,
+  options: StatusOptions,
   app: App | null,
   error: unknown,
 ): Promise<TokenStatus> {
+  const { profile } = options
   if (!(error instanceof CodedError)) throw error
   const unreadable = UNREADABLE.includes(error.code)
   if (!unreadable && error.code !== 'not_configured') throw error
   const status: Status = unreadable ? 'store_unreadable' : 'not_configured'
-  const none: Authorization = { pending: null, told: { status: 'none', failure: null } }
-  const authorization = app ? await readAuthorization(deps, app, null) : none
-  const waiting = authorization.told.status === 'pending' && app
+  const authorization = await (app ? readAuthorization(deps, app, null) : readCreation(deps, profile))
+  const { failure } = authorization.told
+  const isPending = authorization.told.status === 'pending'
   return {
+    next_step: isPending ? pendingNextStep(authorization) : brief(failure?.nextStep ?? error.step, SET_UP),
     status,
     ...common(deps, profile, app),
     user_name: null,
@@ -171,6 +190,6 @@ async function withoutRecord(
     verified: null,
     profiles: await profileStatuses(deps, await listProfiles(deps, profile), profile, status),
     warnings: [error.said],
-    next_step: waiting ? pendingNextStep(app, authorization) : error.step,
+    feishu_error: explained(deps, options, app, authorization),
   }
 }

@@ -23,7 +23,7 @@ function polls(world: World): number {
 
 test('an app that a person has had created is kept, its secret sealed', async () => {
   const world = await makeDeps({ env: NO_APP })
-  const registration = await beginRegistration(world.deps)
+  const registration = await beginRegistration(world.deps, world.deps.config.scopes)
   expect(registration.verificationUrl.startsWith(`${world.sandbox.url}/page/launcher?`)).toBe(true)
   const { pauses, wait } = clockwork(world, () => world.sandbox.approveDevice(registration.userCode))
   const app = await awaitRegistration(withSleep(world.deps, wait), registration)
@@ -38,7 +38,7 @@ test('an app that a person has had created is kept, its secret sealed', async ()
 
 test('a person of Lark is followed to Lark once, and the app is of that brand', async () => {
   const world = await makeDeps({ env: NO_APP, knobs: { registrationBrand: 'lark' } })
-  const registration = await beginRegistration(world.deps)
+  const registration = await beginRegistration(world.deps, world.deps.config.scopes)
   const { pauses, wait } = clockwork(world, () => world.sandbox.approveDevice(registration.userCode))
   const app = await awaitRegistration(withSleep(world.deps, wait), registration)
   expect(app.brand).toBe('lark')
@@ -60,7 +60,7 @@ test("without a host of their own, Lark's people are asked for at Lark's host", 
     }) as typeof world.deps.request,
   }
   // Feishu's own link is not the sandbox's: only the polls are of interest here.
-  const registration = await beginRegistration(world.deps)
+  const registration = await beginRegistration(world.deps, world.deps.config.scopes)
   const { wait } = clockwork(world, () => sandbox.approveDevice(registration.userCode))
   const app = await awaitRegistration(withSleep(deps, wait), registration)
   expect(asked).toEqual(['https://accounts.feishu.cn', 'https://accounts.larksuite.com'])
@@ -69,14 +69,14 @@ test("without a host of their own, Lark's people are asked for at Lark's host", 
 
 test('a person who declines, and one who never comes, end it with the way through the console', async () => {
   const world = await makeDeps({ env: NO_APP })
-  const first = await beginRegistration(world.deps)
+  const first = await beginRegistration(world.deps, world.deps.config.scopes)
   const declining = clockwork(world, () => world.sandbox.denyDevice(first.userCode))
   const denied = await failureOf(() => awaitRegistration(withSleep(world.deps, declining.wait), first))
   expect([denied.code, denied.nextStep]).toEqual([
     'access_denied',
     expect.stringContaining(`${world.sandbox.url}/app`),
   ])
-  const second = await beginRegistration(world.deps)
+  const second = await beginRegistration(world.deps, world.deps.config.scopes)
   const { wait, pauses } = clockwork(world)
   const expired = await failureOf(() => awaitRegistration(withSleep(world.deps, wait), second))
   expect(expired.code).toBe('authorization_expired')
@@ -86,7 +86,7 @@ test('a person who declines, and one who never comes, end it with the way throug
 
 test('a Feishu that goes on saying "pending" after the end is not asked for ever', async () => {
   const world = await makeDeps({ env: NO_APP })
-  const registration = await beginRegistration(world.deps)
+  const registration = await beginRegistration(world.deps, world.deps.config.scopes)
   const pending = {
     endpoint: 'registration',
     kind: 'error',
@@ -104,7 +104,7 @@ test('a Feishu that goes on saying "pending" after the end is not asked for ever
 
 test('slow_down and an outage make the polls slower, and the app still comes', async () => {
   const world = await makeDeps({ env: NO_APP })
-  const registration = await beginRegistration(world.deps)
+  const registration = await beginRegistration(world.deps, world.deps.config.scopes)
   world.sandbox.faults.next({
     endpoint: 'registration',
     kind: 'error',
@@ -129,7 +129,7 @@ test('a Feishu without this flow is named, and the console as the way', async ()
     status: 400,
     omitCode: true,
   })
-  const error = await failureOf(() => beginRegistration(world.deps))
+  const error = await failureOf(() => beginRegistration(world.deps, world.deps.config.scopes))
   expect([error.code, error.nextStep]).toEqual([
     'unauthorized_client',
     expect.stringContaining('developer console'),

@@ -311,7 +311,8 @@ test('login takes the address from stdin, where the browser is on another machin
   const login = start(stage, ['login', '--callback-url-stdin', '--json'])
   // The link is still the same: what was pasted before ended nothing.
   expect((await login.written(LINK))[0]).toBe(link)
-  login.child.stdin?.write(`${location}\r\n`)
+  // As a chat wraps it.
+  login.child.stdin?.write(`<${location.replace('code=', 'code=\r\n  ').replaceAll('&', '&amp;')}>.\r\n`)
   const result = await login.end
   expect([result.code, json(result).status]).toEqual([0, 'valid'])
 })

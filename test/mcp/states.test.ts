@@ -20,7 +20,7 @@ const TOOLS = ['token_status', 'refresh_token', 'start_authorization'] as const
 type ToolName = (typeof TOOLS)[number]
 /** The arguments with which a state is also met, once its own answer is known. */
 const FURTHER: Record<ToolName, Record<string, unknown>[]> = {
-  token_status: [{ verify: true }, { profile: 'nobody' }],
+  token_status: [{ verify: true }, { profile: 'nobody' }, { feishu_error: 20029 }, { feishu_error: 20050 }],
   refresh_token: [{ force: true }, { profile: 'nobody' }],
   start_authorization: [{ open_browser: false }, { cancel: true }, { method: 'device' }, { cancel: true }],
 }

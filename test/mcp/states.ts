@@ -54,6 +54,13 @@ export const STATES: Record<string, State> = {
     refresh_token: 'not_configured',
     start_authorization: 'not_configured',
   },
+  'the app is being created': {
+    options: { env: { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '' } },
+    reach: (stage) => begin(stage, { create_app: true }),
+    token_status: 'not_configured',
+    refresh_token: 'not_configured',
+    start_authorization: 'pending',
+  },
   'nobody has authorized': { token_status: 'not_authorized', ...NOTHING },
   'a link is pending': { reach: begin, token_status: 'not_authorized', ...NOTHING },
   'a code for another device is pending': {

@@ -60,8 +60,16 @@ test('there are exactly three tools, with flat closed schemas in which every fie
   const { tools } = await connect(nothing)
   expect([...tools.keys()]).toEqual(['start_authorization', 'token_status', 'refresh_token'])
   const arguments_: Record<string, string[]> = {
-    start_authorization: ['scopes', 'method', 'open_browser', 'callback_url', 'cancel', 'profile'],
-    token_status: ['verify', 'wait_seconds', 'profile'],
+    start_authorization: [
+      'scopes',
+      'method',
+      'open_browser',
+      'callback_url',
+      'cancel',
+      'create_app',
+      'profile',
+    ],
+    token_status: ['verify', 'wait_seconds', 'feishu_error', 'profile'],
     refresh_token: ['force', 'profile'],
   }
   for (const [name, tool] of tools) {
@@ -169,10 +177,7 @@ test('from the link to the approval each answer keeps the contract', async () =>
   })
   expect(started.data.next_step).toContain('no DISPLAY')
   const pending = await call('token_status')
-  for (const { data } of [started, pending]) {
-    for (const code of [20027, 20029, 20043, 20010, 20028, 20046]) expect(data.next_step).toContain(code)
-    expect(data.next_step).toContain(`${world.sandbox.url}/app/${app.appId}/auth?`)
-  }
+  expect(pending.data.next_step).toContain('feishu_error')
   expect(pending.data).toMatchObject({
     authorization_status: 'pending',
     authorization_url: started.data.authorization_url,
@@ -186,7 +191,7 @@ test('from the link to the approval each answer keeps the contract', async () =>
     authorization_url: null,
     authorization_error: null,
     user_name: world.sandbox.user.name,
-    next_step: 'Nothing is needed: the token is valid.',
+    next_step: 'Nothing.',
   })
   world.pass(10 * MINUTE + 5_000)
   expect((await call('token_status')).data.authorization_status).toBe('none')
@@ -223,9 +228,7 @@ test('every end of an authorization keeps the contract, and is told for ten minu
   world.pass(10 * MINUTE)
   const expired = await call('token_status', { wait_seconds: 20 })
   expect(expired.data).toMatchObject({ authorization_status: 'expired' })
-  for (const code of [20027, 20029, 20043, 20010, 20028, 20046]) {
-    expect(expired.data.authorization_error).toContain(String(code))
-  }
+  expect(expired.data.authorization_error).toContain('feishu_error')
   world.pass(10 * MINUTE - 5_000)
   expect((await call('token_status')).data.authorization_status).toBe('expired')
   world.pass(10_000)
@@ -345,6 +348,8 @@ test('arguments that the schema refuses are failures that name the argument, and
     ['token_status', { wait_seconds: 1.5 }],
     ['token_status', { wait_seconds: '5' }],
     ['token_status', { profile: 'Big' }],
+    ['token_status', { feishu_error: '20029' }],
+    ['token_status', { feishu_error: -1 }],
     ['token_status', { host: 'https://attacker.example' }],
     ['refresh_token', { force: 'true' }],
     ['refresh_token', { profile: '' }],
@@ -354,7 +359,8 @@ test('arguments that the schema refuses are failures that name the argument, and
   for (const [name, args] of cases) {
     const answer = await call(name, args)
     expect(answer.isError, `${name} ${JSON.stringify(args).slice(0, 80)}`).toBe(true)
-    expect(answer.text).toContain(Object.keys(args)[0])
+    expect(answer.text).toContain(`"${Object.keys(args)[0]}"`)
+    expect(answer.text).toMatch(/^FAILED: .*\[code=config_invalid recovery=fix_config\]$/)
   }
   expect((await call('no_such_tool')).isError).toBe(true)
   expect(existsSync(world.directory)).toBe(false)

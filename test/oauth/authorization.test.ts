@@ -1,13 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  authorizationUrl,
-  pastedState,
-  readAuthorizationResponse,
-  readPastedAddress,
-} from '../../src/oauth/authorization.ts'
+import { authorizationUrl, readAuthorizationResponse } from '../../src/oauth/authorization.ts'
 import { effortMs } from '../support/effort.ts'
-import { failureOf } from '../support/failure.ts'
 
 const STATE = 'k3Zr0-state_of_this_authorization_request_x'
 const ISSUER = 'https://accounts.feishu.cn'
@@ -131,55 +125,5 @@ describe('the authorization response', () => {
       expect(readQuery('code=a&'.repeat(100_000))).toBeNull()
     })
     expect(effort).toBeLessThan(2_000)
-  })
-})
-
-describe('a pasted address', () => {
-  const query = `code=abc&state=${STATE}`
-
-  test.each([
-    `http://localhost:9000/callback?${query}`,
-    `  http://localhost:9000/callback?${query}\n`,
-    `HTTP://LOCALHOST:9000/callback?${query}#/login`,
-  ])('%j is read', (address) => {
-    expect(readPastedAddress(address, expected)).toEqual({ kind: 'code', code: 'abc' })
-  })
-
-  test.each([
-    ['nothing', ''],
-    ['no address', 'I approved it'],
-    ['the query alone', `?${query}`],
-    ['another port', `http://localhost:9001/callback?${query}`],
-    ['another path', `http://localhost:9000/callback/x?${query}`],
-    ['another host', `http://127.0.0.1:9000/callback?${query}`],
-    ['another scheme', `https://localhost:9000/callback?${query}`],
-    ['a host that looks like ours', `http://localhost:9000@evil.example/callback?${query}`],
-    ['the answer in the fragment', `http://localhost:9000/callback#${query}`],
-    ['another state', 'http://localhost:9000/callback?code=abc&state=other'],
-    ['too many characters', `http://localhost:9000/callback?${query}&x=${'y'.repeat(8192)}`],
-    ["Feishu's own page", 'https://accounts.feishu.cn/open-apis/authen/v1/authorize?client_id=cli_a1'],
-  ])('with %s is refused, and the error shows nothing of it', async (_what, address) => {
-    const error = await failureOf(() => readPastedAddress(address, expected))
-    expect(error).toMatchObject({ code: 'state_mismatch', recovery: 'reauthorize' })
-    expect(error.nextStep).toContain('http://localhost:9000/callback?')
-    expect(`${error.message} ${error.nextStep}`).not.toMatch(/abc|other|k3Zr0|evil/)
-  })
-
-  test('of any form is read or refused', () => {
-    fc.assert(
-      fc.property(
-        fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), fc.webUrl({ withQueryParameters: true })),
-        (address) => {
-          expect(() => readPastedAddress(address, expected)).toThrow('does not belong')
-          expect(typeof pastedState(address)).toBe('string')
-        },
-      ),
-    )
-  })
-
-  test('tells its state, unchecked, if it has exactly one', () => {
-    expect(pastedState(' http://localhost:9000/callback?state=s1&code=c ')).toBe('s1')
-    expect(pastedState('http://localhost:9000/callback?state=s1&state=s2')).toBe('')
-    expect(pastedState('no address')).toBe('')
   })
 })

@@ -26,6 +26,7 @@ const DENIED: Outcome = {
 function makePending(changes: Partial<PendingAuthorization> = {}): PendingAuthorization {
   return {
     id: authorizationId('state-1'),
+    step: 'approve',
     method: 'browser',
     state: new Secret('state-1'),
     codeVerifier: new Secret('verifier-1'),

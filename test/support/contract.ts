@@ -23,17 +23,20 @@ function checkFacts({ text, data }: Answer): void {
     if (!lines.includes(`${name}: ${shown}`)) throw new Error(`the text lacks ${name}: ${shown}\n${text}`)
     if (value === undefined) throw new Error(`${name} is absent`)
   }
-  const step = data.next_step
-  if (typeof step !== 'string' || !isOneSentence(step)) throw new Error(`not one sentence: ${step}`)
+  const [first, step] = Object.entries(data)[0] ?? []
+  if (first !== 'next_step' || !text.startsWith('next_step: ')) throw new Error(`${first} comes first`)
+  if (typeof step !== 'string' || !isOneSentence(step) || step.length > 300) {
+    throw new Error(`not one sentence of at most 300 characters: ${step}`)
+  }
 }
 
 /** Reads the result of a tool call, and proves that it has the form of the contract. */
 export function readAnswer(result: CallToolResult): Answer {
-  const [block, ...more] = result.content
+  const [block, picture, ...more] = result.content
   if (block?.type !== 'text' || more.length > 0) throw new Error('an answer has one text block')
+  if (picture && picture.type !== 'image') throw new Error('beside its text an answer has a picture alone')
   const answer = { isError: result.isError === true, text: block.text, data: result.structuredContent ?? {} }
-  if (!answer.isError) checkFacts(answer)
-  // Arguments that the schema refuses are answered with the SDK's own text.
-  else if (!answer.text.startsWith('MCP error -32602')) checkFailure(answer.text)
+  if (answer.isError) checkFailure(answer.text)
+  else checkFacts(answer)
   return answer
 }

@@ -1,0 +1,7 @@
+import { refreshTokenTool } from './refresh-token.ts'
+import { startAuthorizationTool } from './start-authorization.ts'
+import { tokenStatusTool } from './token-status.ts'
+import type { Tool } from './tool.ts'
+
+/** Our tools, in the order in which a person meets them. */
+export const TOOLS: readonly Tool[] = [startAuthorizationTool, tokenStatusTool, refreshTokenTool]
