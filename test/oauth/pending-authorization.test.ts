@@ -143,7 +143,8 @@ test('why it failed keeps its parts in the store, and its text for older version
   const stored = JSON.parse(JSON.stringify(encodePending(pending)))
   expect(stored.outcome.failure).toMatchObject({
     message: 'Nobody approved in time.',
-    nextStep: 'Call start_authorization for a new link.',
+    nextStep:
+      'Call start_authorization for a new link; if Feishu showed an error number, call token_status with it as feishu_error.',
   })
   const failure = decodePending(stored)?.outcome?.failure
   const door = { command: 'x', profile: undefined }
@@ -157,5 +158,7 @@ test('why it failed is read as an older version has stored it', () => {
   const { parts: _, ...failure } = outcome.failure
   const read = decodePending({ ...stored, outcome: { ...outcome, failure } })?.outcome?.failure
   expect(String(read?.message)).toBe('Nobody approved in time.')
-  expect(String(read?.nextStep)).toBe('Call start_authorization for a new link.')
+  expect(String(read?.nextStep)).toBe(
+    'Call start_authorization for a new link; if Feishu showed an error number, call token_status with it as feishu_error.',
+  )
 })
