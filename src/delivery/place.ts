@@ -2,7 +2,7 @@
 
 import { say } from '../sentence.ts'
 import { editDotenv } from './dotenv.ts'
-import { applyEdit, type Edit, isRefusal, type Refusal, refuseBroken } from './edit.ts'
+import { applyEdit, type Edit, isRefusal, type Refusal, refuseBroken, TIME_UP } from './edit.ts'
 import { editMcpJson } from './mcp-json.ts'
 import { editMcpToml } from './mcp-toml.ts'
 import { type Problem, readSharedFile, type SharedFile } from './shared-file.ts'
@@ -73,13 +73,14 @@ export async function findPlace(
   return isRefusal(edit) ? edit : { path, file, mark, text, edit }
 }
 
-/** The new text, read back; null unless it holds the token at the same place. */
+/** The new text, read back if there is time; null unless it holds the token at the same place. */
 export async function applyAndConfirm(
   target: Target,
   found: Found,
   content: TokenContent,
   bounds: Bounds,
 ): Promise<string | null> {
+  if (performance.now() > bounds.giveUpAt) throw TIME_UP
   const text = applyEdit(found.text, found.edit.spans)
   const again = await editText(target, text, content, bounds.giveUpAt)
   if (isRefusal(again) || again.place !== found.edit.place) return null
