@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import { rateLimited } from '../feishu-sandbox/fault-presets.ts'
+import type { Fault } from '../feishu-sandbox/faults.ts'
+import { seed } from '../support/deps.ts'
+import { failureOf } from '../support/failure.ts'
+import { begin, codePresentations, expectFreePort, makeWorld, paste, status, stored } from './fixture.ts'
+
+type Failing = { fault: Fault; count?: number; code: string; feishuCode: number | null; sent: number }
+
+const lost: Fault = { kind: 'reset', when: 'after_processing' }
+const FAILING: Record<string, Failing> = {
+  'wrong secret': {
+    fault: { kind: 'error', code: 20002 },
+    code: 'invalid_client',
+    feishuCode: 20002,
+    sent: 1,
+  },
+  'unknown code': {
+    fault: { kind: 'error', code: 20003 },
+    code: 'invalid_grant',
+    feishuCode: 20003,
+    sent: 1,
+  },
+  'late code': { fault: { kind: 'error', code: 20004 }, code: 'invalid_grant', feishuCode: 20004, sent: 1 },
+  'other app': { fault: { kind: 'error', code: 20024 }, code: 'invalid_client', feishuCode: 20024, sent: 1 },
+  'PKCE failed': { fault: { kind: 'error', code: 20049 }, code: 'invalid_grant', feishuCode: 20049, sent: 1 },
+  'spent code': { fault: { kind: 'error', code: 20065 }, code: 'invalid_grant', feishuCode: 20065, sent: 1 },
+  'other redirect': {
+    fault: { kind: 'error', code: 20071 },
+    code: 'invalid_grant',
+    feishuCode: 20071,
+    sent: 1,
+  },
+  'server error': {
+    fault: { kind: 'error', code: 20050 },
+    count: 2,
+    code: 'server_error',
+    feishuCode: 20050,
+    sent: 2,
+  },
+  'a long pause': {
+    fault: rateLimited({ reset: '8' }),
+    code: 'rate_limited',
+    feishuCode: 99991400,
+    sent: 1,
+  },
+  'a pause that fits': {
+    fault: rateLimited({ reset: '7' }),
+    count: 2,
+    code: 'rate_limited',
+    feishuCode: 99991400,
+    sent: 2,
+  },
+  'lost answer': { fault: lost, code: 'network_error', feishuCode: null, sent: 1 },
+  'half an answer': {
+    fault: { kind: 'cut', how: 'json' },
+    code: 'unexpected_response',
+    feishuCode: null,
+    sent: 1,
+  },
+}
+
+test.for(Object.entries(FAILING))(
+  'a failed exchange keeps the old token set and says why: %s',
+  async ([, failing]) => {
+    const world = await makeWorld({ hurried: true })
+    await seed(world)
+    const before = await stored(world)
+    const location = await world.sandbox.approve(await begin(world.deps))
+    world.sandbox.faults.next(failing.fault, failing.count ?? 1)
+    const error = await failureOf(() => paste(world.deps, location))
+    expect(error).toMatchObject({ code: failing.code, feishuCode: failing.feishuCode })
+    expect(error.nextStep).toMatch(/start_authorization/)
+    expect(error.nextStep).not.toMatch(/start the authorization|[;,]{2}/i)
+    if (failing.feishuCode !== null) expect(error.logId).not.toBeNull()
+    const after = await status(world.deps, 0)
+    expect(after).toMatchObject({ status: 'valid', authorization_status: 'failed', generation: 1 })
+    expect(String(after.authorization_error)).toContain(error.message)
+    expect(String(after.next_step)).toContain(
+      `to authorize anew, ${error.nextStep.slice(0, 1).toLowerCase()}${error.nextStep.slice(1)}`,
+    )
+    expect(await stored(world)).toEqual(before)
+    expect(codePresentations(world)).toBe(failing.sent)
+    await expectFreePort(world)
+  },
+)
+
+test('an error that consumed nothing is tried once more, after the pause that it asks for', async () => {
+  const world = await makeWorld()
+  const location = await world.sandbox.approve(await begin(world.deps))
+  world.sandbox.faults.next(rateLimited({ reset: '0.2' }))
+  expect((await paste(world.deps, location)).status).toBe('succeeded')
+  expect(codePresentations(world)).toBe(2)
+})

@@ -1,0 +1,137 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { CodedError } from '../../src/errors.ts'
+import { say } from '../../src/sentence.ts'
+import type { LockedProfile } from '../../src/store/token-store.ts'
+import { settle } from '../../src/wiring/settle.ts'
+import { seed } from '../support/deps.ts'
+import { failureOf } from '../support/failure.ts'
+import {
+  begin,
+  expectFreePort,
+  issuedRecord,
+  leaveHalfway,
+  linkOf,
+  makeWorld,
+  paste,
+  start,
+  startProcess,
+  status,
+  stored,
+  visit,
+} from './fixture.ts'
+
+test('a process that died while the code was on its way leaves no link that waits in vain', async () => {
+  const world = await makeWorld()
+  await leaveHalfway(world, { phase: 'exchanging' })
+  const other = await startProcess(world)
+  const waiting = await status(other, 0)
+  expect(String(waiting.next_step)).toMatch(/token_status again.*start_authorization if it stays pending/)
+  const next = await start(other)
+  expect(next.joined).toBe(false)
+  await visit(await world.sandbox.approve(linkOf(next)))
+  expect(await status(other)).toMatchObject({ status: 'valid' })
+})
+
+test('tokens that a process exchanged before it died are put into force by the next', async () => {
+  const world = await makeWorld()
+  await leaveHalfway(world, { phase: 'exchanged', tokens: await issuedRecord(world) })
+  const other = await startProcess(world)
+  expect((await start(other)).status).toBe('succeeded')
+  expect(await status(other, 0)).toMatchObject({
+    status: 'valid',
+    authorization_status: 'succeeded',
+    user_open_id: world.sandbox.user.openId,
+  })
+  await expectFreePort(world)
+})
+
+test('tokens of another person that a process exchanged before it died are refused', async () => {
+  const world = await makeWorld()
+  const eve = world.sandbox.addUser({ name: 'Eve' })
+  await seed(world)
+  await leaveHalfway(world, { phase: 'exchanged', tokens: await issuedRecord(world, eve.openId) })
+  const other = await startProcess(world)
+  expect(await failureOf(() => start(other))).toMatchObject({ code: 'user_mismatch' })
+  expect(await status(other, 0)).toMatchObject({ authorization_status: 'failed', generation: 1 })
+})
+
+test('a process that is told to end finishes an exchange that is under way, and its page still arrives', async () => {
+  const world = await makeWorld()
+  const location = await world.sandbox.approve(await begin(world.deps))
+  const held = world.sandbox.faults.next({ kind: 'hold', processed: true })
+  const page = visit(location)
+  await held.reached
+  const ended = settle(world.deps)
+  held.release()
+  await ended
+  expect((await page).status).toBe(200)
+  expect(await status(await startProcess(world), 0)).toMatchObject({ status: 'valid' })
+  await expectFreePort(world)
+})
+
+test('so does one that was given the address', async () => {
+  const world = await makeWorld()
+  const location = await world.sandbox.approve(await begin(world.deps))
+  const other = await startProcess(world)
+  const held = world.sandbox.faults.next({ kind: 'hold', processed: true })
+  const pasted = paste(other, location)
+  await held.reached
+  const ended = settle(other)
+  held.release()
+  await ended
+  expect(await stored(world)).toMatchObject({ generation: 1 })
+  expect((await pasted).status).toBe('succeeded')
+})
+
+test('tokens go into force even if the note for another process cannot be written', async () => {
+  const world = await makeWorld()
+  const { store } = world.deps
+  const withLock: typeof store.withLock = (id, deadlineMs, work) =>
+    store.withLock(id, deadlineMs, (locked) => {
+      const writePending: LockedProfile['writePending'] = async (pending) => {
+        if (pending.phase === 'exchanged') throw new Error('the disk is full')
+        return locked.writePending(pending)
+      }
+      const bound = new Proxy(locked, {
+        get: (target, name) =>
+          name === 'writePending' ? writePending : Reflect.get(target, name).bind(target),
+      })
+      return work(bound)
+    })
+  const deps = { ...world.deps, store: { ...store, withLock } }
+  onTestFinished(() => settle(deps))
+  const location = await world.sandbox.approve(await begin(deps))
+  expect((await visit(location)).status).toBe(200)
+  expect(await status(deps)).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
+})
+
+test('an authorization succeeds where the stored token set cannot be opened, which is kept aside', async () => {
+  const world = await makeWorld()
+  const { app } = await seed(world)
+  const { writeFileSync, readdirSync } = await import('node:fs')
+  const folder = `${world.directory}/store`
+  writeFileSync(`${folder}/${app.key}.json`, 'torn')
+  await visit(await world.sandbox.approve(await begin(world.deps)))
+  expect(await status(world.deps)).toMatchObject({ status: 'valid', generation: 2 })
+  expect(readdirSync(folder).filter((name) => name.includes('.corrupt-'))).toHaveLength(1)
+})
+
+test('tokens that a device code has brought wait for a store that is not free, and are not lost', async () => {
+  const world = await makeWorld({ knobs: { deviceIntervalMs: 1_000 } })
+  const { store } = world.deps
+  let refusals = 0
+  const withLock: typeof store.withLock = async (id, deadlineMs, work) => {
+    if (refusals > 0) {
+      refusals -= 1
+      throw new CodedError('store_locked', say`Somebody works on it.`, { nextStep: say`Try again.` })
+    }
+    return store.withLock(id, deadlineMs, work)
+  }
+  const deps = { ...world.deps, store: { ...store, withLock } }
+  onTestFinished(() => settle(deps))
+  const started = await start(deps, { method: 'device' })
+  await world.sandbox.approveDevice(started.pending?.device?.userCode ?? '')
+  refusals = 2
+  expect(await status(deps, 10)).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
+  expect(refusals).toBe(0)
+})
