@@ -46,6 +46,7 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^gemini mcp /, 'test/e2e/gemini-cli.long.test.ts', 'gemini mcp list'],
   [/^codex mcp /, 'test/e2e/codex-cli.long.test.ts', 'codex mcp list'],
   [/^feishu-token-mcp gateway( key (new|list|remove)( \w+)?)?$/, 'test/e2e/gateway.test.ts', "'gateway'"],
+  [/^feishu-token-mcp timer install$/, 'test/e2e/timer.test.ts', "timer('install')"],
   [/^docker compose /, null, 'needs Docker'],
   [/^systemctl --user enable /, null, 'needs a running systemd'],
   [/^npm ci$/, '.ci/run', 'npm ci'],

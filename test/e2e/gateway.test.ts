@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
@@ -197,6 +197,21 @@ test('an MCP client with the entry of the documents lists and calls tools, with 
   const { tools } = await client.listTools()
   expect(tools.map(({ name }) => name)).toContain('fetch-doc')
   expect(transport.sessionId).toMatch(/.+/)
+})
+
+test('two hundred connections at once get their answers', async () => {
+  const { key, origin } = await setGateway()
+  const agent = new Agent({ keepAlive: true, maxSockets: 200 })
+  onTestFinished(() => agent.destroy())
+  const ask = async () => {
+    const sent = request(origin + USER_INFO, { agent, headers: bearing(key) }).end()
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+    answer.resume()
+    await once(answer, 'end')
+    return answer.statusCode
+  }
+  const programs = Array.from({ length: 200 }, async () => [await ask(), await ask(), await ask()])
+  expect(new Set((await Promise.all(programs)).flat())).toEqual(new Set([200]))
 })
 
 test('a running gateway knows of a new key and of one that is gone', async () => {

@@ -31,6 +31,26 @@ afterAll(() => postgres?.close())
 const ifPostgres = describeIf(POSTGRES_MISSING)
 
 ifPostgres('a team', () => {
+  test('takes the password from PGPASSWORD, which no program that we start inherits', async () => {
+    const team = await setTeam(postgres)
+    const address = String(team.stage.env.FEISHU_TOKEN_STORE)
+    const env = {
+      ...team.machine('a'),
+      FEISHU_TOKEN_STORE: address.replace(`:${POSTGRES_PASSWORD}@`, '@'),
+      PGPASSWORD: POSTGRES_PASSWORD,
+    }
+    expect(env.FEISHU_TOKEN_STORE).not.toBe(address)
+    await seed(team, team.machine('a'))
+    const { status } = JSON.parse((await run(team.stage, ['status', '--json'], { env })).stdout)
+    expect(status).toBe('valid')
+    const wrong = await run(team.stage, ['status', '--json'], { env: { ...env, PGPASSWORD: 'wrong' } })
+    expect(wrong.stdout + wrong.stderr).toContain('refuses the password')
+    const print = ['--', process.execPath, '-e', 'process.stdout.write(JSON.stringify(process.env))']
+    const child = await run(team.stage, ['exec', '--no-gateway', ...print], { env })
+    expect(JSON.parse(child.stdout)).not.toHaveProperty('PGPASSWORD')
+    expect(child.stdout).not.toContain(POSTGRES_PASSWORD)
+  })
+
   test('authorizes on one machine; the others use the token, and whoever renews it renews it for all', async () => {
     const team = await setTeam(postgres)
     const { stage, machine } = team

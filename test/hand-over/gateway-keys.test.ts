@@ -1,0 +1,58 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import {
+  listGatewayKeys,
+  newGatewayKey,
+  removeGatewayKey,
+  watchGatewayKeys,
+} from '../../src/hand-over/gateway-keys.ts'
+import { makeDeps } from '../support/deps.ts'
+
+/** What is promised is three seconds. */
+const LOOK_MS = 1_000
+
+test('what another process changes is seen when the clock has moved by a second, and the file is not read before', async () => {
+  const world = await makeDeps()
+  const accepts = watchGatewayKeys(world.deps, 'default')
+  const first = await newGatewayKey(await world.sibling(), 'default', 'first')
+  expect(accepts(first)).toBe(true)
+  await removeGatewayKey(await world.sibling(), 'default', 'first')
+  const second = await newGatewayKey(await world.sibling(), 'default', 'second')
+  expect([accepts(first), accepts(second)]).toEqual([true, false])
+  world.pass(LOOK_MS)
+  expect([accepts(first), accepts(second)]).toEqual([false, true])
+})
+
+test('a damaged file lets nobody in, is told, and is not overwritten', async () => {
+  const world = await makeDeps()
+  const key = await newGatewayKey(world.deps, 'default', 'app')
+  const accepts = watchGatewayKeys(world.deps, 'default')
+  expect(accepts(key)).toBe(true)
+  for (const text of ['', '{', '{"keys":[{"name":"app"}]}', '[]']) {
+    writeFileSync(join(world.directory, 'gateway-keys.json'), text)
+    world.pass(LOOK_MS)
+    expect(accepts(key)).toBe(false)
+    expect(() => listGatewayKeys(world.deps, 'default')).toThrow(
+      expect.objectContaining({ code: 'config_invalid' }),
+    )
+    await expect(newGatewayKey(world.deps, 'default', 'other')).rejects.toMatchObject({
+      code: 'config_invalid',
+    })
+  }
+  expect(world.logs.join('\n')).toContain('cannot be read (damaged)')
+})
+
+test('neither a part of a key nor its hash opens anything', async () => {
+  const { deps } = await makeDeps()
+  const key = await newGatewayKey(deps, 'default', 'app')
+  const accepts = watchGatewayKeys(deps, 'default')
+  const [kept] = listGatewayKeys(deps, 'default')
+  expect([key, key.slice(0, -1), `${key}x`, String(kept?.hash), ''].map(accepts)).toEqual([
+    true,
+    false,
+    false,
+    false,
+    false,
+  ])
+})
