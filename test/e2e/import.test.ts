@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { toTime } from '../../src/answers.ts'
 import { PROGRAM, run, setStage } from '../support/program.ts'
 
 test.each(['-', '/dev/stdin'])('import %s reads standard input, which nobody can delete', async (name) => {
@@ -26,7 +27,7 @@ test.each(['-', '/dev/stdin'])('import %s reads standard input, which nobody can
 test('import <(…) reads the pipe that the shell makes', async () => {
   const stage = await setStage()
   const file = join(stage.home, 'answer.json')
-  const expires_at = new Date(Date.now() + 3_600_000).toISOString()
+  const expires_at = toTime(Date.now() + 3_600_000)
   writeFileSync(file, JSON.stringify({ data: stage.sandbox.issue(), expires_at }))
   const script = 'exec "$0" "$1" import <(cat "$2") --json'
   const args = ['-c', script, process.execPath, PROGRAM, file]
