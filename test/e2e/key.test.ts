@@ -248,7 +248,10 @@ describeIf(NO_SESSION)('with gnome-keyring', () => {
     const stage = await setStage({ env: { ...bus(session), FEISHU_TOKEN_KEY_SOURCE: 'auto' } })
     const { sandbox } = stage
     const path = join(stage.home, 'token.json')
-    writeFileSync(path, JSON.stringify(sandbox.issue()))
+    writeFileSync(
+      path,
+      JSON.stringify({ ...sandbox.issue(), expires_at: Math.floor(Date.now() / 1000) + 7_000 }),
+    )
     expect((await run(stage, ['import', path])).code).toBe(0)
     expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'keychain' })
     expect(keyFiles(stage)).toEqual([])

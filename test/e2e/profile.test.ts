@@ -211,7 +211,10 @@ test('after a logout remove needs no force, and a new login goes on with the gen
   expect((await profile(stage, 'remove', 'work')).code).toBe(0)
   expect(filesOf(stage, 'work')).toEqual([])
   const path = join(stage.home, 'token.json')
-  writeFileSync(path, JSON.stringify(stage.sandbox.issue()))
+  writeFileSync(
+    path,
+    JSON.stringify({ ...stage.sandbox.issue(), expires_at: Math.floor(Date.now() / 1000) + 7_000 }),
+  )
   const imported = await run(stage, ['import', path, '--profile', 'work', '--json'])
   expect(JSON.parse(imported.stdout)).toMatchObject({ status: 'valid', generation: 3 })
 })

@@ -16,7 +16,7 @@ afterAll(() => theatre.close())
 test('kills at random moments of refreshes lose nothing that could be kept', async () => {
   const tally = await killRefreshes(theatre, WHOLE, 60, seededRandom(printedSeed('refresh kills')))
   console.log(tally)
-  expect(tally).toMatchObject({ unreadable: 0, lostOutside: 0, slow: 0 })
+  expect(tally).toMatchObject({ unreadable: 0, lostOutside: 0 })
 })
 
 test('kills at random moments of logins lose nothing that could be kept', async () => {

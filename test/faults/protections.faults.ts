@@ -81,7 +81,7 @@ function isStopped(pid: number): boolean {
 const onlooker: Proof = async (scene, main) => {
   await age((await scene.open()).store, scene.id)
   const look = start(scene, [process.execPath, main, 'status', '--json'], { env: { STOP_BETWEEN: '1' } })
-  await expect.poll(() => isStopped(look.pid), { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => isStopped(look.pid)).toBe(true)
   const renewed = await start(scene, refreshing(main, '--force')).end
   look.kill('SIGCONT')
   const { status } = JSON.parse((await look.end).stdout)
