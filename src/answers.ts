@@ -81,9 +81,9 @@ export function toTime(at: number | null): string | null {
   return `${new Date(Math.min(Math.max(at, 0), LAST_AT)).toISOString().slice(0, 19)}Z`
 }
 
-/** A duration in whole seconds, never negative; null stays null. */
+/** A duration in whole seconds, never negative, nor longer than time can be told; null stays null. */
 export function toSeconds(ms: number): number
 export function toSeconds(ms: number | null): number | null
 export function toSeconds(ms: number | null): number | null {
-  return ms === null ? null : Math.max(0, Math.floor(ms / 1000))
+  return ms === null ? null : Math.floor(Math.min(Math.max(ms, 0), LAST_AT) / 1000)
 }

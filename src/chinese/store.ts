@@ -133,6 +133,7 @@ export const STORE: Table = {
   'is not JSON; what looks like a token stands on line {line}': '不是 JSON；第 {line} 行有疑似凭证的内容',
   'holds several tokens ({places}): leave one of them in it': '中有多个凭证（{places}）：请只保留其中一个',
   'holds neither access_token nor refresh_token; what looks like a token stands under {place}': '中既没有 access_token，也没有 refresh_token；{place} 下有疑似凭证的内容',
+  'The directory {path} is not yours alone: others keep files in it': '目录 {path} 并非只属于你：其他用户也在其中存放文件',
   'The token could not be deleted from the disk': '无法从磁盘删除该凭证',
   'The logout of {time} was interrupted': '{time} 的退出登录被中断',
   'Log out again, or {call} so that the person approves again': '请再次退出登录，或{call}，由该用户重新授权',

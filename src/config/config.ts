@@ -208,6 +208,22 @@ function readTargets(reader: SettingsReader, machine: Machine, tokenDir: string)
   }
 }
 
+const FEISHU_SITES = ['feishu.cn', 'larksuite.com']
+
+/** An origin that secrets are sent to: what only looks like Feishu's is called out. */
+function readHost(reader: SettingsReader, name: string): string | null {
+  const origin = reader.origin(name)
+  if (origin === null) return null
+  const url = new URL(origin)
+  const known = FEISHU_SITES.some((site) => url.hostname === site || url.hostname.endsWith(`.${site}`))
+  if (!known && !isLoopbackUrl(url)) {
+    reader.warnings.push(
+      say`${name} names ${url.host}, which is no host of Feishu's: it gets the App Secret and the tokens. Remove it unless that is your own deployment.`,
+    )
+  }
+  return origin
+}
+
 function readTokenDir(reader: SettingsReader, machine: Machine): string {
   const { isAbsolute } = machine.platform === 'win32' ? win32 : posix
   const value = reader.text('FEISHU_TOKEN_DIR') ?? '~/.feishu-token-mcp'
@@ -257,8 +273,8 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
     brand: reader.oneOf('FEISHU_BRAND', ['feishu', 'lark'], 'feishu'),
     app: readApp(reader, machine),
     fallbackApp: readFallbackApp(reader),
-    accountsUrl: reader.origin('FEISHU_ACCOUNTS_URL'),
-    openUrl: reader.origin('FEISHU_TOKEN_GATEWAY') ?? reader.origin('FEISHU_OPEN_URL'),
+    accountsUrl: readHost(reader, 'FEISHU_ACCOUNTS_URL'),
+    openUrl: readHost(reader, 'FEISHU_TOKEN_GATEWAY') ?? readHost(reader, 'FEISHU_OPEN_URL'),
     mcpUrl: reader.url('FEISHU_MCP_URL', null)?.href ?? null,
     tokenEndpoint: reader.oneOf('FEISHU_TOKEN_ENDPOINT', ['v2', 'v3'], 'v2'),
     redirectUri: reader.text('FEISHU_REDIRECT_URI') ?? DEFAULT_REDIRECT_URI,

@@ -16,6 +16,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
   statSync,
@@ -35,6 +36,8 @@ const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const NON_BLOCKING = constants.O_NONBLOCK ?? 0
 
 const OTHERS = 0o077
+/** Set on folders that are meant for everybody, as /tmp is. */
+const STICKY = 0o1000
 
 /** Whether an error says that the file (or a folder above it) does not exist. */
 export function isMissing(error: unknown): boolean {
@@ -68,7 +71,7 @@ export function isDenied(error: unknown): boolean {
   return isLasting(error) && !(WINDOWS && isBusy(error))
 }
 
-/** Creates a directory for its owner alone, repairs loose modes, and refuses one that belongs to somebody else. */
+/** Creates a directory for its owner alone, repairs loose modes, and refuses one that others own, or share. */
 export function ensureOwnDirectory(path: string): void {
   try {
     makeDirectory(path)
@@ -91,7 +94,20 @@ export function ensureOwnDirectory(path: string): void {
       nextStep: say`Set FEISHU_TOKEN_DIR to a directory of your own.`,
     })
   }
-  if (stat.mode & OTHERS) chmodSync(path, 0o700)
+  if ((stat.mode & OTHERS) === 0) return
+  if (stat.mode & STICKY || readdirSync(path).some((name) => isForeign(join(path, name)))) {
+    throw new CodedError(
+      'config_invalid',
+      say`The directory ${path} is not yours alone: others keep files in it.`,
+      { nextStep: say`Set FEISHU_TOKEN_DIR to a directory of your own.` },
+    )
+  }
+  chmodSync(path, 0o700)
+}
+
+function isForeign(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat !== undefined && stat.uid !== process.geteuid?.()
 }
 
 /**

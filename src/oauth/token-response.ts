@@ -20,6 +20,8 @@ export type TokenResponse = {
 
 /** A day: no Feishu token lives longer without a refresh; more is taken as this. */
 const MAX_LIFETIME_MS = 86_400_000
+/** Feishu ends each authorization after 365 days, and no refresh token outlives it. */
+const MAX_REFRESH_LIFETIME_MS = 365 * 86_400_000
 /** Four times what Feishu says to reserve; anything but visible ASCII could not be sent in a header. */
 const ACCESS_TOKEN = /^[\x21-\x7e]{1,16384}$/
 const MAX_REFRESH_TOKEN_CHARACTERS = 16_384
@@ -52,7 +54,7 @@ export function readTokenResponse(
     accessToken: fault === null ? new Secret(String(json?.access_token)) : null,
     accessTokenLifetimeMs: lifetimeMs(json?.expires_in, MAX_LIFETIME_MS),
     refreshToken,
-    refreshTokenLifetimeMs: lifetimeMs(json?.refresh_token_expires_in, Number.MAX_SAFE_INTEGER),
+    refreshTokenLifetimeMs: lifetimeMs(json?.refresh_token_expires_in, MAX_REFRESH_LIFETIME_MS),
     scopes: scopesOf(json?.scope),
     problem,
     serverDate: httpDate(headers.date),

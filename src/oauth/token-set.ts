@@ -45,6 +45,8 @@ export type TokenSet = {
   /** Null: never refreshed. */
   refreshedAt: number | null
   endpoint: 'v2' | 'v3'
+  /** When it was refreshed in the last minute although that was not due; absent: not at all. */
+  forcedAt?: number[]
   /** Names the authorization it came from, so that an interrupted end is recognized. */
   authorizationId: string | null
   /** Feishu named no usable life time: two hours were assumed. */
@@ -168,6 +170,7 @@ function decodeTokenSet(raw: Json): TokenSet {
     issuedAt: number(raw.issuedAt) ?? 0,
     refreshedAt: number(raw.refreshedAt),
     endpoint: raw.endpoint === 'v3' ? 'v3' : 'v2',
+    ...(Array.isArray(raw.forcedAt) && { forcedAt: raw.forcedAt.filter(Number.isFinite) }),
     authorizationId: string(raw.authorizationId),
     lifetimeAssumed: raw.lifetimeAssumed === true,
     clockSkewMs: number(raw.clockSkewMs),

@@ -11,6 +11,8 @@ const ACCESS_TOKEN_MS = 7_200_000
 const MAX_ACCESS_TOKEN_MS = 86_400_000
 /** What Feishu's documents name for a refresh token. */
 const REFRESH_TOKEN_MS = 604_800_000
+/** Ten years: a refresh token that is to live longer says nothing of its end. */
+const MAX_REFRESH_TOKEN_MS = 3_650 * 86_400_000
 const TOKEN = /^[\x21-\x7e]{1,16384}$/
 /** Below this a number is in seconds, above in milliseconds (both near the present). */
 const SECONDS_LIMIT = 100_000_000_000
@@ -125,6 +127,12 @@ function endOf(fields: Fields, ends: string[], lives: string[], begin: number | 
   return begin !== null && seconds !== null ? begin + seconds * 1000 : null
 }
 
+function refreshEnd(fields: Fields, begin: number | null, now: number): number | null {
+  const end = endOf(fields, REFRESH_END, REFRESH_LIFE, begin)
+  if (end === null) return begin === null ? null : begin + REFRESH_TOKEN_MS
+  return end - now > MAX_REFRESH_TOKEN_MS ? null : end
+}
+
 function secretOf(fields: Fields, names: readonly string[]): Secret | null | Unusable {
   const value = pick(fields, names)
   if (value === undefined) return null
@@ -199,9 +207,7 @@ export function readImportedToken(text: string, now: number): TokenSet | Unusabl
     accessTokenExpiresAt: expiresAt,
     accessTokenLifetimeMs: Math.min(Math.max(expiresAt - now, ACCESS_TOKEN_MS), MAX_ACCESS_TOKEN_MS),
     refreshToken,
-    refreshTokenExpiresAt:
-      refreshToken &&
-      (endOf(fields, REFRESH_END, REFRESH_LIFE, begin) ?? (begin === null ? null : begin + REFRESH_TOKEN_MS)),
+    refreshTokenExpiresAt: refreshToken && refreshEnd(fields, begin, now),
     refreshTokenDoubtful: false,
     refusal: null,
     scopes,

@@ -37,6 +37,14 @@ const COOLDOWN_MS = 5_000
 /** No pause binds longer than this: a mistaken header must not stop us for a day. */
 export const MAX_COOLDOWN_MS = 3_600_000
 
+/** Forced refreshes are counted over this. */
+export const FORCED_MS = 60_000
+
+/** Those of the last minute, oldest first: a clock that was set back makes others of no account. */
+export function forcedLately(forcedAt: readonly number[], now: number): number[] {
+  return forcedAt.filter((at) => at > now - FORCED_MS && at <= now)
+}
+
 /** What is presented, under which lock, since when. */
 export type Attempt = {
   app: App
@@ -162,11 +170,12 @@ async function send(deps: Deps, attempt: Attempt, request: number): Promise<Toke
 /** Stores the answer first, and judges it then. */
 async function keep(
   deps: Deps,
-  { locked, record, tokenSet }: Attempt,
+  { locked, record, tokenSet, unneeded }: Attempt,
   { response, logId }: Extract<TokenAnswer, { kind: 'tokens' }>,
 ): Promise<Outcome> {
   const now = deps.clock.now()
-  const next = { ...nextTokenSet(response, tokenSet, now), refreshedAt: now }
+  const forcedAt = [...forcedLately(tokenSet.forcedAt ?? [], now), ...(unneeded ? [now] : [])]
+  const next = { ...nextTokenSet(response, tokenSet, now), refreshedAt: now, forcedAt }
   const kept = { generation: record.generation + 1, tokenSet: next }
   await locked.commit(kept, record.generation)
   if (response.problem === null) return { kind: 'kept', record: kept }

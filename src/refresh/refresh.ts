@@ -14,6 +14,9 @@ import { DEFAULT_PROFILE } from '../profile.ts'
 import { call, type Sentence, say, toolsOnly } from '../sentence.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
 import {
+  type Attempt,
+  FORCED_MS,
+  forcedLately,
   MAX_COOLDOWN_MS,
   type Outcome,
   presentRefreshToken,
@@ -93,26 +96,30 @@ async function refreshLocked(
   const { refreshToken } = tokenSet
   if (!refreshToken || !canRefresh(tokenSet)) throw cannotRefresh(tokenSet)
   deps.closing.throwIfAborted()
-  await checkPace(deps, app, locked, unneeded)
   const { startedAt } = call
   const attempt = { app, locked, record, tokenSet, refreshToken, unneeded, startedAt }
+  await checkPace(deps, attempt)
   return conclude(deps, app, locked, call, await presentRefreshToken(deps, attempt))
 }
 
 /** Feishu's pauses bind every process; our own limit stops a looping assistant, never a refresh that is due. */
-async function checkPace(deps: Deps, app: App, locked: LockedProfile, unneeded: boolean): Promise<void> {
+async function checkPace(
+  deps: Deps,
+  { app, locked, tokenSet, unneeded }: Pick<Attempt, 'app' | 'locked' | 'tokenSet' | 'unneeded'>,
+): Promise<void> {
   const now = deps.clock.now()
   const until = (await locked.readJournal())?.cooldownUntil ?? 0
   // A pause that ends later than any may was noted by a clock that has been set back since.
   if (until > now && until - now <= MAX_COOLDOWN_MS)
     throw rateLimited(say`Feishu asked for a pause`, until - now)
   if (!unneeded) return
-  const forced = deps.activity
-    .callsSince(app.key, now - 60_000)
-    .filter((call) => call.forced && Date.parse(call.at) <= now)
-  const oldest = forced.at(-MAX_FORCED_PER_MINUTE)
-  if (!oldest) return
-  const waitMs = Date.parse(oldest.at) + 60_000 - now
+  const calls = deps.activity.callsSince(app.key, now - FORCED_MS).filter((call) => call.forced)
+  // The record knows those that were kept, the activity log also those that failed; it may not be writable.
+  const counts = [tokenSet.forcedAt ?? [], calls.map((call) => Date.parse(call.at))]
+  const oldest = counts.map((at) => forcedLately(at, now).at(-MAX_FORCED_PER_MINUTE) ?? null)
+  const at = Math.max(...oldest.map((instant) => instant ?? 0))
+  if (at === 0) return
+  const waitMs = at + FORCED_MS - now
   throw rateLimited(say`this profile was refreshed ${MAX_FORCED_PER_MINUTE} times within a minute`, waitMs)
 }
 

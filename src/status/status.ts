@@ -189,7 +189,7 @@ async function withoutRecord(
     generation: null,
     verified: null,
     profiles: await profileStatuses(deps, await listProfiles(deps, profile), profile, status),
-    warnings: [error.said],
+    warnings: [error.said, ...deps.config.warnings],
     feishu_error: explained(deps, options, app, authorization),
   }
 }

@@ -34,6 +34,8 @@ export type Keys = {
   obtain(source: KeySource): Promise<Key>
   /** A key file of its own, whatever others there are. */
   create(): Key
+  /** Puts a key file back that was removed while its key is in use; other places are not ours. */
+  restore(key: Key): void
   /** Removes a key that no sealed file names any more; false: its source is not ours to change. */
   discard(named: NamedKey): Promise<boolean>
 }
@@ -103,6 +105,9 @@ export function createKeys(options: {
       return key?.id === named.key_id ? key : first()
     },
     create: () => createKeyFile(directory),
+    restore: (key) => {
+      if (key.source === 'file') writeKeyFile(directory, key)
+    },
     async discard({ key_source, key_id }) {
       if (key_source === 'file') removeFile(keyFile(directory, key_id))
       if (key_source === 'keychain') await keychain?.remove(key_id)
@@ -178,10 +183,14 @@ function firstKeyFile(directory: string): Key {
 }
 
 function createKeyFile(directory: string): Key {
-  ensureOwnDirectory(directory)
   const key = toKey('file', randomBytes(KEY_BYTES))
-  createFileOnce(keyFile(directory, key.id), Buffer.from(`${key.bytes.toString('base64')}\n`))
+  writeKeyFile(directory, key)
   return key
+}
+
+function writeKeyFile(directory: string, key: Key): void {
+  ensureOwnDirectory(directory)
+  createFileOnce(keyFile(directory, key.id), Buffer.from(`${key.bytes.toString('base64')}\n`))
 }
 
 function noKey(source: KeySource): CodedError {

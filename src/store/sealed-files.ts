@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
 import {
+  ensureOwnDirectory,
   fileVersion,
   isDenied,
   isMissing,
@@ -147,6 +148,12 @@ export class SealedFiles {
   async sealingKey(path: string): Promise<Key> {
     const header = this.anyHeader(path)
     return header ? this.#keys.find(header) : this.#keys.first()
+  }
+
+  /** Makes a folder anew that somebody removed, with the key that is in use. */
+  restore(key: Key): void {
+    ensureOwnDirectory(this.folder)
+    this.#keys.restore(key)
   }
 
   /** A key when the one in use is gone: only for a new authorization, which replaces what cannot be opened. */

@@ -451,6 +451,22 @@ describe('whatever the environment holds', () => {
   })
 })
 
+describe('a host that secrets go to', () => {
+  test.each([
+    ['https://feishu.cn.evil.example', true],
+    ['https://evilfeishu.cn', true],
+    ['https://open.example', true],
+    ['https://open.feishu.cn', false],
+    ['https://accounts.larksuite.com', false],
+    ['http://127.0.0.1:8080', false],
+  ])('%s is called out unless it is Feishu’s: %s', (origin, warned) => {
+    for (const name of ['FEISHU_OPEN_URL', 'FEISHU_ACCOUNTS_URL']) {
+      const { warnings } = read({ [name]: origin })
+      expect(warnings.map(String).join()).toEqual(warned ? expect.stringContaining(`${name} names`) : '')
+    }
+  })
+})
+
 describe('the address of a database', () => {
   test.each([
     'postgres://kim:secret@db.example:5433/tokens?sslmode=verify-full',
@@ -466,6 +482,9 @@ describe('the address of a database', () => {
     'postgres://db.example/t',
     'postgres://db.example/t?sslmode=disable',
     'postgres://db.example/t?sslmode=no-verify',
+    'postgres://db.example/t?ssl=true&sslmode=no-verify',
+    'postgres://db.example/t?sslmode=require&uselibpqcompat=true',
+    'postgres://db.example/t?sslmode=prefer&uselibpqcompat=true',
   ])('%s leads over a network without checked TLS, and that is said', (address) => {
     expect(read({ FEISHU_TOKEN_STORE: address }).warnings.join()).toContain('sslmode=verify-full')
   })

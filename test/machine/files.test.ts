@@ -74,6 +74,20 @@ describe('our directory', () => {
     expect(modeOf(folder)).toBe(0o700)
   })
 
+  test('that is meant for everybody is refused and left as it is', async () => {
+    chmodSync(folder, 0o1777)
+    const error = await failureOf(() => ensureOwnDirectory(folder))
+    expect([error.code, statSync(folder).mode & 0o7777]).toEqual(['config_invalid', 0o1777])
+  })
+
+  test('that lets others in and holds files of theirs is refused and left as it is', async (ctx) => {
+    if (!IS_ROOT) ctx.skip(NOT_ROOT)
+    chmodSync(folder, 0o777)
+    chownSync(plant('theirs', ''), SOMEBODY, SOMEBODY)
+    const error = await failureOf(() => ensureOwnDirectory(folder))
+    expect([error.code, modeOf(folder)]).toEqual(['config_invalid', 0o777])
+  })
+
   test('may be a link to a directory of ours', () => {
     symlinkSync(join(folder, 'real'), join(folder, 'link'))
     mkdirSync(join(folder, 'real'))

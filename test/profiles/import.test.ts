@@ -338,3 +338,11 @@ describe('what is no such file', () => {
     )
   })
 })
+
+test.each([1e13, 1e300, Number.MAX_VALUE])(
+  'a refresh token of %d seconds says nothing of its end',
+  async (seconds) => {
+    const given = { ...GOOD, obtained_at: NOW / 1000, expires_in: 7200, refresh_token_expires_in: seconds }
+    expect((await importFile(given)).refreshTokenExpiresAt).toBeNull()
+  },
+)

@@ -72,10 +72,10 @@ test('a logout that dies when Feishu has revoked leaves nothing that is called v
   world.intercept(null)
   const deps = await world.sibling()
   const status = await tokenStatus(deps, LOOK)
-  expect(status).toMatchObject({
-    status: 'expired',
-    warnings: [expect.stringMatching(/^The logout of \S+ was interrupted\. Log out again/)],
-  })
+  expect(status.status).toBe('expired')
+  expect(status.warnings.map(String)).toEqual([
+    expect.stringMatching(/^The logout of \S+ was interrupted\. Log out again/),
+  ])
   expect(await logout(deps, 'default')).toMatchObject({ hadToken: true })
   expect(await tokenStatus(deps, LOOK)).toMatchObject({ status: 'not_authorized', warnings: [] })
 })

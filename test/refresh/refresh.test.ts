@@ -1,4 +1,5 @@
-import { copyFileSync, existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
 import { expect, test } from 'vitest'
@@ -149,6 +150,21 @@ test('forced refreshes are limited to sixty a minute, due ones are not', async (
   expire(world)
   expect((await refreshDue(other)).status).toBe('refreshed')
   expect((await force(world.deps)).status).toBe('refreshed')
+})
+
+test('the limit of the minute holds where the activity log cannot be written', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  mkdirSync(join(world.directory, 'activity.jsonl'), { recursive: true })
+  const codes = []
+  for (let count = 1; count <= 75; count += 1) {
+    // Each a process of its own.
+    const refreshed = await force(await world.sibling()).catch((error) => error)
+    codes.push(refreshed.status ?? refreshed.code)
+  }
+  expect(codes.filter((code) => code === 'refreshed')).toHaveLength(60)
+  expect(codes.slice(60)).toEqual(Array(15).fill('rate_limited'))
+  rmSync(join(world.directory, 'activity.jsonl'), { recursive: true })
 })
 
 test('due refreshes count nothing towards the limit, forced or not', async () => {

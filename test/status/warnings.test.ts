@@ -1,13 +1,16 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { DEFAULT_SCOPES } from '../../src/config/config.ts'
 import type { TokenSet } from '../../src/oauth/token-set.ts'
 import { tokenStatus } from '../../src/status/status.ts'
-import { force, makeDeps, seed, type World } from '../support/deps.ts'
+import { force, makeDeps, openDeps, seed, type World } from '../support/deps.ts'
 
 const DAY = 86_400_000
+const LOOK = { profile: 'default', verify: false, waitSeconds: 0 }
 
 async function warnings(world: World): Promise<string[]> {
-  const status = await tokenStatus(world.deps, { profile: 'default', verify: false, waitSeconds: 0 })
+  const status = await tokenStatus(world.deps, LOOK)
   return status.warnings.map(String)
 }
 
@@ -76,4 +79,26 @@ test('no refresh token: why, and the two places where that is mended', async () 
   await change(world, () => ({ refreshToken: null, refreshTokenExpiresAt: null }))
   const [warning = ''] = await warnings(world)
   expect(warning).toMatch(/no refresh token.*\/safe .*q=offline_access.* publish a version/)
+})
+
+test('what is unwise about the settings is said before a login, too, and where the store cannot be read', async () => {
+  const env = { NODE_TLS_REJECT_UNAUTHORIZED: '0' }
+  const world = await makeDeps({ env })
+  const { app } = await seed(world)
+  writeFileSync(join(world.directory, 'store', `${app.key}.json`), 'garbage', { mode: 0o600 })
+  const unreadable = await tokenStatus(world.deps, LOOK)
+  expect(unreadable.status).toBe('store_unreadable')
+  expect(unreadable.warnings.join(' ')).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0')
+  const unset = await openDeps({ ...env, FEISHU_TOKEN_DIR: join(world.directory, 'none') }, world.directory)
+  const unconfigured = await tokenStatus(unset, LOOK)
+  expect(unconfigured.status).toBe('not_configured')
+  expect(unconfigured.warnings.join(' ')).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0')
+})
+
+test('numbers beyond any time are told as the last that can be', async () => {
+  const world = await makeDeps()
+  await change(world, () => ({ refreshTokenExpiresAt: 1e300 }))
+  const { refresh_token_expires_at, refresh_token_expires_in } = await tokenStatus(world.deps, LOOK)
+  expect(refresh_token_expires_at).toBe('9999-12-31T23:59:59.999Z')
+  expect(Number.isSafeInteger(refresh_token_expires_in)).toBe(true)
 })

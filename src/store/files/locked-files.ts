@@ -5,7 +5,6 @@ import { renameSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { CodedError } from '../../errors.ts'
 import {
-  ensureOwnDirectory,
   fileVersion,
   isMissing,
   type ReservedFile,
@@ -204,7 +203,7 @@ export class LockedFiles implements LockedProfile {
       this.#reserved?.leave()
       this.#reserved = null
       this.#kept = true
-      this.#keep(record, () => this.#save(record, bytes))
+      this.#keep(record, () => this.#save(record, bytes, key))
       return false
     }
     this.#reserved = null
@@ -221,10 +220,10 @@ export class LockedFiles implements LockedProfile {
     if (stored && stored.generation > expected) throw lockedError(null)
   }
 
-  #save(record: TokenRecord, bytes: Buffer): CodedError | null {
+  #save(record: TokenRecord, bytes: Buffer, key: Key): CodedError | null {
     try {
-      // The whole folder may be gone.
-      ensureOwnDirectory(this.#files.sealed.folder)
+      // The whole folder may be gone, and the key with it.
+      this.#files.sealed.restore(key)
       replaceFile(this.#files.path, bytes)
       removeFile(this.#files.nextPath)
     } catch (error) {

@@ -33,9 +33,10 @@ export function placeOfDatabase(url: URL): string {
 export function goesInTheClear(url: URL): boolean {
   const host = hostOf(url)
   if (host === '' || host.startsWith('/') || ['localhost', '127.0.0.1', '[::1]'].includes(host)) return false
-  const mode = url.searchParams.get('sslmode') ?? ''
-  return (
-    !['prefer', 'require', 'verify-ca', 'verify-full'].includes(mode) &&
-    url.searchParams.get('ssl') !== 'true'
-  )
+  const mode = url.searchParams.get('sslmode')
+  if (mode === null) return url.searchParams.get('ssl') !== 'true'
+  // The driver takes these for verify-full, unless it is to do as libpq does, which checks less than it says.
+  const asLibpq = url.searchParams.get('uselibpqcompat') === 'true'
+  const checked = asLibpq ? ['verify-ca', 'verify-full'] : ['prefer', 'require', 'verify-ca', 'verify-full']
+  return !checked.includes(mode)
 }
