@@ -168,6 +168,7 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
       fetchedWith = generation
       failed = null
     } catch (error) {
+      if (stopped) return
       const known = toCodedError(error)
       const waitMs = failed?.generation === generation ? Math.min(failed.waitMs * 2, MAX_RETRY_MS) : RETRY_MS
       if (failed?.generation !== generation) deps.log('warn', say`${target.name}: ${known.said}`)

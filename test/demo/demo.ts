@@ -1,5 +1,6 @@
-// The main job on this machine alone: a real MCP client authorizes, waits, and refreshes against the Feishu sandbox.
-// npm run demo [-- --auto | --no-browser]. Without a terminal or a display it approves by itself.
+// The main job on this machine alone: an assistant reads a document, and never hears of the token again. A real MCP client
+// speaks to `connect`, and that to the Feishu sandbox. npm run demo [-- --auto | --no-browser]. Without a terminal or a
+// display it approves by itself.
 
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -8,17 +9,14 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import open from 'open'
 import { type Sandbox, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { freePort } from '../support/port.ts'
 
 const PROGRAM = resolve('dist/main.js')
-/** Two seconds more than FEISHU_REFRESH_MARGIN: the first token is due for a refresh as soon as a person has seen it. */
-const FIRST_TOKEN_MS = 302_000
 /** The longest wait of one token_status; clients give up a call after a minute. */
 const WAIT_SECONDS = 45
-/** The first token is due after two seconds; a slow machine gets five times that. */
-const DUE_WITHIN_MS = 10_000
 
 /** What shells report for a program that Ctrl-C ended: 128 and the number of SIGINT. */
 const EXIT_INTERRUPTED = 130
@@ -31,7 +29,7 @@ const { values: options } = parseArgs({
 })
 
 type Facts = Record<string, unknown>
-type Answer = { facts: Facts; text: string }
+type Answer = { facts: Facts; text: string; isError: boolean }
 type Call = (tool: string, args?: Facts) => Promise<Answer>
 
 function say(text: string): void {
@@ -59,18 +57,26 @@ function caller(client: Client): Call {
   return async (tool, args = {}) => {
     const result = await client.callTool({ name: tool, arguments: args })
     const [block] = result.content as { text: string }[]
-    const text = block?.text ?? ''
-    if (result.isError) throw new Error(`${tool}: ${text}`)
-    return { facts: result.structuredContent as Facts, text }
+    const facts = (result.structuredContent ?? {}) as Facts
+    return { facts, text: block?.text ?? '', isError: result.isError === true }
   }
 }
 
-/** Calls a tool and prints what the assistant sees. */
-async function show(call: Call, tool: string, args: Facts = {}): Promise<Facts> {
+/** Calls a tool, and prints of the answer what these fields say. */
+async function show(call: Call, tool: string, args: Facts, fields: string[]): Promise<Facts> {
   say(`> ${tool} ${JSON.stringify(args)}`)
-  const { facts, text } = await call(tool, args)
-  say(`\n${text}`.replaceAll('\n', '\n  '))
+  const { facts, text, isError } = await call(tool, args)
+  if (isError) throw new Error(`${tool}: ${text}`)
+  for (const field of fields) say(`  ${field}: ${facts[field]}`)
   return facts
+}
+
+/** Calls one of Feishu's tools and prints what it says. */
+async function showText(call: Call, tool: string, args: Facts): Promise<Answer> {
+  say(`> ${tool} ${JSON.stringify(args)}`)
+  const answer = await call(tool, args)
+  say(`  ${answer.text.trim().replaceAll('\\n', '\n').replaceAll('\n', '\n  ')}`)
+  return answer
 }
 
 function expectFact(facts: Facts, name: string, wanted: unknown): void {
@@ -81,7 +87,7 @@ function expectFact(facts: Facts, name: string, wanted: unknown): void {
 async function approve(sandbox: Sandbox, link: string): Promise<void> {
   say(`\nThe consent page of the sandbox:\n\n  ${link}\n`)
   if (!hasPerson()) {
-    say('Nobody is asked in this run: it approves by itself (`npm run demo -- --no-browser` asks you).\n')
+    say('It approves by itself.\n')
     const page = await fetch(await sandbox.approve(link))
     if (page.status !== 200) throw new Error(`the callback page answered ${page.status}`)
     return
@@ -96,61 +102,56 @@ async function approve(sandbox: Sandbox, link: string): Promise<void> {
 }
 
 /** Asks until the authorization has ended, and shows how. */
-async function waitForApproval(call: Call): Promise<Facts> {
+async function waitForApproval(call: Call): Promise<void> {
+  const args = { wait_seconds: WAIT_SECONDS }
   for (;;) {
-    const args = { wait_seconds: WAIT_SECONDS }
     const { facts } = await call('token_status', args)
-    if (facts.authorization_status !== 'pending') return show(call, 'token_status', args)
+    if (facts.authorization_status === 'pending') continue
+    const status = await show(call, 'token_status', args, ['status', 'user_name', 'access_token_expires_at'])
+    return expectFact(status, 'status', 'valid')
   }
 }
 
-async function waitUntilDue(call: Call): Promise<void> {
-  const giveUpAt = performance.now() + DUE_WITHIN_MS
-  for (;;) {
-    const { facts } = await call('token_status')
-    if (facts.status === 'needs_refresh') return
-    if (performance.now() > giveUpAt) throw new Error(`the status is still ${facts.status}`)
-    await new Promise((resume) => setTimeout(resume, 100))
-  }
-}
+async function play(sandbox: Sandbox, client: Client, toolsChanged: Promise<unknown>): Promise<void> {
+  const call = caller(client)
+  heading('1. "What is in the weekly plan?" Nobody has logged in')
+  const early = await showText(call, 'search-doc', { query: 'weekly' })
+  if (!early.isError) throw new Error('a call without a token was answered')
 
-async function play(sandbox: Sandbox, call: Call): Promise<void> {
-  const lifetimeMs = sandbox.knobs.accessTokenLifetimeMs
-  heading('1. The assistant looks: is there a token?')
-  expectFact(await show(call, 'token_status'), 'status', 'not_authorized')
+  heading('2. The assistant asks for a login, once')
+  const started = await show(call, 'start_authorization', { open_browser: false }, ['status'])
+  await Promise.all([approve(sandbox, String(started.authorization_url)), waitForApproval(call)])
 
-  heading('2. "Re-authorize Feishu, please"')
-  sandbox.knobs.accessTokenLifetimeMs = FIRST_TOKEN_MS
-  const started = await show(call, 'start_authorization', { open_browser: false })
-  expectFact(started, 'status', 'pending')
-  const [, authorized] = await Promise.all([
-    approve(sandbox, String(started.authorization_url)),
-    waitForApproval(call),
+  heading("3. Feishu's tools are there, and the document is read")
+  await toolsChanged
+  const { tools } = await client.listTools()
+  const names = tools.map(({ name }) => name).filter((name) => name.includes('-'))
+  say(`  ${names.length} more tools: ${names.join(', ')}\n`)
+  const found = await showText(call, 'search-doc', { query: 'weekly' })
+  const [{ doc_id }] = JSON.parse(found.text).items
+  await showText(call, 'fetch-doc', { doc_id })
+
+  heading('4. Two hours later: the token has ended, and nobody notices')
+  sandbox.clock.advance(sandbox.knobs.accessTokenLifetimeMs)
+  const again = await showText(call, 'fetch-doc', { doc_id })
+  if (again.isError) throw new Error(again.text)
+  const renewed = await show(call, 'token_status', {}, [
+    'status',
+    'generation',
+    'last_refreshed_at',
+    'next_step',
   ])
-  expectFact(authorized, 'authorization_status', 'succeeded')
-
-  heading('3. The token ages')
-  say('Feishu makes tokens that live two hours. This one was made to live two seconds more than the margin')
-  say('of 300 s (FEISHU_REFRESH_MARGIN) before which a token is renewed, so it is due now.\n')
-  await waitUntilDue(call)
-  await show(call, 'token_status')
-
-  heading('4. The assistant renews it')
-  sandbox.knobs.accessTokenLifetimeMs = lifetimeMs
-  expectFact(await show(call, 'refresh_token'), 'status', 'refreshed')
-
-  heading('5. Is it good? Asked of Feishu this time')
-  expectFact(await show(call, 'token_status', { verify: true }), 'verified', true)
+  expectFact(renewed, 'generation', 2)
 }
 
 /** The entry with which an assistant is pointed at this sandbox, and how long that is of use. */
 function showEntry(settings: Record<string, string>): void {
   heading('Try it with your own assistant')
-  const entry = { command: 'node', args: [PROGRAM], env: settings }
+  const entry = { command: 'node', args: [PROGRAM, 'connect'], env: settings }
   say(JSON.stringify({ mcpServers: { 'feishu-token-sandbox': entry } }, null, 2))
   if (hasPerson()) {
     say('\nThis block goes into ~/.cursor/mcp.json (Cursor), claude_desktop_config.json (Claude Desktop) or')
-    say('.mcp.json (Claude Code). Then say: "Re-authorize Feishu."')
+    say('.mcp.json (Claude Code). Then ask: "What is in the weekly plan?"')
     say('\nThe sandbox stays up for it until you press Ctrl-C; then it is gone, with all that it stored.')
   } else {
     say(
@@ -170,20 +171,27 @@ async function run(signal: AbortSignal): Promise<void> {
     FEISHU_APP_SECRET: sandbox.app.appSecret,
     FEISHU_ACCOUNTS_URL: sandbox.url,
     FEISHU_OPEN_URL: sandbox.url,
+    FEISHU_MCP_URL: `${sandbox.url}/mcp`,
     FEISHU_REDIRECT_URI: redirectUri,
     FEISHU_TOKEN_DIR: join(home, '.feishu-token-mcp'),
     // Nothing of the demo may stay behind in the person's keychain.
     FEISHU_TOKEN_KEY_SOURCE: 'file',
   }
-  // Without auto-refresh, or the server would be quicker than the assistant in step 4.
+  // Without auto-refresh: in step 4 the server's refusal is to be seen through.
   const env = { ...settings, HOME: home, USERPROFILE: home, FEISHU_AUTO_REFRESH: 'false' }
   try {
     say(`A Feishu sandbox answers at ${sandbox.url}; nothing leaves this machine.`)
+    if (!hasPerson())
+      say('Nobody is asked in this run: to approve yourself, `npm run demo -- --no-browser` in a terminal.')
     signal.throwIfAborted()
     // A call under way ends with the connection.
     signal.addEventListener('abort', () => void client.close())
-    await client.connect(new StdioClientTransport({ command: process.execPath, args: [PROGRAM], env }))
-    await play(sandbox, caller(client))
+    const toolsChanged = new Promise<void>((resolve) =>
+      client.setNotificationHandler(ToolListChangedNotificationSchema, () => resolve()),
+    )
+    const args = [PROGRAM, 'connect']
+    await client.connect(new StdioClientTransport({ command: process.execPath, args, env, stderr: 'ignore' }))
+    await play(sandbox, client, toolsChanged)
     showEntry(settings)
     if (hasPerson() && !signal.aborted) await once(signal, 'abort')
   } finally {

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { type CallToolResult, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
-import { resolveApp } from '../../src/app/app.ts'
+import type { Deps } from '../../src/deps.ts'
 import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
 import { openDeps, settingsOf } from './deps.ts'
 import { type Environment, type Server, type Stage, setStage, startServer } from './program.ts'
@@ -20,20 +20,18 @@ export async function connectStage(options: SandboxOptions & { env?: Environment
   return stage
 }
 
+/** What another process on this stage works with. */
+export function processOn(stage: Stage): Promise<Deps> {
+  const environment = settingsOf(stage.sandbox, stage.tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file' })
+  return openDeps(environment, stage.home)
+}
+
 /** Logs the person in, as another process would have. */
 export async function logIn(stage: Stage, scopes?: string[]): Promise<void> {
-  const deps = await openDeps(
-    settingsOf(stage.sandbox, stage.tokenDir, { FEISHU_TOKEN_KEY_SOURCE: 'file' }),
-    stage.home,
-  )
-  const app = await resolveApp(deps, 'default')
-  await storeIssued(
-    deps.store,
-    app.id,
-    stage.sandbox.issue(scopes ? { scopes } : {}),
-    stage.sandbox.user,
-    stage.sandbox.clock.now(),
-  )
+  const { store } = await processOn(stage)
+  const id = { brand: 'feishu' as const, appId: stage.sandbox.app.appId, profile: 'default' }
+  const issued = stage.sandbox.issue(scopes ? { scopes } : {})
+  await storeIssued(store, id, issued, stage.sandbox.user, stage.sandbox.clock.now())
 }
 
 export function startConnect(
