@@ -1,10 +1,11 @@
 // The figures, as ratios within this run: npm run bench [-- --short] [--node PATH] [--write-baseline] [--write-docs].
 // The full run fails where a target is missed; the short one, for CI, where a figure is a quarter worse than in
-// baseline.json. `--only NAME` runs one of the five benches.
+// baseline.json. `--only NAME` runs one of the six benches.
 
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { better, readBaseline, regressions, writeBaseline } from './baseline.ts'
+import { benchConnect } from './connect.ts'
 import { type Course, type Figure, isReached, plainTable } from './figure.ts'
 import { benchGateway } from './gateway.ts'
 import { benchHerd } from './herd.ts'
@@ -20,6 +21,7 @@ const BENCHES: Record<string, Bench> = {
   live: benchLive,
   herd: benchHerd,
   gateway: benchGateway,
+  connect: benchConnect,
   postgres: benchPostgres,
 }
 

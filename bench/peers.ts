@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 
 type Package = { name: string; version: string; bin: string }
 
-export type Peer = 'server-filesystem' | 'lark-mcp'
+export type Peer = 'server-filesystem' | 'lark-mcp' | 'mcp-remote'
 
 const PACKAGES: Record<Peer, Package> = {
   'server-filesystem': {
@@ -16,6 +16,7 @@ const PACKAGES: Record<Peer, Package> = {
     bin: 'dist/index.js',
   },
   'lark-mcp': { name: '@larksuiteoapi/lark-mcp', version: '0.5.1', bin: 'dist/cli.js' },
+  'mcp-remote': { name: 'mcp-remote', version: '0.15.1', bin: 'dist/proxy.js' },
 }
 
 /** lark-mcp brings two hundred packages; a registry that takes longer than this is as good as none. */

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /** Replaces `from`, which must stand in the file exactly once. */
@@ -47,6 +47,7 @@ async function bundle(name: string, patches: readonly Patch[]): Promise<string> 
   for (const part of ['src', 'scripts', 'package.json']) {
     cpSync(join(ROOT, part), join(folder, part), { recursive: true })
   }
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'dir')
   for (const patch of patches) applyPatch(folder, patch)
   const build = spawn(process.execPath, [join(folder, 'scripts', 'build.mjs')], { stdio: 'inherit' })
   const [code] = await once(build, 'close')

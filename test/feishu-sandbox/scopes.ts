@@ -52,6 +52,8 @@ export const CATALOGUE: ReadonlyMap<string, ScopeEntry> = new Map([
   ['board:whiteboard:node:read', user('查看画板节点', 'View whiteboard nodes')],
   ['board:whiteboard:node:create', user('创建画板节点', 'Create whiteboard nodes')],
   ['im:chat:read', user('查看群信息', 'View chats')],
+  ['docs:document:import', user('导入云文档', 'Import documents')],
+  ['docs:permission.member:create', user('添加云文档协作者', 'Add collaborators to documents')],
   ['task:task:read', user('查看任务信息', 'View tasks')],
   ['task:task:write', user('更新任务信息', 'Edit tasks')],
   ['im:message:send_as_bot', tenant('以应用的身份发消息', 'Send messages as the app')],
