@@ -1,9 +1,9 @@
 // What `connect` costs: its start beside the plain server's, a call through it beside the same call by the SDK's client,
 // its memory beside mcp-remote's, and how many refreshes eight calls cost that meet an expired token.
 
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { resolve } from 'node:path'
-import { Client } from '@modelcontextprotocol/sdk/client/index.js'
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { openTheatre, type Scene, setScene } from '../test/faults/scene.ts'
 import { type Course, type Figure, median } from './figure.ts'
 import { installPeer } from './peers.ts'
@@ -54,24 +54,32 @@ async function measureStarts(node: string, scene: Scene, rounds: number): Promis
 }
 
 async function measureCalls(node: string, scene: Scene, token: string, rounds: number): Promise<number> {
-  const url = new URL(scene.env.FEISHU_MCP_URL ?? '')
+  const url = scene.env.FEISHU_MCP_URL ?? ''
   const headers = { 'X-Lark-MCP-UAT': token, 'X-Lark-MCP-Allowed-Tools': CALL.name }
-  const direct = new Client({ name: 'bench', version: '1' })
-  await direct.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers } }))
+  const words = [
+    resolve('bench/direct-client-process.ts'),
+    url,
+    JSON.stringify(headers),
+    JSON.stringify(CALL),
+  ]
+  const direct = fork('scripts/run.mjs', words, { execPath: node, stdio: 'ignore' })
+  await once(direct, 'message')
   const session = await openSession([node, PROGRAM, 'connect'], scene.env)
   await listed(session)
   const times: [number[], number[]] = [[], []]
   for (let round = -1; round < rounds; round += 1) {
+    const through: number[] = []
     for (let call = 0; call < CALLS; call += 1) {
-      const through = await timeOf(() => session.callTool(CALL.name, CALL.arguments))
-      const past = await timeOf(() => direct.callTool(CALL))
-      if (round < 0) continue
-      times[0].push(through)
-      times[1].push(past)
+      through.push(await timeOf(() => session.callTool(CALL.name, CALL.arguments)))
     }
+    direct.send(CALLS)
+    const [past] = await once(direct, 'message')
+    if (round < 0) continue
+    times[0].push(...through)
+    times[1].push(...past)
   }
   await session.close()
-  await direct.close()
+  direct.disconnect()
   return median(times[0]) / median(times[1])
 }
 

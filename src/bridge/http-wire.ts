@@ -53,28 +53,28 @@ export async function openHttpWire(
   const guarded: FetchLike = async (input, init = {}) => {
     const sent = typeof init.body === 'string' ? init.body : null
     const own = (sent === null ? null : headersOf.get(sent)) ?? (await streamHeaders())
-    const headers: Record<string, string> = { ...Object.fromEntries(new Headers(init.headers)), ...own }
+    const headers = new Headers(init.headers)
+    for (const [name, value] of Object.entries(own)) headers.set(name, value)
     // Without a session no server knows whom a stream of its own is for: it is not asked for one.
-    if (sent === null && !headers['mcp-session-id']) return NO_STREAM()
+    if (sent === null && !headers.has('mcp-session-id')) return NO_STREAM()
     const response = await fetch(input, { ...init, headers, redirect: 'manual' })
     if (sent === null) return response.ok ? response : NO_STREAM()
     const id = (JSON.parse(sent) as Message).id
-    const lost = response.status === 404 && 'mcp-session-id' in headers
+    const lost = response.status === 404 && headers.has('mcp-session-id')
     if (!response.ok) throw failed({ ...replyOf(response.status, await response.text()), lost })
     const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
     if (type === 'application/json') return withNamedErrors(response)
     return type === 'text/event-stream' && typeof id === 'number' ? watched(response, id) : response
   }
 
-  /** Errors that name no request (`id: null`) are errors of the request that they answer. */
-  async function withNamedErrors(response: Response): Promise<Response> {
-    const text = await response.text()
-    if (/"id"\s*:\s*null/.test(text)) {
-      const reply = replyOf(response.status, text)
-      if (reply.error) throw failed(reply)
+  /** Errors that name no request (`id: null`) are errors of the request that they answer; the transport drops them. */
+  function withNamedErrors(response: Response): Response {
+    const json = async () => {
+      const data = JSON.parse(await response.text()) as { id?: unknown; error?: Reply['error'] } | null
+      if (data?.id === null && data.error) throw failed({ status: response.status, error: data.error })
+      return data
     }
-    const { status } = response
-    return new Response(text, { status, headers: Object.fromEntries(response.headers) })
+    return Object.defineProperty(response, 'json', { value: json })
   }
 
   /** The same answer, whose end is noticed. */

@@ -34,33 +34,31 @@ async function runDemo(options: { args?: string[]; cwd?: string } = {}): Promise
   return { code, stdout, stderr, left: readdirSync(temporary) }
 }
 
-test('the demo goes through the main job by itself', async () => {
+test('the demo ends with a document that is read, by itself', async () => {
   const { code, stdout, stderr, left } = await runDemo({ args: ['--auto'] })
   expect(stderr).toBe('')
   expect(code).toBe(0)
   expect(stdout.match(/^> .*$/gm)).toEqual([
-    '> token_status {}',
+    '> search-doc {"query":"weekly"}',
     '> start_authorization {"open_browser":false}',
     '> token_status {"wait_seconds":45}',
+    '> search-doc {"query":"weekly"}',
+    '> fetch-doc {"doc_id":"doxcnWeeklyPlan0000000000001"}',
+    '> fetch-doc {"doc_id":"doxcnWeeklyPlan0000000000001"}',
     '> token_status {}',
-    '> refresh_token {}',
-    '> token_status {"verify":true}',
   ])
-  expect(stdout.match(/^ {2}status: \w+$/gm)?.map((line) => line.slice(10))).toEqual([
-    'not_authorized',
-    'pending',
-    'valid',
-    'needs_refresh',
-    'refreshed',
-    'valid',
-  ])
+  expect(stdout).toMatch(/FAILED: .*start_authorization.*code=not_authorized/)
+  expect(stdout.match(/Thursday: the launch, at 15:00/g)).toHaveLength(2)
+  expect(stdout).toContain('generation: 2')
+  // A screen a step.
+  for (const step of stdout.split(/^== /m)) expect(step.split('\n').length, step).toBeLessThan(36)
   expect(left).toEqual([])
 })
 
 test('without a terminal it prints an entry for its sandbox, and leaves neither sandbox nor listener behind', async () => {
   const { stdout } = await runDemo()
   const entry = JSON.parse(/^\{[\s\S]*?^\}/m.exec(stdout)?.[0] ?? '').mcpServers['feishu-token-sandbox']
-  expect(entry).toMatchObject({ command: 'node', args: [resolve('dist/main.js')] })
+  expect(entry).toMatchObject({ command: 'node', args: [resolve('dist/main.js'), 'connect'] })
   expect(stdout).toContain('This run ends now, and its sandbox with it')
   expect(stdout).toContain(`answers at ${entry.env.FEISHU_OPEN_URL};`)
   for (const url of [entry.env.FEISHU_OPEN_URL, entry.env.FEISHU_REDIRECT_URI]) {

@@ -87,7 +87,7 @@ function expectFact(facts: Facts, name: string, wanted: unknown): void {
 async function approve(sandbox: Sandbox, link: string): Promise<void> {
   say(`\nThe consent page of the sandbox:\n\n  ${link}\n`)
   if (!hasPerson()) {
-    say('It approves by itself.\n')
+    say('Nobody is asked in this run: it approves by itself.\n')
     const page = await fetch(await sandbox.approve(link))
     if (page.status !== 200) throw new Error(`the callback page answered ${page.status}`)
     return
@@ -181,8 +181,7 @@ async function run(signal: AbortSignal): Promise<void> {
   const env = { ...settings, HOME: home, USERPROFILE: home, FEISHU_AUTO_REFRESH: 'false' }
   try {
     say(`A Feishu sandbox answers at ${sandbox.url}; nothing leaves this machine.`)
-    if (!hasPerson())
-      say('Nobody is asked in this run: to approve yourself, `npm run demo -- --no-browser` in a terminal.')
+    if (!hasPerson()) say('To approve yourself: `npm run demo -- --no-browser` in a terminal.')
     signal.throwIfAborted()
     // A call under way ends with the connection.
     signal.addEventListener('abort', () => void client.close())

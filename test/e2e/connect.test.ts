@@ -309,8 +309,8 @@ test('keys of _meta that name a credential stay here', async () => {
 })
 
 test.each([
-  [['connect', 'http://mcp.example.com/mcp'], 'plain http is for localhost alone'],
-  [['connect', 'ftp://127.0.0.1/'], 'http or https address'],
+  [['connect', 'http://mcp.example.com/mcp'], 'must be https'],
+  [['connect', 'ftp://127.0.0.1/'], 'must be https'],
   [['connect', 'https://me@mcp.feishu.cn/mcp'], 'without a user name'],
   [['connect', '--header', 'X={user}', 'https://a.example'], 'stands for nothing'],
   [['connect', '--header', 'Host=x', 'https://a.example'], 'no header of the connection'],

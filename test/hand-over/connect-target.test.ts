@@ -1,15 +1,13 @@
 import { expect, test } from 'vitest'
-import { headersOf, readAddress, readRemote } from '../../src/hand-over/connect-target.ts'
+import { headersOf, readRemote } from '../../src/hand-over/connect-target.ts'
+import { readMcpUrl } from '../../src/hand-over/hosted.ts'
 
 function headersTo(
   address: string,
   headers: string[] = [],
   mcpUrl: string | null = null,
 ): Record<string, string> {
-  return headersOf(
-    readRemote('feishu-token-mcp', readAddress('feishu-token-mcp', address), { headers, mcpUrl }),
-    'secret',
-  )
+  return headersOf(readRemote('feishu-token-mcp', readMcpUrl(address), { headers, mcpUrl }), 'secret')
 }
 
 test.each([
