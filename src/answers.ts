@@ -36,11 +36,20 @@ export function inJson<T>(answer: T): InJson<T> {
   return plain(answer) as InJson<T>
 }
 
+/** The same value where no sentence is in it: most of an answer is copied by nobody. */
 function plain(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Sentence) return String(value)
-  if (Array.isArray(value)) return value.map(plain)
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]))
+  if (Array.isArray(value)) return value.some((item) => plain(item) !== item) ? value.map(plain) : value
+  const parts = value as Record<string, unknown>
+  let copy: Record<string, unknown> | null = null
+  for (const name of Object.keys(parts)) {
+    const said = plain(parts[name])
+    if (said === parts[name]) continue
+    copy ??= { ...parts }
+    copy[name] = said
+  }
+  return copy ?? value
 }
 
 /** A next step is read with every answer, so it has room for one sentence (docs/design.md). */

@@ -33,13 +33,14 @@ export async function profileStatuses(
   own: string,
   status: Status,
 ): Promise<TokenStatus['profiles']> {
-  return Promise.all(
-    names.map(async (profile, index) => {
-      if (profile === own) return { profile, status }
-      if (index >= MAX_PROFILE_STATUSES) return { profile, status: null }
-      return { profile, status: (await readStatus(deps, profile, apps)).status }
-    }),
+  const looked = await Promise.all(
+    names.slice(0, MAX_PROFILE_STATUSES).map(async (profile) => ({
+      profile,
+      status: profile === own ? status : (await readStatus(deps, profile, apps)).status,
+    })),
   )
+  const named = names.slice(MAX_PROFILE_STATUSES).map((profile) => ({ profile, status: null }))
+  return [...looked, ...named]
 }
 
 /** A profile's status, and what was read for it; null where that could not be read. */

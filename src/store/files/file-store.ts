@@ -1,5 +1,5 @@
 import { CodedError } from '../../errors.ts'
-import { ensureOwnDirectory, replaceFile } from '../../machine/files.ts'
+import { ensureOwnDirectory, fileVersion, replaceFile } from '../../machine/files.ts'
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import { call, Sentence, say } from '../../sentence.ts'
@@ -18,6 +18,9 @@ const LAST_ATTEMPTS = 8
 const LAST_ATTEMPT_PAUSE_MS = 200
 /** A change of app.json takes milliseconds; ten seconds mean that something hangs. */
 const APPS_DEADLINE_MS = 10_000
+
+/** Of the profiles that a status looks into there are twenty; each holds a few kilobytes. */
+const MOST_SEEN = 64
 
 /** Any refresh is over by then, whatever it meets. */
 const MOVE_DEADLINE_MS = 30_000
@@ -73,9 +76,25 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     throw lockedError(lock)
   }
 
+  /** Records as they were when a look last opened them, by the state of their files. */
+  const seen = new Map<string, { version: string; record: TokenRecord }>()
+
+  /** For looks alone: a record whose files are as they were is not opened again. Whoever changes it reads it anew. */
+  async function lookAt(files: ProfileFiles): Promise<TokenRecord> {
+    // Before it is read: what changes meanwhile is seen by the next look.
+    const version = `${fileVersion(files.path)} ${fileVersion(files.lockPath)}`
+    const known = seen.get(files.path)
+    if (known?.version === version) return known.record
+    const record = await files.readRecord()
+    if (seen.size >= MOST_SEEN) seen.clear()
+    // What hangs on other files too (a rename under way) is read each time.
+    if (record.tokenSet && !record.tokenSet.refusal) seen.set(files.path, { version, record })
+    return record
+  }
+
   const store: TokenStore = {
     kind: 'file',
-    glance: () => store,
+    glance: () => glancing,
     async read(id) {
       const files = filesOf(id)
       return unsaved.get(files.path)?.record ?? files.readRecord()
@@ -154,6 +173,14 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
         if (attempt > 0) await new Promise((resume) => setTimeout(resume, LAST_ATTEMPT_PAUSE_MS))
         for (const { save } of [...unsaved.values()]) save()
       }
+    },
+  }
+  const glancing: TokenStore = {
+    ...store,
+    glance: () => glancing,
+    async read(id) {
+      const files = filesOf(id)
+      return unsaved.get(files.path)?.record ?? lookAt(files)
     },
   }
   return store

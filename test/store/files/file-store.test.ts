@@ -105,6 +105,30 @@ describe('what others may see', () => {
   })
 })
 
+describe('a look', () => {
+  test('opens a record once, and again whenever it or its counter has changed, whoever changed it', async () => {
+    await storeUpTo(disk, 1)
+    const store = disk.open()
+    const looking = store.glance()
+    const seen = await looking.read(ID)
+    expect(seen.generation).toBe(1)
+    expect(await looking.read(ID)).toBe(seen)
+    // Whoever decides on a refresh takes nobody's word for it.
+    expect(await store.read(ID)).not.toBe(seen)
+    await storeUpTo(disk, 2)
+    expect((await looking.read(ID)).generation).toBe(2)
+    const [name = ''] = readdirSync(join(disk.directory, 'store')).filter((file) => file.endsWith('.json'))
+    const path = join(disk.directory, 'store', name)
+    const whole = readFileSync(path)
+    writeFileSync(path, whole.subarray(0, -20))
+    expect(await failureOf(() => looking.read(ID))).toMatchObject({ code: 'store_unreadable' })
+    writeFileSync(path, whole)
+    expect((await looking.read(ID)).generation).toBe(2)
+    rmSync(path)
+    expect(await looking.read(ID)).toEqual({ generation: 2, tokenSet: null })
+  })
+})
+
 describe('the lock of a profile', () => {
   test('is given back when the work fails, and nothing reserved is left', async () => {
     await storeUpTo(disk, 1)
