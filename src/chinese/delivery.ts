@@ -43,6 +43,7 @@ export const DELIVERY: Table = {
   'it holds a reference, which is never overwritten with a token': '其中是引用，不会用凭证覆盖',
   '"{name}" tells of the token in a form that is not known': '“{name}”以未知的形式描述凭证',
   '{path}: it lies in FEISHU_TOKEN_DIR, which is for us alone': '{path}：它位于 FEISHU_TOKEN_DIR 中，该目录仅供本程序使用',
+  'Mount the folder, then deliver again': '请挂载该文件夹，然后重新分发',
   'EBUSY: {path} is mounted by itself, so it cannot be replaced: mount the folder that holds it instead': 'EBUSY：{path} 是单独挂载的文件，无法替换：请改为挂载它所在的文件夹',
   'the server {name} has "{key}" more than once': '服务 {name} 中多次出现“{key}”',
   'the server {name}: {why}': '服务 {name}：{why}',

@@ -14,7 +14,6 @@ import {
   linkSync,
   openSync,
   readdirSync,
-  readFileSync,
   readSync,
   renameSync,
   statSync,
@@ -26,6 +25,7 @@ import { createFileOnce, isTemporaryNameOf, removeFile, temporaryName } from '..
 import { loadNative } from '../machine/native.ts'
 import { type Rename, renameFile } from '../machine/rename.ts'
 import { type Sentence, say } from '../sentence.ts'
+import { refuseMountPoint } from './mount-point.ts'
 
 /** A regular file of ours as it was when it was read. */
 export type SharedFile = { bytes: Buffer; mode: number; links: number }
@@ -135,28 +135,6 @@ function tryExchange(exchange: Exchange | null, from: string, to: string): boole
     if (errnoOf(error) === 'EBUSY') refuseMountPoint(to)
     return false
   }
-}
-
-/** A file that is mounted by itself, as containers do it, cannot be replaced: waiting changes nothing. */
-function refuseMountPoint(path: string): void {
-  if (!isMountPoint(path)) return
-  throw new CodedError(
-    'store_not_writable',
-    say`EBUSY: ${path} is mounted by itself, so it cannot be replaced: mount the folder that holds it instead`,
-    { nextStep: MEND },
-  )
-}
-
-/** By Linux's table (proc(5), mountinfo), which writes white space in octal; elsewhere nothing is known to be one. */
-function isMountPoint(path: string): boolean {
-  let table: string
-  try {
-    table = readFileSync('/proc/self/mountinfo', 'utf8')
-  } catch {
-    return false
-  }
-  const escaped = path.replace(/[\s\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
-  return table.split('\n').some((row) => row.split(' ')[4] === escaped)
 }
 
 /** Our temporary names are derived from this one. */

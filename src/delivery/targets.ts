@@ -202,10 +202,9 @@ export function parseTargets(setting: string, machine: Machine, ownFolder: strin
   const folders = locateFolders(machine)
   const targets: Target[] = []
   const bad: string[] = []
-  const take = (text: string): void => {
+  const take = (text: string) => {
     const target = /[\0-\x1f\x7f]/.test(text) ? null : parseTarget(text, folders)
-    if (target) targets.push(target)
-    else bad.push(quote(text))
+    return target ? targets.push(target) : bad.push(quote(text))
   }
   for (const text of setting.split(SEPARATOR).map(trimTarget)) {
     if (text === '') continue
@@ -214,12 +213,12 @@ export function parseTargets(setting: string, machine: Machine, ownFolder: strin
     else text.split(UNKNOWN_KIND).map(trimTarget).forEach(take)
   }
   if (bad.length > 0) {
-    const [names, kinds] = [bad.join(', '), KINDS.join(', ')]
+    const names = bad.join(', ')
     throw new CodedError(
       'config_invalid',
       bad.length === 1
-        ? say`FEISHU_DELIVER_TO: ${names} is not a target of a known form (${kinds}).`
-        : say`FEISHU_DELIVER_TO: ${names} are not targets of a known form (${kinds}).`,
+        ? say`FEISHU_DELIVER_TO: ${names} is not a target of a known form (${KINDS.join(', ')}).`
+        : say`FEISHU_DELIVER_TO: ${names} are not targets of a known form (${KINDS.join(', ')}).`,
       { nextStep: say`Write each target of FEISHU_DELIVER_TO as one of ${FORMS}, separated by commas.` },
     )
   }
