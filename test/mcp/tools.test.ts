@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
+import { CallToolResultSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Deps } from '../../src/deps.ts'
 import { ICONS } from '../../src/mcp/icon.ts'
@@ -427,4 +427,64 @@ test('the profile of a call is looked at, and nobody else', async () => {
     generation: 2,
   })
   expect(readdirSync(join(world.directory, 'store')).some((name) => /default\.json$/.test(name))).toBe(false)
+})
+
+test('arguments are read as clients send them: null is absent, also as text, and a list may be JSON text', async () => {
+  const world = await makeWorld()
+  const { call, client } = await connectTo(world)
+  const status = await call('token_status', {
+    verify: null,
+    wait_seconds: null,
+    profile: 'null',
+    feishu_error: null,
+  })
+  expect(status.data).toMatchObject({ profile: 'default', verified: null, feishu_error: null })
+  const started = await call('start_authorization', {
+    scopes: '["im:message", "docx:document"]',
+    method: null,
+    open_browser: false,
+    callback_url: null,
+    cancel: null,
+    create_app: null,
+    profile: null,
+  })
+  expect(started.data).toMatchObject({
+    profile: 'default',
+    requested_scopes: ['im:message', 'docx:document', 'offline_access'],
+  })
+  expect((await call('start_authorization', { scopes: '[1]' })).text).toContain('"scopes"')
+  const bare = await client.request(
+    { method: 'tools/call', params: { name: 'token_status', arguments: null as never } },
+    CallToolResultSchema,
+  )
+  expect(bare.isError).toBeUndefined()
+  const hostile = await call('token_status', { '<b>\u001b[31m': 1 })
+  expect(hostile.text).toMatch(
+    /^FAILED: token_status has no argument of that name: it takes verify, .*config_invalid/,
+  )
+})
+
+test('a number that Feishu showed is explained for this very app', async () => {
+  const world = await makeWorld()
+  const { call } = await connectTo(world)
+  const { appId } = world.sandbox.app
+  const explain = async (number: number) =>
+    (await call('token_status', { feishu_error: number })).data.feishu_error
+  expect(await explain(20029)).toEqual({
+    number: 20029,
+    cause: 'The redirect URL is not on the list of the app.',
+    remedy: expect.stringContaining(world.deps.config.redirectUri),
+    url: `${world.sandbox.url}/app/${appId}/safe`,
+  })
+  await call('start_authorization', { scopes: ['im:message'], open_browser: false })
+  expect(await explain(20027)).toMatchObject({
+    remedy: expect.stringContaining('im:message offline_access'),
+    url: expect.stringContaining(`${world.sandbox.url}/app/${appId}/auth?q=im%3Amessage`),
+  })
+  expect(await explain(20046)).toMatchObject({
+    remedy: expect.stringContaining('FEISHU_BRAND feishu'),
+    url: null,
+  })
+  expect(await explain(12345)).toMatchObject({ number: 12345, url: null })
+  expect((await call('token_status')).data.feishu_error).toBeNull()
 })
