@@ -71,12 +71,14 @@ test('installs a unit and a timer that start this program by absolute paths, sho
   expect(calls(bin)).toContain('systemctl --user enable --now feishu-token-mcp.timer')
 })
 
-test('the helper gets none of our secrets', async () => {
-  const { stage, bin, timer } = await setSystemd()
-  await timer('status')
+test('a helper program gets none of our secrets, the database’s password neither', async () => {
+  const { stage, bin } = await setSystemd()
+  const env = { PATH: bin, USER: 'somebody', PGPASSWORD: 'canary-of-the-database' }
+  await run(stage, ['timer', 'status'], { env })
   const seen = readFileSync(join(bin, 'environments'), 'utf8')
   expect(seen).toContain('"USER":"somebody"')
   expect(seen).not.toContain(stage.sandbox.app.appSecret)
+  expect(seen).not.toContain(env.PGPASSWORD)
 })
 
 test('a second install changes nothing; what was changed is put right; remove takes all away', async () => {
