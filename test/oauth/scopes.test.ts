@@ -20,6 +20,36 @@ test.each([
   expect(checkScopes([scope])).toEqual([])
 })
 
+/** Those that Feishu's pages name, written down once more. */
+const NAMED = `contact:user.base:readonly contact:user.email:readonly contact:user.employee:readonly
+  contact:user.phone:readonly bitable:app bitable:app:readonly calendar:calendar calendar:calendar:readonly
+  docs:document.content:read docx:document docx:document:create docx:document:readonly drive:drive drive:drive:readonly
+  im:chat im:chat:readonly im:message im:message:readonly sheets:spreadsheet sheets:spreadsheet:readonly task:task:read
+  task:task:readonly task:task:write wiki:wiki wiki:wiki:readonly`
+
+test('what people ask for most is known', () => {
+  expect(checkScopes(NAMED.split(/\s+/))).toEqual([])
+})
+
+test.each([
+  ['docs:doc', 'docx:document'],
+  ['docs:document', 'docx:document'],
+  ['docx:document:write', 'docx:document:write_only'],
+  ['docx:document:read', 'docx:document:readonly'],
+])('%s does not exist; it is told to be %s', async (wrong, right) => {
+  const error = await failureOf(async () => checkScopes([wrong]))
+  expect(error).toMatchObject({ code: 'scope_unknown' })
+  expect(`${error.message} ${error.nextStep}`).toContain(
+    `did you mean ${right}? Use ${right} in FEISHU_SCOPES`,
+  )
+})
+
+test('a name of 128 characters is one, of 129 none', async () => {
+  const name = `docx:${'x'.repeat(123)}`
+  expect(checkScopes([name])).toEqual([name])
+  expect(await failureOf(async () => checkScopes([`${name}x`]))).toMatchObject({ code: 'invalid_scope' })
+})
+
 test.each(['@hosted-mcp', '@lark-mcp'])('%s stands for scopes that are known, in its place', (preset) => {
   const scopes = expandPresets(['a:b', preset, 'c:d'])
   expect(scopes.length).toBeGreaterThan(8)

@@ -151,6 +151,30 @@ describe('a record', () => {
     },
   )
 
+  test('whose fields are of other kinds is read as one that lacks them', () => {
+    const odd = {
+      accessToken: 7,
+      refreshToken: '',
+      accessTokenExpiresAt: '1',
+      accessTokenLifetimeMs: Number.POSITIVE_INFINITY,
+      scopes: ['a', 7, null],
+      requestedScopes: 'a b',
+      user: { openId: 'ou_1', name: 7 },
+      lifetimeAssumed: true,
+    }
+    expect(decodeRecord({ generation: 1, token_set: odd })?.tokenSet).toMatchObject({
+      accessToken: null,
+      refreshToken: null,
+      accessTokenExpiresAt: 0,
+      accessTokenLifetimeMs: 0,
+      scopes: ['a'],
+      requestedScopes: [],
+      user: { openId: 'ou_1', name: null },
+      lifetimeAssumed: true,
+    })
+    expect(decodeRecord({ generation: 1, token_set: {} })?.tokenSet?.lifetimeAssumed).toBe(false)
+  })
+
   test('of any JSON is read or none, never half of one', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.constantFrom('generation', 'token_set'), fc.jsonValue()), (json) => {
