@@ -12,7 +12,7 @@ import {
 } from '../machine/files.ts'
 import { say, type Value } from '../sentence.ts'
 import { type Binding, type Header, openEnvelope, readEnvelope, readHeader, seal } from './envelope.ts'
-import type { Key, Keys } from './key.ts'
+import type { Key, Keys, NamedKey } from './key.ts'
 import type { Json } from './token-store.ts'
 
 /** No file of ours comes near; a larger one is not ours. */
@@ -148,6 +148,11 @@ export class SealedFiles {
   async sealingKey(path: string): Promise<Key> {
     const header = this.anyHeader(path)
     return header ? this.#keys.find(header) : this.#keys.first()
+  }
+
+  /** The key of a name. Throws `key_unavailable`. */
+  find(named: NamedKey): Promise<Key> {
+    return this.#keys.find(named)
   }
 
   /** Makes a folder anew that somebody removed, with the key that is in use. */

@@ -216,7 +216,7 @@ test('after a logout remove needs no force, and a new login goes on with the gen
     JSON.stringify({ ...stage.sandbox.issue(), expires_at: Math.floor(Date.now() / 1000) + 7_000 }),
   )
   const imported = await run(stage, ['import', path, '--profile', 'work', '--json'])
-  expect(JSON.parse(imported.stdout)).toMatchObject({ status: 'needs_refresh', generation: 3 })
+  expect(JSON.parse(imported.stdout)).toMatchObject({ status: 'valid', generation: 3 })
 })
 
 test('what cannot be read is removed by force alone', async () => {

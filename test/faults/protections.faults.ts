@@ -130,7 +130,7 @@ const SHORT: Patch = {
   to: 'const ATTEMPT_MS = 1_500',
 }
 
-const HIGHEST = 'const highest = this.highestGeneration()\n    '
+const HIGHEST = 'const highest = await this.highestGeneration()\n    '
 const OPENED =
   "const opened = await this.sealed.open(this.path, this.binding('token-set')).catch(async (error) => {\n" +
   '      await this.refuseForeign()\n      throw error\n    })\n    '

@@ -24,6 +24,7 @@ import { isKeyNamed } from '../key-names.ts'
 import type { HeldLock } from '../lock.ts'
 import { APPS, notWritable, readText, type SealedFiles } from '../sealed-files.ts'
 import type { Json, KeyMove } from '../token-store.ts'
+import { noteWith } from './generation-note.ts'
 import { hashRefreshToken, takeUp } from './locked-files.ts'
 import { ProfileFiles } from './profile-files.ts'
 
@@ -122,10 +123,11 @@ class Resealing {
     return this.#orLeave(path, async () => {
       const files = this.#filesAt(path)
       if (!files) return
-      await takeUp(files, held)
+      const highest = await takeUp(files, held)
       await this.#reseal(path, files.binding('token-set'), (content, old) => {
         return this.#carryJournal(files, content, old)
       })
+      if (highest > 0) held.describe(noteWith(files.id, this.#key, highest))
       await this.#reseal(files.pendingPath, files.binding('authorization')).catch((error) => {
         // What is pending is as good as gone when it cannot be opened.
         if (!(error instanceof CodedError) || error.code === 'store_not_writable') throw error

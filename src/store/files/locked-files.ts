@@ -19,7 +19,8 @@ import type { Key } from '../key.ts'
 import type { HeldLock, LockHolder } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
 import type { Journal, LockedProfile, Presentations } from '../token-store.ts'
-import { generationOf, type ProfileFiles } from './profile-files.ts'
+import { counted, noteOf, noteWith } from './generation-note.ts'
+import type { ProfileFiles } from './profile-files.ts'
 
 /** Two tokens of 4 KB, sealed and in base64, with room. */
 const RESERVED_BYTES = 32_768
@@ -46,8 +47,12 @@ export function hashRefreshToken(key: Key, refreshToken: Secret): string {
  */
 export async function takeUp(files: ProfileFiles, lock: HeldLock): Promise<number> {
   await files.refuseForeign()
-  const generation = Math.max(generationOf(lock.left), await files.cleanUp())
-  lock.describe({ generation })
+  const left = noteOf(lock.left)
+  const known = await counted(files.sealed, files.id, left)
+  const generation = Math.max(known, await files.cleanUp())
+  // A note whose key is only out of reach just now is handed on as it is.
+  if (generation === known) lock.describe({ ...left })
+  else lock.describe(noteWith(files.id, await files.sealed.sealingKey(files.path), generation))
   return generation
 }
 
@@ -207,7 +212,7 @@ export class LockedFiles implements LockedProfile {
       return false
     }
     this.#reserved = null
-    this.#conclude(record)
+    this.#conclude(record, key)
     return true
   }
 
@@ -229,19 +234,19 @@ export class LockedFiles implements LockedProfile {
     } catch (error) {
       return notWritable(this.#files.path, error)
     }
-    this.#conclude(record)
+    this.#conclude(record, key)
     this.#kept = false
     if (this.#ended) this.#lock.release()
     return null
   }
 
   /** The record is durable: what was noted for its sake ends. */
-  #conclude(record: TokenRecord): void {
+  #conclude(record: TokenRecord, key: Key): void {
     this.#intent = null
     this.#uncounted = null
     this.#highest = Math.max(this.#highest, record.generation)
     try {
-      this.#lock.describe({ generation: this.#highest })
+      this.#lock.describe(noteWith(this.#files.id, key, this.#highest))
       removeFile(this.#files.intentPath)
     } catch {
       // An old intent is about a token that is not stored any more: it binds nobody.

@@ -7,15 +7,10 @@ import { decodeRecord, type TokenRecord, withheld } from '../../oauth/token-set.
 import type { ProfileId } from '../../profile.ts'
 import { call, say, type Value } from '../../sentence.ts'
 import type { Binding, Header } from '../envelope.ts'
-import { type LockHolder, peekHolder } from '../lock.ts'
+import { peekHolder } from '../lock.ts'
 import { MAX_FILE_BYTES, readText, type SealedFiles } from '../sealed-files.ts'
 import type { Journal, Json } from '../token-store.ts'
-
-/** The highest generation that the last holder of a lock knew; 0 when it says nothing that can be true. */
-export function generationOf(holder: LockHolder | null): number {
-  const generation = Number(holder?.note.generation ?? 0)
-  return Number.isSafeInteger(generation) && generation > 0 ? generation : 0
-}
+import { noteOf, proved } from './generation-note.ts'
 
 function isJournal(journal: Journal): boolean {
   const { tokenHash, ambiguous, sentAt, cooldownUntil } = journal
@@ -97,7 +92,7 @@ export class ProfileFiles {
 
   async readRecord(): Promise<TokenRecord> {
     // Read before the record: it is noted after the record is written, so a newer one never looks like an older copy.
-    const highest = this.highestGeneration()
+    const highest = await this.highestGeneration()
     const opened = await this.sealed.open(this.path, this.binding('token-set')).catch(async (error) => {
       await this.refuseForeign()
       throw error
@@ -162,8 +157,8 @@ export class ProfileFiles {
   }
 
   /** The highest generation ever written, noted in the lock file. */
-  highestGeneration(): number {
-    return generationOf(peekHolder(this.lockPath))
+  highestGeneration(): Promise<number> {
+    return proved(this.sealed, this.id, noteOf(peekHolder(this.lockPath)))
   }
 
   readJournal(): Journal | null {
@@ -213,7 +208,7 @@ export class ProfileFiles {
     let current: number
     try {
       const opened = await this.sealed.open(this.path, this.binding('token-set'))
-      current = Math.max(opened?.header.generation ?? 0, this.highestGeneration())
+      current = Math.max(opened?.header.generation ?? 0, await this.highestGeneration())
     } catch {
       // The record in place cannot be opened now; perhaps it can later, and then this file is needed still.
       return 0

@@ -9,6 +9,7 @@ import { say } from '../../sentence.ts'
 import type { HeldLock } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
 import type { Json } from '../token-store.ts'
+import { noteWith } from './generation-note.ts'
 import { takeUp } from './locked-files.ts'
 import { type LeavingRecord, leavingRecord, type ProfileFiles } from './profile-files.ts'
 
@@ -28,9 +29,9 @@ export async function renameRecord(
     const opened = await from.sealed.open(from.path, from.binding('token-set'))
     if (!opened) return null
     const generation = await hand(opened.content, from, to)
-    held[from.path < to.path ? 1 : 0]?.describe({
-      generation: Math.max(generation, to.highestGeneration()),
-    })
+    const highest = Math.max(generation, await to.highestGeneration())
+    const key = await from.sealed.sealingKey(to.path)
+    held[from.path < to.path ? 1 : 0]?.describe(noteWith(to.id, key, highest))
     from.removeAll()
     return generation
   } catch (error) {
@@ -60,7 +61,7 @@ async function hand(content: Json, from: ProfileFiles, to: ProfileFiles): Promis
   const journal = from.readJournal()
   if (journal) replaceFile(to.intentPath, `${JSON.stringify(journal)}\n`)
   // A generation that the name has had before would look like an old copy that was put back.
-  const next = Math.max(generation, to.highestGeneration() + 1)
+  const next = Math.max(generation, (await to.highestGeneration()) + 1)
   replaceFile(to.path, sealed.seal(key, to.binding('token-set'), next, { ...record, generation: next }))
   return next
 }

@@ -438,3 +438,25 @@ describe("the apps' credentials", () => {
     expect(readdirSync(disk.directory).filter((name) => name.endsWith('.tmp'))).toEqual([])
   })
 })
+
+test('a generation that somebody writes into the lock file makes no record an older copy', async () => {
+  const disk = makeDisk()
+  await storeUpTo(disk, 2)
+  const path = `${disk.path}.lock`
+  const forge = (generation: number) => {
+    const holder = JSON.parse(readFileSync(path, 'utf8'))
+    holder.note.generation = generation
+    writeFileSync(path, JSON.stringify(holder).padEnd(2048), { mode: 0o600 })
+  }
+  const old = readFileSync(disk.path)
+  await disk.open().withLock(ID, LONG_MS, (profile) => profile.commit(makeRecord(3), 2))
+  forge(9e15)
+  expect(await disk.open().read(ID)).toMatchObject({ generation: 3, tokenSet: { refusal: null } })
+  await disk.open().withLock(ID, LONG_MS, (profile) => profile.commit(makeRecord(4), 3))
+  // What is proved still tells an old copy.
+  writeFileSync(disk.path, old, { mode: 0o600 })
+  expect(await disk.open().read(ID)).toMatchObject({
+    generation: 4,
+    tokenSet: { refusal: { reason: 'outdated' } },
+  })
+})
