@@ -65,11 +65,15 @@ function startNextStep(deps: Deps, result: StartResult): Sentence {
   if (pending.step === 'create_app') return joinClauses(creationClauses(result))
   if (pending.device) return joinClauses(deviceClauses(result, pending.device.userCode))
   const [act, ...clauses] = deps.remote ? REMOTE_CLAUSES : localClauses(result)
-  return joinClauses([...(act ? [act] : []), ...unknownClauses(result), ...clauses, ERROR_PAGE])
+  const last = result.joined ? CANCEL_FIRST : ERROR_PAGE
+  return joinClauses([...(act ? [act] : []), ...unknownClauses(result), ...clauses, last])
 }
 
 /** Feishu shows some errors on its own page alone: only the person can tell which. */
 const ERROR_PAGE = say`if Feishu shows an error number instead, ${call('token_status')} with it as feishu_error`
+
+/** A join keeps what is pending as it is. */
+const CANCEL_FIRST = say`to ask for other scopes, ${call('start_authorization', { cancel: true })} first`
 
 /** More names than fit into a sentence are only counted. */
 const NAMES_CHARACTERS = 60

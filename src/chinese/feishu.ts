@@ -59,7 +59,7 @@ export const FEISHU: Table = {
   'App ID {app}, FEISHU_BRAND {brand}': 'App ID 为 {app}，FEISHU_BRAND 为 {brand}',
   // The next step
   'The answer is being stored: {call} again, start_authorization if it stays pending': '答复正在保存：请再次运行 {call}；如仍未结束，请重新登录',
-  'Show authorization_url; {call}, or a feishu_error seen': '请打开授权链接并授权，然后运行 {call}',
+  'Show authorization_url; {call} or feishu_error': '请打开授权链接并授权，然后运行 {call}',
   '{use}; authorization_error says what to mend before authorizing anew': '{use}；重新授权之前，请先解决上面说明的问题',
   'Do what authorization_error says, then {call} again': '请先解决上面说明的问题，然后重新运行 {call}',
   '{call} so that the person approves': '请运行 {call} 完成授权',
@@ -70,6 +70,7 @@ export const FEISHU: Table = {
   'if their browser is elsewhere, give the address it ends on as callback_url': '如果浏览器在另一台机器上，请提供浏览器停留的地址',
   'Ask the person to open authorization_url in their own browser (this is an SSH session) and approve': '请在自己的浏览器中打开授权链接并授权（当前是 SSH 会话）',
   'the page it ends on cannot load there, so give its whole address as callback_url': '浏览器最后停留的页面无法加载，请提供其完整地址',
+  'to ask for other scopes, {call} first': '如需请求其他权限，请先运行 {call}',
   'if they forward the port and it does load, {call}': '如果转发了端口且页面能够加载，请运行 {call}',
   '{opened} (on any device), to compare the code there with {code}, and to approve only if they asked for this login themselves': '{opened}（任意设备），核对其中的验证码是否为 {code}，仅当登录由本人发起时才授权',
   'The arguments of {tool} must be an object': '{tool} 的参数必须是对象',

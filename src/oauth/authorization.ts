@@ -20,8 +20,7 @@ export function authorizationUrl(request: {
     code_challenge: request.codeChallenge,
     code_challenge_method: 'S256',
   })
-  // A query may hold both as they are (RFC 3986 §3.4): the link goes through chats and models, where each character counts.
-  url.search = query.toString().replaceAll('%3A', ':').replaceAll('%2F', '/')
+  url.search = query.toString()
   return url.href
 }
 

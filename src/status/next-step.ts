@@ -62,7 +62,7 @@ export function pendingNextStep({ pending }: Authorization): Sentence {
   if (pending?.phase !== 'waiting') {
     return say`The answer is being stored: ${call('token_status')} again, start_authorization if it stays pending.`
   }
-  return say`Show authorization_url; ${call('token_status', { wait_seconds: 45 })}, or a feishu_error seen.`
+  return say`Show authorization_url; ${call('token_status', { wait_seconds: 45 })} or feishu_error.`
 }
 
 const VALID = say`Nothing is needed: the token is valid`

@@ -69,7 +69,9 @@ testIf(NO_TMUX)('at a terminal over SSH, login takes the address that is pasted'
   // What does not fit is asked for again: a piece of the address, and an address of another login.
   for (const wrong of [location.slice(0, -12), location.replace('state=', 'state=x')]) {
     terminal.type(wrong)
-    await terminal.seen(/does not belong to the pending authorization\. Paste the whole address/)
+    await terminal.seen(
+      /does not belong to the pending authorization: its state is that of a different link\. .*paste the whole address/,
+    )
   }
   terminal.type(location)
   await terminal.seen(/status: +valid[\s\S]*ended with 0[\s\S]* icanon[\s\S]* echo /)
