@@ -14,7 +14,7 @@ import {
   type Message,
   withoutCredentials,
 } from './message.ts'
-import { createNames } from './names.ts'
+import { createNames, type Names } from './names.ts'
 import type { Hello } from './peer.ts'
 
 /** The other server as the bridge uses it. */
@@ -52,116 +52,136 @@ const CHANGED: Readonly<Partial<Record<ListMethod, string>>> = {
 
 /** Stands between the client's transport and our own server: gives the transport for our server. */
 export function createBridge(far: Far): (client: Transport) => Transport {
-  return (client) => {
-    const asks = new Map<string | number, AbortController>()
-    /** Questions to the client: of the other server, and of ours for its own lists. */
-    const questions = new Map<string | number, (message: Message) => void>()
-    let serial = 0
-    let hello: Hello = { protocolVersion: '', capabilities: {}, clientInfo: {} }
+  return (client) => new Bridge(client, far).own
+}
 
-    const send = (message: Message) => void client.send(message as JSONRPCMessage)
-    const nextId = () => `other-${++serial}`
+class Bridge {
+  /** Our own server's end. */
+  readonly own: Transport
+  readonly #client: Transport
+  readonly #far: Far
+  readonly #names: Names
+  /** Requests of the client that the other server works on. */
+  readonly #asks = new Map<string | number, AbortController>()
+  /** Questions to the client, of the other server; and to our own server, for its lists. */
+  readonly #questions = new Map<string | number, (message: Message) => void>()
+  readonly #ownLists = new Map<ListMethod, Promise<Json[]>>()
+  #serial = 0
+  #hello: Hello = { protocolVersion: '', capabilities: {}, clientInfo: {} }
 
-    const own: Transport = {
-      async start() {
-        client.onmessage = (message) => void route(message as Message)
-        client.onclose = () => own.onclose?.()
-        client.onerror = (error) => own.onerror?.(error)
-        await client.start()
-      },
-      async send(message) {
-        const { id, method, result } = message as Message & { result?: Json }
-        const asked = method === undefined && id !== undefined ? questions.get(id) : undefined
-        if (asked) return asked(message as Message)
-        if (result?.protocolVersion) hello = { ...hello, protocolVersion: String(result.protocolVersion) }
-        await client.send(message)
-      },
+  constructor(client: Transport, far: Far) {
+    this.#client = client
+    this.#far = far
+    this.#names = createNames((method) => this.#ownList(method), far.lists)
+    this.own = {
+      start: () => this.#start(),
+      send: (message) => this.#sendOwn(message),
       close: () => client.close(),
     }
+    far.attach({
+      hello: () => this.#hello,
+      changed: (methods) => this.#tellChanged(methods),
+      listener: {
+        notice: ({ method, params }) => this.#send({ jsonrpc: '2.0', method, params }),
+        ask: (call) => this.#askClient(call),
+      },
+    })
+  }
 
-    /** What our own server answers to a request of the bridge. */
-    const ownLists = new Map<ListMethod, Promise<Json[]>>()
-    function ownList(method: ListMethod): Promise<Json[]> {
-      const known = ownLists.get(method)
-      if (known) return known
-      const id = nextId()
-      const asked = new Promise<Json[]>((resolve) => {
-        questions.set(id, ({ result }) => {
-          questions.delete(id)
-          resolve(((result as Json | undefined)?.[LISTED[method]] ?? []) as Json[])
-        })
+  async #start(): Promise<void> {
+    const { own } = this
+    this.#client.onmessage = (message) => void this.#route(message as Message)
+    this.#client.onclose = () => own.onclose?.()
+    this.#client.onerror = (error) => own.onerror?.(error)
+    await this.#client.start()
+  }
+
+  #send(message: Message): void {
+    void this.#client.send(message as JSONRPCMessage)
+  }
+
+  async #sendOwn(message: JSONRPCMessage): Promise<void> {
+    const { id, method, result } = message as Message & { result?: Json }
+    const asked = method === undefined && id !== undefined ? this.#questions.get(id) : undefined
+    if (asked) return asked(message as Message)
+    const agreed = result?.protocolVersion
+    if (agreed) this.#hello = { ...this.#hello, protocolVersion: String(agreed) }
+    await this.#client.send(message)
+  }
+
+  /** Asks by `ask`, and resolves to the answer. */
+  #question(ask: (id: string) => void): Promise<Message> {
+    this.#serial += 1
+    const id = `other-${this.#serial}`
+    return new Promise((resolve) => {
+      this.#questions.set(id, (message) => {
+        this.#questions.delete(id)
+        resolve(message)
       })
-      ownLists.set(method, asked)
-      own.onmessage?.({ jsonrpc: '2.0', id, method })
-      return asked
+      ask(id)
+    })
+  }
+
+  /** What our own server has; it stays the same. */
+  #ownList(method: ListMethod): Promise<Json[]> {
+    const known = this.#ownLists.get(method)
+    if (known) return known
+    const asked = this.#question((id) => this.own.onmessage?.({ jsonrpc: '2.0', id, method })).then(
+      ({ result }) => ((result as Json | undefined)?.[LISTED[method]] ?? []) as Json[],
+    )
+    this.#ownLists.set(method, asked)
+    return asked
+  }
+
+  async #askClient({ method, params }: Call): Promise<Answer> {
+    if (!isOffered(this.#hello.capabilities, method, params)) return NOT_OFFERED
+    const { result, error } = await this.#question((id) => this.#send({ jsonrpc: '2.0', id, method, params }))
+    return error ? ({ error } as Answer) : { result: (result ?? {}) as Json }
+  }
+
+  async #route(message: Message): Promise<void> {
+    const { id, method } = message
+    if (method === undefined) {
+      const asked = id === undefined ? undefined : this.#questions.get(id)
+      if (asked) asked(message)
+      else this.own.onmessage?.(message as JSONRPCMessage)
+    } else if (id === undefined) this.#routeNotice(message as Call)
+    else await this.#routeRequest(message as Call & { id: string | number })
+  }
+
+  #routeNotice(call: Call): void {
+    const { method, params } = call
+    const cancelled = this.#asks.get(params?.requestId as string | number)
+    if (method === 'notifications/cancelled' && cancelled) {
+      cancelled.abort(new Error('the client cancelled it'))
+      return
     }
+    const ours = ['notifications/cancelled', 'notifications/initialized']
+    if (!ours.includes(method)) this.#far.tell(withoutCredentials({ method, params }))
+    this.own.onmessage?.(call as JSONRPCMessage)
+    if (method === 'notifications/initialized') this.#far.begin()
+  }
 
-    const names = createNames(ownList, far.lists)
-
-    async function route(message: Message): Promise<void> {
-      const { id, method } = message
-      if (method === undefined) {
-        const asked = id === undefined ? undefined : questions.get(id)
-        if (asked) asked(message)
-        else own.onmessage?.(message as JSONRPCMessage)
-      } else if (id === undefined) routeNotice(message as Call)
-      else await routeRequest(message as Call & { id: string | number })
+  async #routeRequest(request: Call & { id: string | number }): Promise<void> {
+    const { id, method, params } = request
+    if (method === 'initialize') this.#hello = { ...this.#hello, ...(params as Partial<Hello>) }
+    if (method !== 'initialize' && method !== 'ping') this.#far.wake()
+    if (Object.hasOwn(LISTED, method)) {
+      const list = method as ListMethod
+      const result = { [LISTED[list]]: await this.#names.list(list) }
+      return this.#send({ jsonrpc: '2.0', id, result })
     }
+    const call = await this.#names.lead({ method, params })
+    if (!call) return this.own.onmessage?.(request as unknown as JSONRPCMessage)
+    const controller = new AbortController()
+    this.#asks.set(id, controller)
+    const answer = await this.#far.ask(withoutCredentials(call), controller.signal)
+    this.#asks.delete(id)
+    if (!controller.signal.aborted) this.#send({ jsonrpc: '2.0', id, ...answer })
+  }
 
-    function routeNotice(call: Call): void {
-      const cancelled = asks.get(call.params?.requestId as string | number)
-      if (call.method === 'notifications/cancelled' && cancelled) {
-        cancelled.abort(new Error('the client cancelled it'))
-        return
-      }
-      const { method, params } = call
-      if (method !== 'notifications/cancelled' && method !== 'notifications/initialized') {
-        far.tell(withoutCredentials({ method, params }))
-      }
-      own.onmessage?.(call as JSONRPCMessage)
-      if (method === 'notifications/initialized') far.begin()
-    }
-
-    async function routeRequest(request: Call & { id: string | number }): Promise<void> {
-      const { id, method, params } = request
-      if (method === 'initialize') hello = { ...hello, ...(params as Partial<Hello>) }
-      if (method !== 'initialize' && method !== 'ping') far.wake()
-      if (Object.hasOwn(LISTED, method)) {
-        const items = await names.list(method as ListMethod)
-        return send({ jsonrpc: '2.0', id, result: { [LISTED[method as ListMethod]]: items } })
-      }
-      const call = await names.lead({ method, params })
-      if (!call) return own.onmessage?.(request as unknown as JSONRPCMessage)
-      const controller = new AbortController()
-      asks.set(id, controller)
-      const answer = await far.ask(withoutCredentials(call), controller.signal)
-      asks.delete(id)
-      if (!controller.signal.aborted) send({ jsonrpc: '2.0', id, ...answer })
-    }
-
-    const listener: Listener = {
-      notice({ method, params }) {
-        send({ jsonrpc: '2.0', method, params })
-      },
-      ask({ method, params }) {
-        if (!isOffered(hello.capabilities, method, params)) return Promise.resolve(NOT_OFFERED)
-        const id = nextId()
-        send({ jsonrpc: '2.0', id, method, params })
-        return new Promise((resolve) => {
-          questions.set(id, ({ result, error }) => {
-            questions.delete(id)
-            resolve(error ? ({ error } as Answer) : { result: (result ?? {}) as Json })
-          })
-        })
-      },
-    }
-
-    function changed(methods: ListMethod[]): void {
-      for (const method of new Set(methods.map((list) => CHANGED[list]))) send({ jsonrpc: '2.0', method })
-    }
-
-    far.attach({ hello: () => hello, listener, changed })
-    return own
+  #tellChanged(methods: ListMethod[]): void {
+    for (const method of new Set(methods.map((list) => CHANGED[list]))) this.#send({ jsonrpc: '2.0', method })
   }
 }
 

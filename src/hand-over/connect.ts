@@ -103,6 +103,7 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
     names: readonly string[] | null = null,
   ): Promise<Attempt> {
     const token = await tokenFor(deps, profile, target)
+    deps.closing.throwIfAborted()
     const reply = await peer.request(call, { signal, headers: requestHeaders(target, token, names) })
     if (!token || !isRefusal(reply) || doubted === token.generation) return { reply, token }
     const renewed = await tokenSource(deps, profile).renewToken(token.generation)
