@@ -77,7 +77,7 @@ function notesOn({ id, endpoints }: App, tokenSet: TokenSet): Extract<Page, { ki
     notes.push({
       text: {
         en: `Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token", enable offline_access and publish a version. ${THEN_START_AGAIN.en}`,
-        zh: `飞书没有签发 refresh_token，令牌到期后需要重新登录。请打开“刷新 user_access_token”开关，开通 offline_access 并发布版本，${THEN_START_AGAIN.zh}`,
+        zh: `飞书没有返回 refresh_token，凭证到期后需要重新登录。请打开“刷新 user_access_token”开关，开通 offline_access 并发布版本，${THEN_START_AGAIN.zh}`,
       },
       action: { label: CONSOLE.safe, url: redirectSettingsUrl(endpoints.open, id.appId) },
     })

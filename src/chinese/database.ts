@@ -3,7 +3,7 @@ import type { Table } from './table.ts'
 /** The store that several machines share, and the way into it. */
 // biome-ignore format: a table, one row a line
 export const DATABASE: Table = {
-  'prepare a PostgreSQL that several machines share; move profiles between stores': '准备供多台机器共用的 PostgreSQL；在不同存储之间迁移配置',
+  'prepare a PostgreSQL that several machines share; move profiles between stores': '准备供多台机器共用的 PostgreSQL；在不同存储之间迁移账号',
   'Only store copy takes --from and --to': '只有 `store copy` 接受 --from 和 --to',
   'store takes init, or copy --from A --to B': 'store 的用法：`init`，或 `copy --from A --to B`',
   'The store is in files, which need no preparation': '当前存储在文件中，无需准备',
@@ -47,7 +47,7 @@ export const DATABASE: Table = {
   'cannot be reached': '无法连接',
   'no answer in time': '没有及时响应',
   'connection lost': '连接中断',
-  'Try again when the database answers; nothing is spent without it, and nothing was lost': '请在数据库恢复响应后重试；没有数据库就不会消耗任何 refresh_token，也没有丢失任何内容',
+  'Try again when the database answers; nothing is spent without it, and nothing was lost': '请在数据库恢复响应后重试；在此之前不会消耗任何 refresh_token，也没有丢失任何内容',
   "The tables in PostgreSQL at {place} are of {age} version ({version}) than this program's ({own})": '位于 {place} 的 PostgreSQL 中的数据表版本（{version}）比本程序的版本（{own}）{age}',
   'a newer': '更新',
   'an older': '更旧',
@@ -57,7 +57,7 @@ export const DATABASE: Table = {
   '{why}; it was not moved': '{why}；未迁移',
   'Run `feishu-token-mcp store init` once, as the owner of the database': '请以数据库所有者的身份运行一次 `feishu-token-mcp store init`',
   'PostgreSQL at {place} {why} ({code})': '位于 {place} 的 PostgreSQL {why}（{code}）',
-  '{call}: a new authorization keeps what is there aside': '请运行 {call}：重新授权时会将现有内容另行保留',
+  '{call}: a new authorization keeps what is there aside': '请运行 {call}：重新授权时会把现有内容另存备份',
   'Each machine may keep it in a key file or in FEISHU_TOKEN_KEY (FEISHU_TOKEN_KEY_SOURCE); for a new key, make another database with `store init` and use `store copy`': '每台机器可将其保存在密钥文件或 FEISHU_TOKEN_KEY 中（FEISHU_TOKEN_KEY_SOURCE）；如需新的密钥，请用 `store init` 建立另一个数据库，再使用 `store copy`',
   'The row {brand}-{app_id}-{profile} in PostgreSQL': 'PostgreSQL 中的行 {brand}-{app_id}-{profile} ',
   'Run `feishu-token-mcp store init`': '请运行 `feishu-token-mcp store init`',

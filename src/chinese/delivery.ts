@@ -61,7 +61,7 @@ export const DELIVERY: Table = {
   'EPERM: it belongs to another user': 'EPERM：文件属于其他用户',
   'EACCES: it is read-only': 'EACCES：文件只读',
   '{path} was written twice in the same moment; the other version was kept as {other}': '{path} 在同一时刻被写入两次；另一版本已另存为 {other}',
-  'it holds a refresh_token: take it over with `import`, then delete the file': '其中有 refresh_token：请用 `import` 接管，然后删除该文件',
+  'it holds a refresh_token: take it over with `import`, then delete the file': '其中有 refresh_token：请用 `import` 导入，然后删除该文件',
   'it holds no access_token: delete it, or name another file': '其中没有 access_token：请删除该文件，或指定另一个文件',
   'access_token holds a reference, which is never overwritten': 'access_token 的值是引用，不会被覆盖',
   'Warning: git tracks this file, so the token may be committed; take it out of the repository (git rm --cached)': '警告：该文件由 git 跟踪，凭证可能被提交；请将其移出仓库（git rm --cached）',

@@ -4,8 +4,8 @@ import type { Table } from './table.ts'
 // biome-ignore format: a table, one row a line
 export const WORDS: Table = {
   'status:': '状态：',
-  'profile:': '配置：',
-  'logged in as:': '登录账号：',
+  'profile:': '账号：',
+  'logged in as:': '登录用户：',
   'access token:': '访问凭证：',
   'refresh token:': '刷新凭证：',
   'log in again by:': '需重新登录：',
@@ -21,7 +21,7 @@ export const WORDS: Table = {
   expired: '已失效',
   'not authorized': '未授权',
   'store unreadable': '存储无法读取',
-  pending: '等待批准',
+  pending: '等待授权',
   succeeded: '成功',
   denied: '已拒绝',
   cancelled: '已取消',

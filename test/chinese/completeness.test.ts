@@ -133,6 +133,16 @@ describe('the tables', () => {
     expect(rows.map(([english]) => english).filter((english) => !said.has(key(english)))).toEqual([])
   })
 
+  test('say 授权 where Feishu’s button does, and 账号 for a profile', () => {
+    const spoken = rows.filter(([, chinese]) => chinese.includes('批准'))
+    expect(spoken).toEqual([])
+    // 配置 is configuration alone: of a client, in TOML, and what is not set up.
+    const profiles = rows.filter(
+      ([english, chinese]) => /\bprofile/i.test(english) && chinese.includes('配置'),
+    )
+    expect(profiles).toEqual([])
+  })
+
   test('hold each sentence once', () => {
     const keys = rows.map(([english]) => key(english))
     expect(keys.filter((one, index) => keys.indexOf(one) !== index)).toEqual([])

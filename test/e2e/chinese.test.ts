@@ -70,7 +70,7 @@ describe.each([
     expectChinese(end.stderr)
     expect((await said(stage, ['status', '--verify'])).stdout).toContain('状态：           有效\n')
     expect((await said(stage, ['refresh', '--force'])).stderr).toContain('已刷新')
-    expect((await said(stage, ['refresh', '--all'])).stderr).toBe('没有需要刷新的配置。\n')
+    expect((await said(stage, ['refresh', '--all'])).stderr).toBe('没有需要刷新的账号。\n')
     expect((await said(stage, ['profile', 'list'])).code).toBe(0)
     expect((await said(stage, ['profile', 'rename', 'default', 'work'])).stderr).toContain('已重命名为 work')
     expect((await said(stage, ['profile', 'remove', 'work'])).code).toBe(2)
@@ -109,7 +109,7 @@ describe.each([
     expect(refused.text).toContain('has no token yet. Call start_authorization (or run ')
     await server.close()
     expect(server.transport.stderr).toMatch(
-      /^feishu-token-mcp warn: not_authorized：应用 \S+ 的配置“default”还没有凭证。$/m,
+      /^feishu-token-mcp warn: not_authorized：应用 \S+ 的账号“default”还没有凭证。$/m,
     )
   })
 
@@ -122,7 +122,7 @@ describe.each([
     await server.close()
     stage.env.FEISHU_LANG = 'zh'
     const { stdout } = await said(stage, ['status'])
-    expect(stdout).toContain('用户在授权页面上拒绝了授权。愿意批准时，请重新运行 `')
+    expect(stdout).toContain('用户在授权页面上拒绝了授权。如改变主意，请重新运行 `')
   })
 
   test('what programs read stays as it is', async () => {

@@ -177,7 +177,7 @@ testIf(NO_TMUX)('at a terminal of people who read Chinese, setup asks in Chinese
   terminal.type('')
   await terminal.seen(/请选择 browser、code 或 no：\[browser\] /)
   terminal.type('')
-  const [, url] = await terminal.seen(/请打开此页面并批准[\s\S]*?\s(http\S+\/authorize\?\S+)\s/)
+  const [, url] = await terminal.seen(/请打开以下页面并授权[\s\S]*?\s(http\S+\/authorize\?\S+)\s/)
   await approve(stage, url)
   await terminal.seen(/ended with 0/)
   expect(terminal.answer()).toMatchObject({ status: 'valid', app_id: appId, generation: 1 })

@@ -53,7 +53,7 @@ test('a client with URL elicitation shows the link, and is told when the authori
 
 test.each([
   ['en', 'Log in at Feishu (Lark) and approve, so that the assistant can act for you there.'],
-  ['zh', '请登录飞书（Lark）并批准，以便助手代表你操作。'],
+  ['zh', '请登录飞书（Lark）并授权，助手才能代你操作。'],
 ])('the dialog speaks to the person in their language: %s', async (language, message) => {
   const stage = await setStage({ env: { FEISHU_LANG: language } })
   const { server, dialogs } = await withDialog(stage, async () => 'accept')

@@ -148,7 +148,7 @@ test('why it failed keeps its parts in the store, and its text for older version
   })
   const failure = decodePending(stored)?.outcome?.failure
   const door = { command: 'x', profile: undefined }
-  expect(failure && inChinese(failure.message, door)).toBe('授权超时，无人批准。')
+  expect(failure && inChinese(failure.message, door)).toBe('授权超时：未在规定时间内完成。')
   expect(failure && inChinese(failure.nextStep, door)).toBe('请运行 `x login` 获取新的链接。')
 })
 
