@@ -1,0 +1,109 @@
+// The peer over HTTP against the SDK's own server, with sessions, event streams and questions to the client.
+
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import { expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
+import { createHttpPeer } from '../../src/bridge/http-peer.ts'
+import type { Call } from '../../src/bridge/message.ts'
+import type { Peer } from '../../src/bridge/peer.ts'
+
+type Setting = {
+  peer: Peer
+  notices: string[]
+  tokens: (string | undefined)[]
+  mcp: McpServer
+  told: Promise<Call>
+}
+
+function createMcp(): McpServer {
+  const mcp = new McpServer({ name: 'other', version: '1' }, { capabilities: { logging: {} } })
+  const inputSchema = z.looseObject({})
+  const text = (value: unknown) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] })
+  mcp.registerTool('ask', { inputSchema }, async (_args, { sendRequest }) => {
+    const messages = [{ role: 'user' as const, content: { type: 'text' as const, text: '?' } }]
+    const request = { method: 'sampling/createMessage' as const, params: { messages, maxTokens: 1 } }
+    return text(await sendRequest(request, z.looseObject({})))
+  })
+  mcp.registerTool('slow', { inputSchema }, async (_args, { _meta, sendNotification }) => {
+    const progressToken = _meta?.progressToken ?? 0
+    await sendNotification({ method: 'notifications/progress', params: { progressToken, progress: 1 } })
+    return text('slow')
+  })
+  mcp.registerTool('later', { inputSchema }, () => text('later'))
+  return mcp
+}
+
+async function setPeer(): Promise<Setting> {
+  const mcp = createMcp()
+  const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: randomUUID })
+  await mcp.connect(transport as Parameters<typeof mcp.connect>[0])
+  const tokens: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    tokens.push(`${request.method} ${request.headers['x-token']}`)
+    void transport.handleRequest(request, response)
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const notices: string[] = []
+  let tell: (call: Call) => void = () => undefined
+  const told = new Promise<Call>((resolve) => {
+    tell = resolve
+  })
+  const peer = createHttpPeer({
+    url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`),
+    fetch,
+    streamHeaders: async () => ({ 'x-token': 'of the stream' }),
+    hello: () => ({
+      protocolVersion: '2025-06-18',
+      capabilities: { sampling: {} },
+      clientInfo: { name: 'client', version: '1' },
+    }),
+    listener: {
+      notice(call) {
+        notices.push(call.method)
+        if (call.method.endsWith('list_changed')) tell(call)
+      },
+      ask: async ({ method }) => ({
+        result: { model: method, role: 'assistant', content: { type: 'text', text: '!' } },
+      }),
+    },
+  })
+  onTestFinished(async () => {
+    await peer.close()
+    await mcp.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  return { peer, notices, tokens, mcp, told }
+}
+
+function call(peer: Peer, name: string, token = 'a'): Promise<unknown> {
+  const params = { name, arguments: {}, _meta: { progressToken: 9 } }
+  const signal = new AbortController().signal
+  return peer.request({ method: 'tools/call', params }, { signal, headers: { 'x-token': token } })
+}
+
+test('what the server asks in the middle of a call is answered', async () => {
+  const { peer } = await setPeer()
+  expect(JSON.stringify(await call(peer, 'ask'))).toContain('sampling/createMessage')
+})
+
+test('progress comes before the answer, and each request has headers of its own', async () => {
+  const { peer, notices, tokens } = await setPeer()
+  expect(JSON.stringify(await call(peer, 'slow', 'first'))).toContain('slow')
+  expect(notices).toContain('notifications/progress')
+  await call(peer, 'slow', 'second')
+  expect(tokens.filter((token) => token === 'POST second')).toHaveLength(1)
+  expect(tokens.filter((token) => token === 'POST first').length).toBeGreaterThanOrEqual(3)
+})
+
+test('a server with sessions speaks of its own accord on a stream that it was asked for', async () => {
+  const { peer, tokens, mcp, told } = await setPeer()
+  await call(peer, 'later')
+  await expect.poll(() => tokens).toContain('GET of the stream')
+  mcp.registerTool('new', {}, () => ({ content: [] }))
+  expect((await told).method).toBe('notifications/tools/list_changed')
+})
