@@ -110,23 +110,22 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
   ): Promise<Pick<Kept, 'asked' | 'allowed'> & { list: Json[] }> {
     const { deps, target } = opened
     const asked = tools ?? [...HOSTED_TOOLS]
-    if (!target.remote?.hosted) {
-      const list = await all('tools/list', null)
-      const shown = tools ? list.filter(({ name }) => tools.includes(String(name))) : list
-      const unknown = tools?.filter((name) => !list.some((tool) => tool.name === name)) ?? []
-      if (unknown.length > 0)
-        deps.log('warn', say`${target.name} does not know these tools: ${unknown.join(', ')}`)
-      return { list: shown, asked, allowed: null }
-    }
+    const isHosted = target.remote?.hosted === true
     const worked = known.asked.join() === asked.join() ? known.allowed : null
-    const trial = await tryTools((names) => all('tools/list', names), tools, worked)
-    if (trial.unknown.length > 0) {
-      deps.log('warn', say`${target.name} does not know these tools: ${trial.unknown.join(', ')}`)
+    const found = isHosted
+      ? await tryTools((names) => all('tools/list', names), tools, worked)
+      : { tools: await all('tools/list', null), allowed: null }
+    // A server that knows nothing of the header lists all that it has.
+    const list = tools ? found.tools.filter(({ name }) => tools.includes(String(name))) : found.tools
+    const unknown = tools?.filter((name) => !list.some((tool) => tool.name === name)) ?? []
+    if (unknown.length > 0) {
+      deps.log('warn', say`${target.name} does not know these tools: ${unknown.join(', ')}`)
     }
-    tellIfEmpty(opened, trial.tools)
+    if (isHosted) tellIfEmpty(opened, list)
     // An empty list with a valid token is a fault of the server: what was seen before is still worth a try.
-    if (trial.tools.length === 0) return { list: known.lists['tools/list'], asked, allowed: known.allowed }
-    return { list: trial.tools, asked, allowed: trial.allowed }
+    if (isHosted && list.length === 0)
+      return { list: known.lists['tools/list'], asked, allowed: known.allowed }
+    return { list, asked, allowed: found.allowed }
   }
 
   function tellIfEmpty({ deps, target }: Opened, list: Json[]): void {

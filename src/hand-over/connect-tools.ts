@@ -8,8 +8,6 @@ export type Trial = {
   tools: Json[]
   /** The names with which the list came; null: with none. */
   allowed: string[] | null
-  /** Names of the person's that the server does not know. */
-  unknown: string[]
 }
 
 /**
@@ -27,7 +25,7 @@ export async function tryTools(
   const tries = wanted ? [wanted] : [...(worked ? [worked] : []), HOSTED_TOOLS, DOCUMENTED_TOOLS]
   for (const names of tries) {
     const tools = await list(names)
-    if (tools.length > 0) return { tools, allowed: [...names], unknown: [] }
+    if (tools.length > 0) return { tools, allowed: [...names] }
   }
   const found: { name: string; tools: Json[] }[] = []
   const each = wanted ?? HOSTED_TOOLS
@@ -36,6 +34,5 @@ export async function tryTools(
   return {
     tools: found.flatMap(({ tools }) => tools),
     allowed: allowed.length > 0 ? allowed : null,
-    unknown: wanted ? wanted.filter((name) => !allowed.includes(name)) : [],
   }
 }
