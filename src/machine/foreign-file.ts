@@ -1,5 +1,6 @@
+// Files and streams that a person named, whoever owns them and whatever wrote them.
+
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { errnoOf } from '../errors.ts'
 
 /** A FIFO must not make an open wait for its other end. */
@@ -60,6 +61,8 @@ export async function readForeignSource(path: string, maxBytes: number): Promise
     return readForeignFile(path, maxBytes)
   }
   const first = readAtOnce(fd, maxBytes)
+  // Loaded here alone: it is much code, and most starts read no pipe.
+  const { Socket } = await import('node:net')
   // A socket waits for the other end without keeping a thread, and closes the descriptor.
   const rest = new Socket({ fd, writable: false })
   if (first?.length === 0) {
