@@ -2,9 +2,10 @@
 // The composition root: the only place that touches the process. Loads the command line or the MCP server, not both.
 
 import { homedir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { createVoice, inLanguage } from './chinese/voice.ts'
 import type { openConnect as OpenConnect } from './cli/connect.ts'
+import { type Started, startedAs } from './cli/started.ts'
 import { isConnect } from './cli/usage.ts'
 import type { LogLevel } from './config/config.ts'
 import { languageOf } from './config/language.ts'
@@ -59,13 +60,15 @@ if (environment.NODE_DEBUG) {
   silenceStreams()
 }
 
-/** How this process was started, for hints that name a command. */
-function commandName(): string {
-  const script = process.argv[1] ?? ''
-  if (environment.npm_command === 'exec') return 'npx -y feishu-token-mcp'
-  if (basename(script) === 'feishu-token-mcp') return 'feishu-token-mcp'
-  return `node ${/\s/.test(script) ? `"${script}"` : script}`
+const started: Started = {
+  platform: process.platform,
+  environment,
+  node: process.execPath,
+  script: process.argv[1] ?? '',
 }
+
+/** How this process was started, for hints that name a command. */
+const command = startedAs(started)
 
 /** Opens stderr when it is first needed; that nobody reads it any more is no reason to end. */
 function writeError(text: string): void {
@@ -137,7 +140,7 @@ async function openDeps(): Promise<Deps> {
     // Not `performance`: Node loads a module for it.
     elapsed: () => Number(process.hrtime.bigint()) / 1e6,
     log: createLog,
-    command: commandName(),
+    command,
     seat: SEAT,
     timerHost: {
       platform: process.platform,
@@ -195,7 +198,7 @@ async function serveMcp(connect: Connect | null): Promise<number> {
 async function openConnect(args: string[]): Promise<Connect | null> {
   if (!isConnect(args)) return null
   const { openConnect, readConnect, settingsOf } = await import('./cli/connect.ts')
-  const host = { command: commandName(), environment, platform: process.platform }
+  const host = { command, environment, platform: process.platform }
   try {
     const wish = await readConnect(args, host)
     if (!wish) return null
@@ -223,7 +226,8 @@ async function runCommand(args: string[]): Promise<number> {
     version: VERSION,
     runtime: { node: process.versions.node, platform: process.platform, arch: process.arch },
     home: homeDirectory(),
-    command: commandName(),
+    command,
+    started,
     environment,
     stdout: (text) => {
       const rest = output.stream ? text : writeAtOnce(STDOUT, text)

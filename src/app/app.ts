@@ -4,11 +4,12 @@ import type { EnvironmentApp } from '../config/config.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, errnoOf } from '../errors.ts'
 import { readForeignFile } from '../machine/foreign-file.ts'
+import { secretProblem } from '../oauth/app-credentials.ts'
 import { type Endpoints, endpointsOf } from '../oauth/feishu.ts'
 import type { ClientCredentials } from '../oauth/http.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME, type ProfileId } from '../profile.ts'
 import { Secret } from '../secret.ts'
-import { call, clause, say, toolsOnly } from '../sentence.ts'
+import { call, clause, type Sentence, say, toolsOnly } from '../sentence.ts'
 
 export type App = {
   id: ProfileId
@@ -33,17 +34,21 @@ function secretOf(app: EnvironmentApp): Secret {
   const { file } = app.secret
   try {
     const text = readForeignFile(file, MAX_SECRET_BYTES).trim()
+    const problem = secretProblem(text)
+    if (text && problem)
+      throw fileProblem(say`FEISHU_APP_SECRET_FILE (${file}) holds no App Secret: ${problem}.`)
     if (text) return new Secret(text)
   } catch (error) {
-    throw new CodedError(
-      'config_invalid',
+    if (error instanceof CodedError) throw error
+    throw fileProblem(
       say`FEISHU_APP_SECRET_FILE (${file}) cannot be read (${errnoOf(error) ?? say`unknown error`}).`,
-      {
-        nextStep: say`Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret.`,
-      },
     )
   }
-  throw new CodedError('config_invalid', say`FEISHU_APP_SECRET_FILE (${file}) is empty.`, {
+  throw fileProblem(say`FEISHU_APP_SECRET_FILE (${file}) is empty.`)
+}
+
+function fileProblem(problem: Sentence): CodedError {
+  return new CodedError('config_invalid', problem, {
     nextStep: say`Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret.`,
   })
 }

@@ -28,9 +28,9 @@ export async function checkCredentials(deps: Deps, app: NewApp): Promise<true | 
     if (verdict === false) {
       throw new CodedError(
         'invalid_client',
-        say`Feishu does not accept the App Secret of ${app.appId}; nothing was kept.`,
+        say`Feishu does not accept this App ID with this App Secret; nothing was kept.`,
         {
-          nextStep: say`Copy App ID and App Secret again from ${app.endpoints.open}/app/${app.appId}/baseinfo.`,
+          nextStep: say`Copy both again from your app's page Credentials & Basic Info (凭证与基础信息): ${app.endpoints.open}/app`,
           logId: logIdOf(answer.headers),
         },
       )

@@ -111,7 +111,8 @@ export const FEISHU: Table = {
   'Feishu does not accept App ID and App Secret': '飞书不接受该 App ID 和 App Secret',
   'Copy both again from the developer console, page Credentials & Basic Info (凭证与基础信息)': '请从开发者后台“凭证与基础信息”页面重新复制两者',
   'Check the scopes, or use method "browser"': '请检查权限列表，或改用浏览器授权',
-  'Feishu does not accept the App Secret of {app}; nothing was kept': '飞书不接受应用 {app} 的 App Secret；未保存任何内容',
+  'Feishu does not accept this App ID with this App Secret; nothing was kept': '飞书不接受这组 App ID 和 App Secret；未保存任何内容',
+  "Copy both again from your app's page Credentials & Basic Info (凭证与基础信息): {open}/app": '请从应用的“凭证与基础信息”页面重新复制这两项：{open}/app',
   'The person declined to have an app created': '用户拒绝了创建应用',
   'The link to create the app was not used in time': '创建应用的链接未及时使用',
   // The network

@@ -25,6 +25,8 @@ export const SETTINGS: Table = {
   'FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"': 'FEISHU_PROFILE 须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”',
   'FEISHU_APP_SECRET_FILE ({path}) cannot be read ({errno})': '无法读取 FEISHU_APP_SECRET_FILE（{path}）（{errno}）',
   'FEISHU_APP_SECRET_FILE ({path}) is empty': 'FEISHU_APP_SECRET_FILE（{path}）是空文件',
+  'FEISHU_APP_SECRET is no App Secret: {problem}': 'FEISHU_APP_SECRET 的值不是 App Secret：{problem}',
+  'FEISHU_APP_SECRET_FILE ({file}) holds no App Secret: {problem}': 'FEISHU_APP_SECRET_FILE（{file}）中的内容不是 App Secret：{problem}',
   'Set FEISHU_APP_SECRET_FILE to a file that holds the App Secret': '请将 FEISHU_APP_SECRET_FILE 设为存有 App Secret 的文件',
   'No Feishu app is configured: App ID and App Secret are missing': '尚未配置飞书应用：缺少 App ID 和 App Secret',
   'Set {setting} to a file in PEM form that this program can read': '请将 {setting} 设为本程序可以读取的 PEM 格式文件',

@@ -5,7 +5,7 @@ import type { NewApp } from '../oauth/credentials.ts'
 import type { Registration } from '../oauth/registration.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
-import { login } from './login.ts'
+import { loginTelling } from './login.ts'
 
 /** Has Feishu create an app and keeps its credentials. Throws with the way through the console as the next step. */
 export async function createApp({ cli, deps, profile }: Invocation): Promise<NewApp> {
@@ -34,8 +34,13 @@ async function showLink(
 }
 
 /** Logs in with a code: an app that was just created has no redirect URL yet. */
-export function loginByCode(invocation: Invocation): Promise<number> {
+export function loginToNewApp(invocation: Invocation, extra: object): Promise<number> {
   invocation.cli.stderr(say`\nNow log in with the new app.\n`)
+  return loginByCode(invocation, extra)
+}
+
+/** Logs in with a code on another device. */
+export function loginByCode(invocation: Invocation, extra: object): Promise<number> {
   const options = { ...invocation.options, device: true, 'no-browser': true }
-  return login({ ...invocation, options })
+  return loginTelling({ ...invocation, options }, extra)
 }

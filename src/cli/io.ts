@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Deps } from '../deps.ts'
 import type { Sentence } from '../sentence.ts'
+import type { Started } from './started.ts'
 
 /** The process as it is handed in. */
 export type Terminal = {
@@ -10,6 +11,8 @@ export type Terminal = {
   home: string
   /** How this program was started, for hints. */
   command: string
+  /** The same for a client's config. */
+  started: Started
   environment: Readonly<Record<string, string | undefined>>
   stdout: (text: string) => void
   stderr: (text: string) => void
@@ -53,6 +56,7 @@ export type Options = {
   'app-id'?: string
   'app-secret-stdin'?: boolean
   'create-app'?: boolean
+  'with-tools'?: boolean
   brand?: string
   'dry-run'?: boolean
   'no-gateway'?: boolean

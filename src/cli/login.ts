@@ -13,7 +13,10 @@ import { createDialogue } from './terminal.ts'
 import { expectOperands } from './usage.ts'
 
 /** Authorizes and waits for the end. */
-export const login: Command = async (invocation) => {
+export const login: Command = (invocation) => loginTelling(invocation, {})
+
+/** The same; `--json` has `extra` beside the status. */
+export async function loginTelling(invocation: Invocation, extra: object): Promise<number> {
   const { cli, deps, profile, options, operands } = invocation
   expectOperands(cli, operands, [])
   const pastes = expectsPaste(invocation)
@@ -32,7 +35,7 @@ export const login: Command = async (invocation) => {
     await waitForEnd(invocation, start, started)
   }
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
-  print(cli, options.json, status, statusText(status))
+  print(cli, options.json, { ...status, ...extra }, statusText(status))
   return 0
 }
 

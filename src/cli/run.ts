@@ -19,15 +19,16 @@ type Entry = {
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
   setup: {
-    usage: 'setup [--app-id ID --app-secret-stdin [--brand feishu|lark] | --create-app]',
+    usage: 'setup [--app-id ID --app-secret-stdin [--brand feishu|lark] | --create-app] [--with-tools]',
     does: series(
       [
         say`keep the app's credentials, so that no client config needs them; asks step by step on a terminal;`,
-        say`      --create-app: Feishu creates the app for you (Feishu's own way, but not in its public documentation)`,
+        say`      --create-app: Feishu creates the app for you (Feishu's own way, but not in its public documentation);`,
+        say`      --with-tools: the entry for your client brings Feishu's tools too (as connect)`,
       ],
       '\n',
     ),
-    options: ['app-id', 'app-secret-stdin', 'brand', 'create-app'],
+    options: ['app-id', 'app-secret-stdin', 'brand', 'create-app', 'with-tools'],
     load: async () => (await import('./setup.ts')).setup,
   },
   login: {
@@ -178,6 +179,7 @@ const BOOLEANS = [
   'all',
   'app-secret-stdin',
   'create-app',
+  'with-tools',
   'dry-run',
   'no-gateway',
   'allow-network',

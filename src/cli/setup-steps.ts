@@ -4,8 +4,7 @@ import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import { type Brand, DEFAULT_PROFILE } from '../profile.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import type { Invocation } from './io.ts'
-
-const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
+import { asConfig, type NewEntry } from './setup-entry.ts'
 
 /** What is kept would not be used: the environment wins. */
 export function refuseEnvironmentApp({ cli, deps, profile }: Invocation): void {
@@ -20,11 +19,6 @@ export function isBrand(text: string): text is Brand {
   return text === 'feishu' || text === 'lark'
 }
 
-/** Whether a text can be an app id, which is part of file names. */
-export function isAppId(text: string): boolean {
-  return APP_ID.test(text)
-}
-
 /** Says for which profile an app was kept. */
 export function keptText(profile: string): Sentence {
   return profile === DEFAULT_PROFILE
@@ -32,20 +26,40 @@ export function keptText(profile: string): Sentence {
     : say`Kept for profile "${profile}".`
 }
 
+type Registered = Pick<NewApp, 'appId' | 'endpoints'>
+
+/** The pages of the developer console for each step. */
+function consoleUrls({ deps }: Invocation, { appId, endpoints }: Registered): Record<string, string> {
+  return {
+    redirect_settings: redirectSettingsUrl(endpoints.open, appId),
+    scope_settings: scopeSettingsUrl(endpoints.open, appId, deps.config.scopes),
+    versions: `${endpoints.open}/app/${appId}`,
+  }
+}
+
 /** What a person does in the developer console, with the page for each step. */
-export function consoleSteps({ deps }: Invocation, { appId, endpoints }: NewApp): Sentence[] {
-  const { redirectUri, scopes } = deps.config
+export function consoleSteps(invocation: Invocation, app: Registered): Sentence[] {
+  const urls = consoleUrls(invocation, app)
   return [
     series(
       [
-        say`Register the redirect URL (重定向 URL) ${redirectUri}`,
-        say`   and switch on Refresh user_access_token (刷新 user_access_token): ${redirectSettingsUrl(endpoints.open, appId)}`,
+        say`Register the redirect URL (重定向 URL) ${invocation.deps.config.redirectUri}`,
+        say`   and switch on Refresh user_access_token (刷新 user_access_token): ${urls.redirect_settings ?? ''}`,
       ],
       '\n',
     ),
-    say`Enable the scopes (权限管理) for user identity: ${scopeSettingsUrl(endpoints.open, appId, scopes)}`,
-    say`Create and publish a version (版本管理与发布): ${endpoints.open}/app/${appId}`,
+    say`Enable the scopes (权限管理) for user identity: ${urls.scope_settings ?? ''}`,
+    say`Create and publish a version (版本管理与发布): ${urls.versions ?? ''}`,
   ]
+}
+
+/** What `--json` tells besides the status: all that is left to do elsewhere. */
+export function setupFields(invocation: Invocation, app: Registered, entry: NewEntry): object {
+  return {
+    redirect_uri: invocation.deps.config.redirectUri,
+    console_urls: consoleUrls(invocation, app),
+    entry: asConfig(entry),
+  }
 }
 
 /** The steps, a line each, with their numbers. */
@@ -54,10 +68,4 @@ export function numbered(steps: readonly Sentence[]): Sentence {
     steps.map((step, index) => say`${`${index + 1}. `}${step}`),
     '\n',
   )
-}
-
-/** The command as this process was started, as a client's config writes it. */
-export function clientEntry(command: string): { command: string; args: string[] } {
-  const [program, ...args] = (command.match(/"[^"]*"|\S+/g) ?? []).map((part) => part.replaceAll('"', ''))
-  return { command: program ?? command, args }
 }

@@ -1,20 +1,21 @@
 import { checkCredentials, keepApp } from '../app/setup.ts'
 import type { CodedError } from '../errors.ts'
+import { findAppId, secretProblem } from '../oauth/app-credentials.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import { endpointsOf } from '../oauth/feishu.ts'
 import { Secret } from '../secret.ts'
 import { say, series } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
-import { createApp, loginByCode } from './create-app.ts'
+import { createApp, loginToNewApp } from './create-app.ts'
 import { type Cli, type Command, type Invocation, print, readLine } from './io.ts'
+import { asConfig, loginLine, newEntry, withScopes } from './setup-entry.ts'
 import {
-  clientEntry,
   consoleSteps,
-  isAppId,
   isBrand,
   keptText,
   numbered,
   refuseEnvironmentApp,
+  setupFields,
 } from './setup-steps.ts'
 import { expectOperands, usageError } from './usage.ts'
 
@@ -30,28 +31,30 @@ export const setup: Command = async (invocation) => {
     const { createDialogue } = await import('./terminal.ts')
     return runDialogue(invocation, createDialogue(cli))
   }
-  if (!options['create-app']) return keepGiven(invocation)
+  const withTools = options['with-tools'] ?? false
+  const scoped = withScopes(invocation, withTools)
+  if (!options['create-app']) return keepGiven(scoped, withTools)
   if (given) throw usageError(cli.command, say`--create-app takes no --app-id, --app-secret-stdin or --brand`)
   refuseEnvironmentApp(invocation)
-  await createApp(invocation)
-  return loginByCode(invocation)
+  const app = await createApp(scoped)
+  return loginToNewApp(scoped, setupFields(scoped, app, newEntry(invocation, withTools)))
 }
 
 /** Keeps the credentials that the command line gives. */
-async function keepGiven(invocation: Invocation): Promise<number> {
+async function keepGiven(invocation: Invocation, withTools: boolean): Promise<number> {
   const { cli, deps, profile, options } = invocation
   const app = await readGiven(invocation)
   const verdict = await checkCredentials(deps, app)
   await keepApp(deps, profile, app)
   if (!verdict) cli.stderr(say`Feishu gave no clear answer about these credentials; they were kept.\n`)
   const steps = consoleSteps(invocation, app)
-  const lines = [keptText(profile), numbered([...steps, say`Log in: ${cli.command} login`])]
+  const lines = [keptText(profile), numbered([...steps, say`Log in: ${loginLine(invocation, withTools)}`])]
   const entryFollows = options.json ? [''] : ['', say`The entry for your MCP client's config:`, '']
   cli.stderr(series([...lines, ...entryFollows], '\n'))
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
-  const entry = { mcpServers: { 'feishu-token': clientEntry(cli.command) } }
-  if (options.json) print(cli, true, status, say``)
-  else cli.stdout(`${JSON.stringify(entry, null, 2)}\n`)
+  const entry = newEntry(invocation, withTools)
+  if (options.json) print(cli, true, { ...status, ...setupFields(invocation, app, entry) }, say``)
+  else cli.stdout(`${JSON.stringify(asConfig(entry), null, 2)}\n`)
   return 0
 }
 
@@ -59,21 +62,22 @@ async function readGiven({ cli, deps, options }: Invocation): Promise<NewApp> {
   const { config } = deps
   const brand = options.brand ?? config.brand
   if (!isBrand(brand)) throw badBrand(cli)
-  const appId = options['app-id']
-  if (appId === undefined) {
+  const given = options['app-id']
+  if (given === undefined) {
     throw usageError(
       cli.command,
       say`setup asks on a terminal; without one, give --app-id ID --app-secret-stdin`,
     )
   }
-  if (!isAppId(appId)) {
-    throw usageError(cli.command, say`--app-id must be an App ID such as cli_a1b2c3`)
-  }
+  const appId = findAppId(given)
+  if (appId === null) throw usageError(cli.command, say`--app-id must be an App ID such as cli_a1b2c3`)
   if (!options['app-secret-stdin']) {
     throw usageError(cli.command, say`The App Secret is read from stdin: add --app-secret-stdin`)
   }
   const secret = await readLine(cli.stdin)
   if (!secret) throw usageError(cli.command, say`No App Secret came on stdin`)
+  const problem = secretProblem(secret)
+  if (problem) throw usageError(cli.command, say`What came on stdin is no App Secret: ${problem}`)
   return { brand, appId, appSecret: new Secret(secret), endpoints: endpointsOf(brand, config) }
 }
 

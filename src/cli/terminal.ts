@@ -120,7 +120,20 @@ export async function choose<T extends string>(
   }
 }
 
+const YES = /^(?:y|yes|是|好)$/i
+const NO = /^(?:n|no|否|不)$/i
+
 /** Asks for a yes; anything else, and nothing, is a no. */
 export async function confirm(dialogue: Dialogue, question: Sentence): Promise<boolean> {
-  return /^(?:y|yes|是|好)$/i.test(await dialogue.ask(say`${question} [${'y/N'}] `))
+  return YES.test(await dialogue.ask(say`${question} [${'y/N'}] `))
+}
+
+/** Asks until there is a yes or a no; nothing is a yes. */
+export async function confirmUsual(dialogue: Dialogue, question: Sentence): Promise<boolean> {
+  for (;;) {
+    const answer = await dialogue.ask(say`${question} [${'Y/n'}] `)
+    if (answer === '' || YES.test(answer)) return true
+    if (NO.test(answer)) return false
+    dialogue.say(say`Please answer ${'y / n'}.\n`)
+  }
 }

@@ -5,6 +5,7 @@ import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
 import { expandHome } from '../machine/home.ts'
+import { secretProblem } from '../oauth/app-credentials.ts'
 import { expandPresets } from '../oauth/scope-presets.ts'
 import { APP_ID, type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
 import { Secret } from '../secret.ts'
@@ -65,6 +66,8 @@ function readApp(reader: SettingsReader, machine: Machine): EnvironmentApp | nul
   const appId = reader.text('FEISHU_APP_ID')
   const text = reader.text('FEISHU_APP_SECRET')
   const file = reader.text('FEISHU_APP_SECRET_FILE')
+  const problem = text && secretProblem(text)
+  if (problem) reader.problems.push(say`FEISHU_APP_SECRET is no App Secret: ${problem}`)
   // A setting that holds a bad value is not missing.
   if (reader.problems.length > known) return null
   const secret = text ? new Secret(text) : file ? { file: expandHome(file, machine) } : sameApp(reader, appId)
@@ -92,7 +95,7 @@ function sameApp(reader: SettingsReader, appId: string | null): Secret | null {
 function readFallbackApp(reader: SettingsReader): EnvironmentApp | null {
   const appId = reader.foreignText('APP_ID')
   const secret = reader.foreignText('APP_SECRET')
-  if (!appId?.startsWith('cli_') || !APP_ID.test(appId) || !secret) return null
+  if (!appId?.startsWith('cli_') || !APP_ID.test(appId) || !secret || secretProblem(secret)) return null
   return { appId, secret: new Secret(secret) }
 }
 
@@ -296,6 +299,8 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
     noProxy: reader.text('NO_PROXY') ?? reader.text('no_proxy'),
     warnings: reader.warnings,
   }
+  // Node has read it by itself, and goes on without what it could not find.
+  reader.text('NODE_EXTRA_CA_CERTS')
   if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') reader.warnings.push(TLS_OFF)
   if (reader.problems.length > 0) throw invalidSettings(reader.problems)
   return config

@@ -4,7 +4,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isMissing } from '../machine/files.ts'
 import { type Sentence, say } from '../sentence.ts'
-import { type Insertion, insertEntry, type ServerEntry } from './add-entry.ts'
+import { HANDED_ON, type Insertion, insertEntry, type ServerEntry } from './add-entry.ts'
 import { backUp } from './backup.ts'
 import { formatChange } from './diff.ts'
 import { createSharedFile, MAX_BYTES, readSharedFile, replaceSharedFile } from './shared-file.ts'
@@ -37,9 +37,18 @@ const BYTE_ORDER_MARK = '\ufeff'
 
 function entryFor(kind: string, base: ServerEntry, machine: Machine): ServerEntry {
   if (kind !== 'codex') return TYPED.includes(kind) ? { type: 'stdio', ...base } : base
-  const session = machine.platform === 'linux' ? { env_vars: SESSION_VARIABLES } : {}
-  const startup = base.args.includes('feishu-token-mcp') ? { startup_timeout_sec: NPX_STARTUP_SEC } : {}
-  return { ...base, ...session, ...startup }
+  const session = machine.platform === 'linux' ? SESSION_VARIABLES : []
+  const env_vars = [...session, ...HANDED_ON.filter((name) => machine.env[name])]
+  const { env = {}, ...rest } = base
+  const own = Object.entries(env).filter(([name]) => !env_vars.includes(name))
+  return {
+    ...rest,
+    ...(own.length > 0 && { env: Object.fromEntries(own) }),
+    ...(env_vars.length > 0 && { env_vars }),
+    ...(base.args.some((word) => word.startsWith('feishu-token-mcp')) && {
+      startup_timeout_sec: NPX_STARTUP_SEC,
+    }),
+  }
 }
 
 /** The file to write: one that exists, else one whose own folder exists; null: this client is not on the machine. */

@@ -91,7 +91,10 @@ async function credentials(deps: Deps, app: App | CodedError): Promise<Finding> 
   } catch (error) {
     if (!(error instanceof CodedError)) throw error
     if (error.code !== 'invalid_client') return skip(say`Feishu could not be asked: ${error.said}`)
-    return fail(say`Feishu does not accept the App Secret of ${appId}.`, error.step)
+    return fail(
+      say`Feishu does not accept the App Secret of ${appId}.`,
+      say`Copy App ID and App Secret again from ${endpoints.open}/app/${appId}/baseinfo.`,
+    )
   }
 }
 

@@ -25,7 +25,8 @@ export function verdictOf(answer: HttpAnswer): boolean | null {
 /** The requests that tell, the surest first: a tenant token, then an authorization request that nobody will answer. */
 export function probes({ appId, appSecret, endpoints }: NewApp): HttpRequest[] {
   const secret = appSecret.reveal()
-  const account = { key: `${appId} setup`, forced: false }
+  // Not the App ID: it is in no record before Feishu has said that it is one.
+  const account = { key: 'setup', forced: false }
   const post = { method: 'POST', deadlineMs: CHECK_MS, account } as const
   return [
     {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Config, readConfig, splitScopes } from '../../src/config/config.ts'
@@ -240,6 +241,18 @@ describe('the app', () => {
     expect(read({ APP_ID: 'cli_a1' }).fallbackApp).toBeNull()
   })
 
+  test.each([
+    ['"quoted"', 'quotes'],
+    ['APP_SECRET=abc', 'name with its value'],
+    ['<secret>', 'placeholder'],
+    ['cli_a1b2c3', 'App ID'],
+  ])('of the form %s is named, not sent', async (value, form) => {
+    const message = await problemsOf({ FEISHU_APP_ID: 'cli_a1', FEISHU_APP_SECRET: value })
+    expect(message).toMatch(new RegExp(`FEISHU_APP_SECRET is no App Secret: .*${form}`))
+    expect(message).not.toContain(value)
+    expect(read({ APP_ID: 'cli_a1', APP_SECRET: value }).fallbackApp).toBeNull()
+  })
+
   test('of another program with unresolved references is nobody’s problem here', () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: what a client failed to replace
     const config = read({ APP_ID: '${APP_ID}', APP_SECRET: '$SECRET' })
@@ -271,6 +284,23 @@ describe('a reference that the client did not replace', () => {
     ['FEISHU_TOKEN_STORE', 'postgres://kim:$PASSWORD@db.example/tokens'],
   ])('is seen in the middle of %s: %s', async (name, value) => {
     expect(await problemsOf({ [name]: value })).toContain(`${name} holds a reference`)
+  })
+
+  test('is seen in every setting of the contract', async () => {
+    const table = readFileSync('README.md', 'utf8').split('\n## Settings')[1]?.split('\n## ')[0] ?? ''
+    const names = [...table.matchAll(/^\|([^|]*)\|/gm)].flatMap(([, cell = '']) => [
+      ...cell.matchAll(/`([A-Z][A-Z_]+)`/g),
+    ])
+    expect(names.length).toBeGreaterThan(25)
+    // Other programs have their own ideas of these.
+    const foreign = ['APP_ID', 'APP_SECRET', 'ALL_PROXY']
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: what clients fail to replace
+    for (const value of ['${workspaceFolder}/x', 'a$HOME/x', '%APPDATA%\\x']) {
+      for (const [, name = ''] of names) {
+        if (foreign.includes(name)) continue
+        expect(await problemsOf({ [name]: value })).toContain(`${name} holds a reference`)
+      }
+    }
   })
 
   test.each([

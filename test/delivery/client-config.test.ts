@@ -125,6 +125,17 @@ test('clients are found by their file or their folder; the others are not offere
   expect(found[2]?.entry).toMatchObject({ startup_timeout_sec: 30, env_vars: expect.any(Array) })
 })
 
+test('Codex hands on the way to the network by name, the others have it in the entry', () => {
+  const home = makeHome()
+  home.put('.cursor/mcp.json', '{}')
+  home.put('.codex/config.toml', '')
+  const env = { HTTPS_PROXY: 'http://proxy:1', NODE_EXTRA_CA_CERTS: '/ca.pem' }
+  const base = { ...ENTRY, env: { ...ENTRY.env, ...env } }
+  const found = findClients({ ...home.machine, env }, 'feishu-token', base)
+  expect(found.map(({ entry }) => entry.env)).toEqual([base.env, ENTRY.env])
+  expect(found[1]?.entry.env_vars).toEqual(expect.arrayContaining(['HTTPS_PROXY', 'NODE_EXTRA_CA_CERTS']))
+})
+
 test('for a user without a home directory no client is found', () => {
   const home = makeHome()
   home.put('.cursor/mcp.json', '{}')

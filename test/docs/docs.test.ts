@@ -254,6 +254,32 @@ describe.each(DOCUMENTS)('%s', (path) => {
   })
 })
 
+/** The answer of a server that is started as mcp.json.example says, with `filled` in its env. */
+async function startExample(filled: Record<string, string>): Promise<Client> {
+  const { mcpServers } = JSON.parse(readFileSync('mcp.json.example', 'utf8'))
+  const { command, args, env } = mcpServers['feishu-token']
+  expect(command).toBe('node')
+  const client = new Client({ name: 'test', version: '1.0.0' })
+  const real = args.map((argument: string) => argument.replace('/path/to/feishu-token-mcp', process.cwd()))
+  await client.connect(
+    new StdioClientTransport({
+      command: process.execPath,
+      args: real,
+      env: { ...env, ...filled, HOME: '/nonexistent' },
+    }),
+  )
+  return client
+}
+
+test('mcp.json.example is not taken for filled in as it is', async () => {
+  const client = await startExample({})
+  const { content } = await client.callTool({ name: 'token_status', arguments: {} })
+  expect(JSON.stringify(content)).toMatch(
+    /FEISHU_APP_SECRET is no App Secret: it is a placeholder.*config_inv/,
+  )
+  await client.close()
+})
+
 describe('the built server, started as mcp.json.example says', () => {
   let home: string
   let client: Client
@@ -261,18 +287,7 @@ describe('the built server, started as mcp.json.example says', () => {
 
   beforeAll(async () => {
     home = mkdtempSync(join(tmpdir(), 'feishu-token-mcp-'))
-    const { mcpServers } = JSON.parse(readFileSync('mcp.json.example', 'utf8'))
-    const { command, args, env } = mcpServers['feishu-token']
-    expect(command).toBe('node')
-    client = new Client({ name: 'test', version: '1.0.0' })
-    const real = args.map((argument: string) => argument.replace('/path/to/feishu-token-mcp', process.cwd()))
-    await client.connect(
-      new StdioClientTransport({
-        command: process.execPath,
-        args: real,
-        env: { ...env, HOME: '/nonexistent' },
-      }),
-    )
+    client = await startExample({ FEISHU_APP_SECRET: 'filled-in' })
     tools = (await client.listTools()).tools
   })
 

@@ -146,8 +146,9 @@ testIf(NO_TMUX)('setup over SSH ends with the paste', async () => {
   const stage = await setStage({ env })
   const { appId, appSecret } = stage.sandbox.app
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" setup`)
-  const answers = ['1', 'feishu', appId, appSecret, '', 'browser']
+  const answers = ['', '1', 'feishu', appId, appSecret, '', 'browser']
   const questions = [
+    /\[Y\/n\] $/,
     /\[1\] $/,
     /\[feishu\] $/,
     /App ID[^\n]*: $/,

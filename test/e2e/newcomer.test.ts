@@ -43,6 +43,8 @@ testIf(NO_TMUX)('the README alone leads to a working token, by setup, in one go'
   const [build, setup] = block('2. Build it, and keep the credentials', 'sh').split('\n')
   expect(build).toBe('npm ci && npm run build')
   const terminal = openTerminal(stage, `cd "${resolve('.')}" && ${setup}`)
+  await terminal.seen(/\[Y\/n\] /)
+  terminal.type('n')
   await terminal.seen(/Which way\? \[1\] /)
   terminal.type('')
   await terminal.seen(/\[feishu\] /)

@@ -34,6 +34,8 @@ testIf(NO_TMUX)('at a terminal, setup leads from nothing to a working token', as
   const { appId, appSecret } = stage.sandbox.app
   installClients(stage)
   const terminal = openSetup(stage)
+  await terminal.seen(/not the login alone\? \[Y\/n\] /)
+  terminal.type('')
   await terminal.seen(/Which way\? \[1\] /)
   terminal.type('')
   await terminal.seen(/Lark \(larksuite\.com\)\? \[feishu\] /)
@@ -41,12 +43,19 @@ testIf(NO_TMUX)('at a terminal, setup leads from nothing to a working token', as
   await terminal.seen(/App ID \(cli_…\): /)
   terminal.type('not an id')
   await terminal.seen(/looks like cli_[\s\S]*App ID \(cli_…\): /)
-  terminal.type(appId)
+  terminal.type('wrongplace1')
+  await terminal.seen(/looks like cli_[\s\S]*App ID \(cli_…\): /)
+  terminal.type(`https://open.feishu.cn/app/${appId}/baseinfo`)
   await terminal.seen(/App Secret \(does not show\): /)
+  terminal.type('')
+  await terminal.seen(/nothing came[\s\S]*App Secret \(does not show\): /)
+  terminal.type(`"${appSecret}"`)
+  await terminal.seen(/stands in quotes[\s\S]*App Secret \(does not show\): /)
+  expect(stage.sandbox.requests).toEqual([])
   terminal.type('a-wrong-secret-0000')
-  await terminal.seen(/nothing was kept[\s\S]*App ID \(cli_…\): /)
+  await terminal.seen(/nothing was kept[\s\S]*Enter to keep it[\s\S]*App ID \(cli_…\): /)
   expect(existsSync(join(stage.tokenDir, 'app.json'))).toBe(false)
-  terminal.type(appId)
+  terminal.type('')
   await terminal.seen(/App Secret \(does not show\): /)
   terminal.type(appSecret)
   const [steps] = await terminal.seen(/Feishu accepts them\.[\s\S]*Press Enter when that is done\. /)
@@ -57,7 +66,7 @@ testIf(NO_TMUX)('at a terminal, setup leads from nothing to a working token', as
   terminal.type('')
 
   const [diff] = await terminal.seen(/---[\s\S]*config of Claude Code\? \[y\/N\] /)
-  expect(diff).toContain('+    "feishu-token": {')
+  expect(diff).toContain('+    "feishu": {')
   terminal.type('y')
   await terminal.seen(/Written\.[\s\S]*config of Cursor\? \[y\/N\] /)
   terminal.type('')
@@ -69,15 +78,24 @@ testIf(NO_TMUX)('at a terminal, setup leads from nothing to a working token', as
   await approve(stage, url)
   await terminal.seen(/ended with 0/)
 
-  expect(terminal.answer()).toMatchObject({ status: 'valid', app_id: appId, generation: 1 })
+  expect(terminal.answer()).toMatchObject({
+    status: 'valid',
+    app_id: appId,
+    generation: 1,
+    console_urls: { redirect_settings: `${stage.sandbox.url}/app/${appId}/safe` },
+    entry: { mcpServers: { feishu: { args: [PROGRAM, 'connect'] } } },
+  })
+  // The terminal itself showed it once, as it was typed.
+  expect(terminal.transcript().split('wrongplace1')).toHaveLength(2)
+  expect(read(stage, '.feishu-token-mcp/activity.jsonl')).not.toMatch(/wrong/)
   expect(terminal.transcript()).not.toContain('a-wrong-secret-0000')
   for (const secret of stage.sandbox.secrets()) expect(terminal.transcript()).not.toContain(secret)
   expect(existsSync(join(stage.home, '.cursor/mcp.json'))).toBe(false)
-  expect(read(stage, '.codex/config.toml')).toMatch(/^# mine\nmodel = "x"\n\n\[mcp_servers\.feishu-token\]\n/)
+  expect(read(stage, '.codex/config.toml')).toMatch(/^# mine\nmodel = "x"\n\n\[mcp_servers\.feishu\]\n/)
 
   // The client starts what was written, and has the token: without a secret in its config.
-  const { other, 'feishu-token': entry } = JSON.parse(read(stage, '.claude.json')).mcpServers
-  expect([other, entry.command, entry.args]).toEqual([{}, 'node', [PROGRAM]])
+  const { other, feishu: entry } = JSON.parse(read(stage, '.claude.json')).mcpServers
+  expect([other, entry.command, entry.args]).toEqual([{}, 'node', [PROGRAM, 'connect']])
   expect(JSON.stringify(entry)).not.toContain(appSecret)
   const { PATH = '', HOME = '' } = stage.env
   const server = await startServer({ ...stage, env: { PATH, HOME, ...entry.env } })
@@ -87,6 +105,8 @@ testIf(NO_TMUX)('at a terminal, setup leads from nothing to a working token', as
 testIf(NO_TMUX)('at a terminal, an app that Feishu makes needs no console', async () => {
   const stage = await setStage({ env, knobs })
   const terminal = openSetup(stage)
+  await terminal.seen(/not the login alone\? \[Y\/n\] /)
+  terminal.type('')
   await terminal.seen(/Which way\? \[1\] /)
   terminal.type('2')
   const [, code = ''] = await terminal.seen(/\(code ([A-Z0-9]{4}-[A-Z0-9]{4})\)/)
@@ -102,6 +122,8 @@ testIf(NO_TMUX)('Ctrl-C after the login leaves the clients alone and the login a
   const stage = await setStage({ env, knobs })
   installClients(stage)
   const terminal = openSetup(stage)
+  await terminal.seen(/not the login alone\? \[Y\/n\] /)
+  terminal.type('')
   await terminal.seen(/Which way\? \[1\] /)
   terminal.type('2')
   const [, code = ''] = await terminal.seen(/\(code ([A-Z0-9]{4}-[A-Z0-9]{4})\)/)
@@ -118,6 +140,8 @@ testIf(NO_TMUX)('Ctrl-C after the login leaves the clients alone and the login a
 testIf(NO_TMUX)('after a denial the console is offered, and Ctrl-C leaves a sane terminal', async () => {
   const stage = await setStage({ env, knobs })
   const terminal = openSetup(stage)
+  await terminal.seen(/not the login alone\? \[Y\/n\] /)
+  terminal.type('')
   await terminal.seen(/Which way\? \[1\] /)
   terminal.type('2')
   const [, code = ''] = await terminal.seen(/\(code ([A-Z0-9]{4}-[A-Z0-9]{4})\)/)
@@ -142,6 +166,8 @@ testIf(NO_TMUX)('an app that is there already stays unless the person wants anot
   const given = ['setup', '--app-id', appId, '--app-secret-stdin']
   expect((await run(stage, given, { input: appSecret })).code).toBe(0)
   const terminal = openSetup(stage)
+  await terminal.seen(/\[Y\/n\] /)
+  terminal.type('n')
   await terminal.seen(new RegExp(`uses the app ${appId}[\\s\\S]*in its place\\? \\[y/N\\] `))
   terminal.type('')
   await terminal.seen(/\[browser\] /)
@@ -155,6 +181,8 @@ testIf(NO_TMUX)('at a terminal of people who read Chinese, setup asks in Chinese
   const { appId, appSecret } = stage.sandbox.app
   installClients(stage)
   const terminal = openSetup(stage)
+  await terminal.seen(/是否也让助手使用飞书的工具（文档、消息等）？\[Y\/n\] /)
+  terminal.type('否')
   await terminal.seen(/选择哪种方式？\[1\] /)
   terminal.type('3')
   await terminal.seen(/请输入 1 \/ 2。[\s\S]*选择哪种方式？\[1\] /)
