@@ -159,7 +159,11 @@ const CASES: Case[] = [
   {
     name: 'the lock',
     proof: herd,
-    without: { file: 'src/store/lock.ts', from: 'while (!tryLock(fd))', to: 'while (!tryLock)' },
+    without: {
+      file: 'src/store/lock.ts',
+      from: 'while (!tryLock(native, fd, path))',
+      to: 'while (!tryLock)',
+    },
   },
   {
     name: 'reading again under the lock',
@@ -175,8 +179,8 @@ const CASES: Case[] = [
     proof: threeCrashes,
     without: {
       file: 'src/refresh/presentation.ts',
-      from: 'onSend: () => locked.markSent()',
-      to: 'onSend: () => undefined',
+      from: 'deps.closing.throwIfAborted()\n          locked.markSent()',
+      to: 'deps.closing.throwIfAborted()',
     },
   },
   {
