@@ -1,11 +1,12 @@
 // A refresh by the command line, and what must hold of it whatever goes wrong.
 
 import { CodedError } from '../../src/errors.ts'
-import { checkAftermath, checkOutputs, presentationsOf, setScene, type Theatre } from './scene.ts'
+import { checkAftermath, checkOutputs, presentationsOf, type Scene, setScene, type Theatre } from './scene.ts'
+import type { Ended } from './strace.ts'
 import type { Strike, Trial } from './sweep.ts'
 
 /** What a process may say when a call of the system fails; each names the path or the host. */
-const EXPLAINED = [
+export const EXPLAINED: readonly string[] = [
   'config_invalid',
   'store_not_writable',
   'store_unreadable',
@@ -31,23 +32,32 @@ function checkNext(next: unknown, lost: boolean, mayLose: boolean): void {
   if (!/^The refresh of 20\S+Z was interrupted and its answer lost/.test(next.message)) throw next
 }
 
+/** The second write of the successor is the answer; the first one reserves its room. */
+export function refreshWindowEnd(places: readonly string[]): number {
+  return places.indexOf('pwrite64 /store/feishu-default.json.next #2')
+}
+
+/** What must hold of the store when a process that presented its token is over. Resolves to whether it was lost. */
+export async function judgeRefresh(scene: Scene, { signal }: Ended, strike: Strike): Promise<boolean> {
+  const killed = signal === 'SIGKILL'
+  const sent = presentationsOf(scene)
+  const { next, lost } = await checkAftermath(scene, 1)
+  checkNext(next, lost, killed ? strike.inWindow : strike.struck.includes('socket'))
+  if (!killed && !lost && sent > 1) throw new Error(`presented ${sent} times although it was answered`)
+  return lost
+}
+
 /** A refresh that has not begun. */
 export async function setRefreshTrial(theatre: Theatre, main: string): Promise<Trial> {
   const scene = await setScene(theatre)
   return {
     scene,
     program: scene.program(main, ['refresh', '--force', '--json']),
-    // The second write of the successor is the answer; the first one reserves its room.
-    windowEnd: (places) => places.indexOf('pwrite64 /store/feishu-default.json.next #2'),
+    windowEnd: refreshWindowEnd,
     async judge(ended, strike) {
       checkOutputs(scene, ended)
-      const killed = ended.signal === 'SIGKILL'
-      if (!killed) checkAnswer(ended.stdout, strike)
-      const sent = presentationsOf(scene)
-      const { next, lost } = await checkAftermath(scene, 1)
-      checkNext(next, lost, killed ? strike.inWindow : strike.struck.includes('socket'))
-      if (!killed && !lost && sent > 1) throw new Error(`presented ${sent} times although it was answered`)
-      return lost
+      if (ended.signal !== 'SIGKILL') checkAnswer(ended.stdout, strike)
+      return judgeRefresh(scene, ended, strike)
     },
   }
 }

@@ -55,8 +55,8 @@ export type Scene = {
   refreshToken: string
   /** What Feishu has minted since the scene began, and the app's own secret. */
   secrets: () => string[]
-  /** Another process on the same store, in the test's own. */
-  open: () => Promise<Deps>
+  /** Another process on the same store, in the test's own; with settings of its own, if any. */
+  open: (more?: Record<string, string>) => Promise<Deps>
   program: (main: string, args: string[]) => Program
   close: () => void
 }
@@ -78,7 +78,7 @@ export async function setScene(
   const id: ProfileId = { brand: 'feishu', appId: sandbox.app.appId, profile: 'default' }
   const known = sandbox.secrets().length
   const issued = sandbox.issue()
-  const open = () => openDeps(environment, home)
+  const open = (more: Record<string, string> = {}) => openDeps({ ...environment, ...more }, home)
   putKey(join(tokenDir, 'key'), key)
   await storeIssued((await open()).store, id, issued, sandbox.user, Date.now())
   const env = {

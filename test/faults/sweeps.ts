@@ -1,23 +1,32 @@
-// The sweeps: a refresh, an authorization from its link to the stored tokens, and deliveries.
+// The sweeps: a refresh, an authorization from its link to the stored tokens, deliveries, and commands.
 
 import { setAuthorizeTrial } from './authorize-trial.ts'
+import {
+  setImportTrial,
+  setKeyTrial,
+  setLogoutTrial,
+  setRenameTrial,
+  setTokenTrial,
+} from './command-trials.ts'
 import { setFirstDelivery, setLaterDelivery } from './deliver-trial.ts'
 import { setRefreshTrial } from './refresh-trial.ts'
 import type { SweepSuite } from './sweep-suite.ts'
 
 export type Sweep = Omit<SweepSuite, 'every'>
 
+const REFRESH_CONTROL: Sweep['control'] = {
+  without: {
+    file: 'src/store/files/locked-files.ts',
+    from: 'if (this.#reserved) await this.#reserved.commit(bytes, compare)',
+    to: "if (this.#reserved) (await import('node:fs')).writeFileSync(path, bytes)",
+  },
+  at: /^write .*default\.json #/,
+}
+
 export const REFRESH_SWEEP: Sweep = {
   name: 'a refresh',
   setTrial: setRefreshTrial,
-  control: {
-    without: {
-      file: 'src/store/files/locked-files.ts',
-      from: 'if (this.#reserved) await this.#reserved.commit(bytes, compare)',
-      to: "if (this.#reserved) (await import('node:fs')).writeFileSync(path, bytes)",
-    },
-    at: /^write .*default\.json #/,
-  },
+  control: REFRESH_CONTROL,
 }
 
 export const AUTHORIZE_SWEEP: Sweep = {
@@ -50,4 +59,52 @@ const DELIVER_CONTROL: Sweep['control'] = {
 export const DELIVER_SWEEPS: readonly Sweep[] = [
   { name: 'the first delivery', setTrial: setFirstDelivery, control: DELIVER_CONTROL },
   { name: 'a later delivery', setTrial: setLaterDelivery, control: DELIVER_CONTROL },
+]
+
+export const COMMAND_SWEEPS: readonly Sweep[] = [
+  { name: 'the command token', setTrial: setTokenTrial, control: REFRESH_CONTROL },
+  {
+    name: 'the command logout',
+    setTrial: setLogoutTrial,
+    control: {
+      without: {
+        file: 'src/profiles/logout.ts',
+        from: 'await commit(deps, locked, { generation, tokenSet: marked }, generation)',
+        to: 'void marked',
+      },
+      at: /^(p?write(64)?|rename) .*default\.json/,
+    },
+  },
+  {
+    name: 'the command key',
+    setTrial: setKeyTrial,
+    control: {
+      without: { file: 'src/store/files/key-move.ts', from: 'this.#note(header)', to: '' },
+      at: /^unlink .*\.key/,
+    },
+  },
+  {
+    name: 'the command profile rename',
+    setTrial: setRenameTrial,
+    control: {
+      without: {
+        file: 'src/store/files/record-rename.ts',
+        from: "replaceFile(from.path, sealed.seal(key, from.binding('token-set'), generation, note))",
+        to: 'void note',
+      },
+      at: /^unlink .*default\.json/,
+    },
+  },
+  {
+    name: 'the command import',
+    setTrial: setImportTrial,
+    control: {
+      without: {
+        file: 'src/store/files/locked-files.ts',
+        from: 'await compare()\n        replaceFile(path, bytes)',
+        to: "await compare()\n        ;(await import('node:fs')).writeFileSync(path, bytes)",
+      },
+      at: /^p?write(64)? .*default\.json #/,
+    },
+  },
 ]
