@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The composition root: the only place that touches the process. Loads the command line or the MCP server, not both.
 
+import type { ChildProcess } from 'node:child_process'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createVoice, inLanguage } from './chinese/voice.ts'
@@ -152,8 +153,17 @@ async function openDeps(): Promise<Deps> {
       script: join(import.meta.dirname, 'main.js'),
     },
     closing: ending.closing,
-    openUrl: async (url) => (await import('open')).default(url),
+    launcher: {
+      open: async (url) => (await import('open')).default(url),
+      run: startProgram,
+    },
   })
+}
+
+/** Starts a program that goes on without us. */
+async function startProgram(program: string, args: string[]): Promise<ChildProcess> {
+  const { spawn } = await import('node:child_process')
+  return spawn(program, args, { stdio: 'ignore', detached: true })
 }
 
 async function serveMcp(connect: Connect | null): Promise<number> {

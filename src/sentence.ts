@@ -60,6 +60,15 @@ export function say(texts: TemplateStringsArray, ...values: Value[]): Sentence {
   )
 }
 
+/** More of a value that is refused tells nobody more. */
+const SHOWN_CHARACTERS = 80
+
+/** A value that is refused, as it may be said back: without what a terminal, a page or a model acts on. */
+export function shown(value: string): string {
+  const plain = value.slice(0, SHOWN_CHARACTERS).replace(/[^\p{L}\p{N} _.:,;@/\\+=#~()%'!?{}$&-]/gu, '?')
+  return `"${plain}${value.length > SHOWN_CHARACTERS ? '...' : ''}"`
+}
+
 /** What to call next, for a sentence: `` say`${call('token_status')} again.` `` says "Call token_status again." */
 export function call(tool: Tool, args: Call['with'] = {}): Call {
   return { call: tool, with: args }

@@ -12,6 +12,7 @@ import {
   type Sentence,
   say,
   series,
+  shown,
   toolsOnly,
 } from '../src/sentence.ts'
 
@@ -25,7 +26,7 @@ const SAID: [string, Sentence, string, string, string][] = [
     say`Process ${7} keeps the pace file locked.`,
     'Process 7 keeps the pace file locked.',
     'Process 7 keeps the pace file locked.',
-    '进程 7 一直锁住节奏文件。',
+    '进程 7 一直锁住限速文件。',
   ],
   [
     'a call',
@@ -131,4 +132,13 @@ test('a sentence that the tables do not know, as of another version, is said in 
   expect(inChinese(say`It knew ${'a'} ${call('refresh_token')}.`, TERMINAL)).toBe(
     'It knew a run `x refresh`.',
   )
+})
+
+test('a refused value is said back without what anybody acts on', () => {
+  expect(shown('work')).toBe('"work"')
+  expect(shown('token-json:C:\\x\\文件.json')).toBe('"token-json:C:\\x\\文件.json"')
+  expect(shown('\u001b]8;;x\u0007<b>`rm`**"[a](b)\u202e\n')).toBe(
+    '"?]8;;x??b??rm?????a?(b)??"'.replace(']', '?'),
+  )
+  expect(shown('x'.repeat(500))).toBe(`"${'x'.repeat(80)}..."`)
 })

@@ -42,6 +42,7 @@ export const COMMANDS: Table = {
   "Should your assistant get Feishu's tools too (documents, messages, …), not the login alone?": '除登录外，是否也让助手使用飞书的工具（文档、消息等）？',
   "An App ID looks like cli_a1b2c3d4e5f6a7b8; the address of the app's page in the console will do too": 'App ID 形如 cli_a1b2c3d4e5f6a7b8；也可以粘贴开发者后台中该应用页面的地址',
   'The App ID may be right: press Enter to keep it, or give another one': 'App ID 可能没有错：按回车键沿用，或重新输入',
+  'what BROWSER names could not be started': 'BROWSER 指定的浏览器无法启动',
   'nothing came': '没有输入任何内容',
   'That is no App Secret: {problem}. Copy it from the page of the App ID': '这不是 App Secret：{problem}。请从 App ID 所在的页面复制',
   'What came on stdin is no App Secret: {problem}': '标准输入中的内容不是 App Secret：{problem}',

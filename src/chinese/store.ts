@@ -63,7 +63,7 @@ export const STORE: Table = {
   // Profiles
   'The profiles {profiles} use the app of "{profile}"': '账号 {profiles} 正在使用“{profile}”的应用',
   'Profile "{profile}" holds a token': '账号“{profile}”中有凭证',
-  '"{name}" is no profile name': '“{name}”不是有效的账号名',
+  '{name} is no profile name': '{name} 不是有效的账号名',
   'Use 1 to 64 of a-z, 0-9, ".", "_" and "-"': '须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”',
   'There is a profile "{profile}" already': '已有名为“{profile}”的账号',
   'Choose another name, or remove that profile first': '请换一个名称，或先删除该账号',
@@ -72,7 +72,7 @@ export const STORE: Table = {
   'Finish that authorization or cancel it, then try again': '请完成或取消该授权，然后重试',
   'An authorization of "{profile}" is pending': '账号“{profile}”有授权正在进行',
   'Finish it, or cancel it with start_authorization and cancel; then try again': '请完成该授权，或用 start_authorization 的 cancel 取消；然后重试',
-  'There is no profile "{profile}"': '没有名为“{profile}”的账号',
+  'There is no profile {profile}': '没有名为 {profile} 的账号',
   'Choose another name for this profile (FEISHU_PROFILE, --profile)': '请为该账号另取一个名称（FEISHU_PROFILE、--profile）',
   'Process {pid} keeps the pace file locked': '进程 {pid} 一直锁住限速文件',
   'Look at that process and end it, then try again': '请检查并结束该进程，然后重试',

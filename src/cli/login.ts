@@ -19,12 +19,11 @@ export const login: Command = (invocation) => loginTelling(invocation, {})
 export async function loginTelling(invocation: Invocation, extra: object): Promise<number> {
   const { cli, deps, profile, options, operands } = invocation
   expectOperands(cli, operands, [])
-  const pastes = expectsPaste(invocation)
   const start: StartOptions = {
     profile,
     scopes: options.scope === undefined ? null : splitScopes(options.scope),
     method: options.device ? 'device' : 'browser',
-    openBrowser: pastes || options['no-browser'] ? false : null,
+    openBrowser: options['callback-url-stdin'] || options['no-browser'] ? false : null,
     callbackUrl: null,
     cancel: false,
   }

@@ -3,7 +3,7 @@ import { errorAnswer, errorText } from '../answers.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, toCodedError, traceOf } from '../errors.ts'
 import { PROFILE_NAME } from '../profile.ts'
-import { type Sentence, say, series } from '../sentence.ts'
+import { type Sentence, say, series, shown } from '../sentence.ts'
 import type { Cli, Command, Options, Terminal } from './io.ts'
 import { speaking } from './speech.ts'
 import { exitCode, isConnect, parsingProblem, usageError } from './usage.ts'
@@ -258,7 +258,7 @@ async function dispatch(args: string[], cli: Cli): Promise<number> {
   }
   if (name === undefined) throw usageError(cli.command, say`An option needs a command before it`)
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (!entry) throw usageError(cli.command, say`There is no command ${JSON.stringify(name)}`)
+  if (!entry) throw usageError(cli.command, say`There is no command ${shown(name)}`)
   const stray = Object.keys(options).find(
     (option) => ![...SHARED, ...entry.options].includes(option as keyof Options),
   )

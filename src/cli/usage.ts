@@ -1,5 +1,5 @@
 import { CodedError, type Recovery } from '../errors.ts'
-import { type Sentence, say } from '../sentence.ts'
+import { type Sentence, say, shown } from '../sentence.ts'
 import type { Cli } from './io.ts'
 
 /** A failed command exits by its recovery; a denial and an expired link have a number of their own. */
@@ -37,11 +37,15 @@ export function expectOperands(cli: Cli, operands: string[], names: string[]): v
 export function parsingProblem(message: string): Sentence {
   const [said = ''] = message.split('. ')
   const option = /'([^']*)'/.exec(said)?.[1] ?? ''
-  const ours = [
+  const ours = problemsOf(option).findIndex((sentence) => String(sentence) === said)
+  return problemsOf(shown(option).slice(1, -1))[ours] ?? say`${shown(said)}`
+}
+
+function problemsOf(option: string): Sentence[] {
+  return [
     say`Unknown option '${option}'`,
     say`Option '${option}' argument missing`,
     say`Option '${option}' does not take an argument`,
     say`Option '${option}' argument is ambiguous`,
   ]
-  return ours.find((sentence) => String(sentence) === said) ?? say`${said}`
 }

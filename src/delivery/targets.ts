@@ -3,7 +3,7 @@
 import { posix, win32 } from 'node:path'
 import { CodedError } from '../errors.ts'
 import { expandHome } from '../machine/home.ts'
-import { type Sentence, say } from '../sentence.ts'
+import { type Sentence, say, shown } from '../sentence.ts'
 
 /** What the paths depend on; `env` holds APPDATA, LOCALAPPDATA, XDG_CONFIG_HOME, CLAUDE_CONFIG_DIR, CODEX_HOME. */
 export type Machine = {
@@ -182,7 +182,7 @@ function parseTarget(name: string, folders: Folders): Target | null {
 
 /** As much of a bad target as helps to find it (they are short), on one line. */
 function quote(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)
+  return shown(text)
 }
 
 /** Whether a path lies in a folder, by their texts alone; only Linux tells upper case from lower. */

@@ -5,7 +5,7 @@ import type { Environment } from '../config/settings-reader.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { type Sentence, say } from '../sentence.ts'
+import { type Sentence, say, shown } from '../sentence.ts'
 import { PROGRAMS, type Program, programOf } from './programs.ts'
 
 /** What stands in braces in a value of `--env`, and what it is filled in with. */
@@ -58,7 +58,7 @@ export function readChildWishes(
   const program = options.for === undefined ? null : programOf(options.for)
   if (options.for !== undefined && !program) {
     const known = Object.keys(PROGRAMS).join(', ')
-    throw refuse(say`No program ${JSON.stringify(options.for)} is known to --for; known are ${known}.`)
+    throw refuse(say`No program ${shown(options.for)} is known to --for; known are ${known}.`)
   }
   if (program && !program.gateway && options.needsGateway) {
     throw refuse(
@@ -69,10 +69,10 @@ export function readChildWishes(
     const [, name, template] = /^([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(text) ?? []
     // The text is not shown: it may hold anything.
     if (name === undefined || template === undefined) throw refuse(say`--env takes NAME=VALUE.`)
-    for (const [shown, inBraces = ''] of template.matchAll(IN_BRACES)) {
-      if (shown === `{${inBraces}}` && VALUE_NAMES.includes(inBraces)) continue
+    for (const [whole, inBraces = ''] of template.matchAll(IN_BRACES)) {
+      if (whole === `{${inBraces}}` && VALUE_NAMES.includes(inBraces)) continue
       const known = VALUE_NAMES.map((value) => `{${value}}`).join(', ')
-      throw refuse(say`--env ${name} holds ${shown}, which stands for nothing; known are ${known}.`)
+      throw refuse(say`--env ${name} holds ${whole}, which stands for nothing; known are ${known}.`)
     }
     return [name, template]
   })

@@ -8,7 +8,7 @@ import { CodedError, errnoOf } from '../errors.ts'
 import { createKey } from '../gateway/gateway.ts'
 import { ensureOwnDirectory, fileVersion, readOwnFile, replaceFile } from '../machine/files.ts'
 import { PROFILE_NAME } from '../profile.ts'
-import { say } from '../sentence.ts'
+import { say, shown } from '../sentence.ts'
 import { acquireLock } from '../store/lock.ts'
 import { LOCK_MS } from '../store/token-store.ts'
 
@@ -85,7 +85,7 @@ export async function newGatewayKey(deps: Deps, profile: string, name: string): 
   const key = createKey()
   await change(deps, (keys) => {
     if (keys.some((known) => known.profile === profile && known.name === name)) {
-      throw new CodedError('config_invalid', say`There is a key ${JSON.stringify(name)} already.`, {
+      throw new CodedError('config_invalid', say`There is a key ${shown(name)} already.`, {
         nextStep: say`Choose another name, or run \`${deps.command} gateway key remove ${name}\` first.`,
       })
     }
@@ -104,7 +104,7 @@ export async function removeGatewayKey(deps: Deps, profile: string, name: string
   await change(deps, (keys) => {
     const left = keys.filter((key) => key.profile !== profile || key.name !== name)
     if (left.length < keys.length) return left
-    throw new CodedError('config_invalid', say`There is no key ${JSON.stringify(name)}.`, {
+    throw new CodedError('config_invalid', say`There is no key ${shown(name)}.`, {
       nextStep: say`See \`${deps.command} gateway key list\`.`,
     })
   })

@@ -2,7 +2,7 @@
 // Source of the names: the API reference of open.feishu.cn ("docs", "im-v1 message") and the console's permission list.
 
 import { CodedError } from '../errors.ts'
-import { say } from '../sentence.ts'
+import { type Sentence, say, series, shown } from '../sentence.ts'
 import { PRESET_NAMES, presetScopes } from './scope-presets.ts'
 
 /** The largest list Feishu takes in one request (page "obtain OAuth code", 2026-08); Lark's page still says 50. */
@@ -86,35 +86,55 @@ export function checkScopes(scopes: readonly string[]): string[] {
       },
     )
   }
-  for (const scope of scopes) checkScope(scope)
+  const problems = scopes.flatMap((scope) => problemOf(scope) ?? [])
+  const [first] = problems
+  if (first) {
+    throw new CodedError(
+      first.code,
+      series(
+        problems.map(({ said }) => said),
+        ' ',
+      ),
+      {
+        nextStep: series([...new Map(problems.map(({ mend }) => [String(mend), mend])).values()], ' '),
+      },
+    )
+  }
   return scopes.filter((scope) => !KNOWN.has(scope))
 }
 
-function checkScope(scope: string): void {
-  const shown = JSON.stringify(scope.slice(0, 80).replace(/[^\x20-\x7e]/g, '?'))
+type Problem = { code: 'scope_unknown' | 'invalid_scope'; said: Sentence; mend: Sentence }
+
+/** Why a scope is sure to be refused; null: it may be one. */
+function problemOf(scope: string): Problem | null {
+  const name = shown(scope)
   if (scope.startsWith('@')) {
-    throw new CodedError('scope_unknown', say`There is no scope preset ${shown}.`, {
-      nextStep: say`Use ${PRESET_NAMES.join(', ')}, or scopes as in the developer console.`,
-    })
+    return {
+      code: 'scope_unknown',
+      said: say`There is no scope preset ${name}.`,
+      mend: say`Use ${PRESET_NAMES.join(', ')}, or scopes as in the developer console.`,
+    }
   }
   const right = MISTAKEN[scope]
   if (right !== undefined) {
-    throw new CodedError('scope_unknown', say`The scope ${shown} does not exist: did you mean ${right}?`, {
-      nextStep: say`Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
-    })
+    return {
+      code: 'scope_unknown',
+      said: say`The scope ${name} does not exist: did you mean ${right}?`,
+      mend: say`Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
+    }
   }
   const instead = APP_ONLY[scope]
   if (instead !== undefined) {
-    throw new CodedError('invalid_scope', say`The scope ${shown} is held by apps only, never by a person.`, {
-      nextStep: say`Use ${instead} instead.`,
-    })
+    return {
+      code: 'invalid_scope',
+      said: say`The scope ${name} is held by apps only, never by a person.`,
+      mend: say`Use ${instead} instead.`,
+    }
   }
-  if (SHORT_NAMES.includes(scope) || (SCOPE.test(scope) && scope.length <= 128)) return
-  throw new CodedError(
-    'invalid_scope',
-    say`${shown} is not a scope name (they look like docx:document:readonly).`,
-    {
-      nextStep: say`Correct the scopes: names as in the developer console, separated by spaces.`,
-    },
-  )
+  if (SHORT_NAMES.includes(scope) || (SCOPE.test(scope) && scope.length <= 128)) return null
+  return {
+    code: 'invalid_scope',
+    said: say`${name} is not a scope name (they look like docx:document:readonly).`,
+    mend: say`Correct the scopes: names as in the developer console, separated by spaces.`,
+  }
 }

@@ -7,7 +7,7 @@ import { CodedError } from '../errors.ts'
 import { decodePending, isLive } from '../oauth/pending-authorization.ts'
 import { reauthorizeBy } from '../oauth/token-set.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
-import { type Sentence, say } from '../sentence.ts'
+import { type Sentence, say, shown } from '../sentence.ts'
 import type { Status } from '../status/fields.ts'
 import { readStatus } from '../status/profile-statuses.ts'
 import { LOCK_MS } from '../store/token-store.ts'
@@ -98,10 +98,7 @@ export async function renameProfile(
   { from, to }: { from: string; to: string },
 ): Promise<{ generation: number | null }> {
   if (!PROFILE_NAME.test(to))
-    throw refusal(
-      say`"${to.slice(0, 64)}" is no profile name`,
-      say`Use 1 to 64 of a-z, 0-9, ".", "_" and "-".`,
-    )
+    throw refusal(say`${shown(to)} is no profile name`, say`Use 1 to 64 of a-z, 0-9, ".", "_" and "-".`)
   const apps = await readKeptApps(deps)
   if (!(await knownProfiles(deps, apps)).has(from)) throw unknownProfile(deps, from)
   const app = await resolveApp(deps, from, apps)
@@ -173,7 +170,7 @@ function ownsApp(apps: KeptApps, profile: string): boolean {
 }
 
 function unknownProfile(deps: Deps, profile: string): CodedError {
-  return new CodedError('config_invalid', say`There is no profile "${profile.slice(0, 64)}".`, {
+  return new CodedError('config_invalid', say`There is no profile ${shown(profile)}.`, {
     nextStep: say`See \`${deps.command} profile list\`.`,
   })
 }

@@ -6,7 +6,7 @@ import type { Environment } from '../config/settings-reader.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Deps, Log } from '../deps.ts'
 import { createActivityLog, recorded } from '../machine/activity.ts'
-import { createBrowser, isRemote } from '../machine/browser.ts'
+import { createBrowser, isRemote, type Launcher } from '../machine/browser.ts'
 import { createClock } from '../machine/clock.ts'
 import type { Transport } from '../machine/transport.ts'
 import type { HttpRequest } from '../oauth/http.ts'
@@ -28,9 +28,8 @@ export type Host = Pick<Deps, 'command' | 'closing' | 'timerHost'> & {
   elapsed: () => number
   /** Makes the log of a level. */
   log: (level: Config['logLevel']) => Log
-  /** Opens a page with the system's browser. */
   seat: Deps['seat']
-  openUrl: (url: string) => Promise<unknown>
+  launcher: Launcher
 }
 
 /** Reads the settings and puts the dependencies together. Throws `config_invalid`. */
@@ -73,7 +72,7 @@ export async function openDeps(host: Host): Promise<Deps> {
     timerHost: host.timerHost,
     underWay,
     closing: host.closing,
-    openBrowser: createBrowser(host.machine, host.openUrl),
+    openBrowser: createBrowser(host.machine, host.launcher),
     remote: isRemote(host.machine),
     seat: host.seat,
     lastDeliveries: () => deliveries,

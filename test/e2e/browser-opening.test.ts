@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { fakeBrowser } from '../support/fake-browser.ts'
+import { fakeBrowser, noteTaker } from '../support/fake-browser.ts'
 import { testIf } from '../support/needs.ts'
 import { approve, type Environment, PROGRAM, run, setStage, startServer, visit } from '../support/program.ts'
 import { NO_TMUX, openTerminal } from '../support/terminal.ts'
@@ -45,6 +45,23 @@ test('without a display, in an SSH session, and without a program to open it, th
   const off = await startServer(stage, { env: { ...browser.env, FEISHU_OPEN_BROWSER: 'false' } })
   expect((await off.call('start_authorization', { open_browser: true })).data.browser_opened).toBe(false)
   expect(existsSync(join(stage.home, 'seen'))).toBe(false)
+})
+
+test('BROWSER is what opens, without a display; what it opens is what is told', async () => {
+  const stage = await setStage()
+  const browser = fakeBrowser(stage)
+  const BROWSER = join(stage.home, 'bin', 'xdg-open')
+  const server = await startServer(stage, { env: { BROWSER } })
+  const started = await server.call('start_authorization')
+  expect(started.data.browser_opened).toBe(true)
+  expect(await browser.argv()).toEqual([started.data.authorization_url])
+  await server.call('start_authorization', { cancel: true })
+  const failing = join(stage.home, 'bin', 'failing')
+  noteTaker(failing, join(stage.home, 'tried'), 'exit 3')
+  const other = await startServer(stage, { env: { ...browser.env, BROWSER: failing } })
+  const shown = await other.call('start_authorization')
+  expect(shown.data).toMatchObject({ browser_opened: false, status: 'pending' })
+  expect(shown.data.next_step).toContain('what BROWSER names could not be started')
 })
 
 const SSH = { SSH_CONNECTION: '203.0.113.9 52100 192.0.2.7 22', SSH_TTY: '/dev/pts/3' }

@@ -104,6 +104,22 @@ describe('a name that is sure to fail', () => {
     expect((await failureOf(() => checkScopes([scope]))).code).toBe('invalid_scope')
   })
 
+  test('is named beside every other one', async () => {
+    const wrong = ['docs:doc', 'im:message', 'docx:document:read', 'No Scope']
+    const error = await failureOf(() => checkScopes(wrong))
+    expect(error.code).toBe('scope_unknown')
+    for (const name of ['docs:doc', 'docx:document:read', 'No Scope'])
+      expect(error.message).toContain(`"${name}"`)
+    expect(error.nextStep).toMatch(
+      /Use docx:document in .*Use docx:document:readonly in .*Correct the scopes/,
+    )
+  })
+
+  test('is shown without markup', async () => {
+    const error = await failureOf(() => checkScopes(['<img src=x>`id`']))
+    expect(error.message).not.toMatch(/[<>`]/)
+  })
+
   test('is shown bounded and plain', async () => {
     const error = await failureOf(() => checkScopes([`\u001b]8;;\u202e${'x'.repeat(5_000)}`]))
     expect(error.message.length).toBeLessThan(300)

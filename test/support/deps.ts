@@ -75,7 +75,10 @@ export function openDeps(
     },
     closing: new AbortController().signal,
     seat: 'assistant',
-    openUrl: () => Promise.reject(new Error('tests open no browser')),
+    launcher: {
+      open: () => Promise.reject(new Error('tests open no browser')),
+      run: () => Promise.reject(new Error('tests open no browser')),
+    },
   })
 }
 
