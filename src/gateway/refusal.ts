@@ -1,6 +1,7 @@
+// How the servers behind a gateway refuse a token.
+
 import type { IncomingHttpHeaders } from 'node:http'
 import { ACCESS_TOKEN_REFUSED } from '../oauth/feishu-errors.ts'
-import type { Refusals } from './route.ts'
 
 /** Enough for any error of Feishu's (a few hundred bytes); a larger answer is no refusal of the token. */
 export const REFUSAL_BYTES = 65_536
@@ -9,6 +10,16 @@ export const REFUSAL_BYTES = 65_536
 const USER_INFO_PATH = /^\/open-apis\/authen\/v1\/user_info(?:\?|$)/
 
 export type Refusal = { code: number; message: string; logId: string | null }
+
+/** How one kind of server refuses a token. No other answer is ever kept back. */
+export type Refusals = {
+  /** Whether an answer may be a refusal, so that it must be read before it is handed on. */
+  mayBe: (status: number, headers: IncomingHttpHeaders, path: string) => boolean
+  /** Whether what has come so far of an answer says already that it is none. */
+  isNone: (headers: IncomingHttpHeaders, begun: Buffer) => boolean
+  /** The refusal in a whole answer; null: it says something else. */
+  read: (status: number, headers: IncomingHttpHeaders, body: Buffer) => Promise<Refusal | null>
+}
 
 /** The open API. */
 export const OPEN_API: Refusals = {
