@@ -59,22 +59,18 @@ async function waitingProcess(deps: Deps, app: App): Promise<LockHolder | null> 
 }
 
 async function store(deps: Deps, app: App | CodedError, exposed: string[]): Promise<Finding> {
-  const { tokenDir } = deps.config
-  if (deps.store.kind === 'file') {
-    const finding = directory(tokenDir, exposed)
-    if (finding) return finding
-  }
+  const { folder, place } = deps.store.description
+  const finding = folder && directory(deps.config.tokenDir, folder, exposed)
+  if (finding) return finding
   const problem = app instanceof CodedError ? app : await openingProblem(deps, app)
   if (problem && STORE_PROBLEMS.includes(problem.code)) return fail(problem.said, problem.step)
   const outage = deps.store.outage()
   if (outage) return fail(outage.said, outage.step)
-  const where = deps.store.kind === 'file' ? tokenDir : 'PostgreSQL'
-  return pass(say`${where} can be read and written`)
+  return pass(say`${place} can be read and written`)
 }
 
 /** What is wrong with the store's directory; null: nothing. */
-function directory(tokenDir: string, exposed: string[]): Finding | null {
-  const folder = join(tokenDir, 'store')
+function directory(tokenDir: string, folder: string, exposed: string[]): Finding | null {
   ensureOwnDirectory(tokenDir)
   ensureOwnDirectory(folder)
   const probe = join(folder, 'doctor')
@@ -94,7 +90,7 @@ function directory(tokenDir: string, exposed: string[]): Finding | null {
 
 /** What lies in the store's directory and is not its owner's alone. Opening a file mends it, so this comes first. */
 export function exposedPaths(deps: Deps, { platform }: Runtime): string[] {
-  if (platform === 'win32' || deps.store.kind !== 'file') return []
+  if (platform === 'win32' || deps.store.description.folder === null) return []
   const folders = ['', 'store', 'key'].map((name) => join(deps.config.tokenDir, name))
   const paths = folders.flatMap((folder) => [folder, ...entries(folder).map((name) => join(folder, name))])
   return [...new Set(paths)].filter((path) => orNothing(() => (statSync(path).mode & OTHERS) !== 0, false))
@@ -139,7 +135,7 @@ async function key(deps: Deps, app: App | CodedError): Promise<Finding> {
     return skip(say`There is no key before the first use (setting: ${deps.config.keySource}).`)
   // A shared store takes no key from a keychain.
   const hint =
-    source === 'file' && deps.store.kind === 'file'
+    source === 'file' && deps.store.description.keychain
       ? say`\`${deps.command} key --move-to keychain\` keeps it more safely.`
       : null
   return pass(KEY_PLACES[source], hint)

@@ -37,12 +37,7 @@ export function refreshAnswer(deps: Deps, profile: string, result: RefreshResult
 }
 
 function refreshNextStep(deps: Deps, result: RefreshResult): Sentence {
-  if (!result.persisted && deps.store.kind === 'postgres') {
-    return say`Nothing is needed: the new token is kept sealed on this machine, and goes into the database as soon as that answers.`
-  }
-  if (!result.persisted) {
-    return say`Make room or mend the permissions of ${deps.config.tokenDir}: the new token is in memory only, and lost if this process ends; it is tried again every second.`
-  }
+  if (!result.persisted) return deps.store.description.unsaved.nextStep
   if (result.deliveries.some(({ status }) => status !== 'delivered' && status !== 'unchanged')) {
     return say`Some copies were not written: mend what deliveries says of them, then run \`${deps.command} deliver\`.`
   }

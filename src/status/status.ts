@@ -146,7 +146,7 @@ function common(
     app_id: app?.id.appId ?? null,
     auto_refresh: deps.config.autoRefresh,
     key_source: app ? deps.store.keySource(app.id) : null,
-    store: deps.store.kind,
+    store: deps.store.description.kind,
     api_calls_last_hour: app ? deps.activity.callsSince(app.key, deps.clock.now() - HOUR_MS).length : 0,
     deliveries: deps.lastDeliveries(),
   }

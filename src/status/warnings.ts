@@ -45,9 +45,8 @@ export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Pro
     )
   }
   if (deps.store.isUnsaved(app.id)) {
-    const where = deps.store.kind === 'file' ? say`in memory only` : say`on this machine only, sealed`
     warnings.push(
-      say`The newest token is ${where}: the store cannot be written. It is tried again every second.`,
+      say`The newest token is ${deps.store.description.unsaved.place}: the store cannot be written. It is tried again every second.`,
     )
   }
   if (Math.abs(tokenSet.clockSkewMs ?? 0) > CLOCK_SKEW_WARNING_MS) {

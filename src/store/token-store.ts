@@ -11,6 +11,7 @@ import type { CodedError } from '../errors.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import type { ProfileId } from '../profile.ts'
 import type { Secret } from '../secret.ts'
+import type { Sentence } from '../sentence.ts'
 import type { KeySource } from './envelope.ts'
 import type { HeldLock, LockHolder } from './lock.ts'
 
@@ -83,8 +84,21 @@ export type KeyMove = {
   oldKeys: 'removed' | 'given' | 'needed' | 'stuck'
 }
 
-export type TokenStore = {
+/** What a store tells of itself. */
+export type StoreDescription = {
   kind: 'file' | 'postgres'
+  /** The folder of its files; null: it has none that is its own. */
+  folder: string | null
+  /** Where it lies, in words. */
+  place: string
+  /** A record that cannot be written yet: where it is meanwhile, and what that asks for. */
+  unsaved: { place: Sentence; nextStep: Sentence }
+  /** Whether its key may be in a keychain. */
+  keychain: boolean
+}
+
+export type TokenStore = {
+  description: StoreDescription
   /** The same store for one look around: where reading is dear, what was read is not read again. */
   glance(): TokenStore
   /** The record, read without the lock; where there is none, null and the highest generation there ever was. */

@@ -7,7 +7,7 @@ import { KEEPS_ASIDE } from '../envelope.ts'
 import { KEEPS_OLD_FILE, type Keys } from '../key.ts'
 import { acquireLock, type HeldLock, type LockHolder, requireLocks } from '../lock.ts'
 import { APPS, notWritable, SealedFiles } from '../sealed-files.ts'
-import type { TokenStore } from '../token-store.ts'
+import type { StoreDescription, TokenStore } from '../token-store.ts'
 import { LockedFiles, lockedError, type Save } from './locked-files.ts'
 import { ProfileFiles } from './profile-files.ts'
 
@@ -38,6 +38,19 @@ function credentialsError(path: string, error: unknown): unknown {
   const { texts, values } = error.step
   const mended = values.map((value) => (value === KEEPS_ASIDE || value === KEEPS_OLD_FILE ? mend : value))
   return new CodedError(error.code, error.said, { ...error, nextStep: new Sentence(texts, mended) })
+}
+
+function describe(directory: string, folder: string): StoreDescription {
+  return {
+    kind: 'file',
+    folder,
+    place: directory,
+    unsaved: {
+      place: say`in memory only`,
+      nextStep: say`Make room or mend the permissions of ${directory}: the new token is in memory only, and lost if this process ends; it is tried again every second.`,
+    },
+    keychain: true,
+  }
 }
 
 /** The store in files under one directory (docs/design.md). `now` is the wall clock. */
@@ -93,7 +106,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
   }
 
   const store: TokenStore = {
-    kind: 'file',
+    description: describe(directory, sealed.folder),
     glance: () => glancing,
     async read(id) {
       const files = filesOf(id)

@@ -12,7 +12,7 @@ import type { Secret } from '../../secret.ts'
 import { say } from '../../sentence.ts'
 import { acquireLock, type HeldLock, type LockHolder, requireLocks } from '../lock.ts'
 import { notWritable, SealedFiles } from '../sealed-files.ts'
-import type { TokenStore } from '../token-store.ts'
+import type { StoreDescription, TokenStore } from '../token-store.ts'
 import { openDatabase } from './database.ts'
 import type { KeepTrying } from './leased-profile.ts'
 import { LocalCopy } from './local-copy.ts'
@@ -33,6 +33,17 @@ type Look = (id: ProfileId) => Promise<Row>
 
 /** A record that the database has not confirmed: in the rescue file and in memory, the lock still ours. */
 type Unsaved = { record: TokenRecord; save: () => Promise<CodedError | null> }
+
+const DESCRIPTION: StoreDescription = {
+  kind: 'postgres',
+  folder: null,
+  place: 'PostgreSQL',
+  unsaved: {
+    place: say`on this machine only, sealed`,
+    nextStep: say`Nothing is needed: the new token is kept sealed on this machine, and goes into the database as soon as that answers.`,
+  },
+  keychain: false,
+}
 
 /** Where this machine keeps its files for a database. */
 export function localFolder(directory: string, identity: string): string {
@@ -145,7 +156,7 @@ export function createPostgresStore(options: {
   }
 
   const viewOf = (look: Look): TokenStore => ({
-    kind: 'postgres',
+    description: DESCRIPTION,
     glance: () => viewOf(remembered(lookUp)),
     read: (id) => read(id, look),
     readJournal: async (id) => journalOf(await look(id), localOf(id)),
