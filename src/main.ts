@@ -2,12 +2,13 @@
 // The composition root: the only place that touches the process. Loads the command line or the MCP server, not both.
 
 import type { ChildProcess } from 'node:child_process'
+import { fstatSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createVoice, inLanguage } from './chinese/voice.ts'
+import { readArgv } from './cli/argv.ts'
 import type { openConnect as OpenConnect } from './cli/connect.ts'
 import { type Started, startedAs } from './cli/started.ts'
-import { isConnect } from './cli/usage.ts'
 import type { LogLevel } from './config/config.ts'
 import { languageOf } from './config/language.ts'
 import type { Deps, Log } from './deps.ts'
@@ -31,8 +32,8 @@ const SECRET_VARIABLES = [
   'FEISHU_USER_ACCESS_TOKEN',
 ]
 
-/** Its descriptor: `process.stdout` would open a stream. */
-const STDOUT = 1
+/** Their descriptors: `process.stdout` would open a stream. */
+const STREAMS = { stdin: 0, stdout: 1, stderr: 2 } as const
 
 /** `exec` passes these on to its child too; while there is none they do what they do to any process. */
 const PASSED_ON: readonly NodeJS.Signals[] = ['SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT']
@@ -85,6 +86,15 @@ const voice = createVoice(language, null, writeError)
 function createLog(level: LogLevel): Log {
   return (of, message) => {
     if (LEVELS.indexOf(of) <= LEVELS.indexOf(level)) voice.say(say`${`feishu-token-mcp ${of}: `}${message}\n`)
+  }
+}
+
+/** Whether a person is there. Only a device is asked: that opens a stream. */
+function isTerminal(stream: keyof typeof STREAMS): boolean {
+  try {
+    return fstatSync(STREAMS[stream]).isCharacterDevice() && process[stream].isTTY === true
+  } catch {
+    return false
   }
 }
 
@@ -206,11 +216,12 @@ async function serveMcp(connect: Connect | null): Promise<number> {
 
 /** The bridge that the command line asks for; null: it asks for something else, or cannot be used. */
 async function openConnect(args: string[]): Promise<Connect | null> {
-  if (!isConnect(args)) return null
+  const argv = readArgv(args)
+  if (argv.name !== 'connect') return null
   const { openConnect, readConnect, settingsOf } = await import('./cli/connect.ts')
   const host = { command, environment, platform: process.platform }
   try {
-    const wish = await readConnect(args, host)
+    const wish = await readConnect(argv, host)
     if (!wish) return null
     implied = settingsOf(wish, environment)
     return openConnect(wish, { ...host, getDeps, stderr: writeError, kill: killGroup })
@@ -240,10 +251,18 @@ async function runCommand(args: string[]): Promise<number> {
     started,
     environment,
     stdout: (text) => {
-      const rest = output.stream ? text : writeAtOnce(STDOUT, text)
+      const rest = output.stream ? text : writeAtOnce(STREAMS.stdout, text)
       if (rest.length > 0) openOutput().write(rest)
     },
     stderr: writeError,
+    isTerminal: {
+      get stdout() {
+        return isTerminal('stdout')
+      },
+      get stderr() {
+        return isTerminal('stderr')
+      },
+    },
     get stdin() {
       return process.stdin
     },
@@ -288,6 +307,11 @@ async function main(): Promise<void> {
   const connect = args.length === 0 ? null : await openConnect(args)
   const serves = args.length === 0 || connect !== null
   if (serves) openOutput()
+  if (serves && isTerminal('stdin')) {
+    voice.say(
+      say`This serves MCP, for a client that starts it; press Ctrl-C to end it. For people: \`${command} --help\`.\n`,
+    )
+  }
   const code = serves ? await serveMcp(connect) : await runCommand(args)
   if (output.stream) await flushed(output.stream)
   const exitCode = code === 0 && !serves && isLoss(output.lost) ? 1 : code

@@ -20,10 +20,19 @@ type Form = {
   toolsOnly?: boolean
   /** A cell of a table: filled up with blanks to so many columns. */
   width?: number
+  /** How a terminal shows it, where it can. */
+  style?: Style
 }
 
+export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow'
+
 /** How this process was started, and the profile that the person named: a terminal names commands, all else tools. */
-export type Door = { command: string; profile: string | undefined } | null
+export type Door = {
+  command: string
+  profile: string | undefined
+  /** Colours and weights, where the terminal takes them. */
+  paint?: ((style: Style, text: string) => string) | undefined
+} | null
 
 const COMMANDS: Readonly<Record<Tool, string>> = {
   start_authorization: 'login',
@@ -89,6 +98,17 @@ export function toolsOnly(sentence: Sentence): Sentence {
   return new Sentence(sentence.texts, sentence.values, { ...sentence.form, toolsOnly: true })
 }
 
+/** The same sentence, with a colour or weight where a terminal takes it. */
+export function styled(sentence: Sentence, style: Style): Sentence {
+  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, style })
+}
+
+/** What a form does to a text last. */
+export function finished(text: string, { width = 0, style }: Form, door: Door): string {
+  const cell = text + ' '.repeat(Math.max(0, width - columns(text)))
+  return style && door?.paint && text !== '' ? door.paint(style, cell) : cell
+}
+
 /** A value as a cell of a table, which is filled up with blanks. */
 export function cell(value: Value, width: number): Sentence {
   return new Sentence(['', ''], [value], { width })
@@ -137,7 +157,7 @@ export function inEnglish({ texts, values, form }: Sentence, door: Door = null):
   })
   if (form.open) said = said.replace(/\.$/, '')
   if (form.small) said = uncapitalized(said)
-  return said + ' '.repeat(Math.max(0, (form.width ?? 0) - columns(said)))
+  return finished(said, form, door)
 }
 
 function englishOf(value: Value, door: Door, first: boolean): string {

@@ -6,9 +6,6 @@ export const CONNECT: Table = {
   'There is no scope preset {preset}': '没有名为 {preset} 的权限预设',
   'Use {presets}, or scopes as in the developer console': '请使用 {presets}，或按开发者后台中的写法填写权限',
   // The command line
-  "serve MCP with Feishu's tools beside the login: of Feishu's hosted server, or of the one at URL;": '通过 MCP 同时提供登录和飞书工具：工具来自飞书托管的服务，或 URL 指向的服务；',
-  '--tools: these tools alone; --header: one more header, with {token} filled in;': '--tools：仅限这些工具；--header：再加一个请求头，其中的 {token} 会被替换；',
-  '[--for NAME] [--env NAME=VALUE]… -- CMD …: those of a program, which is run as by exec': '[--for NAME] [--env NAME=VALUE]… -- CMD …：工具来自一个程序，运行方式同 exec',
   '--tools names tools, separated by commas': '--tools 须列出工具名，以逗号分隔',
   'connect takes one address': 'connect 只接受一个地址',
   '--for and --env are for a program: connect -- CMD …': '--for 和 --env 用于程序：connect -- CMD …',

@@ -3,7 +3,6 @@ import type { Table } from './table.ts'
 /** The store that several machines share, and the way into it. */
 // biome-ignore format: a table, one row a line
 export const DATABASE: Table = {
-  'prepare a PostgreSQL that several machines share; move profiles between stores': '准备供多台机器共用的 PostgreSQL；在不同存储之间迁移账号',
   'Only store copy takes --from and --to': '只有 `store copy` 接受 --from 和 --to',
   'store takes init, or copy --from A --to B': 'store 的用法：`init`，或 `copy --from A --to B`',
   'The store is in files, which need no preparation': '当前存储在文件中，无需准备',

@@ -13,8 +13,6 @@ export const GATEWAY: Table = {
   'No program has a key': '还没有程序拥有密钥',
   '{name} has no key any more': '{name} 不再拥有密钥',
   'This command takes one address, or none': '此命令最多需要一个地址',
-  'print the header with which an MCP server of Feishu takes the token, for hooks that ask for headers': '输出飞书 MCP 服务接收凭证所用的请求头，供需要请求头的钩子使用',
-  'stand for Feishu, on 127.0.0.1:9001, for every program that has a key: /open-apis/… and /mcp': '在 127.0.0.1:9001 常驻，代替飞书为持有密钥的程序提供 /open-apis/… 和 /mcp',
   'The keys of the gateway ({path}) cannot be read ({why})': '无法读取网关的密钥文件（{path}，{why}）',
   'Move the file away and make new keys': '请移走该文件，重新生成密钥',
   'Another process is changing the keys of the gateway': '另一个进程正在修改网关的密钥',

@@ -1,7 +1,7 @@
 // Sentences in Chinese. Each line of a sentence is found in the tables by its text, exactly; what stands in it is filled
 // in. A test reads the sources and names each sentence that has no Chinese.
 
-import { columns, commandOf, type Door, inEnglish, Sentence, toolOf, type Value } from '../sentence.ts'
+import { commandOf, type Door, finished, inEnglish, Sentence, toolOf, type Value } from '../sentence.ts'
 import { CHECKS } from './checks.ts'
 import { COMMANDS } from './commands.ts'
 import { CONNECT } from './connect.ts'
@@ -9,6 +9,7 @@ import { DATABASE } from './database.ts'
 import { DELIVERY } from './delivery.ts'
 import { FEISHU } from './feishu.ts'
 import { GATEWAY } from './gateway.ts'
+import { HELP } from './help.ts'
 import { SETTINGS } from './settings.ts'
 import { STORE } from './store.ts'
 import type { Table } from './table.ts'
@@ -17,6 +18,7 @@ import { WORDS } from './words.ts'
 
 /** One for each part of the program. */
 export const TABLES: readonly Table[] = [
+  HELP,
   COMMANDS,
   SETTINGS,
   FEISHU,
@@ -111,7 +113,7 @@ export function inChinese(sentence: Sentence, door: Door): string {
   const said = linesOf(sentence)
     .map((line) => lineInChinese(line, door, form.open ?? false))
     .join('\n')
-  return said + ' '.repeat(Math.max(0, (form.width ?? 0) - columns(said)))
+  return finished(said, form, door)
 }
 
 function lineInChinese(line: Sentence, door: Door, open: boolean): string {

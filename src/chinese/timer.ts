@@ -3,7 +3,6 @@ import type { Table } from './table.ts'
 /** What the timer says. */
 // biome-ignore format: a table, one row a line
 export const TIMER: Table = {
-  'have the system refresh every day the tokens that are due, whether or not a client runs': '让系统每天自动刷新到期的凭证，不论是否有客户端在运行',
   '`timer` takes `install`, `remove` or `status`': '`timer` 后接 `install`、`remove` 或 `status`',
   'No scheduler that this program knows runs here': '这台机器上没有本程序支持的计划任务服务',
   'The timer runs ({name}): every day it refreshes the tokens that are due': '定时器正在运行（{name}）：每天刷新到期的凭证',

@@ -1,15 +1,14 @@
 // `connect`: Feishu's tools and the login in one server. What stands here is needed before `initialize` can be answered,
 // so it is little; the rest is loaded once the client asks for something.
 
-import { parseArgs } from 'node:util'
 import { createBridge, type Far } from '../bridge/bridge.ts'
 import type { Environment } from '../config/settings-reader.ts'
 import type { Deps } from '../deps.ts'
 import { type Remote, readRemote } from '../hand-over/connect-target.ts'
 import { readMcpUrl } from '../hand-over/hosted.ts'
-import { PROFILE_NAME } from '../profile.ts'
 import { type Sentence, say } from '../sentence.ts'
-import { parsingProblem, usageError } from './usage.ts'
+import type { Argv } from './argv.ts'
+import { expectOptions, usageError } from './usage.ts'
 
 /** The process as `connect` uses it. */
 export type ConnectHost = {
@@ -31,49 +30,39 @@ export type ConnectWish = {
   remote: Remote | null
 }
 
-const OPTIONS = {
-  profile: { type: 'string' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean' },
-  version: { type: 'boolean' },
-  tools: { type: 'string' },
-  header: { type: 'string', multiple: true },
-  for: { type: 'string' },
-  env: { type: 'string', multiple: true },
-} as const
+/** What it takes beside the options of every command. */
+export const CONNECT_OPTIONS = ['tools', 'header', 'for', 'env'] as const
 
-/** Reads the command line after `connect`; null: it asks for help or the version. Throws usage errors. */
+/** Reads the command line of `connect`; null: it asks for help or the version. Throws usage errors. */
 export async function readConnect(
-  args: readonly string[],
+  argv: Argv,
   host: Pick<ConnectHost, 'command' | 'environment'>,
 ): Promise<ConnectWish | null> {
-  const refuse = (message: Sentence) => usageError(host.command, message)
-  const end = args.indexOf('--')
-  const { values, positionals } = parse(end === -1 ? args : args.slice(0, end), refuse)
-  if (values.help || values.version) return null
-  const { profile = null, header = [], env = [] } = values
-  if (profile !== null && !PROFILE_NAME.test(profile)) {
-    throw refuse(say`A profile is named by 1 to 64 of a-z, 0-9, ".", "_" and "-"`)
-  }
+  const { options, operands, behind } = argv
+  if (options.help || options.version) return null
+  const caller = { command: host.command, called: 'connect' }
+  const refuse = (message: Sentence) => usageError(caller, message)
+  expectOptions(caller, argv, CONNECT_OPTIONS)
+  const { profile = null, header = [], env = [] } = options
   const tools =
-    values.tools
+    options.tools
       ?.split(',')
       .map((name) => name.trim())
       .filter(Boolean) ?? null
   if (tools?.length === 0) throw refuse(say`--tools names tools, separated by commas`)
-  const [address, ...more] = positionals.slice(1)
+  const [address, ...more] = operands
   if (more.length > 0) throw refuse(say`connect takes one address`)
-  if (end === -1) {
-    if (values.for !== undefined || env.length > 0)
+  if (!behind) {
+    if (options.for !== undefined || env.length > 0)
       throw refuse(say`--for and --env are for a program: connect -- CMD …`)
     return { profile, tools, program: null, remote: readWanted(address, header, host) }
   }
-  const [file, ...rest] = args.slice(end + 1)
+  const [file, ...rest] = behind
   if (file === undefined) throw refuse(say`connect needs a program behind --: connect -- CMD …`)
   if (address !== undefined) throw refuse(say`connect takes an address or a program, not both`)
   if (header.length > 0) throw refuse(say`--header is for an address`)
-  const program = { words: [file, ...rest] as [string, ...string[]], for: values.for, env }
-  if (values.for !== undefined || env.length > 0) {
+  const program = { words: [file, ...rest] as [string, ...string[]], for: options.for, env }
+  if (options.for !== undefined || env.length > 0) {
     const { readChildWishes } = await import('../hand-over/child.ts')
     readChildWishes(host, wishesOf(program))
   }
@@ -85,16 +74,6 @@ export function wishesOf(
   program: Pick<NonNullable<ConnectWish['program']>, 'for' | 'env'>,
 ): Parameters<typeof import('../hand-over/child.ts').readChildWishes>[1] {
   return { for: program.for, env: program.env, noGateway: false, needsGateway: true }
-}
-
-type Parsed = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>
-
-function parse(args: readonly string[], refuse: (message: Sentence) => Error): Parsed {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
-  } catch (error) {
-    throw refuse(parsingProblem((error as Error).message))
-  }
 }
 
 /** The address that is wanted; null: that of the brand, which the settings know. */

@@ -2,7 +2,8 @@ import type { Check, Runtime } from '../doctor/check.ts'
 import { type Diagnosis, diagnose, diagnoseSettings } from '../doctor/doctor.ts'
 import type { CodedError } from '../errors.ts'
 import { cell, type Sentence, say, series } from '../sentence.ts'
-import { type Cli, type Command, type Options, print } from './io.ts'
+import type { Options } from './argv.ts'
+import { type Cli, type Command, print } from './io.ts'
 import { expectOperands } from './usage.ts'
 
 const FAILED = 1

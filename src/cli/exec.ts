@@ -21,7 +21,7 @@ const FROM_TERMINAL: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP']
 export const exec: Command = async (invocation) => {
   const { cli, deps, operands } = invocation
   const [command] = operands
-  if (command === undefined) throw usageError(cli.command, say`exec needs a command: exec -- CMD …`)
+  if (command === undefined) throw usageError(cli, say`exec needs a command: exec -- CMD …`)
   const { environment, gateway } = await open(invocation)
   try {
     const { file, args, verbatim } = await startOf([command, ...operands.slice(1)], {

@@ -26,18 +26,18 @@ export const gateway: Command = async (invocation) => {
     if (action === 'remove') return removeKey(invocation, names)
   }
   throw usageError(
-    cli.command,
+    cli,
     say`gateway takes options alone, or \`key new NAME\`, \`key list\`, \`key remove NAME\``,
   )
 }
 
 async function serve({ cli, deps, profile, options }: Invocation): Promise<number> {
   const listen = readListen(options.listen ?? DEFAULT_LISTEN)
-  if (!listen) throw usageError(cli.command, say`--listen takes HOST:PORT, such as ${DEFAULT_LISTEN}`)
+  if (!listen) throw usageError(cli, say`--listen takes HOST:PORT, such as ${DEFAULT_LISTEN}`)
   const anyHost = options['allow-network'] === true
   if (!isLoopback(listen.host) && !anyHost) {
     throw usageError(
-      cli.command,
+      cli,
       say`${listen.host} is reached from other machines, where whoever has a key acts as you: add --allow-network if that is meant`,
     )
   }

@@ -6,7 +6,7 @@ import { usageError } from './usage.ts'
 /** Prints the headers with which the hosted MCP server takes the token, for hooks that ask for headers. */
 export const headers: Command = async ({ cli, deps, profile, operands }) => {
   const [address, ...rest] = operands
-  if (rest.length > 0) throw usageError(cli.command, say`This command takes one address, or none`)
+  if (rest.length > 0) throw usageError(cli, say`This command takes one address, or none`)
   const answer = await tokenHeaders(deps, profile, address)
   if (answer.problem) {
     const { said } = answer.problem

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Deps } from '../deps.ts'
 import type { Sentence } from '../sentence.ts'
+import type { Options } from './argv.ts'
 import type { Started } from './started.ts'
 
 /** The process as it is handed in. */
@@ -16,6 +17,8 @@ export type Terminal = {
   environment: Readonly<Record<string, string | undefined>>
   stdout: (text: string) => void
   stderr: (text: string) => void
+  /** Where a person looks on. */
+  readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean }
   /** Opened when it is first asked for. */
   readonly stdin: Readable & { isTTY?: boolean }
   /** Throws `config_invalid`. */
@@ -38,37 +41,8 @@ export type Cli = Omit<Terminal, 'stderr'> & {
   /** Text for people that was asked for, on stdout. */
   show: (text: Sentence) => void
   stderr: (text: Sentence) => void
-}
-
-/** Options that every command takes, and those of single commands. */
-export type Options = {
-  profile?: string
-  json?: boolean
-  help?: boolean
-  version?: boolean
-  scope?: string
-  'no-browser'?: boolean
-  device?: boolean
-  'callback-url-stdin'?: boolean
-  verify?: boolean
-  force?: boolean
-  all?: boolean
-  'app-id'?: string
-  'app-secret-stdin'?: boolean
-  'create-app'?: boolean
-  'with-tools'?: boolean
-  brand?: string
-  'dry-run'?: boolean
-  'no-gateway'?: boolean
-  for?: string
-  env?: string[]
-  listen?: string
-  'allow-network'?: boolean
-  tools?: string
-  header?: string[]
-  'move-to'?: string
-  from?: string
-  to?: string
+  /** The command that was called. */
+  called?: string
 }
 
 /** One call of a command. */

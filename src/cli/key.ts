@@ -14,7 +14,7 @@ const PLACES: Readonly<Record<KeySource, Value>> = {
 export const key: Command = async ({ cli, deps, options, operands }) => {
   expectOperands(cli, operands, [])
   const to = (Object.keys(PLACES) as KeySource[]).find((source) => source === options['move-to'])
-  if (!to) throw usageError(cli.command, say`key needs --move-to keychain, --move-to file or --move-to env`)
+  if (!to) throw usageError(cli, say`key needs --move-to keychain, --move-to file or --move-to env`)
   const answer = await moveKey(deps, to)
   const done =
     answer.status === 'moved'

@@ -8,12 +8,11 @@ import { expectOperands, usageError } from './usage.ts'
 export const profile: Command = async (invocation) => {
   const { cli, operands, options } = invocation
   const [action, ...names] = operands
-  if (options.force && action !== 'remove')
-    throw usageError(cli.command, say`Only profile remove takes --force`)
+  if (options.force && action !== 'remove') throw usageError(cli, say`Only profile remove takes --force`)
   if (action === 'list') return list(invocation, names)
   if (action === 'remove') return remove(invocation, names)
   if (action === 'rename') return rename(invocation, names)
-  throw usageError(cli.command, say`profile takes list, remove NAME, or rename NAME NEW`)
+  throw usageError(cli, say`profile takes list, remove NAME, or rename NAME NEW`)
 }
 
 async function list({ cli, deps, profile, options }: Invocation, names: string[]): Promise<number> {

@@ -34,7 +34,7 @@ export const setup: Command = async (invocation) => {
   const withTools = options['with-tools'] ?? false
   const scoped = withScopes(invocation, withTools)
   if (!options['create-app']) return keepGiven(scoped, withTools)
-  if (given) throw usageError(cli.command, say`--create-app takes no --app-id, --app-secret-stdin or --brand`)
+  if (given) throw usageError(cli, say`--create-app takes no --app-id, --app-secret-stdin or --brand`)
   refuseEnvironmentApp(invocation)
   const app = await createApp(scoped)
   return loginToNewApp(scoped, setupFields(scoped, app, newEntry(invocation, withTools)))
@@ -64,23 +64,20 @@ async function readGiven({ cli, deps, options }: Invocation): Promise<NewApp> {
   if (!isBrand(brand)) throw badBrand(cli)
   const given = options['app-id']
   if (given === undefined) {
-    throw usageError(
-      cli.command,
-      say`setup asks on a terminal; without one, give --app-id ID --app-secret-stdin`,
-    )
+    throw usageError(cli, say`setup asks on a terminal; without one, give --app-id ID --app-secret-stdin`)
   }
   const appId = findAppId(given)
-  if (appId === null) throw usageError(cli.command, say`--app-id must be an App ID such as cli_a1b2c3`)
+  if (appId === null) throw usageError(cli, say`--app-id must be an App ID such as cli_a1b2c3`)
   if (!options['app-secret-stdin']) {
-    throw usageError(cli.command, say`The App Secret is read from stdin: add --app-secret-stdin`)
+    throw usageError(cli, say`The App Secret is read from stdin: add --app-secret-stdin`)
   }
   const secret = await readLine(cli.stdin)
-  if (!secret) throw usageError(cli.command, say`No App Secret came on stdin`)
+  if (!secret) throw usageError(cli, say`No App Secret came on stdin`)
   const problem = secretProblem(secret)
-  if (problem) throw usageError(cli.command, say`What came on stdin is no App Secret: ${problem}`)
+  if (problem) throw usageError(cli, say`What came on stdin is no App Secret: ${problem}`)
   return { brand, appId, appSecret: new Secret(secret), endpoints: endpointsOf(brand, config) }
 }
 
 function badBrand(cli: Cli): CodedError {
-  return usageError(cli.command, say`--brand must be feishu or lark`)
+  return usageError(cli, say`--brand must be feishu or lark`)
 }

@@ -1,6 +1,13 @@
+import { styleText } from 'node:util'
 import { createVoice } from '../chinese/voice.ts'
 import { languageOf } from '../config/language.ts'
+import type { Door } from '../sentence.ts'
 import type { Cli, Terminal } from './io.ts'
+
+/** Whether a stream shows colours (https://no-color.org). */
+function takesColour({ environment, isTerminal }: Terminal, stream: 'stdout' | 'stderr'): boolean {
+  return !environment.NO_COLOR && environment.TERM !== 'dumb' && isTerminal[stream]
+}
 
 /** A command's process, with what it says to people in their language; `said` resolves when all of it is out. */
 export function speaking(
@@ -8,9 +15,15 @@ export function speaking(
   profile: string | undefined,
 ): { cli: Cli; said: () => Promise<void> } {
   const language = () => languageOf(terminal.environment)
-  const door = { command: terminal.command, profile }
-  const out = createVoice(language, door, terminal.stdout)
-  const error = createVoice(language, door, terminal.stderr)
+  const door = (stream: 'stdout' | 'stderr'): Door => ({
+    command: terminal.command,
+    profile,
+    paint: takesColour(terminal, stream)
+      ? (style, text) => styleText(style, text, { validateStream: false })
+      : undefined,
+  })
+  const out = createVoice(language, door('stdout'), terminal.stdout)
+  const error = createVoice(language, door('stderr'), terminal.stderr)
   // Not a copy: that would open stdin.
   const cli: Cli = Object.assign(Object.create(terminal), { show: out.say, stderr: error.say })
   return {

@@ -23,10 +23,10 @@ export const store: Command = async (invocation) => {
   const [action, ...rest] = operands
   expectOperands(cli, rest, [])
   if (action !== 'copy' && (options.from !== undefined || options.to !== undefined))
-    throw usageError(cli.command, say`Only store copy takes --from and --to`)
+    throw usageError(cli, say`Only store copy takes --from and --to`)
   if (action === 'init') return init(invocation)
   if (action === 'copy') return copy(invocation)
-  throw usageError(cli.command, say`store takes init, or copy --from A --to B`)
+  throw usageError(cli, say`store takes init, or copy --from A --to B`)
 }
 
 async function init({ cli, deps, options }: Invocation): Promise<number> {
@@ -52,7 +52,7 @@ async function init({ cli, deps, options }: Invocation): Promise<number> {
 async function copy({ cli, deps, options }: Invocation): Promise<number> {
   const { from, to } = options
   if (from === undefined || to === undefined)
-    throw usageError(cli.command, say`store copy needs --from and --to: file, postgres, or postgres://…`)
+    throw usageError(cli, say`store copy needs --from and --to: file, postgres, or postgres://…`)
   for (const name of [from, to]) {
     if (/^[^/]*\/\/[^/@]*:[^/@]+@/.test(name))
       cli.stderr(
@@ -61,8 +61,7 @@ async function copy({ cli, deps, options }: Invocation): Promise<number> {
   }
   const source = await openNamedStore(deps, from)
   const target = await openNamedStore(deps, to)
-  if (from === to || source === target)
-    throw usageError(cli.command, say`--from and --to name the same store`)
+  if (from === to || source === target) throw usageError(cli, say`--from and --to name the same store`)
   const profiles = await copyProfiles(deps, { from: source, to: target, profile: options.profile ?? null })
   const moved = profiles.filter(({ status }) => status === 'moved')
   const next_step =

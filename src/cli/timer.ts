@@ -18,7 +18,7 @@ export const timer: Command = async (invocation) => {
   if (rest.length === 0 && action === 'remove') {
     return tell(invocation, await removeTimer(timerHost, config.tokenDir))
   }
-  throw usageError(cli.command, say`\`timer\` takes \`install\`, \`remove\` or \`status\``)
+  throw usageError(cli, say`\`timer\` takes \`install\`, \`remove\` or \`status\``)
 }
 
 function tell(

@@ -28,7 +28,7 @@ export function windowsStart(
   const unsafe = [script, ...args].find((word) => UNSAFE.test(word))
   if (unsafe !== undefined)
     throw usageError(
-      program,
+      { command: program, called: 'exec' },
       say`${win32.basename(script)} is a script, and cmd.exe would change an argument that holds ", % or a line end`,
     )
   const line = [script, ...args].map((word) => `"${word.replace(/\\+$/, '$&$&')}"`).join(' ')

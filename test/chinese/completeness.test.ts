@@ -9,23 +9,15 @@ import { hasWords, isTranslated, keyOf, linesOf, TABLES } from '../../src/chines
 import { say } from '../../src/sentence.ts'
 import { englishIn } from '../support/english.ts'
 
-/** Where plain English is right: the tools and what they tell models, bilingual pages, answers to programs. */
+/** Where plain English is right: the forms of the commands, the tools and what they tell models, bilingual pages, answers to programs. */
 const ELSEWHERE =
-  /^(?:chinese\/|bridge\/|mcp\/|gateway\/|timer\/(?:systemd|launchd|task-scheduler)\.ts|loopback\/page|authorize\/callback-page\.ts|store\/keychain-child\.ts|oauth\/feishu-errors\.ts|.*\.d\.ts)/
+  /^(?:chinese\/|cli\/commands\.ts|bridge\/|mcp\/|gateway\/|timer\/(?:systemd|launchd|task-scheduler)\.ts|loopback\/page|authorize\/callback-page\.ts|store\/keychain-child\.ts|oauth\/feishu-errors\.ts|.*\.d\.ts)/
 
 /** Two words or more that are no sentence of ours. */
 const NO_SENTENCE: readonly string[] = [
-  'setup [--app-id ID --app-secret-stdin [--brand feishu|lark] | --create-app]',
-  'profile list | profile remove NAME [--force] | profile rename NAME NEW',
-  'key --move-to keychain|file|env',
-  'store init | store copy --from file|postgres|URL --to file|postgres|URL',
   'npx -y feishu-token-mcp',
   'npx -y @larksuiteoapi/lark-mcp mcp --token-mode user_access_token',
   'feishu-token-mcp exec --for … -- …',
-  'gateway [--listen HOST:PORT] [--allow-network] | gateway key new NAME | gateway key list | gateway key remove NAME',
-  'connect [URL] [--tools A,B,…] [--header NAME=VALUE]…',
-  'exec [--no-gateway] [--for NAME] [--env NAME=VALUE]… -- CMD …',
-  'timer install | timer remove | timer status',
   // A diff.
   '<present value>',
   '<access token>',

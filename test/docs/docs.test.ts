@@ -115,6 +115,8 @@ describe('README', () => {
     const terminal = {
       command: 'feishu-token-mcp',
       environment: { FEISHU_LANG: language },
+      isTerminal: { stdout: false, stderr: false },
+      over: new Promise(() => undefined),
       stdout: (text: string) => {
         help += text
       },

@@ -318,7 +318,7 @@ test.each([
   [['connect', 'https://a.example', '--', 'cmd'], 'not both'],
   [['connect', '--'], 'needs a program'],
   [['connect', '--env', 'A=b'], 'are for a program'],
-  [['connect', '--what'], "Unknown option '--what'"],
+  [['connect', '--what'], 'There is no option "--what"'],
 ])('%j ends with 2 before anything is served', async (args, why) => {
   const stage = await connectStage()
   const { code, stdout, stderr } = await run(stage, args)

@@ -1,0 +1,78 @@
+import { cell, columns, type Sentence, say, series, styled } from '../sentence.ts'
+import { OPTIONS, type OptionName } from './argv.ts'
+import { COMMANDS, type Entry } from './commands.ts'
+
+/** The help on everything. */
+export function help(command: string): Sentence {
+  const rows = Object.values(COMMANDS).map(
+    ({ forms, does }) => say`  ${styled(say`${forms.join(' | ')}`, 'bold')}\n${'      '}${does}`,
+  )
+  const lines = [
+    say`Usage: ${command} [COMMAND] [--profile NAME] [--json]`,
+    '',
+    say`Without a command: serve MCP on stdin and stdout.`,
+    '',
+    styled(say`Commands:`, 'bold'),
+    ...rows,
+    '',
+    ...sharedOptions(),
+    '',
+    say`More on a command, with an example: ${command} COMMAND --help`,
+    say`Exit codes: 0 done, 1 try again, 2 usage or settings, 3 a person must authorize, 4 denied or not answered.`,
+    '',
+  ]
+  return series(lines, '\n')
+}
+
+const NEEDS_LOGIN = say`0 done, 1 try again, 2 usage or settings, 3 log in`
+
+/** The help on one command. */
+export function helpOn(command: string, { forms, does, options, example, exits }: Entry): Sentence {
+  const usage = series(
+    forms.map((form) => say`${command} ${form}`),
+    '\n       ',
+  )
+  const rows = Object.entries(options).map(([name, text]): [string, Sentence] => {
+    return [written(name as OptionName), text]
+  })
+  const own = rows.length === 0 ? [] : [styled(say`Options:`, 'bold'), ...optionRows(rows), '']
+  const lines = [
+    say`Usage: ${usage}`,
+    '',
+    say`${does}.`,
+    '',
+    ...own,
+    ...sharedOptions(),
+    '',
+    styled(say`Example:`, 'bold'),
+    say`  ${command} ${example}`,
+    '',
+    say`Exit codes: ${exits ?? NEEDS_LOGIN}.`,
+    '',
+  ]
+  return series(lines, '\n')
+}
+
+/** An option with what its value is called. */
+function written(name: OptionName): string {
+  const takes = OPTIONS[name]
+  if (takes === '') return `--${name}`
+  return typeof takes === 'string' ? `--${name} ${takes}` : `--${name} ${takes[0]}…`
+}
+
+function sharedOptions(): Sentence[] {
+  return [
+    styled(say`Options of every command:`, 'bold'),
+    ...optionRows([
+      [written('profile'), say`which of several accounts (FEISHU_PROFILE)`],
+      [written('json'), say`one JSON document on stdout`],
+      ['--help, -h', say`this text, or that on a command`],
+      [written('version'), say`the version of this program`],
+    ]),
+  ]
+}
+
+function optionRows(rows: readonly [string, Sentence][]): Sentence[] {
+  const width = Math.max(...rows.map(([name]) => columns(name)))
+  return rows.map(([name, text]) => say`  ${cell(name, width)}  ${text}`)
+}
