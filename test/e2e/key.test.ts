@@ -253,10 +253,7 @@ describeIf(NO_SESSION)('with gnome-keyring', () => {
       JSON.stringify({ ...sandbox.issue(), expires_at: Math.floor(Date.now() / 1000) + 7_000 }),
     )
     expect((await run(stage, ['import', path])).code).toBe(0)
-    expect(await statusOf(stage, 'default')).toMatchObject({
-      status: 'needs_refresh',
-      key_source: 'keychain',
-    })
+    expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'keychain' })
     expect(keyFiles(stage)).toEqual([])
     expect((await run(stage, ['refresh', '--force'])).code).toBe(0)
     expect(presentations(stage)).toBe(1)
