@@ -113,6 +113,22 @@ export async function knownProfiles({ config, store }: Deps, apps: KeptApps): Pr
   return names
 }
 
+/** As many names as a sentence has room for. */
+const NAMED_PROFILES = 8
+
+/** What to do about a profile that is not known, where others are: one of them may be meant. */
+export function otherwiseKnown(others: readonly string[], step: Sentence): Sentence {
+  const more = others.length > NAMED_PROFILES ? ', …' : ''
+  const names = `${others.slice(0, NAMED_PROFILES).join(', ')}${more}`
+  return say`Name a known profile (${names}) or, for a new one, ${clause(step)}.`
+}
+
+/** The profiles that may be meant by the name of one that is not known; none for one that is. */
+export async function likelyMeant(deps: Deps, profile: string): Promise<string[]> {
+  const names = await knownProfiles(deps, await readKeptApps(deps).catch(() => ({})))
+  return profile === DEFAULT_PROFILE || names.has(profile) ? [] : [...names].sort()
+}
+
 /** The names of all profiles: `own` first, the known ones in order. */
 export async function profileNames(deps: Deps, own: string, apps: KeptApps): Promise<string[]> {
   const names = await knownProfiles(deps, apps)

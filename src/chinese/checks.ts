@@ -44,6 +44,7 @@ export const CHECKS: Table = {
   "The key is in the operating system's keychain, and opens the store": '密钥在系统钥匙串中，可以打开存储',
   'The key is in a key file, and opens the store: whoever can read your files can do so too': '密钥在密钥文件中，可以打开存储：能读取你的文件的人同样可以',
   'The key comes from FEISHU_TOKEN_KEY, and opens the store': '密钥来自 FEISHU_TOKEN_KEY，可以打开存储',
+  'There is no store before the first use ({folder})': '首次使用前没有存储（{folder}）',
   'There is no key before the first use (setting: {source})': '首次使用前没有密钥（设置：{source}）',
   'taken and given back in {n} ms': '在 {n} 毫秒内取得并释放',
   'The certificate for {url} ends at {time}': '{url} 的证书将于 {time} 到期',

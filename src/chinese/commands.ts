@@ -130,6 +130,7 @@ export const COMMANDS: Table = {
   'Where a client or a script names the profile "{profile}" (FEISHU_PROFILE, --profile), name "{name}" now': '请把客户端和脚本中写着账号“{profile}”的地方（FEISHU_PROFILE、--profile）改为“{name}”',
   'key needs --move-to keychain, --move-to file or --move-to env': 'key 需要 --move-to keychain、--move-to file 或 --move-to env',
   "The key is in {place} now; {n} files were sealed anew": '密钥现在位于{place}；已重新加密 {n} 个文件',
+  'The key is in {place} already': '密钥已在{place}中',
   'The key is not moved to {place}': '密钥未迁移到{place}',
   "the operating system's keychain": '系统钥匙串',
   'a key file': '密钥文件',

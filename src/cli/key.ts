@@ -19,7 +19,9 @@ export const key: Command = async ({ cli, deps, options, operands }) => {
   const done =
     answer.status === 'moved'
       ? say`The key is in ${PLACES[to]} now; ${answer.resealed} files were sealed anew.`
-      : say`The key is not moved to ${PLACES[to]}.`
+      : answer.left.length > 0
+        ? say`The key is not moved to ${PLACES[to]}.`
+        : say`The key is in ${PLACES[to]} already.`
   print(cli, options.json, answer, say`${done} ${answer.next_step}\n`)
   return answer.left.length > 0 ? 1 : 0
 }

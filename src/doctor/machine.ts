@@ -1,6 +1,6 @@
 // What doctor looks at on this machine: the store, its key and lock, the port, the targets, the other copies.
 
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { toTime } from '../answers.ts'
 import type { App } from '../app/app.ts'
@@ -60,7 +60,10 @@ async function waitingProcess(deps: Deps, app: App): Promise<LockHolder | null> 
 
 async function store(deps: Deps, app: App | CodedError, exposed: string[]): Promise<Finding> {
   const { folder, place } = deps.store.description
-  const finding = folder && directory(deps.config.tokenDir, folder, exposed)
+  const { tokenDir } = deps.config
+  const isNew = app instanceof CodedError && app.code === 'not_configured' && !existsSync(tokenDir)
+  if (folder && isNew) return skip(say`There is no store before the first use (${tokenDir}).`)
+  const finding = folder && directory(tokenDir, folder, exposed)
   if (finding) return finding
   const problem = app instanceof CodedError ? app : await openingProblem(deps, app)
   if (problem && STORE_PROBLEMS.includes(problem.code)) return fail(problem.said, problem.step)

@@ -125,17 +125,19 @@ export function recorded(
   clock: { now(): number; elapsed(): number },
 ): Request {
   return async (options) => {
+    const { account } = options
+    if (!account) return request(options)
     const at = new Date(clock.now()).toISOString()
     const startedAt = clock.elapsed()
     const answer = await request(options)
     activity.record({
       at,
-      account: options.account.key,
+      account: account.key,
       endpoint: new URL(options.url).pathname,
       ...outcomeOf(answer),
       duration_ms: Math.round(clock.elapsed() - startedAt),
       pid: process.pid,
-      forced: options.account.forced,
+      forced: account.forced,
     })
     return answer
   }

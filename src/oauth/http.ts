@@ -14,7 +14,7 @@ export type HttpRequest = {
   /** Called just before the first byte goes out; if it throws, nothing is sent. */
   onSend?: () => void
   /** Whose request it is, for the record of calls. */
-  account: { key: string; forced: boolean }
+  account: { key: string; forced: boolean } | null
 }
 
 /** What came back: a whole answer, or why there is none, and whether the bytes of a request with a body had gone out. */

@@ -45,7 +45,8 @@ export async function moveKey(deps: Deps, to: KeySource): Promise<KeyMoveAnswer>
 function nextStep(deps: Deps, to: KeySource, move: Awaited<ReturnType<Deps['store']['moveKey']>>): Sentence {
   const { resealed, left, oldKeys } = move
   const steps: Sentence[] = []
-  if (resealed === 0) steps.push(say`Nothing was sealed with another key.`)
+  if (resealed === 0 && left.length === 0)
+    steps.push(say`Nothing is needed: no file is sealed with another key.`)
   if (left.length > 0) {
     steps.push(
       say`Look at ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`,

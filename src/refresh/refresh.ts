@@ -4,7 +4,7 @@
 // the intent on disk before the request; the answer on disk before it is judged; and when an answer is lost, at most
 // two presentations of one token, counted over all processes and crashes (presentation.ts). On doubt nothing is deleted.
 
-import { type App, resolveApp } from '../app/app.ts'
+import { type App, likelyMeant, otherwiseKnown, resolveApp } from '../app/app.ts'
 import { fetchUser } from '../app/user.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Deps, RefreshResult } from '../deps.ts'
@@ -165,10 +165,15 @@ const AUTHORIZE = say`${call('start_authorization')} so that the person approves
 export async function notAuthorized(deps: Deps, app: App): Promise<CodedError> {
   const { profile, appId } = app.id
   const others = await deps.store.otherApps(app.id)
+  const meant = await likelyMeant(deps, profile)
   const none = say`Profile "${profile}" of app ${appId} has no token yet.`
   // A terminal does not know which profile the client's config names.
   const option = profile === DEFAULT_PROFILE ? '' : ` --profile ${profile}`
   const orRun = toolsOnly(say` (or run \`${deps.command} login${option}\`)`)
+  const start = say`${call('start_authorization')}${orRun}`
+  if (meant.length > 0) {
+    return new CodedError('not_authorized', none, { nextStep: otherwiseKnown(meant, start) })
+  }
   return new CodedError(
     'not_authorized',
     others.length > 0 ? say`${none} There is one of another app (${others.join(', ')}).` : none,
@@ -176,7 +181,7 @@ export async function notAuthorized(deps: Deps, app: App): Promise<CodedError> {
       nextStep:
         others.length > 0
           ? say`Check FEISHU_APP_ID and FEISHU_BRAND, or ${call('start_authorization')}${orRun}.`
-          : say`${call('start_authorization')}${orRun}.`,
+          : say`${start}.`,
     },
   )
 }

@@ -1,7 +1,7 @@
 // What to do next, in words.
 
 import { brief } from '../answers.ts'
-import type { App } from '../app/app.ts'
+import { type App, otherwiseKnown } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import type { Authorization } from '../oauth/pending-authorization.ts'
@@ -30,6 +30,8 @@ export type Situation = {
   authorization: Authorization
   /** Feishu was asked just now, and refused the access token. */
   refused: boolean
+  /** Known profiles, where this one is not among them. */
+  meant: readonly string[]
   /** Refreshes keep it alive; false: it ends with the access token. */
   endless: boolean
 }
@@ -43,6 +45,9 @@ export function statusNextStep(deps: Deps, app: App, situation: Situation): Sent
     if (failure) return brief(failure.nextStep, MEND_FIRST)
     const start = call('start_authorization')
     const orRun = toolsOnly(say` (or run \`${deps.command} login --profile ${app.id.profile}\`)`)
+    const { meant } = situation
+    if (meant.length > 0)
+      return brief(otherwiseKnown(meant, say`${start}${orRun}.`), otherwiseKnown(meant, say`${start}.`))
     return status === 'not_authorized'
       ? brief(say`${start} so that the person approves${orRun}.`, say`${start} so that the person approves.`)
       : brief(say`${start} so that the person approves again${orRun}.`, say`${start} again.`)

@@ -1,7 +1,7 @@
 // What is stored, and what to do next. Reads only, asks Feishu only when told to, and never shows a secret.
 
 import { brief, toSeconds, toTime } from '../answers.ts'
-import { type App, resolveApp } from '../app/app.ts'
+import { type App, likelyMeant, otherwiseKnown, resolveApp } from '../app/app.ts'
 import { fetchUser } from '../app/user.ts'
 import { readCreation } from '../authorize/creation.ts'
 import { readAuthorization, waitForStep } from '../authorize/pending.ts'
@@ -88,7 +88,8 @@ async function describe(
   ])
   if (verified.problem) warnings.push(verified.problem)
   const endless = !tokenSet || canRefresh(tokenSet)
-  const situation = { status, authorization, refused: verified.result === false, endless }
+  const meant = status === 'not_authorized' ? await likelyMeant(deps, app.id.profile) : []
+  const situation = { status, authorization, refused: verified.result === false, endless, meant }
   return {
     next_step: statusNextStep(deps, app, situation),
     status,
@@ -170,8 +171,12 @@ async function withoutRecord(
   const authorization = await (app ? readAuthorization(deps, app, null) : readCreation(deps, profile))
   const { failure } = authorization.told
   const isPending = authorization.told.status === 'pending'
+  const meant = unreadable ? [] : await likelyMeant(deps, profile)
+  const step = meant.length > 0 ? otherwiseKnown(meant, error.step) : error.step
   return {
-    next_step: isPending ? pendingNextStep(authorization) : brief(failure?.nextStep ?? error.step, SET_UP),
+    next_step: isPending
+      ? pendingNextStep(authorization)
+      : brief(failure?.nextStep ?? step, meant.length > 0 ? otherwiseKnown(meant, SET_UP) : SET_UP),
     status,
     ...common(deps, profile, app),
     user_name: null,

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -110,6 +110,9 @@ test('with nothing configured it says what to set, and exits with 2', async () =
     hint: expect.stringMatching(/setup.*FEISHU_APP_ID/),
   })
   expect(statuses(report)).toMatchObject({ settings: 'pass', open_host: 'pass', token: 'skip', lock: 'skip' })
+  // It looks, and leaves nothing behind.
+  expect(report.checks.store?.status).toBe('skip')
+  expect(existsSync(stage.tokenDir)).toBe(false)
 })
 
 test('settings that cannot be used are a failed check', async () => {

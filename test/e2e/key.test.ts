@@ -102,6 +102,11 @@ test('the key moves to the environment and back, and everything opens with it al
   expect(JSON.parse(again.stdout)).toMatchObject({ status: 'unchanged', resealed: 0 })
   const back = await run(stage, ['key', '--move-to', 'file', '--json'], { env })
   expect(JSON.parse(back.stdout)).toMatchObject({ status: 'moved', key_source: 'file', moved_from: ['env'] })
+  const there = await run(stage, ['key', '--move-to', 'file'], { env })
+  expect([there.code, there.stderr]).toEqual([
+    0,
+    'The key is in a key file already. Nothing is needed: no file is sealed with another key.\n',
+  ])
   expect(keyFiles(stage)).toHaveLength(1)
   expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'file' })
   const { FEISHU_APP_ID: _, FEISHU_APP_SECRET: __, ...kept } = stage.env

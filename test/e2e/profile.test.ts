@@ -296,3 +296,37 @@ test('a record on its way to another name is told, counts as a token, is not pre
   expect(stage.sandbox.inspect(token)).toMatchObject({ status: 'revoked' })
   expect(await rows(stage)).toEqual({ default: 'not_authorized', work: 'not_authorized' })
 })
+
+test('a name that is not known is answered with those that are, first of all, by every way to the token', async () => {
+  const stage = await storedStage('work', 'home')
+  const typo = ['--profile', 'wrok', '--json']
+  const status = JSON.parse((await run(stage, ['status', ...typo])).stdout)
+  expect(status).toMatchObject({
+    status: 'not_authorized',
+    next_step: expect.stringMatching(
+      /^Name a known profile \(home, work\) or, for a new one, call start_authorization/,
+    ),
+  })
+  expect(status.next_step.length).toBeLessThanOrEqual(300)
+  for (const command of ['refresh', 'token']) {
+    const { code, stdout } = await run(stage, [command, ...typo])
+    expect([code, JSON.parse(stdout).error.next_step]).toEqual([
+      3,
+      expect.stringMatching(/^Name a known profile/),
+    ])
+  }
+  const { FEISHU_APP_ID: _, FEISHU_APP_SECRET: __, ...bare } = stage.env
+  const { appId, appSecret } = stage.sandbox.app
+  const own = ['setup', '--app-id', appId, '--app-secret-stdin', '--profile', 'work']
+  expect((await run({ ...stage, env: bare }, own, { input: appSecret })).code).toBe(0)
+  const none = JSON.parse((await run({ ...stage, env: bare }, ['status', ...typo])).stdout)
+  expect(none).toMatchObject({
+    status: 'not_configured',
+    next_step: expect.stringMatching(/^Name a known profile \(work\) or, for a new one,/),
+  })
+  // Nothing to mistake: the first login of the only profile, and of a known one.
+  expect(JSON.parse((await run(stage, ['status', '--json'])).stdout).next_step).not.toContain('known profile')
+  expect((await run(stage, ['logout', '--profile', 'work'])).code).toBe(0)
+  const known = JSON.parse((await run(stage, ['status', '--profile', 'work', '--json'])).stdout)
+  expect(known.next_step).toMatch(/^Call start_authorization/)
+})

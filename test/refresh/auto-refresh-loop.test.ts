@@ -229,7 +229,7 @@ test('what it renews counts as due, not as forced by somebody', async () => {
   leave(world, 0)
   const forced: boolean[] = []
   world.intercept((request) => (options) => {
-    forced.push(options.account.forced)
+    forced.push(options.account?.forced === true)
     return request(options)
   })
   await startLoop(world).asleep()
