@@ -13,8 +13,8 @@ import { HANGS_MS } from '../support/patience.ts'
 import { freePort } from '../support/port.ts'
 
 /** When the documents' person approves, and when the token of two hours is about to end. */
-const APPROVED_AT = Date.parse('2026-11-22T08:00:42Z')
-const DUE_AT = Date.parse('2026-11-22T09:56:10Z')
+export const APPROVED_AT: number = Date.parse('2026-11-22T08:00:42Z')
+export const DUE_AT: number = Date.parse('2026-11-22T09:56:10Z')
 /** Feishu's own, as in its documents; the sandbox's usual ones are odd on purpose. */
 const LIFETIMES = { accessTokenLifetimeMs: 7_200_000, refreshTokenLifetimeMs: 604_800_000 }
 /** Each takes a second at most; one whose approval failed would wait for ten minutes. */
@@ -22,7 +22,7 @@ const LONGEST_COMMAND_MS = HANGS_MS
 const APP = { appId: 'cli_a1b2c3d4e5f60718' }
 const USER = { openId: 'ou_249b6cb84a2e66bd3ef65787632e4559', name: '沙小盒' }
 
-type Facts = Record<string, unknown>
+export type Facts = Record<string, unknown>
 /** A line that somebody typed, and what it printed. */
 export type Typed = { command: string; output: string }
 export type DocumentedRun = {
@@ -33,7 +33,7 @@ export type DocumentedRun = {
   terminal: Typed[]
 }
 
-type Stage = { sandbox: Sandbox; env: Record<string, string>; program: string; redirectUri: string }
+export type Stage = { sandbox: Sandbox; env: Record<string, string>; program: string; redirectUri: string }
 
 /** Loaded into the program before its own first line. Timers still run: only what is read from a clock stands still. */
 function standStill(at: number): string {
@@ -49,7 +49,7 @@ function standStill(at: number): string {
 }
 
 /** Real names in place of this run's addresses, and nothing that differs between runs. */
-function published({ sandbox, redirectUri }: Stage, text: string): string {
+export function published({ sandbox, redirectUri }: Stage, text: string): string {
   return text
     .replaceAll(
       `${sandbox.url}/open-apis/authen/v1/authorize`,
@@ -60,10 +60,18 @@ function published({ sandbox, redirectUri }: Stage, text: string): string {
     .replaceAll(/(response_type=code&)[^\s"]*/g, '$1…')
 }
 
-async function withServer<T>(stage: Stage, at: number, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ name: 'docs', version: '1.0.0' })
+/** Starts the program as a client does, at that time, and ends it after the work. */
+export async function withServer<T>(
+  stage: Stage,
+  at: number,
+  work: (client: Client) => Promise<T>,
+  { client = new Client({ name: 'docs', version: '1.0.0' }), command = [] }: {
+    client?: Client
+    command?: string[]
+  } = {},
+): Promise<T> {
   stage.sandbox.knobs.dateOffsetMs = at - stage.sandbox.clock.now()
-  const args = ['--import', standStill(at), stage.program]
+  const args = ['--import', standStill(at), stage.program, ...command]
   await client.connect(
     new StdioClientTransport({ command: process.execPath, args, env: stage.env, stderr: 'ignore' }),
   )
@@ -74,15 +82,17 @@ async function withServer<T>(stage: Stage, at: number, work: (client: Client) =>
   }
 }
 
-type Answer = { structuredContent: Facts; content: { text: string }[] }
+export type Answer = { structuredContent: Facts; content: { text: string }[]; isError?: boolean }
 
-async function call(client: Client, name: string, args: Facts = {}): Promise<Answer> {
+export async function call(client: Client, name: string, args: Facts = {}): Promise<Answer> {
   return (await client.callTool({ name, arguments: args })) as Answer
 }
 
-async function approve(sandbox: Sandbox, link: string): Promise<void> {
+/** Approves as the person does; answers with the page that the browser ends on. */
+export async function approve(sandbox: Sandbox, link: string): Promise<string> {
   const page = await fetch(await sandbox.approve(link))
   if (page.status !== 200) throw new Error(`the callback page answered ${page.status}`)
+  return page.text()
 }
 
 async function runTools(stage: Stage): Promise<Omit<DocumentedRun, 'terminal'>> {
@@ -133,7 +143,7 @@ async function type(
 }
 
 async function runTerminal(stage: Stage): Promise<Typed[]> {
-  let approved: Promise<void> | null = null
+  let approved: Promise<string> | null = null
   const login = await type(stage, APPROVED_AT, ['login', '--no-browser'], (printed) => {
     const link = /^http\S+(?=\n)/m.exec(printed)?.[0]
     if (link) approved ??= approve(stage.sandbox, link)
@@ -145,7 +155,8 @@ async function runTerminal(stage: Stage): Promise<Typed[]> {
   return [login, refresh, { ...exec, output: exec.output.replace(/:\d+/, ':40123') }]
 }
 
-async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
+/** A home of its own and a sandbox, in which pages and commands speak that language. */
+export async function onStage<T>(work: (stage: Stage) => Promise<T>, language = 'en'): Promise<T> {
   const home = mkdtempSync(join(tmpdir(), 'feishu-token-mcp-docs-'))
   const redirectUri = `http://localhost:${await freePort()}/callback`
   const sandbox = await startSandbox({ app: APP, user: USER, redirectUrls: [redirectUri], knobs: LIFETIMES })
@@ -162,7 +173,8 @@ async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
     FEISHU_OPEN_URL: sandbox.url,
     FEISHU_REDIRECT_URI: redirectUri,
     FEISHU_TOKEN_KEY_SOURCE: 'file',
-    FEISHU_LANG: 'en',
+    FEISHU_MCP_URL: `${sandbox.url}/mcp`,
+    FEISHU_LANG: language,
   }
   try {
     return await work({ sandbox, env, program, redirectUri })

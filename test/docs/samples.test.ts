@@ -11,8 +11,8 @@ test('the samples and pictures in the documents are what the program answers tod
   for (const [path, text] of current) expect(readFileSync(path, 'utf8'), path).toBe(text)
 })
 
-test('the README has all of them', () => {
-  const names = [...(current.get('README.md') ?? '').matchAll(/<!-- sample: (\w+) -->/g)].map(
+test('docs/tools.md has all of them', () => {
+  const names = [...(current.get('docs/tools.md') ?? '').matchAll(/<!-- sample: (\w+) -->/g)].map(
     ([, name]) => name,
   )
   expect(names).toEqual(['start_authorization', 'token_status', 'refresh_token', 'failure'])

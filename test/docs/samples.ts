@@ -2,7 +2,10 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { withNumbers } from './error-numbers.ts'
 import { drawFlow } from './flow.ts'
+import { drawMoment } from './moment.ts'
+import { playMoment } from './moment-run.ts'
 import { runForDocuments } from './run.ts'
 import { drawTerminal } from './terminal.ts'
 
@@ -56,7 +59,12 @@ export async function currentDocuments(): Promise<Map<string, string>> {
     path.endsWith('.md'),
   )
   return new Map([
-    ...documents.map((path): [string, string] => [path, withSamples(readFileSync(path, 'utf8'), samples)]),
+    ...documents.map((path): [string, string] => [
+      path,
+      withNumbers(withSamples(readFileSync(path, 'utf8'), samples)),
+    ]),
+    ['docs/figures/moment.svg', drawMoment(await playMoment('en'), 'en')],
+    ['docs/figures/moment.zh-CN.svg', drawMoment(await playMoment('zh'), 'zh')],
     ['docs/figures/terminal.svg', drawTerminal(terminal, 'login, refresh and exec in a terminal')],
     ['docs/figures/flow.svg', drawFlow('en')],
     ['docs/figures/flow.zh-CN.svg', drawFlow('zh')],
