@@ -1,11 +1,11 @@
-// What a full run leaves in the documents: the README's table, and the plots beside it.
+// What a full run leaves in the documents: the tables of bench/README.md, and the plots.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, type } from 'node:os'
 import { type Figure, markdownTable } from './figure.ts'
 import { plotHerd, plotStartup } from './plots.ts'
 
-const README = 'README.md'
+const README = 'bench/README.md'
 
 /** Puts the figures of one Node between its two comments; the text around them stays. */
 function replaceTable(readme: string, major: string, table: string): string {
@@ -17,7 +17,7 @@ function replaceTable(readme: string, major: string, table: string): string {
   return `${readme.slice(0, from)}${begin}\n\n${table}\n\n${readme.slice(to)}`
 }
 
-/** Writes the table into the README and, for the Node that the program is built for first, draws the plots. */
+/** Writes the table into bench/README.md and, for the Node that the program is built for first, draws the plots. */
 export function writeDocs(figures: readonly Figure[], nodeVersion: string, command: string): void {
   const major = nodeVersion.slice(1).split('.')[0] ?? ''
   const day = new Date().toISOString().slice(0, 10)

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const packageName = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).name
-const NAME = 'feishu-token'
-const SERVER = { command: 'npx', args: ['-y', packageName] }
+const NAME = 'feishu'
+const SERVER = { command: 'npx', args: ['-y', packageName, 'connect'] }
 
 const base64 = encodeURIComponent(Buffer.from(JSON.stringify(SERVER)).toString('base64'))
 const json = (value) => encodeURIComponent(JSON.stringify(value))

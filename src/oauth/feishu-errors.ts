@@ -1,6 +1,6 @@
 // One table of Feishu's error numbers (sources: the pages "obtain OAuth code", "get user_access_token", "refresh
 // user_access_token", "get user info" and "error codes" of open.feishu.cn and open.larksuite.com, 2026): its own pages, its
-// token endpoint, and the gateway before its APIs. Tools, commands, our pages and the README take their words from here.
+// token endpoint, and the gateway before its APIs. Tools, commands, our pages and docs/errors.md take their words from here.
 
 import type { ErrorCode } from '../errors.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from './feishu.ts'

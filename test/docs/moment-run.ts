@@ -4,7 +4,17 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import type { Language } from './flow.ts'
-import { APPROVED_AT, type Answer, approve, call, DUE_AT, onStage, published, type Stage, withServer } from './run.ts'
+import {
+  type Answer,
+  APPROVED_AT,
+  approve,
+  call,
+  DUE_AT,
+  onStage,
+  published,
+  type Stage,
+  withServer,
+} from './run.ts'
 
 /** What the person looks for, and what stands in the document. */
 const PLANS: Record<Language, { word: string; title: string; markdown: string }> = {
@@ -64,7 +74,10 @@ export async function playMoment(language: Language): Promise<Moment> {
   const { word, title, markdown } = PLANS[language]
   return await onStage(async (stage) => {
     const capabilities = { capabilities: { elicitation: { url: {} } } }
-    const open = () => ({ client: new Client({ name: 'docs', version: '1.0.0' }, capabilities), command: ['connect'] })
+    const open = () => ({
+      client: new Client({ name: 'docs', version: '1.0.0' }, capabilities),
+      command: ['connect'],
+    })
     const first = async (client: Client): Promise<Moment> => {
       const login = await logIn(stage, client, await call(client, 'search-doc', { query: word }))
       textOf(await call(client, 'create-doc', { title, markdown }))

@@ -22,7 +22,8 @@ const WORDS = {
     browser: 'Your browser',
     person: (name: string) => ` for ${name}`,
     answer: (document: string) => `From “${document}”:`,
-    later: 'Two hours later that token has expired. It is renewed on the way, and the next question is answered as well.',
+    later:
+      'Two hours later that token has expired. It is renewed on the way, and the next question is answered as well.',
   },
   zh: {
     title: '你提问，客户端弹出链接，你授权一次，文档就读到了',
@@ -72,10 +73,14 @@ function button(x: number, y: number, text: string, first: boolean): { drawn: st
 }
 
 /** Who speaks, and below it the box; answers with where the next one begins. */
-function panel(top: number, { by, lines, side = 'left', own = false, buttons = [] }: Panel): [string[], number] {
+function panel(
+  top: number,
+  { by, lines, side = 'left', own = false, buttons = [] }: Panel,
+): [string[], number] {
   const width = 420
   const x = side === 'left' ? 20 : WIDTH - 20 - width
-  const end = side === 'left' ? { x: x + 2, anchor: 'start' as const } : { x: x + width - 2, anchor: 'end' as const }
+  const end =
+    side === 'left' ? { x: x + 2, anchor: 'start' as const } : { x: x + width - 2, anchor: 'end' as const }
   const height = lines.length * LINE + 2 * PADDING - 6 + (buttons.length > 0 ? 40 : 0)
   const drawn = [
     textAt(end.x, top + 12, by, { anchor: end.anchor, size: 12.5, kind: 'quiet' }),
@@ -135,6 +140,7 @@ export function drawMoment(moment: Moment, language: Language): string {
     content.push(textAt(22, top + 14, line, { size: 13.5, kind: 'quiet' }))
     top += 20
   }
-  const style = '\n  .onown { fill: #ffffff } .link { fill: #0969da }\n  @media (prefers-color-scheme: dark) { .onown { fill: #0d1117 } .link { fill: #4493f8 } }'
+  const style =
+    '\n  .onown { fill: #ffffff } .link { fill: #0969da }\n  @media (prefers-color-scheme: dark) { .onown { fill: #0d1117 } .link { fill: #4493f8 } }'
   return card({ width: WIDTH, height: top + 20 }, words.title, content, style)
 }

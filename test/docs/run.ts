@@ -65,7 +65,10 @@ export async function withServer<T>(
   stage: Stage,
   at: number,
   work: (client: Client) => Promise<T>,
-  { client = new Client({ name: 'docs', version: '1.0.0' }), command = [] }: {
+  {
+    client = new Client({ name: 'docs', version: '1.0.0' }),
+    command = [],
+  }: {
     client?: Client
     command?: string[]
   } = {},

@@ -26,7 +26,7 @@ test.for(lines)('after `%s` Claude Code connects', { timeout: 150_000 }, async (
   const shell = openShell({ name: 'claude', command: [program], env })
   await shell.type(line)
   const listed = await shell.type('claude mcp list')
-  expect(listed).toMatch(/^feishu-token: node .*dist\/main\.js .*✔ Connected$/m)
+  expect(listed).toMatch(/^feishu: node .*dist\/main\.js connect .*✔ Connected$/m)
   // It was started to be looked at: nothing was made.
   expect(existsSync(join(shell.home, '.feishu-token-mcp'))).toBe(false)
 })

@@ -34,9 +34,9 @@ test.for(lines)(
   async (line, context) => {
     const shell = shellOrSkip(context)
     await shell.type(line)
-    expect(await shell.type('codex mcp list')).toMatch(/^feishu-token +node +\S+dist\/main\.js .*enabled/m)
+    expect(await shell.type('codex mcp list')).toMatch(/^feishu +node +\S+dist\/main\.js connect .*enabled/m)
     const { mcp_servers } = parseToml(readFileSync(join(shell.home, '.codex', 'config.toml'), 'utf8'))
-    expect(mcp_servers).toMatchObject({ 'feishu-token': { command: 'node' } })
+    expect(mcp_servers).toMatchObject({ feishu: { command: 'node' } })
   },
 )
 
@@ -44,10 +44,8 @@ test.for(entries)('Codex takes the entry %s', { timeout: 150_000 }, async (entry
   const shell = shellOrSkip(context)
   mkdirSync(join(shell.home, '.codex'))
   writeFileSync(join(shell.home, '.codex', 'config.toml'), typed(entry))
-  expect(await shell.type('codex mcp list')).toMatch(/^feishu-token .*enabled/m)
-  const shown = JSON.parse(
-    (await shell.type('codex mcp get feishu-token --json')).replace(/^WARNING.*\n/gm, ''),
-  )
+  expect(await shell.type('codex mcp list')).toMatch(/^feishu .*enabled/m)
+  const shown = JSON.parse((await shell.type('codex mcp get feishu --json')).replace(/^WARNING.*\n/gm, ''))
   // What the server needs on a Linux desktop, and time for the first start of `npx`.
   expect(shown.transport.env_vars).toEqual(expect.arrayContaining(['DISPLAY', 'DBUS_SESSION_BUS_ADDRESS']))
 })

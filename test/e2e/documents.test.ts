@@ -34,11 +34,12 @@ const HERE = {
   pull: /\$\(feishu-token-mcp token\)/,
   vsCode: /^code --add-mcp /,
   profiles: /^feishu-token-mcp (setup|login|profile|refresh) /,
+  alias: /^alias feishu-token-mcp=/,
 }
 
 /** File that runs it, and what stands there; or null and why nobody does. */
 const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][] = [
-  [/(^| )npx -y feishu-token-mcp$/, null, 'needs the package to be published'],
+  [/(^| )npx -y feishu-token-mcp( connect)?$/, null, 'needs the package to be published'],
   [/^npm (publish|view feishu-token-mcp maintainers)$/, null, 'needs the package to be published'],
   [/^(claude -p|codex exec)$/, null, 'needs an account'],
   [/^npm install --package-lock-only$/, null, 'changes the project'],
@@ -54,9 +55,16 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^npm run build$/, 'package.json', '&& npm run build &&'],
   [/^(npm ci && )?npm test$/, '.ci/run', 'npm test'],
   [/^npm ci && npm run (build|demo)$/, '.ci/run', 'npm run demo -- --auto'],
+  [
+    /^npm ci && npm run build && node dist\/main\.js setup$/,
+    'test/e2e/newcomer.test.ts',
+    'npm ci && npm run build',
+  ],
   [/^npm run demo -- --auto$/, '.ci/run', 'npm run demo -- --auto'],
   [/^npm run test:(all|faults)$/, '.ci/run', 'npm run test:all'],
-  [/^npm run (test:soak|test:mutation|bench(:\w+)?)( -- [-\w]+( PATH)?)?$/, null, 'takes long'],
+  [/^npm run (test:soak|test:mutation|bench(:\w+)?)( -- .*)?$/, null, 'takes long'],
+  [/^node -e 0$/, null, 'does nothing'],
+  [/^git pull$/, null, 'changes the project'],
   [/^npm run docs$/, 'test/docs/samples.test.ts', './samples.ts'],
   [/^npx tsc$/, 'package.json', '"check": "tsc &&'],
   [/^npx vitest run test\/delivery test\/cli/, '.ci/run', 'npm test'],
@@ -66,7 +74,12 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^node .*main\.js setup$/, 'test/e2e/setup-dialogue.test.ts', "['setup']"],
   [/^node .*main\.js setup --create-app$/, 'test/e2e/setup-create-app.test.ts', "'--create-app'"],
   [/^node .*main\.js login$/, 'test/e2e/command-line.test.ts', "'login'"],
-  [/^node \/path\/to\/feishu-token-mcp\/dist\/main\.js$/, 'test/docs/docs.test.ts', 'mcp.json.example'],
+  [/^node .*main\.js login --device$/, 'test/e2e/device.test.ts', "'--device'"],
+  [/^node .*main\.js logout$/, 'test/e2e/command-line.test.ts', "'logout'"],
+  [/^node .*main\.js import token\.json$/, 'test/e2e/import.test.ts', "'import'"],
+  [/^node .*main\.js timer remove$/, 'test/e2e/timer.test.ts', "json('remove')"],
+  [/^node .*main\.js doctor$/, 'test/e2e/doctor.test.ts', "'doctor'"],
+  [/^node \/path\/to\/feishu-token-mcp\/dist\/main\.js$/, 'test/docs/tools.test.ts', 'mcp.json.example'],
 ]
 
 function commands(kind: keyof typeof HERE): string[] {
@@ -190,7 +203,7 @@ async function pullWithCurl(
 }
 
 test('the line for cron renews what is due', async () => {
-  const [line = ''] = /^\d+ \d+ \* \* \* .*$/m.exec(readFileSync('README.md', 'utf8')) ?? []
+  const [line = ''] = /^\d+ \d+ \* \* \* .*$/m.exec(readFileSync('docs/commands.md', 'utf8')) ?? []
   // A token whose whole life lies inside the margin is always due.
   const stage = await setStage({ knobs: { accessTokenLifetimeMs: 200_000 } })
   const server = await startServer(stage)
@@ -227,5 +240,11 @@ test.for(commands('vsCode'))('`%s` hands VS Code one JSON object', async (line) 
   writeFileSync(join(bin, 'code'), '#!/bin/sh\nprintf %s "$2"\n')
   chmodSync(join(bin, 'code'), 0o755)
   const entry = JSON.parse(await type(line, { env: { PATH: `${bin}:/usr/bin:/bin` } }))
-  expect(entry).toMatchObject({ name: 'feishu-token', command: expect.stringMatching(/^(node|npx)$/) })
+  expect(entry).toMatchObject({ name: 'feishu', command: expect.stringMatching(/^(node|npx)$/) })
+})
+
+test.for(commands('alias'))('after `%s` the shell knows the name', async (line) => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+  // An alias holds from the next line on.
+  expect(await type(`${line}\nfeishu-token-mcp --version`)).toContain(version)
 })

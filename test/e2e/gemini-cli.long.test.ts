@@ -31,7 +31,7 @@ test.for(lines)(
     mkdirSync(join(trusted, '..'), { recursive: true })
     writeFileSync(trusted, JSON.stringify({ [shell.folder]: 'TRUST_FOLDER' }))
     expect(await shell.type('gemini mcp list')).toMatch(
-      /✓ feishu-token: node .*dist\/main\.js \(stdio\) - Connected/,
+      /✓ feishu: node .*dist\/main\.js connect \(stdio\) - Connected/,
     )
     expect(existsSync(join(shell.home, '.feishu-token-mcp'))).toBe(false)
   },

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
+import { blocks, section } from '../support/document.ts'
 import { fakeBrowser } from '../support/fake-browser.ts'
 import { testIf } from '../support/needs.ts'
 import { approve, run, type Stage, setStage, startServer } from '../support/program.ts'
@@ -11,12 +12,11 @@ import { NO_TMUX, openTerminal } from '../support/terminal.ts'
 
 const README = readFileSync('README.md', 'utf8')
 
-/** The first block of code in a section of the README. */
-function block(heading: string, language: string): string {
-  const section = README.slice(README.indexOf(`\n### ${heading}`))
-  const found = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(section)
-  if (!found?.[1]) throw new Error(`the README has no ${language} under ${heading}`)
-  return found[1].trim()
+/** The first block of code of a language in a text. */
+function block(text: string, language: string): string {
+  const found = blocks(text).find((each) => each.language === language)
+  if (!found) throw new Error(`the README has no ${language} there`)
+  return found.text.trim()
 }
 
 /** What the browser shows is answered with a click; without Chromium, with the request that a click makes. */
@@ -40,11 +40,11 @@ testIf(NO_TMUX)('the README alone leads to a working token, by setup, in one go'
   stage.env = { ...stage.env, ...browser.env }
   const { appId, appSecret } = stage.sandbox.app
 
-  const [build, setup] = block('2. Build it, and keep the credentials', 'sh').split('\n')
+  const [build, setup] = block(section('Set it up', README), 'sh').split('\n')
   expect(build).toBe('npm ci && npm run build')
   const terminal = openTerminal(stage, `cd "${resolve('.')}" && ${setup}`)
   await terminal.seen(/\[Y\/n\] /)
-  terminal.type('n')
+  terminal.type('')
   await terminal.seen(/Which way\? \[1\] /)
   terminal.type('')
   await terminal.seen(/\[feishu\] /)
@@ -53,7 +53,7 @@ testIf(NO_TMUX)('the README alone leads to a working token, by setup, in one go'
   terminal.type(appId)
   await terminal.seen(/App Secret[^\n]*: $/)
   terminal.type(appSecret)
-  // What step 1 of the README asks for, with the pages of this very app.
+  // The pages of the developer console, for this very app.
   const [steps] = await terminal.seen(/In the developer console:[\s\S]*Enter[^\n]*$/)
   for (const page of ['safe', 'auth?q=']) expect(steps).toContain(`${stage.sandbox.url}/app/${appId}/${page}`)
   expect(steps).toContain(stage.env.FEISHU_REDIRECT_URI)
@@ -65,15 +65,19 @@ testIf(NO_TMUX)('the README alone leads to a working token, by setup, in one go'
   await terminal.seen(/status: +valid[\s\S]*ended with 0/)
   for (const secret of stage.sandbox.secrets()) expect(terminal.transcript()).not.toContain(secret)
 
-  // Step 3: the entry of the README, and nothing else, finds the token.
-  const { mcpServers } = JSON.parse(block('3. Add it to your assistant', 'json'))
-  expect(mcpServers['feishu-token']).toEqual({
-    command: 'node',
-    args: ['/path/to/feishu-token-mcp/dist/main.js'],
+  // The entry of the README, and nothing else, finds the token.
+  const { mcpServers } = JSON.parse(block(README, 'json'))
+  const { command, args } = mcpServers.feishu
+  expect([command, args[0]]).toEqual(['node', '/path/to/feishu-token-mcp/dist/main.js'])
+  const server = await startServer(stage, {
+    args: args.slice(1),
+    env: { FEISHU_MCP_URL: `${stage.sandbox.url}/mcp` },
   })
-  const server = await startServer(stage)
   const status = await server.call('token_status', { verify: true })
   expect(status.data).toMatchObject({ status: 'valid', verified: true, user_name: stage.sandbox.user.name })
+
+  const [found] = JSON.parse((await server.call('search-doc', { query: 'weekly' })).text).items
+  expect((await server.call('fetch-doc', { doc_id: found.doc_id })).text).toContain('the launch, at 15:00')
 
   // The token works, now and after its end.
   for (const generation of [1, 2]) {

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { DOCUMENTS } from '../support/document.ts'
 
 const { name: packageName } = JSON.parse(readFileSync('package.json', 'utf8'))
-const ENTRY = { command: 'npx', args: ['-y', packageName] }
+const ENTRY = { command: 'npx', args: ['-y', packageName, 'connect'] }
 
 /** Every address in the documents that begins so. */
 function addresses(start: string): string[] {
@@ -26,7 +26,7 @@ test.each(['https://cursor.com/install-mcp?', 'cursor://anysphere.cursor-deeplin
   (start) => {
     for (const address of addresses(start)) {
       const { searchParams } = new URL(address)
-      expect(searchParams.get('name')).toBe('feishu-token')
+      expect(searchParams.get('name')).toBe('feishu')
       expect(JSON.parse(Buffer.from(searchParams.get('config') ?? '', 'base64').toString())).toEqual(ENTRY)
     }
   },
@@ -35,7 +35,7 @@ test.each(['https://cursor.com/install-mcp?', 'cursor://anysphere.cursor-deeplin
 test('https://vscode.dev… is the entry for VS Code', () => {
   for (const address of addresses('https://vscode.dev/redirect/mcp/install?')) {
     const { searchParams } = new URL(address)
-    expect(searchParams.get('name')).toBe('feishu-token')
+    expect(searchParams.get('name')).toBe('feishu')
     expect(JSON.parse(searchParams.get('config') ?? '')).toEqual(ENTRY)
   }
 })
@@ -43,14 +43,12 @@ test('https://vscode.dev… is the entry for VS Code', () => {
 test('vscode:… is the entry for VS Code, with its name', () => {
   for (const address of addresses('vscode:mcp/install?')) {
     expect(JSON.parse(decodeURIComponent(address.slice(address.indexOf('?') + 1)))).toEqual({
-      name: 'feishu-token',
+      name: 'feishu',
       ...ENTRY,
     })
   }
 })
 
 test('the entry is the one that the documents tell people to write', () => {
-  for (const path of ['README.md', 'docs/clients.md']) {
-    expect(readFileSync(path, 'utf8')).toContain(`${ENTRY.command} ${ENTRY.args.join(' ')}`)
-  }
+  expect(readFileSync('docs/clients.md', 'utf8')).toContain(`${ENTRY.command} ${ENTRY.args.join(' ')}`)
 })
