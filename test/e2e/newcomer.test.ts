@@ -76,8 +76,13 @@ testIf(NO_TMUX)('the README alone leads to a working token, by setup, in one go'
   const status = await server.call('token_status', { verify: true })
   expect(status.data).toMatchObject({ status: 'valid', verified: true, user_name: stage.sandbox.user.name })
 
-  const [found] = JSON.parse((await server.call('search-doc', { query: 'weekly' })).text).items
-  expect((await server.call('fetch-doc', { doc_id: found.doc_id })).text).toContain('the launch, at 15:00')
+  // What it was all for: a document is read.
+  const far = async (name: string, args: Record<string, string>) => {
+    const { content } = await server.client.callTool({ name, arguments: args })
+    return (content as { text: string }[])[0]?.text ?? ''
+  }
+  const [found] = JSON.parse(await far('search-doc', { query: 'weekly' })).items
+  expect(await far('fetch-doc', { doc_id: found.doc_id })).toContain('the launch, at 15:00')
 
   // The token works, now and after its end.
   for (const generation of [1, 2]) {
