@@ -104,7 +104,7 @@ const PARTS = [
   },
   { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/hand-over/gateway.ts'] },
   // What `connect` needs until its client asks for something, and what it needs then.
-  { file: 'dist/connect.js', entries: ['src/cli/connect.ts'] },
+  { file: 'dist/connect.js', entries: ['src/cli/connect.ts', 'src/cli/connect-wish.ts'] },
   { file: 'dist/bridge.js', entries: ['src/cli/connect-far.ts'] },
   // For people who read it.
   { file: 'dist/chinese.js', entries: ['src/chinese/sentences.ts'] },

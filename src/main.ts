@@ -218,7 +218,10 @@ async function serveMcp(connect: Connect | null): Promise<number> {
 async function openConnect(args: string[]): Promise<Connect | null> {
   const argv = readArgv(args)
   if (argv.name !== 'connect') return null
-  const { openConnect, readConnect, settingsOf } = await import('./cli/connect.ts')
+  const [{ openConnect }, { readConnect, settingsOf }] = await Promise.all([
+    import('./cli/connect.ts'),
+    import('./cli/connect-wish.ts'),
+  ])
   const host = { command, environment, platform: process.platform }
   try {
     const wish = await readConnect(argv, host)

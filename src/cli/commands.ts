@@ -3,7 +3,7 @@
 import type { CodedError } from '../errors.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import type { OptionName, Options } from './argv.ts'
-import type { CONNECT_OPTIONS } from './connect.ts'
+import type { CONNECT_OPTIONS } from './connect-wish.ts'
 import type { Cli, Command } from './io.ts'
 
 export type Entry = {

@@ -11,7 +11,7 @@ import { createFar } from '../hand-over/connect.ts'
 import { type Remote, readRemote, type Target } from '../hand-over/connect-target.ts'
 import { fetchThrough } from '../machine/fetch.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
-import { type ConnectHost, type ConnectWish, wishesOf } from './connect.ts'
+import { type ConnectHost, type ConnectWish, wishesOf } from './connect-wish.ts'
 import { startOf } from './exec.ts'
 
 type Program = NonNullable<ConnectWish['program']>

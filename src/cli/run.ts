@@ -57,7 +57,7 @@ async function dispatch(argv: Argv, cli: Cli): Promise<number> {
   if (!entry) throw usageError(cli, unknownCommand(name))
   cli.called = name
   expectOptions(cli, argv, Object.keys(entry.options) as OptionName[])
-  if (name === 'connect') await (await import('./connect.ts')).readConnect(argv, cli)
+  if (name === 'connect') await (await import('./connect-wish.ts')).readConnect(argv, cli)
   let deps: Deps
   try {
     deps = await cli.openDeps()
