@@ -5,6 +5,7 @@ import type { Node } from 'jsonc-parser'
 import { type Sentence, say } from '../sentence.ts'
 import { applyEdit, type Span } from './edit.ts'
 import type { Target } from './targets.ts'
+import { endOfLine, plain } from './text-style.ts'
 
 /** Variables of other programs that decide whether Feishu can be reached. */
 export const HANDED_ON: readonly string[] = [
@@ -46,10 +47,6 @@ function refuse(why: Sentence): Insertion {
 
 const UNCONFIRMED = refuse(say`the entry could not be added beside what is there`)
 
-function endOfLine(text: string): string {
-  return text.includes('\r\n') ? '\r\n' : '\n'
-}
-
 /** What a text lets us do: `null` go on; its servers lie under `topKey`. */
 function judge(data: unknown, topKey: string, name: string): Insertion | null {
   if (!isTable(data)) return refuse(say`it is not an object`)
@@ -68,11 +65,6 @@ function isConfirmed(
   const data = before as Data
   const servers = { ...(data[topKey] as Data | undefined), [name]: entry }
   return isDeepStrictEqual(plain(after), plain({ ...data, [topKey]: servers }))
-}
-
-/** Parsers make objects without a prototype, dates and big numbers; only what they hold counts. */
-function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? `${inner}n` : inner)))
 }
 
 async function insertJson(

@@ -14,18 +14,28 @@ const ENDING = '.masked.bak'
 /** Backups that earlier versions made, which hold what else is secret in a file. */
 const UNMASKED = /-\d{4}-\d{2}-\d{2}\.bak$/
 
-/** Keeps a file's text as it is before the first change of the day (UTC). */
-export function backUp(
-  memoryDir: string,
-  file: { path: string; text: string; format: string },
-  now: number,
-): void {
+/** Where backups lie, and of what: the first of each day (UTC), or of each moment where that has to be told apart. */
+export type Keeping = { memoryDir: string; now: number; apart?: boolean; known?: readonly string[] }
+
+function prefixOf(path: string): string {
+  return `${basename(path)}-${createHash('sha256').update(path).digest('hex').slice(0, 12)}-`
+}
+
+/** The file in which a text's backup lies. */
+export function backupOf(path: string, { memoryDir, now, apart = false }: Keeping): string {
+  const instant = new Date(now).toISOString()
+  const moment = apart ? instant.replaceAll(':', '-') : instant.slice(0, 10)
+  return join(memoryDir, `${prefixOf(path)}${moment}${ENDING}`)
+}
+
+/** Keeps a file's text as it is, unless that was done before. */
+export function backUp(keeping: Keeping, file: { path: string; text: string; format: string }): void {
+  const { memoryDir, known } = keeping
   ensureOwnDirectory(memoryDir)
-  const prefix = `${basename(file.path)}-${createHash('sha256').update(file.path).digest('hex').slice(0, 12)}-`
-  const day = new Date(now).toISOString().slice(0, 10)
-  const name = join(memoryDir, `${prefix}${day}${ENDING}`)
+  const name = backupOf(file.path, keeping)
   if (existsSync(name)) return
-  replaceFile(name, maskSecrets(file.text, file.format))
+  replaceFile(name, maskSecrets(file.text, file.format, known))
+  const prefix = prefixOf(file.path)
   const backups = readdirSync(memoryDir).filter((entry) => entry.startsWith(prefix) && entry.endsWith(ENDING))
   for (const old of backups.toSorted().slice(0, -BACKUPS)) removeFile(join(memoryDir, old))
 }

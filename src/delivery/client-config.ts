@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { isMissing } from '../machine/files.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { HANDED_ON, type Insertion, insertEntry, type ServerEntry } from './add-entry.ts'
-import { backUp } from './backup.ts'
+import { backUp, type Keeping } from './backup.ts'
 import { formatChange } from './diff.ts'
 import { createSharedFile, MAX_BYTES, readSharedFile, replaceSharedFile } from './shared-file.ts'
 import { type Machine, parseTargets, type Target } from './targets.ts'
@@ -35,6 +35,7 @@ const NPX_STARTUP_SEC = 30
 const ATTEMPTS = 4
 const BYTE_ORDER_MARK = '\ufeff'
 
+/** The entry as a kind of client takes it. */
 function entryFor(kind: string, base: ServerEntry, machine: Machine): ServerEntry {
   if (kind !== 'codex') return TYPED.includes(kind) ? { type: 'stdio', ...base } : base
   const session = machine.platform === 'linux' ? SESSION_VARIABLES : []
@@ -69,6 +70,18 @@ export function findClients(machine: Machine, name: string, base: ServerEntry): 
   })
 }
 
+/** Every config of a client that is there, with the entry that this client would get. */
+export function findConfigs(machine: Machine, base: ServerEntry): Client[] {
+  if (machine.home === '') return []
+  return Object.entries(LABELS).flatMap(([kind, label]) =>
+    parseTargets(`${kind}:any`, machine).flatMap((target) =>
+      target.paths
+        .filter((path) => existsSync(path))
+        .map((path) => ({ label, target: { ...target, paths: [path] }, entry: entryFor(kind, base, machine) })),
+    ),
+  )
+}
+
 type Read = { path: string; bytes: Buffer | null } | { path: string; why: Sentence }
 
 function read(target: Target): Read {
@@ -94,9 +107,12 @@ function decode(bytes: Buffer): string | null {
   }
 }
 
+/** What is to become of a config's text. */
+export type Edit = (text: string) => Promise<Insertion>
+
 type Prepared = Omit<Plan, 'diff'> & { bytes: Buffer | null; mark: string; before: string }
 
-async function prepare({ target, entry }: Client): Promise<Prepared> {
+async function prepare(target: Target, edit: Edit): Promise<Prepared> {
   const file = read(target)
   const refused = (why: Sentence): Prepared => ({
     path: file.path,
@@ -110,16 +126,26 @@ async function prepare({ target, entry }: Client): Promise<Prepared> {
   if (text === null) return refused(say`it is not UTF-8`)
   const mark = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
   const before = text.slice(mark.length)
-  const insertion = await insertEntry(before, target, entry)
+  const insertion = await edit(before)
   return { path: file.path, insertion, bytes: file.bytes, mark, before }
 }
 
 /** What writing a client's entry would do. Writes nothing. */
-export async function planEntry(client: Client): Promise<Plan> {
-  const { path, insertion, bytes, before } = await prepare(client)
+export function planEntry({ target, entry }: Client): Promise<Plan> {
+  return planEdit(target, (text) => insertEntry(text, target, entry), target.entry)
+}
+
+/** What an edit would do to a config; `known` secrets show nowhere. Writes nothing. */
+export async function planEdit(
+  target: Target,
+  edit: Edit,
+  title: string,
+  known: readonly string[] = [],
+): Promise<Plan> {
+  const { path, insertion, bytes, before } = await prepare(target, edit)
   if (insertion.kind !== 'insert') return { path, insertion, diff: '' }
-  const { format, entry } = client.target
-  const change = { path, before: bytes === null ? null : before, after: insertion.text, format, title: entry }
+  const { format } = target
+  const change = { path, before: bytes === null ? null : before, after: insertion.text, format, title, known }
   return { path, insertion, diff: await formatChange(change) }
 }
 
@@ -127,12 +153,14 @@ export async function planEntry(client: Client): Promise<Plan> {
  * Writes a client's entry: atomically, with a backup in our own folder, and starting from the file as it is now.
  * Resolves to why it was not written; null: it was.
  */
-export async function writeEntry(
-  client: Client,
-  options: { memoryDir: string; now: number },
-): Promise<Sentence | null> {
+export function writeEntry({ target, entry }: Client, keeping: Keeping): Promise<Sentence | null> {
+  return writeEdit(target, (text) => insertEntry(text, target, entry), keeping)
+}
+
+/** The same for any edit of a config. */
+export async function writeEdit(target: Target, edit: Edit, keeping: Keeping): Promise<Sentence | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const { path, insertion, bytes, mark, before } = await prepare(client)
+    const { path, insertion, bytes, mark, before } = await prepare(target, edit)
     if (insertion.kind === 'present') return null
     if (insertion.kind === 'refused') return insertion.why
     const next = Buffer.from(mark + insertion.text)
@@ -140,7 +168,7 @@ export async function writeEntry(
       if (await createSharedFile(path, next)) return null
       continue
     }
-    backUp(options.memoryDir, { path, text: before, format: client.target.format }, options.now)
+    backUp(keeping, { path, text: before, format: target.format })
     if (await replaceSharedFile(path, bytes, next)) return null
   }
   return say`another program wrote it at each attempt`

@@ -21,6 +21,8 @@ export type Change = {
   format: string
   /** What the change is about, shown beside the line numbers. */
   title: string
+  /** Secrets that show nowhere. */
+  known?: readonly string[]
 }
 
 /** How many characters two lines have in common at their beginning. */
@@ -54,9 +56,9 @@ function shortenAll(lines: readonly string[]): string[] {
 }
 
 /** The unified diff of a change, with what is secret masked on both sides. */
-export async function formatChange({ path, before, after, format, title }: Change): Promise<string> {
+export async function formatChange({ path, before, after, format, title, known }: Change): Promise<string> {
   const { structuredPatch } = await import('diff')
-  const [old, now] = [before ?? '', after].map((text) => maskSecrets(text, format))
+  const [old, now] = [before ?? '', after].map((text) => maskSecrets(text, format, known))
   const { hunks } = structuredPatch(path, path, old ?? '', now ?? '', '', '', { context: CONTEXT })
   const shown = hunks.flatMap(({ oldStart, oldLines, newStart, newLines, lines }) => [
     `@@ -${oldLines === 0 ? oldStart - 1 : oldStart},${oldLines} +${newStart},${newLines} @@ ${title}`,

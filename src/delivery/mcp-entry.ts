@@ -19,7 +19,7 @@ const LONG_OPTION = '--user-access-token'
 const SHORT_OPTION = '-u'
 
 /** The names programs read the token from, the most specific convention first (lark-mcp's own). */
-const ENV_NAMES = [
+export const ENV_NAMES: readonly string[] = [
   'USER_ACCESS_TOKEN',
   'FEISHU_USER_ACCESS_TOKEN',
   'LARK_USER_ACCESS_TOKEN',
@@ -29,7 +29,7 @@ const ENV_NAMES = [
   'LARK_ACCESS_TOKEN',
   'FEISHU_MCP_UAT',
 ]
-const HEADER = 'x-lark-mcp-uat'
+export const TOKEN_HEADER = 'x-lark-mcp-uat'
 
 /** lark-mcp itself: the name of a program or package, with or without a version, or a script of its folder. */
 const LARK_MCP = /^(?:.*[\\/])?lark-(?:openapi-)?mcp(?:[@:][^\\/]*|\.(?:exe|cmd)|[\\/].*\.[cm]?js)?$/i
@@ -58,9 +58,9 @@ function wordsOf(entry: Entry): { word: unknown; path: (string | number)[] }[] {
   })
 }
 
-/** Whether lark-mcp is started by one of these words, so that an option behind them is its own. */
-function startsLarkMcp(words: readonly unknown[]): boolean {
-  return words.some((word, index) => {
+/** Which of these words starts lark-mcp, so that an option behind it is its own; -1: none. */
+export function larkMcpAmong(words: readonly unknown[]): number {
+  return words.findIndex((word, index) => {
     if (typeof word !== 'string' || !LARK_MCP.test(word)) return false
     const before = words[index - 1]
     return typeof before !== 'string' || !before.startsWith('-') || WITHOUT_VALUE.test(before)
@@ -78,7 +78,8 @@ function findInArgs(entry: Entry): EntryPlace | Refusal | null {
     const next = words[index + 1]
     const value = prefix ? word.slice(prefix.length) : next?.word
     // Many a program around the server (wsl, docker, sudo, chpst, python) has a `-u` of its own.
-    const isOwn = option === LONG_OPTION || startsLarkMcp(words.slice(0, index).map((before) => before.word))
+    const isOwn =
+      option === LONG_OPTION || larkMcpAmong(words.slice(0, index).map((before) => before.word)) !== -1
     if (!isOwn && !(typeof value === 'string' && TOKEN_SHAPE.test(value))) continue
     if (typeof value !== 'string' || (!prefix && value.startsWith('-'))) {
       return refuse(say`${option} has no value after it`)
@@ -107,7 +108,7 @@ function findInHeaders(entry: Entry): EntryPlace | Refusal | null {
   for (const table of ['headers', 'http_headers']) {
     const headers = own(entry, table)
     if (!isTable(headers)) continue
-    const names = Object.keys(headers).filter((name) => name.toLowerCase() === HEADER)
+    const names = Object.keys(headers).filter((name) => name.toLowerCase() === TOKEN_HEADER)
     const [name] = names
     if (name === undefined) continue
     const value = headers[name]

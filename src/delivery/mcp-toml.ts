@@ -7,11 +7,11 @@ import { findEntryPlace } from './mcp-entry.ts'
 import { seenElsewhere } from './mcp-json.ts'
 
 /** The parts of the parser's syntax tree that are used here; it does not export their types. */
-type TomlNode = {
+export type TomlNode = {
   type: string
   loc: { start: { line: number; column: number }; end: { line: number; column: number } }
   raw?: string
-  key?: { value?: string[]; item?: { value: string[] } }
+  key?: { raw?: string; value?: string[]; item?: { value: string[] }; loc?: TomlNode['loc'] }
   value?: TomlNode
   item?: TomlNode
   items?: TomlNode[]
@@ -25,7 +25,7 @@ const MAX_DEPTH = 32
 const STRINGS_AND_COMMENTS = /"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*/g
 
 /** Whether a text is nested deeper than any config is, told without parsing it. */
-function isTooDeep(text: string): boolean {
+export function isTooDeep(text: string): boolean {
   let depth = 0
   let dots = 0
   for (const char of text.replace(STRINGS_AND_COMMENTS, '_')) {
@@ -66,8 +66,8 @@ function findAmong(
   return null
 }
 
-/** Lines end with LF or CRLF, columns count UTF-16 units: the same units as the text's. */
-function offsetOf(text: string, position: { line: number; column: number }): number {
+/** Where a position lies in the text. Lines end with LF or CRLF, columns count UTF-16 units: the same units as the text's. */
+export function offsetOf(text: string, position: { line: number; column: number }): number {
   let start = 0
   for (let line = 1; line < position.line; line++) start = text.indexOf('\n', start) + 1
   return start + position.column
@@ -76,7 +76,7 @@ function offsetOf(text: string, position: { line: number; column: number }): num
 type Parsed = { data: Record<string, unknown>; tree: TomlNode[] }
 
 /** The text's tree, or the number of the line that is no TOML. */
-async function parse(text: string): Promise<Parsed | { line: number | null }> {
+export async function parseToml(text: string): Promise<Parsed | { line: number | null }> {
   const { parseDocument } = await import('@decimalturn/toml-patch')
   try {
     const document = parseDocument(text)
@@ -113,7 +113,7 @@ export async function editMcpToml(
 ): Promise<Edit | Refusal> {
   if (text.length > MAX_CHARS) return refuse(say`it is too large for a TOML config`)
   if (isTooDeep(text)) return refuse(say`it is nested too deeply`)
-  const parsed = await parse(text)
+  const parsed = await parseToml(text)
   if ('line' in parsed) {
     return refuseBroken(
       parsed.line === null ? say`it is not valid TOML` : say`it is not valid TOML (line ${parsed.line})`,
