@@ -2,6 +2,7 @@
 // in. A test reads the sources and names each sentence that has no Chinese.
 
 import { commandOf, type Door, finished, inEnglish, Sentence, toolOf, type Value } from '../sentence.ts'
+import { ADOPT } from './adopt.ts'
 import { CHECKS } from './checks.ts'
 import { COMMANDS } from './commands.ts'
 import { CONNECT } from './connect.ts'
@@ -29,6 +30,7 @@ export const TABLES: readonly Table[] = [
   GATEWAY,
   TIMER,
   CONNECT,
+  ADOPT,
   WORDS,
 ]
 

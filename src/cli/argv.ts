@@ -19,6 +19,8 @@ export const OPTIONS = {
   'app-secret-stdin': '',
   'create-app': '',
   'with-tools': '',
+  adopt: '',
+  yes: '',
   brand: 'feishu|lark',
   'dry-run': '',
   'no-gateway': '',

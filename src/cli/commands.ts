@@ -36,7 +36,10 @@ const CONNECT: Record<(typeof CONNECT_OPTIONS)[number], Sentence> = {
 
 export const COMMANDS: Readonly<Record<string, Entry>> = {
   setup: {
-    forms: ['setup [--app-id ID --app-secret-stdin [--brand feishu|lark] | --create-app] [--with-tools]'],
+    forms: [
+      'setup [--app-id ID --app-secret-stdin [--brand feishu|lark] | --create-app] [--with-tools]',
+      'setup --adopt [--yes]',
+    ],
     does: say`keep the app's credentials, so that no client config needs them; on a terminal it asks step by step`,
     options: {
       'app-id': say`the App ID, from the developer console`,
@@ -44,6 +47,8 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
       brand: say`feishu (feishu.cn) or lark (larksuite.com)`,
       'create-app': say`have Feishu create the app (Feishu's own way, but not in its public documentation)`,
       'with-tools': say`give the client an entry that brings Feishu's tools too (connect)`,
+      adopt: say`only change entries of your clients that hold a token into connect, each after a yes`,
+      yes: say`with --adopt: yes to all of them`,
     },
     example: 'setup --app-id cli_a1b2c3 --app-secret-stdin <secret.txt',
     exits: DONE_OR_NOT,

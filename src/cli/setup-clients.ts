@@ -6,16 +6,18 @@ import type { Machine } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
+import { adoptEntries } from './setup-adopt.ts'
 import { asConfig, type NewEntry } from './setup-entry.ts'
 import { confirm, type Dialogue } from './terminal.ts'
 
-/** Offers the entry to each client that is found, with the diff; without any it is shown. */
+/** Offers to change the entries that hold a token, then the new one to each client that has none of them. */
 export async function offerClients(
   invocation: Invocation,
   dialogue: Dialogue,
   entry: NewEntry,
 ): Promise<void> {
   const { cli } = invocation
+  const adopted = await adoptEntries(invocation, dialogue)
   const machine: Machine = { platform: cli.runtime.platform, home: cli.home, env: cli.environment }
   const clients = findClients(machine, entry.name, entry.entry)
   if (clients.length === 0) {
@@ -23,7 +25,13 @@ export async function offerClients(
       say`\nNo MCP client was found here. The entry for its config:\n${JSON.stringify(asConfig(entry), null, 2)}\n`,
     )
   }
-  for (const client of clients) await offerClient(invocation, dialogue, client)
+  for (const client of clients) {
+    // What was changed into connect is all that this client needs.
+    const changed = adopted.some(
+      ({ client: label, status }) => label === client.label && status === 'changed',
+    )
+    if (!changed) await offerClient(invocation, dialogue, client)
+  }
 }
 
 async function offerClient({ deps }: Invocation, dialogue: Dialogue, client: Client): Promise<void> {

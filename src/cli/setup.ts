@@ -23,6 +23,8 @@ import { expectOperands, usageError } from './usage.ts'
 export const setup: Command = async (invocation) => {
   const { cli, operands, options } = invocation
   expectOperands(cli, operands, [])
+  if (options.adopt) return (await import('./setup-adopt.ts')).adoptAlone(invocation)
+  if (options.yes) throw usageError(cli, say`--yes is for --adopt`)
   const given = options['app-id'] !== undefined || options['app-secret-stdin'] || options.brand !== undefined
   const asks = cli.stdin.isTTY && options['app-id'] === undefined && !options['app-secret-stdin']
   if (asks && !options['create-app']) {

@@ -1,16 +1,30 @@
-// The entries of a client's config that hold a token, and the text in which one of them is `connect`'s.
+// The entries of the clients' configs that hold a token: found, shown as `connect`'s, and written when somebody said yes.
 
+import { isDeepStrictEqual } from 'node:util'
 import { type Sentence, say } from '../sentence.ts'
+import type { Insertion, ServerEntry } from './add-entry.ts'
 import { adoptHosted } from './adopt-hosted.ts'
 import { adoptProgram } from './adopt-program.ts'
 import { type Adoption, isTable, type Start, type Verdict } from './adoption.ts'
+import { backupOf, type Keeping } from './backup.ts'
+import { type Client, findConfigs, type Plan, planEdit, readConfig, writeEdit } from './client-config.ts'
 import { readTree, rewriteAt, textAt, valueAt } from './rewrite.ts'
+import type { Machine } from './targets.ts'
 
 /** Shorter ones are placeholders, and parts of words. */
 const MIN_SECRET = 8
 
 /** An entry that holds a token: the way to it, and what becomes of it. */
-export type Holding = { way: string[]; verdict: NonNullable<Verdict> }
+type Holding = { way: string[]; verdict: NonNullable<Verdict> }
+
+/** The same with the client whose it is. */
+export type Adoptable = Holding & {
+  client: Client
+  start: Start
+  path: string
+  /** The entry's place for people. */
+  title: string
+}
 
 /** What becomes of an entry; null: it holds no token of Feishu's. */
 function adoptEntry(entry: unknown, start: Start): Verdict {
@@ -26,7 +40,7 @@ function placesOf(data: unknown, topKeys: readonly string[]): string[][] {
 }
 
 /** The entries that hold a token; null: the text is not of its format. */
-export async function findHoldings(
+async function findHoldings(
   text: string,
   config: { format: string; topKeys: readonly string[] },
   start: Start,
@@ -43,16 +57,81 @@ export async function findHoldings(
   })
 }
 
-/** The text with `connect`'s entry; or why there is none. */
-export async function adoptIn(
-  text: string,
-  { format, way, adoption }: { format: string; way: readonly string[]; adoption: Adoption },
-): Promise<{ text: string } | { why: Sentence }> {
-  const written = await rewriteAt(text, { format, way, after: adoption.entry })
-  if (written === null) return { why: say`its entry could not be changed without changing something else` }
-  const rest = await textAt(written, format, way)
-  if (adoption.secrets.some((secret) => secret.length >= MIN_SECRET && rest.includes(secret))) {
-    return { why: say`its token or App Secret stands in it once more, in a comment or under another name` }
+/** The entries of this machine's clients that hold a token, and the configs of which that is not known. */
+export async function findAdoptable(
+  machine: Machine,
+  base: ServerEntry,
+  wordsFor: Start['wordsFor'],
+): Promise<{ found: Adoptable[]; unread: { label: string; path: string }[] }> {
+  const found: Adoptable[] = []
+  const unread: { label: string; path: string }[] = []
+  for (const client of findConfigs(machine, base)) {
+    const start = { entry: client.entry, wordsFor }
+    const config = readConfig(client.target)
+    const holdings = config && (await findHoldings(config.text, client.target, start))
+    if (holdings === null) unread.push({ label: client.label, path: client.target.paths[0] ?? '' })
+    for (const holding of holdings ?? []) {
+      found.push({ ...holding, client, start, path: config?.path ?? '', title: titleOf(holding.way) })
+    }
   }
-  return { text: written }
+  return { found, unread }
+}
+
+/** A server's name; with the way to it where another one may have the same. */
+function titleOf(way: readonly string[]): string {
+  return way.length === 2 ? (way[1] ?? '') : way.join(' › ')
+}
+
+/** Secrets that are long enough to be told from words. */
+function knownSecrets({ verdict }: Adoptable): string[] {
+  return verdict.kind === 'adopt' ? verdict.adoption.secrets.filter(({ length }) => length >= MIN_SECRET) : []
+}
+
+/** What the change of an entry would do to its config. Writes nothing. */
+export function planAdoption(one: Adoptable): Promise<Plan> {
+  return planEdit(one.client.target, (text) => changeOne(text, one), one.way.at(-1) ?? '', knownSecrets(one))
+}
+
+/** Changes an entry. Resolves to why it was left alone; null: it was changed. */
+export function writeAdoption(one: Adoptable, keeping: Keeping): Promise<Sentence | null> {
+  return writeEdit(one.client.target, (text) => changeOne(text, one), {
+    ...keeping,
+    known: knownSecrets(one),
+  })
+}
+
+/** Where what stood in a config is kept, without its secrets. */
+export function keptAt({ path }: Adoptable, keeping: Keeping): string {
+  return backupOf(path, keeping)
+}
+
+async function changeOne(text: string, { client, way, verdict, start }: Adoptable): Promise<Insertion> {
+  if (verdict.kind === 'refused') return verdict
+  const now = await findHoldings(text, client.target, start)
+  const same = now?.find((holding) => isDeepStrictEqual(holding.way, way))
+  if (now && !same) return { kind: 'present' }
+  // What was shown is what is written.
+  if (!isDeepStrictEqual(same?.verdict, verdict))
+    return { kind: 'refused', why: say`it was changed meanwhile` }
+  return adoptIn(text, client.target.format, way, verdict.adoption)
+}
+
+async function adoptIn(
+  text: string,
+  format: string,
+  way: readonly string[],
+  { entry, secrets }: Adoption,
+): Promise<Insertion> {
+  const written = await rewriteAt(text, { format, way, after: entry })
+  if (written === null) {
+    return { kind: 'refused', why: say`its entry could not be changed without changing something else` }
+  }
+  const rest = await textAt(written, format, way)
+  if (secrets.some((secret) => secret.length >= MIN_SECRET && rest.includes(secret))) {
+    return {
+      kind: 'refused',
+      why: say`its token or App Secret stands in it once more, in a comment or under another name`,
+    }
+  }
+  return { kind: 'insert', text: written }
 }

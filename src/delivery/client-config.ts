@@ -77,7 +77,11 @@ export function findConfigs(machine: Machine, base: ServerEntry): Client[] {
     parseTargets(`${kind}:any`, machine).flatMap((target) =>
       target.paths
         .filter((path) => existsSync(path))
-        .map((path) => ({ label, target: { ...target, paths: [path] }, entry: entryFor(kind, base, machine) })),
+        .map((path) => ({
+          label,
+          target: { ...target, paths: [path] },
+          entry: entryFor(kind, base, machine),
+        })),
     ),
   )
 }
@@ -97,6 +101,13 @@ function read(target: Target): Read {
     if (isMissing(error)) return { path: given, bytes: null }
     return { path: given, why: say`${(error as Error).message}` }
   }
+}
+
+/** A config's text without its byte order mark; null: it cannot be read, or is not UTF-8. */
+export function readConfig(target: Target): { path: string; text: string } | null {
+  const file = read(target)
+  const text = 'bytes' in file && file.bytes ? decode(file.bytes) : null
+  return text === null ? null : { path: file.path, text: text.replace(BYTE_ORDER_MARK, '') }
 }
 
 function decode(bytes: Buffer): string | null {

@@ -18,7 +18,7 @@ import { tidyDeletions } from './tidy.ts'
 export type Data = Record<string, unknown>
 
 /** Thrown where a text would have to be written in a way that is not known here. */
-const UNKNOWN_FORM = new Error('a form that is not known')
+const UNKNOWN_FORM = Symbol('unknown')
 
 /** Reads a config; null: the text is not of its format. */
 export function readTree(text: string, format: string): Promise<ConfigTree | null> {
@@ -94,7 +94,7 @@ function changeTable(text: string, table: Table, values: [Data, Data], style: St
     write(index: number) {
       const key = wanted[index] ?? ''
       if (style.toml) return `${first?.prefix ?? ''}${tomlKey(key)} = ${valueText(after[key], style, null)}`
-      return `${JSON.stringify(key)}:${first && indent === null ? '' : ' '}${valueText(after[key], style, indent)}`
+      return `${JSON.stringify(key)}:${style.gap}${valueText(after[key], style, indent)}`
     },
   }
   for (const [i, j] of changeRow(text, row, style, changes)) {
@@ -139,7 +139,9 @@ export async function rewriteAt(
   const node = nodeAt(tree, way)
   if (!tree || !node) return null
   const unit = /^([ \t]+)\S/m.exec(text)?.[1] ?? '  '
-  const style: Style = { toml: format === 'toml', eol: endOfLine(text), unit }
+  const toml = format === 'toml'
+  const gap = toml || /":[ \t]/.test(text) ? ' ' : ''
+  const style: Style = { toml, eol: endOfLine(text), unit, gap }
   const changes: Changes = { deleted: [], written: [] }
   try {
     changeNode(text, node, [valueAt(tree.data, way), after], style, changes)

@@ -3,7 +3,13 @@
 import type { Container, Member } from './config-tree.ts'
 
 /** How values are written at a place. */
-export type Style = { toml: boolean; eol: string; unit: string }
+export type Style = {
+  toml: boolean
+  eol: string
+  unit: string
+  /** Behind a comma or a colon in one line. */
+  gap: string
+}
 
 type Range = { start: number; end: number }
 /** What goes, and what comes; text that takes a place is a range with a text. */
@@ -43,12 +49,12 @@ export function indentAt(text: string, at: number): string {
 
 /** What stands between two members: as between those that are there. */
 function separatorOf(text: string, container: Container, members: readonly Member[], style: Style): string {
-  const [first, second] = members
+  const [first] = members
   const comma = container.separator === 'comma' ? ',' : ''
-  if (!first) return comma ? ', ' : style.eol
+  if (!first) return comma ? comma + style.gap : style.eol
   const ownLine = text.slice(container.start, first.start).includes('\n')
   if (!comma || ownLine) return comma + style.eol + indentAt(text, first.start)
-  return second && /^,\S/.test(text.slice(first.end, second.start)) ? ',' : ', '
+  return comma + style.gap
 }
 
 type Row = {

@@ -1,0 +1,89 @@
+// App ID and App Secret that stand in an entry which becomes `connect`'s: offered to be kept as by `setup`, before they go.
+
+import { readKeptApps, resolveApp } from '../app/app.ts'
+import { checkCredentials, keepApp } from '../app/setup.ts'
+import type { Adoption } from '../delivery/adoption.ts'
+import { CodedError } from '../errors.ts'
+import { findAppId, secretProblem } from '../oauth/app-credentials.ts'
+import type { NewApp } from '../oauth/credentials.ts'
+import { endpointsOf } from '../oauth/feishu.ts'
+import { DEFAULT_PROFILE } from '../profile.ts'
+import { Secret } from '../secret.ts'
+import { type Sentence, say } from '../sentence.ts'
+import type { Invocation } from './io.ts'
+import type { Answers } from './setup-adopt.ts'
+import { keptText, refuseEnvironmentApp } from './setup-steps.ts'
+import { confirm } from './terminal.ts'
+
+/**
+ * Keeps the app of an entry, if somebody says yes; `--yes` alone never puts it in the place of another one. Resolves to
+ * why the entry has to stay: it holds what could not be kept.
+ */
+export async function keepAppOf(
+  invocation: Invocation,
+  answers: Exclude<Answers, 'nobody'>,
+  { app, appByReference }: Pick<Adoption, 'app' | 'appByReference'>,
+): Promise<Sentence | null> {
+  const { cli, profile } = invocation
+  const present = await presentAppId(invocation)
+  if (!app && appByReference && present === null) {
+    cli.stderr(say`It took the app from elsewhere: run \`${cli.command} setup\` for connect to have it.\n`)
+  }
+  if (!app || (await isKept(invocation, app.appId))) return null
+  const isOther = present !== null && present !== app.appId
+  if (isOther) {
+    cli.stderr(say`The profile "${profile}" uses the app ${present}; that of this entry is ${app.appId}.\n`)
+    if (answers === 'yes') return null
+  }
+  const question = isOther
+    ? say`Set up the app of this entry in its place?`
+    : say`Keep the App ID and App Secret of this entry (${app.appId}), sealed? Without an app, connect has nothing to log in with.`
+  if (answers !== 'yes' && !(await confirm(answers, question))) return null
+  return keep(invocation, app).then(() => null, problemOf)
+}
+
+/** Why something was not done, with what to do about it. */
+export function problemOf(error: unknown): Sentence {
+  return error instanceof CodedError ? say`${error.said} ${error.step}` : say`${(error as Error).message}`
+}
+
+async function keep(invocation: Invocation, app: NonNullable<Adoption['app']>): Promise<void> {
+  const { cli, deps, profile } = invocation
+  refuseEnvironmentApp(invocation)
+  const { appId, appSecret } = app
+  if (findAppId(appId) !== appId || secretProblem(appSecret)) {
+    throw new CodedError(
+      'config_invalid',
+      say`App ID and App Secret of this entry cannot be right; they were not kept.`,
+      {
+        nextStep: say`Run \`${cli.command} setup\`, then \`${cli.command} setup --adopt\`.`,
+      },
+    )
+  }
+  const brand = app.isLark ? 'lark' : deps.config.brand
+  const given: NewApp = {
+    brand,
+    appId,
+    appSecret: new Secret(appSecret),
+    endpoints: endpointsOf(brand, deps.config),
+  }
+  const verdict = await checkCredentials(deps, given)
+  await keepApp(deps, profile, given)
+  if (!verdict) cli.stderr(say`Feishu gave no clear answer about these credentials; they were kept.\n`)
+  cli.stderr(say`${keptText(profile)} ${say`The secret is sealed.`}\n`)
+}
+
+/** Whether `setup` kept this app: what the environment of this shell says, a client may not know. */
+async function isKept({ deps, profile }: Invocation, appId: string): Promise<boolean> {
+  const apps = await readKeptApps(deps)
+  return (Object.hasOwn(apps, profile) ? apps[profile] : apps[DEFAULT_PROFILE])?.app_id === appId
+}
+
+/** The profile's app; null: it has none. */
+async function presentAppId({ deps, profile }: Invocation): Promise<string | null> {
+  const present = await resolveApp(deps, profile).catch((error: unknown) => {
+    if (error instanceof CodedError && error.code === 'not_configured') return null
+    throw error
+  })
+  return present?.id.appId ?? null
+}

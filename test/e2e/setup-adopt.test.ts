@@ -1,0 +1,216 @@
+// Entries that hold a token become `connect`'s: asked at a terminal, by `--yes` in a script, never otherwise.
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { testIf } from '../support/needs.ts'
+import { PROGRAM, run, type Stage, setStage } from '../support/program.ts'
+import { NO_TMUX, openTerminal } from '../support/terminal.ts'
+
+const env = { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' }
+const TOKEN = 'u-0123456789abcdefghijklmnop'
+const HOSTED = { url: 'https://mcp.feishu.cn/mcp', headers: { 'X-Lark-MCP-UAT': TOKEN } }
+
+function put(stage: Stage, file: string, config: object): string {
+  const text = `${JSON.stringify(config, null, 2)}\n`
+  mkdirSync(dirname(join(stage.home, file)), { recursive: true })
+  writeFileSync(join(stage.home, file), text)
+  return text
+}
+
+function read(stage: Stage, file: string): string {
+  return readFileSync(join(stage.home, file), 'utf8')
+}
+
+/** lark-mcp with everything in it, for Cursor; the hosted server for Gemini. */
+function installClients(stage: Stage): { cursor: string; gemini: string } {
+  const { appId, appSecret } = stage.sandbox.app
+  const args = [
+    '-y',
+    '@larksuiteoapi/lark-mcp',
+    'mcp',
+    '-a',
+    appId,
+    '-s',
+    appSecret,
+    '-u',
+    TOKEN,
+    '-t',
+    'preset.light',
+  ]
+  return {
+    cursor: put(stage, '.cursor/mcp.json', {
+      mcpServers: { lark: { command: 'npx', args }, other: { command: 'o' } },
+    }),
+    gemini: put(stage, '.gemini/settings.json', { mcpServers: { docs: { ...HOSTED, trust: true } } }),
+  }
+}
+
+/** All that was kept beside the clients' configs, in clear. */
+function kept(stage: Stage): string {
+  const folder = join(stage.tokenDir, 'deliveries')
+  return readdirSync(folder)
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+    .join('\n')
+}
+
+function expectNoSecret(stage: Stage, ...texts: string[]): void {
+  for (const text of texts) {
+    expect(text).not.toContain(TOKEN)
+    expect(text).not.toContain(stage.sandbox.app.appSecret)
+  }
+}
+
+function entriesOf(stage: Stage): { lark: Record<string, unknown>; docs: Record<string, unknown> } {
+  const { lark } = JSON.parse(read(stage, '.cursor/mcp.json')).mcpServers
+  const { docs } = JSON.parse(read(stage, '.gemini/settings.json')).mcpServers
+  return { lark, docs }
+}
+
+test('without a terminal, --adopt shows what it would change and changes nothing', async () => {
+  const stage = await setStage({ env })
+  const { cursor, gemini } = installClients(stage)
+  const result = await run(stage, ['setup', '--adopt'], { input: 'y\ny\ny\n' })
+  expect([result.code, result.stdout]).toEqual([0, ''])
+  expect(result.stderr).toMatch(/\+ +"connect",[\s\S]*Nothing was changed: run .* setup --adopt/)
+  expect([read(stage, '.cursor/mcp.json'), read(stage, '.gemini/settings.json')]).toEqual([cursor, gemini])
+  expectNoSecret(stage, result.stderr)
+  expect(stage.sandbox.requests).toEqual([])
+})
+
+test('--yes changes all: the app is kept sealed first, and no secret is left, shown or kept in clear', async () => {
+  const stage = await setStage({ env })
+  installClients(stage)
+  const { appId } = stage.sandbox.app
+  const result = await run(stage, ['setup', '--adopt', '--yes', '--json'])
+  expect(result.code).toBe(0)
+  expect(JSON.parse(result.stdout)).toMatchObject({
+    status: 'not_authorized',
+    app_id: appId,
+    adopted: [
+      {
+        client: 'Cursor',
+        path: join(stage.home, '.cursor/mcp.json'),
+        entry: 'lark',
+        status: 'changed',
+        detail: null,
+      },
+      { client: 'Gemini CLI', entry: 'docs', status: 'changed', detail: null },
+    ],
+  })
+  const { lark, docs } = entriesOf(stage)
+  expect(lark).toMatchObject({
+    command: expect.stringMatching(/node$/),
+    args: [PROGRAM, 'connect', '--', 'npx', '-y', '@larksuiteoapi/lark-mcp', 'mcp', '-t', 'preset.light'],
+  })
+  expect(docs).toMatchObject({ args: [PROGRAM, 'connect'], trust: true })
+  expect(docs).not.toHaveProperty('headers')
+  expectNoSecret(
+    stage,
+    result.stderr,
+    read(stage, '.cursor/mcp.json'),
+    read(stage, '.gemini/settings.json'),
+    kept(stage),
+  )
+  // What was kept names what stood there.
+  expect(kept(stage)).toContain('"X-Lark-MCP-UAT": "<left out>"')
+
+  const again = await run(stage, ['setup', '--adopt', '--yes'])
+  expect([again.code, again.stderr]).toEqual([0, 'No entry of an MCP client holds a Feishu token.\n'])
+  expect(entriesOf(stage)).toEqual({ lark, docs })
+})
+
+test('an entry whose App Secret Feishu refuses stays; another app of the profile stays too', async () => {
+  const stage = await setStage({ env })
+  const { appId, appSecret } = stage.sandbox.app
+  const entry = (id: string, secret: string) => ({
+    mcpServers: {
+      lark: { command: 'lark-mcp', args: ['mcp', '-a', id, '-s', secret], env: { USER_ACCESS_TOKEN: TOKEN } },
+    },
+  })
+  const wrong = put(stage, '.cursor/mcp.json', entry(appId, 'WrongSecretWrongSecretWrongSecr1'))
+  const refused = await run(stage, ['setup', '--adopt', '--yes', '--json'])
+  expect(refused.code).toBe(1)
+  expect(JSON.parse(refused.stdout).adopted).toMatchObject([
+    { status: 'failed', detail: expect.stringMatching(/does not accept/) },
+  ])
+  expect(read(stage, '.cursor/mcp.json')).toBe(wrong)
+
+  await run(stage, ['setup', '--app-id', appId, '--app-secret-stdin'], { input: appSecret })
+  put(stage, '.cursor/mcp.json', entry('cli_another0000000', 'OtherSecretOtherSecretOtherSecr1'))
+  const changed = await run(stage, ['setup', '--adopt', '--yes', '--json'])
+  expect(changed.stderr).toContain(`uses the app ${appId}; that of this entry is cli_another0000000`)
+  expect(JSON.parse(changed.stdout)).toMatchObject({ app_id: appId, adopted: [{ status: 'changed' }] })
+})
+
+test('a header with a secret of another service never lands in an argument list without a person’s word', async () => {
+  const stage = await setStage({ env })
+  const text = put(stage, '.cursor/mcp.json', {
+    mcpServers: { docs: { ...HOSTED, headers: { ...HOSTED.headers, 'X-Api-Key': 'hunter2-hunter2' } } },
+  })
+  const result = await run(stage, ['setup', '--adopt', '--yes', '--json'])
+  expect(result.stderr).toMatch(/argument list, which other users of this machine can read: X-Api-Key/)
+  expect(JSON.parse(result.stdout).adopted).toMatchObject([{ status: 'left_alone' }])
+  expect(read(stage, '.cursor/mcp.json')).toBe(text)
+  expect(result.stderr).not.toContain('hunter2')
+})
+
+test('--adopt stands alone, and --yes belongs to it', async () => {
+  const stage = await setStage({ env })
+  for (const args of [
+    ['setup', '--adopt', '--create-app'],
+    ['setup', '--yes'],
+    ['setup', '--adopt', '--with-tools'],
+  ]) {
+    expect((await run(stage, args)).code).toBe(2)
+  }
+})
+
+testIf(NO_TMUX)('at a terminal each entry is asked for by itself, after its app', async () => {
+  const stage = await setStage({ env })
+  const { gemini } = installClients(stage)
+  const { appId } = stage.sandbox.app
+  const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" setup --adopt`)
+  const [shown] = await terminal.seen(
+    /Cursor: [\s\S]*Keep the App ID and App Secret of this entry[\s\S]*\[y\/N\] /,
+  )
+  expect(shown).toContain('-        "<left out>",')
+  expect(shown).toContain(`(${appId})`)
+  terminal.type('y')
+  await terminal.seen(/The secret is sealed\.[\s\S]*Change this entry of Cursor into connect\? \[y\/N\] /)
+  expect(read(stage, '.cursor/mcp.json')).toContain(TOKEN)
+  terminal.type('y')
+  await terminal.seen(/Changed\.[\s\S]*Change this entry of Gemini CLI into connect\? \[y\/N\] /)
+  terminal.type('')
+  await terminal.seen(/ended with 0/)
+  expectNoSecret(stage, terminal.transcript(), read(stage, '.cursor/mcp.json'), kept(stage))
+  expect(read(stage, '.gemini/settings.json')).toBe(gemini)
+  expect(JSON.parse((await run(stage, ['status', '--json'])).stdout)).toMatchObject({ app_id: appId })
+})
+
+testIf(NO_TMUX)(
+  'setup offers the change too, in Chinese as well, and no second entry to that client',
+  async () => {
+    const stage = await setStage({ env: { ...env, FEISHU_LANG: 'zh' } })
+    const { appId, appSecret } = stage.sandbox.app
+    await run(stage, ['setup', '--app-id', appId, '--app-secret-stdin'], { input: appSecret })
+    installClients(stage)
+    const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" setup`)
+    await terminal.seen(/\[Y\/n\] /)
+    terminal.type('')
+    await terminal.seen(/要改用另一个应用吗？\[y\/N\] /)
+    terminal.type('')
+    await terminal.seen(/Cursor：[\s\S]*含有飞书凭证[\s\S]*将 Cursor 的这个条目改为 connect 吗？\[y\/N\] /)
+    terminal.type('y')
+    await terminal.seen(/已改动。[\s\S]*将 Gemini CLI 的这个条目改为 connect 吗？\[y\/N\] /)
+    terminal.type('')
+    // Cursor has what it needs.
+    const [rest] = await terminal.seen(/[\s\S]*写入 Gemini CLI 的配置吗？\[y\/N\] /)
+    expect(rest).not.toContain('写入 Cursor 的配置吗')
+    terminal.type('')
+    await terminal.seen(/\[browser\] /)
+    terminal.type('no')
+    await terminal.seen(/ended with 0/)
+    expectNoSecret(stage, terminal.transcript())
+  },
+)
