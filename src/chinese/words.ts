@@ -5,10 +5,9 @@ import type { Table } from './table.ts'
 export const WORDS: Table = {
   'status:': '状态：',
   'profile:': '账号：',
-  'logged in as:': '登录用户：',
   'access token:': '访问凭证：',
   'refresh token:': '刷新凭证：',
-  'log in again by:': '需重新登录：',
+  'login:': '登录有效期：',
   'scopes:': '权限：',
   'authorization:': '授权流程：',
   'why:': '原因：',

@@ -1,7 +1,7 @@
 import type { Check, Runtime } from '../doctor/check.ts'
 import { type Diagnosis, diagnose, diagnoseSettings } from '../doctor/doctor.ts'
 import type { CodedError } from '../errors.ts'
-import { cell, type Sentence, say, series } from '../sentence.ts'
+import { cell, type Sentence, type Style, say, series, styled } from '../sentence.ts'
 import type { Options } from './argv.ts'
 import { type Cli, type Command, print } from './io.ts'
 import { expectOperands } from './usage.ts'
@@ -56,10 +56,17 @@ const NAMES: Readonly<Record<Check['name'], Sentence>> = {
   timer: say`timer:`,
 }
 
+const STATUS_STYLES: Readonly<Record<Check['status'], Style>> = {
+  pass: 'green',
+  warn: 'yellow',
+  fail: 'red',
+  skip: 'dim',
+}
+
 /** The columns that the status takes, and its advice is moved in by. */
 const STATUS_WIDTH = 6
 
 function line({ name, status, message, hint }: Check): Sentence {
-  const found = say`${cell(STATUS_WORDS[status], STATUS_WIDTH)}${NAMES[name]} ${message}\n`
+  const found = say`${styled(cell(STATUS_WORDS[status], STATUS_WIDTH), STATUS_STYLES[status])}${NAMES[name]} ${message}\n`
   return hint === null ? found : say`${found}${cell('', STATUS_WIDTH)}${hint}\n`
 }

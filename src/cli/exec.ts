@@ -8,6 +8,7 @@ import { type Child, openChild, readChildWishes } from '../hand-over/child.ts'
 import { notAuthorized } from '../refresh/refresh.ts'
 import { say } from '../sentence.ts'
 import type { Cli, Command, Invocation } from './io.ts'
+import { localTime } from './moment.ts'
 import { usageError } from './usage.ts'
 import type { Start } from './windows-command.ts'
 
@@ -51,7 +52,7 @@ async function open({ cli, deps, profile, options }: Invocation): Promise<Child>
   }
   const child = await openChild(deps, { profile, inherited: cli.environment, wishes })
   if (options.for !== undefined && child.goodUntil !== null) {
-    const until = toTime(child.goodUntil) ?? ''
+    const until = localTime(toTime(child.goodUntil))
     cli.stderr(say`${options.for} gets the access token itself, which is good until ${until}.\n`)
   }
   return child

@@ -4,6 +4,7 @@ import { type Sentence, say } from '../sentence.ts'
 import type { TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Command, print } from './io.ts'
+import { localTime } from './moment.ts'
 import { statusText } from './status.ts'
 import { expectOperands } from './usage.ts'
 
@@ -27,7 +28,8 @@ export const importCommand: Command = async ({ cli, deps, profile, options, oper
 }
 
 function dueText(answer: TokenStatus, record: TokenRecord): Sentence {
-  const until = answer.access_token_expires_at ?? ''
+  const ends = answer.access_token_expires_at
+  const until = ends === null ? '' : localTime(ends)
   if (!record.tokenSet?.refreshToken) {
     return say`the file holds no refresh token, so log in again ${answer.status === 'valid' ? say`by ${until}` : say`now`}`
   }

@@ -8,9 +8,11 @@ import { Secret } from '../secret.ts'
 import { say } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Command, type Invocation, print } from './io.ts'
+import { localTime } from './moment.ts'
 import { statusText } from './status.ts'
 import { createDialogue } from './terminal.ts'
 import { expectOperands } from './usage.ts'
+import { showWaiting } from './waiting.ts'
 
 /** Authorizes and waits for the end. */
 export const login: Command = (invocation) => loginTelling(invocation, {})
@@ -52,7 +54,7 @@ async function showCode({ cli, deps }: Invocation, started: StartResult): Promis
   cli.stderr(
     say`Open this page on any device:\n\n${authorization_url ?? ''}\n\nIt must show this code: ${user_code ?? ''}\n\n`,
   )
-  cli.stderr(say`Approve only if you asked for this login yourself.\nWaiting for the approval …\n`)
+  cli.stderr(say`Approve only if you asked for this login yourself.\n`)
 }
 
 function showLink(invocation: Invocation, started: StartResult): void {
@@ -64,19 +66,31 @@ function showLink(invocation: Invocation, started: StartResult): void {
       ? say`Open this page and approve (${started.browserProblem}):`
       : say`Open this page and approve:`
   cli.stderr(say`${ask}\n\n${answer.authorization_url ?? ''}\n\n`)
+  if (!expectsPaste(invocation)) return
   cli.stderr(
-    expectsPaste(invocation)
-      ? say`Then paste the address that the browser ended on:\n`
-      : say`Waiting for the approval …\n`,
+    say`The last page will not load: it leads to this machine, while your browser is on another. That is expected.\n`,
+  )
+  cli.stderr(
+    say`Copy its whole address from the browser and paste it here by ${localTime(answer.expires_at ?? '').slice(-5)}:\n`,
   )
 }
 
 /** Waits for the listener, for a pasted address, and for Ctrl-C: whatever comes first. */
 async function waitForEnd(invocation: Invocation, start: StartOptions, started: StartResult): Promise<void> {
-  const { deps, profile } = invocation
+  const { cli, deps, profile } = invocation
   const end = authorizationEnd(deps, profile)
-  const pasted = expectsPaste(invocation) ? [takeAddress(invocation, start)] : []
-  await Promise.race([end, aborted(deps.closing), ...pasted])
+  const pastes = expectsPaste(invocation)
+  const waited = new AbortController()
+  const shown = pastes
+    ? undefined
+    : showWaiting(cli, deps.clock, startAnswer(deps, started).expires_at ?? '', waited.signal)
+  const pasted = pastes ? [takeAddress(invocation, start)] : []
+  try {
+    await Promise.race([end, aborted(deps.closing), ...pasted])
+  } finally {
+    waited.abort()
+    await shown
+  }
   if (deps.closing.aborted) await deps.underWay.see(leave(invocation, start, started))
   const { failure } = await authorizationEnd(deps, profile)
   if (failure) throw new CodedError(failure.code, failure.message, failure)

@@ -1,6 +1,7 @@
 import { listProfiles, type ProfileRow, removeProfile, renameProfile } from '../profiles/profiles.ts'
 import { cell, columns, type Sentence, say, series, type Value } from '../sentence.ts'
 import { type Command, type Invocation, print } from './io.ts'
+import { localTime } from './moment.ts'
 import { STATUS_WORDS } from './status.ts'
 import { expectOperands, usageError } from './usage.ts'
 
@@ -29,7 +30,7 @@ function table(profiles: ProfileRow[]): Sentence {
     STATUS_WORDS[row.status],
     row.user_name ?? row.user_open_id ?? '-',
     row.app_id ? say`${row.brand ?? ''}, app ${row.app_id}` : '-',
-    ...(row.reauthorize_by ? [say`log in again by ${row.reauthorize_by}`] : []),
+    ...(row.reauthorize_by ? [say`log in again by ${localTime(row.reauthorize_by)}`] : []),
   ])
   const widths = [0, 1, 2, 3].map((column) =>
     Math.max(...rows.map((row) => columns(String(row[column] ?? '')))),

@@ -5,6 +5,7 @@ import { refreshToken } from '../refresh/refresh.ts'
 import { type ProfileOutcome, refreshAll } from '../refresh/refresh-all.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import { type Command, type Invocation, print } from './io.ts'
+import { localTime } from './moment.ts'
 import { exitCode, expectOperands } from './usage.ts'
 
 /** Refreshes the token if it is due; with `--all` every profile that is due. */
@@ -30,7 +31,7 @@ const DONE: Readonly<Record<RefreshAnswer['status'], Sentence>> = {
 }
 
 function line({ profile, status, access_token_expires_at, next_step }: RefreshAnswer): Sentence {
-  const time = access_token_expires_at ?? ''
+  const time = access_token_expires_at === null ? '' : localTime(access_token_expires_at)
   return status === 'still_valid'
     ? say`${profile}: ${DONE[status]}, until ${time}. ${next_step}`
     : say`${profile}: ${DONE[status]}, valid until ${time}. ${next_step}`

@@ -1,7 +1,8 @@
-import { cell, type Sentence, say, series, type Value } from '../sentence.ts'
+import { cell, type Sentence, type Style, say, series, styled, type Value } from '../sentence.ts'
 import type { Status, TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Command, print } from './io.ts'
+import { localTime, until } from './moment.ts'
 import { expectOperands } from './usage.ts'
 
 const EXIT_CODES: Readonly<Record<Status, number>> = {
@@ -48,17 +49,6 @@ const KEY_SOURCE_WORDS: Readonly<Record<NonNullable<TokenStatus['key_source']>, 
   env: say`env`,
 }
 
-function duration(seconds: number | null): Sentence {
-  if (seconds === null) return say`unknown`
-  if (seconds < 120) return say`${seconds} s`
-  if (seconds < 7200) return say`${Math.floor(seconds / 60)} min`
-  return seconds < 172_800 ? say`${Math.floor(seconds / 3600)} h` : say`${Math.floor(seconds / 86_400)} days`
-}
-
-function until(time: string | null, seconds: number | null): Sentence | null {
-  return time === null ? null : say`until ${time} (${duration(seconds)})`
-}
-
 /** Whether no authorization is worth a line: there was none, or a logout came after it. */
 function isPast({ authorization_status, status }: TokenStatus): boolean {
   if (authorization_status === 'succeeded') return status === 'not_authorized'
@@ -71,27 +61,64 @@ const NOTHING = say`Nothing is needed: the token is valid.`
 /** The columns that the longest label takes. */
 const LABEL_WIDTH = 17
 
+const STATUS_STYLES: Readonly<Record<Status, Style>> = {
+  valid: 'green',
+  needs_refresh: 'yellow',
+  store_unreadable: 'red',
+  not_configured: 'yellow',
+  expired: 'red',
+  not_authorized: 'yellow',
+}
+
+/** Whose login it is: what a person looks for first. */
+function loginOf({ status, user_name, user_open_id }: TokenStatus): Sentence | null {
+  const who = user_name ?? user_open_id
+  if (status === 'valid' || status === 'needs_refresh') {
+    return who === null ? say`Logged in.` : say`Logged in as ${who}.`
+  }
+  if (status === 'expired')
+    return who === null ? say`The login has ended.` : say`The login of ${who} has ended.`
+  return status === 'not_authorized' ? say`Not logged in.` : null
+}
+
+/** When a person must log in again; null: nothing is known. It is told once where it is the refresh token's end, too. */
+function loginAgain(answer: TokenStatus): Sentence | null {
+  const { reauthorize_by: by, refresh_token_expires_at: end, refresh_token_expires_in: left } = answer
+  if (by === null) return null
+  return by === end ? until(by, left) : say`until ${localTime(by)}`
+}
+
 /** The status for people. */
 export function statusText(answer: TokenStatus): Sentence {
   const app = answer.app_id ?? say`not configured`
-  const { verified } = answer
+  const { verified, status } = answer
+  const oneEnd = answer.reauthorize_by === answer.refresh_token_expires_at
+  const login = loginOf(answer)
   const rows: [label: Sentence, value: Value | null][] = [
-    [say`status:`, STATUS_WORDS[answer.status]],
+    [say`status:`, styled(STATUS_WORDS[status], STATUS_STYLES[status])],
     [say`profile:`, say`${answer.profile} (${answer.brand}, app ${app})`],
-    [say`logged in as:`, answer.user_name ?? answer.user_open_id],
     [say`access token:`, until(answer.access_token_expires_at, answer.access_token_expires_in)],
-    [say`refresh token:`, until(answer.refresh_token_expires_at, answer.refresh_token_expires_in)],
-    [say`log in again by:`, answer.reauthorize_by],
+    [
+      say`refresh token:`,
+      oneEnd ? null : until(answer.refresh_token_expires_at, answer.refresh_token_expires_in),
+    ],
+    [say`login:`, loginAgain(answer)],
     [say`scopes:`, answer.granted_scopes.join(' ') || null],
     [say`authorization:`, isPast(answer) ? null : AUTHORIZATION_WORDS[answer.authorization_status]],
     [say`why:`, answer.authorization_error],
     [say`key in:`, answer.key_source && KEY_SOURCE_WORDS[answer.key_source]],
     [say`verified:`, verified === null ? null : verified ? say`yes` : say`no, Feishu refused it`],
-    ...answer.warnings.map((warning): [Sentence, Sentence] => [say`warning:`, warning]),
-    [say`next step:`, String(answer.next_step) === 'Nothing.' ? NOTHING : answer.next_step],
+    ...answer.warnings.map((warning): [Sentence, Sentence] => [
+      styled(cell(say`warning:`, LABEL_WIDTH), 'yellow'),
+      warning,
+    ]),
+    [
+      styled(cell(say`next step:`, LABEL_WIDTH), 'bold'),
+      String(answer.next_step) === 'Nothing.' ? NOTHING : answer.next_step,
+    ],
   ]
   const lines = rows.flatMap(([label, value]) =>
     value === null ? [] : [say`${cell(label, LABEL_WIDTH)}${value}\n`],
   )
-  return series(lines, '')
+  return series(login ? [say`${styled(login, 'bold')}\n`, ...lines] : lines, '')
 }

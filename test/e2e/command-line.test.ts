@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, w
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { localTime } from '../../src/cli/moment.ts'
 import { redirectTo } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
 import { testIf } from '../support/needs.ts'
@@ -164,7 +165,7 @@ test('status says the same as the tool, to people in their words, and exits by w
   expect([valid.code, valid.stderr]).toEqual([0, ''])
   expect(json(valid)).toMatchObject({ status: 'valid', verified: true, generation: 1 })
   const people = await run(stage, ['status'])
-  expect(people.stdout).toMatch(/status: +valid\n.*logged in as: .*\nnext step: +Nothing is needed/s)
+  expect(people.stdout).toMatch(/^Logged in as .*\.\nstatus: +valid\n.*next step: +Nothing is needed/s)
   expect(people.stdout).not.toContain('start_authorization')
 
   stage.sandbox.revoke()
@@ -405,7 +406,7 @@ test("import takes over the old script's file, sends nothing, and leaves the fil
     0,
     { status: 'valid', access_token_expires_at: expires_at },
   ])
-  expect(result.stderr).toMatch(new RegExp(`refresh is due before ${expires_at}.*Delete ${path}`))
+  expect(result.stderr).toMatch(new RegExp(`refresh is due before ${localTime(expires_at)}.*Delete ${path}`))
   expect([stage.sandbox.requests, readFileSync(path)]).toEqual([[], bytes])
 
   const refused = await run(stage, ['import', path, '--json'])
