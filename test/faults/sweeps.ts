@@ -79,7 +79,11 @@ export const COMMAND_SWEEPS: readonly Sweep[] = [
     name: 'the command key',
     setTrial: setKeyTrial,
     control: {
-      without: { file: 'src/store/files/key-move.ts', from: 'this.#note(header)', to: '' },
+      without: {
+        file: 'src/store/files/key-move.ts',
+        from: 'ensureOwnDirectory(dirname(this.#notePath))',
+        to: 'return',
+      },
       at: /^unlink .*\.key/,
     },
   },
