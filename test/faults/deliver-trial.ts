@@ -41,11 +41,13 @@ async function setTrial(
   writeFileSync(path, CONFIG, { mode: 0o600 })
   if (which === 'later') {
     await (await storedIn(scene)).deliver()
-    await refreshToken(await scene.open(), { profile: 'default', force: true })
+    // By a process that delivers to nobody.
+    await refreshToken(await scene.open({ FEISHU_DELIVER_TO: '' }), { profile: 'default', force: true })
   }
   const before = readFileSync(path, 'utf8')
   const { accessToken } = await storedIn(scene)
   const after = CONFIG.replace('OLD-TOKEN', accessToken)
+  if (before === after) throw new Error('there is nothing to be delivered')
   return {
     scene,
     // Nothing is asked of Feishu: there is no answer to lose.
