@@ -6,6 +6,8 @@ import type { Page } from './page-text.ts'
 
 /** A browser follows a redirect at once; a program that does not follow it must not hold the port for long. */
 const FOLLOW_MS = 1_000
+/** Waited in so many parts: a process that stands still (a slow disk, a suspended machine) reads nobody's request. */
+const PARTS = 20
 
 const PARAMETER = 'page'
 
@@ -26,7 +28,11 @@ export function createEndPages(): EndPages {
   function wait(): void {
     let end = (): void => undefined
     const over = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, FOLLOW_MS)
+      let timer: NodeJS.Timeout
+      const waitFor = (parts: number): void => {
+        timer = setTimeout(() => (parts > 1 ? waitFor(parts - 1) : resolve()), FOLLOW_MS / PARTS)
+      }
+      waitFor(PARTS)
       end = () => {
         clearTimeout(timer)
         resolve()

@@ -52,6 +52,22 @@ test('the listener closes when the browser has its page, and without one within 
   }
 })
 
+test('while the process stands still, the page waits on for the browser', async () => {
+  const pages = createEndPages()
+  const address = new URLSearchParams(pages.keep({ kind: 'denied' }) ?? '')
+  let ended = false
+  const end = pages.end()?.then(() => {
+    ended = true
+  })
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500)
+  // What came meanwhile is read after the timers: a connection first, its request in the turn after that.
+  for (let turn = 1; turn <= 3; turn += 1)
+    await new Promise((resume) => setTimeout(() => setImmediate(resume)))
+  expect(ended).toBe(false)
+  expect(pages.take(address)).toEqual({ kind: 'denied' })
+  await end
+})
+
 test('an address that nobody was sent to has no page', () => {
   const pages = createEndPages()
   pages.keep({ kind: 'denied' })
