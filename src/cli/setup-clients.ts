@@ -7,7 +7,7 @@ import { CodedError } from '../errors.ts'
 import { say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
 import { adoptEntries } from './setup-adopt.ts'
-import { asConfig, type NewEntry } from './setup-entry.ts'
+import { asConfig, lackingText, type NewEntry } from './setup-entry.ts'
 import { confirm, type Dialogue } from './terminal.ts'
 
 /** Offers to change the entries that hold a token, then the new one to each client that has none of them. */
@@ -25,6 +25,8 @@ export async function offerClients(
       say`\nNo MCP client was found here. The entry for its config:\n${JSON.stringify(asConfig(entry), null, 2)}\n`,
     )
   }
+  const lacking = lackingText(entry)
+  if (lacking) dialogue.say(say`\n${lacking}\n`)
   for (const client of clients) {
     // What was changed into connect is all that this client needs.
     const changed = adopted.some(

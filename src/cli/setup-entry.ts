@@ -3,6 +3,7 @@
 import { splitScopes } from '../config/config.ts'
 import { HANDED_ON, type ServerEntry } from '../delivery/add-entry.ts'
 import { DEFAULT_PROFILE } from '../profile.ts'
+import { type Sentence, say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
 import { startLine } from './started.ts'
 
@@ -26,7 +27,12 @@ const CARRIED = [
 const TOOLS_SCOPES = '@hosted-mcp'
 
 /** An entry and the name that it stands under. */
-export type NewEntry = { name: string; entry: ServerEntry }
+export type NewEntry = {
+  name: string
+  entry: ServerEntry
+  /** What this shell has set and the entry is without, because it holds a password. */
+  lacking: string[]
+}
 
 /** How a client starts this server, with the settings of this shell that it would not have otherwise. */
 export function newEntry({ cli, deps, profile }: Invocation, withTools: boolean): NewEntry {
@@ -36,10 +42,13 @@ export function newEntry({ cli, deps, profile }: Invocation, withTools: boolean)
   const wrapped = cli.started.platform === 'win32' && !/(?:^|\\)node(?:\.exe)?$/i.test(command)
   const carried: Record<string, string> = { ...env }
   if (cli.environment.FEISHU_TOKEN_DIR?.trim()) carried.FEISHU_TOKEN_DIR = deps.config.tokenDir
+  const lacking: string[] = []
   for (const name of CARRIED) {
     const value = cli.environment[name]?.trim()
+    if (!value) continue
     // The password of a proxy is a secret.
-    if (value && !(HANDED_ON.includes(name) && value.includes('@'))) carried[name] = value
+    if (HANDED_ON.includes(name) && value.includes('@')) lacking.push(name)
+    else carried[name] = value
   }
   if (profile !== DEFAULT_PROFILE) carried.FEISHU_PROFILE = profile
   const line = wrapped ? { command: 'cmd', args: ['/c', command, ...words] } : { command, args: words }
@@ -47,7 +56,14 @@ export function newEntry({ cli, deps, profile }: Invocation, withTools: boolean)
   return {
     name: profile === DEFAULT_PROFILE ? name : `${name}-${profile}`,
     entry: Object.keys(carried).length > 0 ? { ...line, env: carried } : line,
+    lacking,
   }
+}
+
+/** What a person must set elsewhere, a line of its own; null: nothing. */
+export function lackingText({ lacking }: NewEntry): Sentence | null {
+  if (lacking.length === 0) return null
+  return say`The entry is without ${lacking.join(', ')}, which holds a password: set it where the client is started.`
 }
 
 /** The entry as most clients' configs have it. */

@@ -8,7 +8,7 @@ import { say, series } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { createApp, loginToNewApp } from './create-app.ts'
 import { type Cli, type Command, type Invocation, print, readLine } from './io.ts'
-import { asConfig, loginLine, newEntry, withScopes } from './setup-entry.ts'
+import { asConfig, lackingText, loginLine, newEntry, withScopes } from './setup-entry.ts'
 import {
   consoleSteps,
   isBrand,
@@ -51,10 +51,12 @@ async function keepGiven(invocation: Invocation, withTools: boolean): Promise<nu
   if (!verdict) cli.stderr(say`Feishu gave no clear answer about these credentials; they were kept.\n`)
   const steps = consoleSteps(invocation, app)
   const lines = [keptText(profile), numbered([...steps, say`Log in: ${loginLine(invocation, withTools)}`])]
+  const entry = newEntry(invocation, withTools)
+  const lacking = lackingText(entry)
+  if (lacking) lines.push(lacking)
   const entryFollows = options.json ? [''] : ['', say`The entry for your MCP client's config:`, '']
   cli.stderr(series([...lines, ...entryFollows], '\n'))
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
-  const entry = newEntry(invocation, withTools)
   if (options.json) print(cli, true, { ...status, ...setupFields(invocation, app, entry) }, say``)
   else cli.stdout(`${JSON.stringify(asConfig(entry), null, 2)}\n`)
   return 0

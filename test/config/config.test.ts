@@ -287,7 +287,7 @@ describe('a reference that the client did not replace', () => {
   })
 
   test('is seen in every setting of the contract', async () => {
-    const table = readFileSync('README.md', 'utf8').split('\n## Settings')[1]?.split('\n## ')[0] ?? ''
+    const table = readFileSync('docs/settings.md', 'utf8')
     const names = [...table.matchAll(/^\|([^|]*)\|/gm)].flatMap(([, cell = '']) => [
       ...cell.matchAll(/`([A-Z][A-Z_]+)`/g),
     ])

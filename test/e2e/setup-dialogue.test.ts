@@ -176,6 +176,30 @@ testIf(NO_TMUX)('an app that is there already stays unless the person wants anot
   expect(terminal.answer()).toMatchObject({ status: 'not_authorized', app_id: appId })
 })
 
+testIf(NO_TMUX)(
+  'an app that is there already is not called new when its person logs in with a code',
+  async () => {
+    const stage = await setStage({ env, knobs })
+    const { appId, appSecret } = stage.sandbox.app
+    const given = ['setup', '--app-id', appId, '--app-secret-stdin']
+    expect((await run(stage, given, { input: appSecret })).code).toBe(0)
+    const terminal = openSetup(stage)
+    await terminal.seen(/\[Y\/n\] /)
+    terminal.type('')
+    await terminal.seen(/in its place\? \[y\/N\] /)
+    terminal.type('')
+    await terminal.seen(/\[browser\] /)
+    terminal.type('code')
+    const [before, code = ''] = await terminal.seen(/[\s\S]*([A-Z0-9]{4}-[A-Z0-9]{4})\s/)
+    expect(before).not.toContain('new app')
+    await stage.sandbox.approveDevice(code)
+    await terminal.seen(/ended with 0/)
+    // The scopes are those of Feishu's tools, which the person said yes to.
+    const { granted_scopes } = terminal.answer() as { granted_scopes: string[] }
+    expect(granted_scopes).toContain('search:docs:read')
+  },
+)
+
 testIf(NO_TMUX)('at a terminal of people who read Chinese, setup asks in Chinese', async () => {
   const stage = await setStage({ env: { ...env, FEISHU_LANG: 'zh' }, knobs })
   const { appId, appSecret } = stage.sandbox.app

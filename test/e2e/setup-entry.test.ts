@@ -69,6 +69,8 @@ test('the way to the network is carried, a proxy with a password is not', async 
   expect(open.mcpServers['feishu-token'].env).toMatchObject(env)
   const secret = await setUp(stage, [], { ...env, HTTPS_PROXY: 'http://kim:hunter2@proxy.example:8080' })
   expect(secret.stdout + secret.stderr).not.toContain('hunter2')
+  expect(secret.stderr).toContain('The entry is without HTTPS_PROXY, which holds a password')
+  expect(open.mcpServers['feishu-token'].env.HTTPS_PROXY).toBe(env.HTTPS_PROXY)
 })
 
 test('npm variables of a program around us make no npx of it', async () => {
