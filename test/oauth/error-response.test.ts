@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/errors.ts'
 import { processErrorResponse } from '../../src/oauth/error-response.ts'
 import { endpointsOf } from '../../src/oauth/feishu.ts'
-import type { Verdict } from '../../src/oauth/feishu-errors.ts'
+import { feishuError, type Verdict } from '../../src/oauth/feishu-errors.ts'
 import type { AnswerContext } from '../../src/oauth/token-answer.ts'
 import { Secret } from '../../src/secret.ts'
 
@@ -61,6 +61,9 @@ describe('an answer without a known number', () => {
     ],
     ['HTTP 429 without a body', 429, null, 'retry', 'rate_limited'],
     ['HTTP 503 without a body', 503, null, 'retry', 'temporarily_unavailable'],
+    ['an unknown number with HTTP 200', 200, { code: 20999 }, 'keep', 'unexpected_response'],
+    ['the number of a success with HTTP 400', 400, { code: 0 }, 'keep', 'unexpected_response'],
+    ['a 400 page', 400, null, 'foreign', 'unexpected_response'],
     ['a 404 page', 404, null, 'foreign', 'unexpected_response'],
     ['a 403 of a proxy', 403, { message: 'Forbidden' }, 'foreign', 'unexpected_response'],
     ['an HTML page with 200', 200, null, 'ambiguous', 'unexpected_response'],
@@ -74,10 +77,27 @@ describe('an answer without a known number', () => {
     expect(judged.error.nextStep).not.toBe('')
   })
 
+  test.each([
+    'invalid_request',
+    'invalid_grant',
+    'unsupported_grant_type',
+    'authorization_pending',
+    'slow_down',
+    'access_denied',
+    'expired_token',
+  ])('%s alone is the token endpoint’s own word', (error) => {
+    expect(judge(400, { error })).toMatchObject({ kind: 'error', verdict: 'keep' })
+  })
+
   test.each([300, 301, 302, 303, 304, 307, 308])('HTTP %d is a redirect: nothing was spent', (status) => {
     const judged = judge(status, { code: 20064 }, { location: 'https://evil.example/' })
     expect(verdictOf(judged)).toBe('keep')
-    expect(judged.error.message).toContain('never followed')
+    expect(judged.error).toMatchObject({
+      code: 'unexpected_response',
+      message: `The token endpoint answered with a redirect (HTTP ${status}), which is never followed.`,
+      nextStep:
+        'Check FEISHU_OPEN_URL, and whether a proxy or captive portal stands between; nothing was lost.',
+    })
     expect(`${judged.error.message} ${judged.error.nextStep}`).not.toContain('evil')
   })
 })
@@ -102,6 +122,24 @@ describe('the text of an error', () => {
     const { error } = judge(400, { code: 20999, error_description: 'Something new.' })
     expect(error).toMatchObject({ code: 'unexpected_response', feishuCode: 20999 })
     expect(error.message).toBe('Feishu answered 20999: a number that is not known here ("Something new.").')
+  })
+
+  test.each([
+    [400, { code: 20001 }, 'Feishu answered 20001: the request lacks a parameter.'],
+    [400, { code: 20999 }, 'Feishu answered 20999: a number that is not known here.'],
+    [500, { message: 'oops' }, 'The token endpoint answered HTTP 500 with JSON without a token.'],
+    [400, { error: 'x' }, 'The token endpoint answered HTTP 400 with JSON without a token: "x".'],
+    [
+      502,
+      null,
+      'The token endpoint answered HTTP 502 with no JSON (a proxy, a captive portal or a wrong address may stand between).',
+    ],
+  ])('of HTTP %d with %j is %j', (status, json, message) => {
+    expect(judge(status, json).error.message).toBe(message)
+  })
+
+  test('ends without an address where there is no page to go to', () => {
+    expect(judge(400, { code: 20050 }).error.nextStep).toBe(`${feishuError(20050)?.remedy.en}.`)
   })
 
   test.each([

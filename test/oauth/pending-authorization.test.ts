@@ -3,6 +3,7 @@ import { inChinese } from '../../src/chinese/sentences.ts'
 import {
   authorizationId,
   authorizationStatus,
+  cancelledOutcome,
   decodePending,
   encodePending,
   expiredOutcome,
@@ -97,15 +98,30 @@ describe('what is told of an authorization', () => {
     expect(status).toBe('expired')
     expect(outcome?.failure?.code).toBe('authorization_expired')
     expect(String(outcome?.failure?.nextStep)).toContain('start')
+    expect(statusAt(makePending(), DEADLINE + 2_999)).toBe('pending')
     expect(statusAt(makePending(), DEADLINE + 600_001)).toBe('none')
   })
 
   test('is success when its tokens are stored and the process died before it said so', () => {
     const pending = makePending({ phase: 'exchanged' })
     const stored = { authorizationId: pending.id, authorizedAt: ISSUED_AT + 20_000 }
-    expect(statusAt(pending, ISSUED_AT + 60_000, stored)).toBe('succeeded')
+    expect(statusAt(pending, ISSUED_AT + 22_999, stored)).toBe('pending')
+    expect(statusAt(pending, ISSUED_AT + 23_000, stored)).toBe('succeeded')
     expect(statusAt(pending, ISSUED_AT + 60_000, { ...stored, authorizationId: 'another' })).toBe('pending')
   })
+})
+
+test('a cancelled one says how to begin anew', () => {
+  const outcome = cancelledOutcome(ISSUED_AT)
+  expect(outcome).toMatchObject({
+    status: 'cancelled',
+    at: ISSUED_AT,
+    failure: { code: 'authorization_expired', feishuCode: null, logId: null },
+  })
+  expect(String(outcome.failure?.message)).toBe('The authorization was cancelled.')
+  expect(String(outcome.failure?.nextStep)).toBe(
+    'Call start_authorization when the person wants to authorize.',
+  )
 })
 
 test('an end takes the secrets away', () => {
@@ -113,6 +129,7 @@ test('an end takes the secrets away', () => {
   const tokens = { token_set: { accessToken: 'access-1' } }
   const ended = withOutcome(makePending({ device, tokens }), SUCCEEDED, 'closing')
   expect(ended).toMatchObject({ phase: 'closing', outcome: SUCCEEDED, tokens: null, device: null })
+  expect([ended.state.reveal(), ended.codeVerifier.reveal()]).toEqual(['', ''])
   expect(JSON.stringify(encodePending(ended))).not.toMatch(/state-1|verifier-1|device-1|access-1/)
 })
 
@@ -127,6 +144,18 @@ describe('a pending authorization', () => {
     expect(read?.state.reveal()).toBe('state-1')
     expect(read?.codeVerifier.reveal()).toBe('verifier-1')
     expect(read?.device?.deviceCode.reveal()).toBe('device-1')
+  })
+
+  test.each([{ outcome: null }, { outcome: SUCCEEDED, phase: 'ended' }, { step: 'create_app' }] as const)(
+    'with %j is read back',
+    (changes) => {
+      expect(decodePending(stored(makePending(changes)))).toEqual(makePending(changes))
+    },
+  )
+
+  test('of an older version, which told no step, is one to approve', () => {
+    const { step: _, ...older } = stored(makePending({ step: 'create_app' }))
+    expect(decodePending(older)?.step).toBe('approve')
   })
 
   test('shows none of its secrets by itself', () => {

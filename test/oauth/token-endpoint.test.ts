@@ -35,6 +35,10 @@ describe('a request', () => {
       client_id: 'cli_a1',
       client_secret: 's & t',
     })
+    expect(request.headers).toEqual({
+      'content-type': 'application/x-www-form-urlencoded',
+      accept: 'application/json',
+    })
     expect(JSON.stringify([request.url, request.headers])).not.toContain('secret')
   })
 })

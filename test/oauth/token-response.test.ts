@@ -59,6 +59,7 @@ describe('a new refresh token is kept', () => {
     ['after a byte order mark', `\uFEFF${JSON.stringify(GOOD)}`, 200, /byte order mark/],
     ['with HTTP 500', GOOD, 500, /HTTP 500/],
     ['with HTTP 400', GOOD, 400, /HTTP 400/],
+    ['with HTTP 199', GOOD, 199, /HTTP 199/],
   ])('%s, and the access token too', (_what, body, status, problem) => {
     const response = tokensOf(read(body, status))
     expect(response.refreshToken?.reveal()).toBe(GOOD.refresh_token)
@@ -75,6 +76,11 @@ describe('a new refresh token is kept', () => {
     expect(processTokenAnswer(unsent, CONTEXT, SENT)).toEqual({ kind: 'unsent', error })
     const nothing: HttpAnswer = { ...cut, partialBody: Buffer.alloc(0) }
     expect(processTokenAnswer(nothing, CONTEXT, SENT)).toEqual({ kind: 'ambiguous', error, status: null })
+  })
+
+  test('of any length that one may have', () => {
+    const refresh_token = 'r'.repeat(16_384)
+    expect(tokensOf(read({ ...GOOD, refresh_token })).refreshToken?.reveal()).toBe(refresh_token)
   })
 
   test('at every length of the answer that holds it whole, and at no other', () => {
@@ -117,6 +123,8 @@ describe('no new refresh token is', () => {
   test('one in an error: nothing was issued', () => {
     const stray = { ...GOOD, code: 20002, error: 'invalid_client' }
     expect(read(stray, 400)).toMatchObject({ kind: 'error', error: { code: 'invalid_client' } })
+    expect(read({ ...GOOD, access_token: undefined }, 199).kind).toBe('ambiguous')
+    expect(read(GOOD, 300)).toMatchObject({ kind: 'error', verdict: 'keep' })
     expect(read(GOOD, 307)).toMatchObject({ kind: 'error', verdict: 'keep' })
   })
 })
@@ -131,6 +139,7 @@ test.each<[unknown, number | null]>([
   [-1, null],
   ['', null],
   ['7200s', null],
+  ['1e3', null],
   [null, null],
   [true, null],
   [[7200], null],
@@ -142,6 +151,9 @@ test.each<[unknown, string[] | null]>([
   ['a:b c:d', ['a:b', 'c:d']],
   ['a:b,c:d a:b', ['a:b', 'c:d']],
   ['a:b <script> \u202e', ['a:b']],
+  ['a:b <c:d e:f>', ['a:b']],
+  [`a:b ${'c'.repeat(129)}`, ['a:b']],
+  [`a:b${' '.repeat(65_536)}c:d`, ['a:b']],
   [['a:b'], null],
   [undefined, null],
 ])('the scope %j is %j', (scope, scopes) => {

@@ -5,11 +5,13 @@ import {
   canRefresh,
   decodeRecord,
   encodeRecord,
+  grantEndsAt,
   missingScopes,
   nextStep,
   type Refusal,
   reauthorizeBy,
   type TokenRecord,
+  withheld,
 } from '../../src/oauth/token-set.ts'
 import { Secret } from '../../src/secret.ts'
 import { ISSUED_AT, makeTokenSet } from '../support/token-set.ts'
@@ -95,6 +97,23 @@ test.each([
   expect(reauthorizeBy(makeTokenSet(changes))).toBe(at)
 })
 
+test('nobody knows when a person must come back where neither begin nor end is known', () => {
+  const tokenSet = makeTokenSet({ authorizedAt: 0, refreshTokenExpiresAt: null })
+  expect([grantEndsAt(tokenSet), reauthorizeBy(tokenSet)]).toEqual([null, null])
+})
+
+test.each([
+  ['outdated', 'refresh_uncertain', {}],
+  ['logout', 'not_authorized', {}],
+  ['leaving', 'not_authorized', { renamedTo: 'home' }],
+] as const)('a token set that is withheld as %s keeps all else', (reason, code, renamed) => {
+  const tokenSet = makeTokenSet()
+  const refusal = { reason, at: 7, code, feishuCode: null, logId: null, lostAt: null, ...renamed }
+  const held = withheld(tokenSet, { reason, at: 7, ...renamed })
+  expect(held).toStrictEqual({ ...tokenSet, refusal })
+  expect(canRefresh(held)).toBe(false)
+})
+
 test('scopes that were requested and not granted are missing', () => {
   const tokenSet = makeTokenSet({ requestedScopes: ['a:b', 'c:d', 'offline_access'], scopes: ['c:d', 'e:f'] })
   expect(missingScopes(tokenSet)).toEqual(['a:b', 'offline_access'])
@@ -161,6 +180,7 @@ describe('a record', () => {
       requestedScopes: 'a b',
       user: { openId: 'ou_1', name: 7 },
       lifetimeAssumed: true,
+      forcedAt: [1, 'x', null],
     }
     expect(decodeRecord({ generation: 1, token_set: odd })?.tokenSet).toMatchObject({
       accessToken: null,
@@ -171,8 +191,11 @@ describe('a record', () => {
       requestedScopes: [],
       user: { openId: 'ou_1', name: null },
       lifetimeAssumed: true,
+      forcedAt: [1],
     })
-    expect(decodeRecord({ generation: 1, token_set: {} })?.tokenSet?.lifetimeAssumed).toBe(false)
+    const empty = decodeRecord({ generation: 1, token_set: {} })?.tokenSet
+    expect(empty?.lifetimeAssumed).toBe(false)
+    expect(empty).not.toHaveProperty('forcedAt')
   })
 
   test('of any JSON is read or none, never half of one', () => {
