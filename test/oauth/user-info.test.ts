@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
+import { CodedError } from '../../src/errors.ts'
 import { endpointsOf } from '../../src/oauth/feishu.ts'
 import type { HttpAnswer } from '../../src/oauth/http.ts'
-import { isRevoked } from '../../src/oauth/revocation.ts'
-import { processUserInfo } from '../../src/oauth/user-info.ts'
+import { processUserInfo, userInfoRequest } from '../../src/oauth/user-info.ts'
+import { Secret } from '../../src/secret.ts'
+import { say } from '../../src/sentence.ts'
 import { failureOf } from '../support/failure.ts'
 
 const APP = { endpoints: endpointsOf('feishu', { accountsUrl: null, openUrl: null }), appId: 'cli_a1' }
@@ -40,14 +42,45 @@ test.each<[string, unknown, number | null]>([
   expect([error.code, error.feishuCode, error.logId]).toEqual(['unexpected_response', feishuCode, 'LOG1'])
 })
 
-test.each<[unknown, number, boolean]>([
-  ['', 200, true],
-  [' \n', 204, true],
-  [{ code: 0 }, 200, true],
-  [{ code: '0' }, 200, true],
-  [{ code: 20064 }, 200, false],
-  [{ code: 0 }, 400, false],
-  ['<html>', 200, false],
-])('%j with HTTP %d: revoked %s', (body, status, revoked) => {
-  expect(isRevoked(answer(body, status))).toBe(revoked)
+test('the request bears the access token, and no body', () => {
+  const options = { deadlineMs: 1, account: { key: 'k', forced: false } }
+  expect(userInfoRequest(APP.endpoints, new Secret('t1'), options)).toEqual({
+    method: 'GET',
+    url: 'https://open.feishu.cn/open-apis/authen/v1/user_info',
+    headers: { authorization: 'Bearer t1', accept: 'application/json' },
+    body: null,
+    ...options,
+  })
+})
+
+test('no answer is the error that kept it away', async () => {
+  const error = new CodedError('network_error', say`No.`, { nextStep: say`.` })
+  const failed = { kind: 'failure', sent: true, partialBody: Buffer.alloc(0), error } as const
+  expect(await failureOf(async () => processUserInfo(failed, APP))).toBe(error)
+})
+
+test.each<[unknown, number, string, string]>([
+  ['<html>', 502, 'user_info answered HTTP 502 without a person.', 'Try again in a minute.'],
+  [{ code: 0 }, 200, 'user_info answered HTTP 200 without a person.', 'Try again in a minute.'],
+  [{ code: 7 }, 400, 'user_info answered 7 (HTTP 400) without a person.', 'Try again in a minute.'],
+  [
+    { code: 20001 },
+    400,
+    'user_info answered 20001 (HTTP 400) without a person: the request lacks a parameter.',
+    'Update feishu-token-mcp.',
+  ],
+  [
+    { code: 20074 },
+    400,
+    'user_info answered 20074 (HTTP 400) without a person: the app may not refresh user tokens.',
+    'Switch on Refresh user_access_token (刷新 user_access_token) under Security Settings (安全设置) and publish a version (版本管理与发布): https://open.feishu.cn/app/cli_a1/safe.',
+  ],
+])('%j with HTTP %d is told with its number, and what to do', async (body, status, message, nextStep) => {
+  const error = await failureOf(async () => processUserInfo(answer(body, status), APP))
+  expect([error.message, error.nextStep]).toEqual([message, nextStep])
+})
+
+test.each(['', 'a b', 'ou_1\n', 'x'.repeat(129), 'x/', '/x'])('%j is the id of nobody', async (open_id) => {
+  const error = await failureOf(async () => processUserInfo(answer({ code: 0, data: { open_id } }), APP))
+  expect(error.code).toBe('unexpected_response')
 })
