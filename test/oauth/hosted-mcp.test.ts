@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { DOCUMENTED_TOOLS, HOSTED_TOOLS } from '../../src/oauth/hosted-mcp.ts'
 
-/** As Feishu names them: docs/clients.md. */
+/** As Feishu’s page on its hosted MCP server names them. */
 const DOCUMENTED =
   'search-user get-user search-doc fetch-file create-doc fetch-doc update-doc list-docs get-comments add-comments'
 const OTHERS =
