@@ -72,10 +72,5 @@ describe('the next step', () => {
     expect(String(refreshAnswer(deps, 'work', result).next_step)).toBe(
       `Make room or mend the permissions of ${deps.config.tokenDir}: the new token is in memory only, and lost if this process ends; it is tried again every second.`,
     )
-    const store = { ...deps.store, kind: 'postgres' as const }
-    expect(String(refreshAnswer({ ...deps, store }, 'work', result).next_step)).toBe(
-      'Nothing is needed: the new token is kept sealed on this machine, and goes into the database as soon as that answers.',
-    )
-    expect(String(refreshAnswer({ ...deps, store }, 'work', resultOf()).next_step)).toBe(NOTHING)
   })
 })

@@ -194,7 +194,7 @@ describe('what counts towards the limit of the minute', () => {
     world.sandbox.faults.next(SERVER_ERROR)
     expect(await present(world, { unneeded: true })).toMatchObject({ kind: 'kept' })
     expect(await present(world)).toMatchObject({ kind: 'kept' })
-    expect(seen.map((options) => options.account.forced)).toEqual([true, false, false, false])
+    expect(seen.map((options) => options.account?.forced)).toEqual([true, false, false, false])
   })
 
   test('is remembered with the token set for a minute', async () => {
