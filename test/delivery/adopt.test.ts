@@ -462,6 +462,26 @@ test('a header with a secret of another service is told of, by its name', async 
   expect(diff).not.toContain('hunter2')
 })
 
+test('a token that does not look like one is masked all the same', async () => {
+  const home = makeHome()
+  home.put('.cursor/mcp.json', server({ command: 'npx', args: [...LARK_MCP, '-uplainwords'] }))
+  const one = await only(home)
+  expect((await planAdoption(one)).diff).not.toContain('plainwords')
+  await change(home)
+  const kept = readFileSync(keptAt(one, keeping(home)), 'utf8')
+  expect(kept).toContain('"-u<left out>"')
+  expect(kept).not.toContain('plainwords')
+})
+
+test('a server that is named twice is left alone: which of them counts is the client’s to say', async () => {
+  const home = makeHome()
+  const lark = JSON.stringify({ command: 'npx', args: [...LARK_MCP, '-u', TOKEN] })
+  const text = `{ "mcpServers": { "lark": { "command": "first" }, "lark": ${lark} } }`
+  home.put('.cursor/mcp.json', text)
+  expect(String(await writeAdoption(await only(home), keeping(home)))).toMatch(/could not be changed/)
+  expect(home.read('.cursor/mcp.json')).toBe(text)
+})
+
 test('what was changed since it was shown is not written', async () => {
   const home = makeHome()
   home.put('.cursor/mcp.json', server({ command: 'npx', args: [...LARK_MCP, '-u', TOKEN] }))

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { testIf } from '../support/needs.ts'
-import { PROGRAM, run, type Stage, setStage } from '../support/program.ts'
+import { PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
 import { NO_TMUX, openTerminal } from '../support/terminal.ts'
 
 const env = { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' }
@@ -114,6 +114,12 @@ test('--yes changes all: the app is kept sealed first, and no secret is left, sh
   )
   // What was kept names what stood there.
   expect(kept(stage)).toContain('"X-Lark-MCP-UAT": "<left out>"')
+
+  // The client starts what was written, and has the app, without a secret in its config.
+  const { PATH = '', HOME = '' } = stage.env
+  const { args, env: own } = lark as { args: string[]; env: Record<string, string> }
+  const server = await startServer({ ...stage, env: { PATH, HOME, ...own } }, { args: args.slice(1) })
+  expect((await server.call('token_status')).data).toMatchObject({ status: 'not_authorized', app_id: appId })
 
   const again = await run(stage, ['setup', '--adopt', '--yes'])
   expect([again.code, again.stderr]).toEqual([0, 'No entry of an MCP client holds a Feishu token.\n'])
