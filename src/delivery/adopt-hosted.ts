@@ -28,6 +28,7 @@ const TOOLS_HEADER = 'x-lark-mcp-allowed-tools'
 /** What `connect` sets itself: they belong to the connection, or to the protocol. */
 const OF_THE_CONNECTION =
   /^(?:host|connection|content-.*|transfer-encoding|accept|mcp-session-id|mcp-protocol-version|last-event-id)$/i
+
 /** What becomes of an entry of the hosted server; null: it is none, or holds no token. */
 export function adoptHosted(entry: Data, start: Start): Verdict {
   const place = HEADER_KEYS.find((key) => isTable(entry[key]))

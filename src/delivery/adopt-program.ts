@@ -45,7 +45,8 @@ type Found = Record<'token' | 'appId' | 'appSecret' | 'domain', string[]>
 /** The command line of an entry, and the same entry with another one. */
 type Line = { words: unknown[]; withWords: (words: readonly string[]) => Data }
 
-function lineOf(entry: Data): Line | null {
+/** The command line of an entry; null: it has none of a form that is known. */
+export function lineOf(entry: Data): Line | null {
   const { command, args = [] } = entry
   if (Array.isArray(command)) {
     return { words: command, withWords: (words) => ({ ...entry, command: [...words] }) }

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Sentence, say } from '../sentence.ts'
 import type { Insertion, ServerEntry } from './add-entry.ts'
+import { adoptBridged } from './adopt-bridged.ts'
 import { adoptHosted } from './adopt-hosted.ts'
 import { adoptProgram } from './adopt-program.ts'
 import { type Adoption, isTable, type Start, type Verdict } from './adoption.ts'
@@ -28,7 +29,9 @@ export type Adoptable = Holding & {
 
 /** What becomes of an entry; null: it holds no token of Feishu's. */
 function adoptEntry(entry: unknown, start: Start): Verdict {
-  return isTable(entry) ? (adoptProgram(entry, start) ?? adoptHosted(entry, start)) : null
+  return isTable(entry)
+    ? (adoptProgram(entry, start) ?? adoptHosted(entry, start) ?? adoptBridged(entry, start))
+    : null
 }
 
 /** Where servers stand: below a key of the client, and in Claude Code for each project too. */

@@ -374,6 +374,30 @@ test.each([
     },
   ],
   [
+    'mcp-remote',
+    {
+      command: 'npx',
+      args: [
+        '-y',
+        'mcp-remote@0.1',
+        HOSTED,
+        '--header',
+        `X-Lark-MCP-UAT:\${UAT}`,
+        '--header',
+        'X-Team: a',
+        '--debug',
+      ],
+      env: { UAT: TOKEN, NO_COLOR: '1' },
+      timeout: 60,
+    },
+    {
+      command: 'node',
+      args: ['/opt/main.js', 'connect', '--header', 'X-Team=a'],
+      env: { FEISHU_LANG: 'zh', NO_COLOR: '1' },
+      timeout: 60,
+    },
+  ],
+  [
     'the tenant’s token, and the person’s in another form',
     {
       url: HOSTED,
@@ -400,6 +424,10 @@ test.each([
   ['a variable of another program', { command: 'python', args: ['x.py'], env: { USER_ACCESS_TOKEN: TOKEN } }],
   ['an address without the header', { url: HOSTED, headers: { Authorization: `Bearer ${TOKEN}` } }],
   ['connect itself', { command: 'node', args: ['/opt/main.js', 'connect', '--', 'npx', ...LARK_MCP] }],
+  [
+    'mcp-remote elsewhere',
+    { command: 'npx', args: ['mcp-remote', 'https://example.com', '--header', 'A:b'] },
+  ],
   ['no table', 'x'],
 ])('%s is none of these entries', async (_name, entry) => {
   const home = makeHome()
@@ -413,6 +441,15 @@ test.each([
     'a reference in a header',
     { url: HOSTED, headers: { 'X-Lark-MCP-UAT': 'op://vault/token' } },
     /reference/,
+  ],
+  [
+    'a header of mcp-remote from a variable',
+    {
+      command: 'mcp-remote',
+      args: [HOSTED, '--header', `X-Lark-MCP-UAT:${TOKEN}`, '--header', `X-Other:\${KEY}`],
+      env: { KEY: 'k' },
+    },
+    /X-Other/,
   ],
   ['a container', { command: 'docker', args: ['run', 'lark-openapi-mcp', '-u', TOKEN] }, /environment/],
   [
