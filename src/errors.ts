@@ -145,13 +145,13 @@ export function toCodedError(error: unknown): CodedError {
     const where = typeof path === 'string' ? path : say`A file`
     const code = isLasting(error) ? 'config_invalid' : 'store_not_writable'
     return new CodedError(code, say`${where} cannot be used (${errno}).`, {
-      nextStep: say`Mend that, then try again; nothing was lost.`,
+      nextStep: say`Fix that, then try again; nothing was lost.`,
       cause: error,
     })
   }
   const name = error instanceof Error ? error.name : typeof error
   return new CodedError('unexpected_response', say`feishu-token-mcp met an error of its own (${name}).`, {
-    nextStep: say`Try again; if it stays so, set FEISHU_LOG_LEVEL=debug and report what stands on stderr.`,
+    nextStep: say`Try again; if that does not help, set FEISHU_LOG_LEVEL=debug and report what is on stderr.`,
     cause: error,
   })
 }

@@ -124,7 +124,7 @@ let opening: Promise<Deps> | null = null
 
 const ending = createEnding({
   on: (signal, act) => process.on(signal, act),
-  heard: (signal) => createLog(wantedLevel())('debug', say`${signal}: what was sent is seen through`),
+  heard: (signal) => createLog(wantedLevel())('debug', say`${signal}: finishing what was sent`),
   settle: async () => opening?.then(settle, () => undefined),
   exit: (code) => process.exit(code),
 })

@@ -114,7 +114,7 @@ test('a command names the profile that the person named, or that of the call', (
 })
 
 test('a text that an older version has stored is said as it is', () => {
-  expect(inEnglish(fromParts('Nobody approved in time.'))).toBe('Nobody approved in time.')
+  expect(inEnglish(fromParts('No one approved in time.'))).toBe('No one approved in time.')
 })
 
 test('where a line of the source ends, a blank is meant', () => {

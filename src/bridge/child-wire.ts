@@ -107,6 +107,6 @@ function ended({ exitCode, signalCode }: ChildProcess): CodedError {
   return new CodedError(
     'network_error',
     say`The program behind these tools has ended (${signalCode ?? exitCode ?? 'unknown'}).`,
-    { nextStep: say`Call again: it is started anew; what it wrote before its end stands on stderr.` },
+    { nextStep: say`Call again: it will be restarted; what it wrote before it ended is on stderr.` },
   )
 }

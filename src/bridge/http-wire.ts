@@ -159,7 +159,7 @@ function broken({ host }: URL, error: unknown): CodedError {
 }
 
 function unreadable({ host }: { host: string }): CodedError {
-  return new CodedError('unexpected_response', say`The answer of ${host} is no message of MCP.`, {
+  return new CodedError('unexpected_response', say`The answer of ${host} is not an MCP message.`, {
     nextStep: say`Check the address, and whether a proxy answers in its place.`,
   })
 }

@@ -19,7 +19,7 @@ export const DATABASE: Table = {
   'FEISHU_TOKEN_STORE connects to another machine without checked TLS: add sslmode=verify-full to it': 'FEISHU_TOKEN_STORE 连接到另一台机器，但没有校验 TLS：请加上 sslmode=verify-full',
   'FEISHU_TOKEN_STORE must be file, or postgres://USER:PASSWORD@HOST/DATABASE': 'FEISHU_TOKEN_STORE 必须是 file，或 postgres://用户:密码@主机/数据库',
   'A store is file, postgres, or postgres://USER@HOST/DATABASE': '存储可以是 file、postgres 或 postgres://用户@主机/数据库',
-  'Set FEISHU_TOKEN_STORE to the address that "postgres" stands for': '请将 FEISHU_TOKEN_STORE 设为“postgres”所代表的地址',
+  'Set FEISHU_TOKEN_STORE to the address that "postgres" means': '请将 FEISHU_TOKEN_STORE 设为“postgres”所代表的地址',
   'Finish that authorization or cancel it, then copy again': '请完成或取消该授权，然后重新复制',
   'The last refresh of "{profile}" was interrupted': '“{profile}”的上一次刷新被中断',
   'Refresh it where it is first, then copy again': '请先在原处刷新，然后重新复制',

@@ -122,7 +122,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
       'gateway key list',
       'gateway key remove NAME',
     ],
-    does: say`stand for Feishu, on 127.0.0.1:9001, for every program that has a key: /open-apis/… and /mcp`,
+    does: say`serve Feishu on 127.0.0.1:9001 to every program that has a key: /open-apis/… and /mcp`,
     options: {
       listen: say`where to listen`,
       'allow-network': say`let other machines in, where a key is enough to act as you`,
@@ -164,7 +164,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   import: {
     forms: ['import FILE [--force]'],
-    does: say`take over the token.json of the old script`,
+    does: say`import the tokens of another script from its token.json`,
     options: { force: say`replace the token that is stored` },
     example: 'import ~/feishu/token.json',
     exits: DONE_OR_NOT,

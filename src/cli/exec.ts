@@ -48,7 +48,7 @@ async function open({ cli, deps, profile, options }: Invocation): Promise<Child>
   const app = await resolveApp(deps, profile)
   if (!wishes.direct && !(await deps.store.read(app.id)).tokenSet) {
     const { said } = await notAuthorized(deps, app)
-    cli.stderr(say`${said} Its calls fail until somebody authorizes.\n`)
+    cli.stderr(say`${said} Its calls fail until someone logs in.\n`)
   }
   const child = await openChild(deps, { profile, inherited: cli.environment, wishes })
   if (options.for !== undefined && child.goodUntil !== null) {

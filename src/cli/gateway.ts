@@ -38,7 +38,7 @@ async function serve({ cli, deps, profile, options }: Invocation): Promise<numbe
   if (!isLoopback(listen.host) && !anyHost) {
     throw usageError(
       cli,
-      say`${listen.host} is reached from other machines, where whoever has a key acts as you: add --allow-network if that is meant`,
+      say`${listen.host} can be reached from other machines, and anyone with a key acts as you: add --allow-network if you want that`,
     )
   }
   const keys = listGatewayKeys(deps, profile)
@@ -50,7 +50,7 @@ async function serve({ cli, deps, profile, options }: Invocation): Promise<numbe
   if (options.json) cli.stdout(`${JSON.stringify({ listening, open_url, mcp_url })}\n`)
   else cli.stderr(say`The gateway listens on ${listening}: ${open_url}/open-apis/… and ${mcp_url}.\n`)
   if (!isLoopback(listen.host))
-    cli.stderr(say`Other machines reach it, unencrypted: whoever has a key acts as you.\n`)
+    cli.stderr(say`Other machines can reach it, unencrypted: anyone with a key acts as you.\n`)
   if (keys.length === 0)
     cli.stderr(say`No program has a key yet: make one with \`${cli.command} gateway key new NAME\`.\n`)
   await warnWithoutLogin({ cli, deps, profile })
@@ -65,7 +65,7 @@ async function warnWithoutLogin({ cli, deps, profile }: Pick<Invocation, 'cli' |
     const app = await resolveApp(deps, profile)
     if ((await deps.store.read(app.id)).tokenSet) return
     const { said } = await notAuthorized(deps, app)
-    cli.stderr(say`${said} Its calls fail until somebody authorizes.\n`)
+    cli.stderr(say`${said} Its calls fail until someone logs in.\n`)
   } catch (error) {
     cli.stderr(say`${toCodedError(error).said}\n`)
   }

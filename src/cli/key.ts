@@ -18,7 +18,7 @@ export const key: Command = async ({ cli, deps, options, operands }) => {
   const answer = await moveKey(deps, to)
   const done =
     answer.status === 'moved'
-      ? say`The key is in ${PLACES[to]} now; ${answer.resealed} files were sealed anew.`
+      ? say`The key is in ${PLACES[to]} now; ${answer.resealed} files were sealed again.`
       : answer.left.length > 0
         ? say`The key is not moved to ${PLACES[to]}.`
         : say`The key is in ${PLACES[to]} already.`

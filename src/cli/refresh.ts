@@ -47,7 +47,7 @@ async function all({ cli, deps, options }: Invocation, force: boolean): Promise<
   })
   const lines = shown.map(({ text }) => text)
   if (left > 0 && deps.closing.aborted) lines.push(say`Stopped: ${left} profiles are left for the next run.`)
-  else if (left > 0) lines.push(say`Feishu cannot be had now: ${left} profiles are left for the next run.`)
+  else if (left > 0) lines.push(say`Feishu is not available now: ${left} profiles are left for the next run.`)
   const text = lines.length > 0 ? series(lines, '\n') : say`No profile is due.`
   print(cli, options.json, { results: shown.map(({ answer }) => answer), left }, say`${text}\n`)
   return Math.max(0, ...outcomes.map(({ error }) => (error ? exitCode(error) : 0)))

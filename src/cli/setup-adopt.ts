@@ -90,7 +90,7 @@ async function adoptOne(
   const { exposed } = verdict.adoption
   if (exposed.length > 0) {
     cli.stderr(
-      say`What looks like a secret of another service would stand in the argument list, which other users of this machine can read: ${exposed.join(', ')}.\n`,
+      say`What looks like a secret of another service would be in the argument list, which other users of this machine can read: ${exposed.join(', ')}.\n`,
     )
   }
   if (answers === 'nobody') return ['left_alone', null]

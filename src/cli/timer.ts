@@ -47,12 +47,12 @@ function indented(text: string): string {
 }
 
 function describe({ status, scheduler, cronLine }: TimerState): Sentence {
-  if (cronLine !== null) return say`No scheduler that this program knows runs here.`
+  if (cronLine !== null) return say`No scheduler that this program knows is running here.`
   const name = scheduler ?? ''
   if (status === 'running')
-    return say`The timer runs (${name}): every day it refreshes the tokens that are due.`
-  if (status === 'stopped') return say`The timer is there (${name}), but does not run.`
-  if (status === 'outdated') return say`The timer (${name}) is not that of this program as it is now.`
+    return say`The timer is running (${name}): every day it refreshes the tokens that are due.`
+  if (status === 'stopped') return say`The timer is installed (${name}), but is not running.`
+  if (status === 'outdated') return say`The timer (${name}) was installed by another version of this program.`
   return say`No timer is installed (${name}).`
 }
 

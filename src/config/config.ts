@@ -191,7 +191,7 @@ export function withOfflineAccess(scopes: readonly string[]): string[] {
   return [...new Set([...expandPresets(scopes), 'offline_access'])]
 }
 
-const TLS_OFF = say`NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anybody in between can take the token.
+const TLS_OFF = say`NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anyone in between can take the token.
     Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority.`
 
 function readProxy(reader: SettingsReader): Secret | null {
@@ -221,7 +221,7 @@ function readHost(reader: SettingsReader, name: string): string | null {
   const known = FEISHU_SITES.some((site) => url.hostname === site || url.hostname.endsWith(`.${site}`))
   if (!known && !isLoopbackUrl(url)) {
     reader.warnings.push(
-      say`${name} names ${url.host}, which is no host of Feishu's: it gets the App Secret and the tokens. Remove it unless that is your own deployment.`,
+      say`${name} names ${url.host}, which is not one of Feishu's hosts: it gets the App Secret and the tokens. Remove it unless that is your own deployment.`,
     )
   }
   return origin
@@ -243,7 +243,7 @@ function readTokenDir(reader: SettingsReader, machine: Machine): string {
   if (machine.platform === 'win32' && !liesBelow(machine.home, path)) {
     const command = `icacls "${path}" /inheritance:r /grant:r "${machine.env.USERDOMAIN ?? '.'}\\${machine.env.USERNAME ?? 'YOU'}:(OI)(CI)F"`
     reader.warnings.push(
-      say`FEISHU_TOKEN_DIR lies outside your own folder, whose permissions would keep others out. Do so yourself: ${command}`,
+      say`FEISHU_TOKEN_DIR is outside your own folder, so no permissions keep others out. Set them yourself: ${command}`,
     )
   }
   return resolve(path)

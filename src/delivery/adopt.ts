@@ -133,7 +133,7 @@ async function adoptIn(
   if (secrets.some((secret) => secret.length >= MIN_SECRET && rest.includes(secret))) {
     return {
       kind: 'refused',
-      why: say`its token or App Secret stands in it once more, in a comment or under another name`,
+      why: say`its token or App Secret is in it once more, in a comment or under another name`,
     }
   }
   return { kind: 'insert', text: written }

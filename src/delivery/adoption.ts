@@ -43,7 +43,7 @@ export function comesFromElsewhere(value: string): boolean {
 }
 
 export const REFERENCE: Verdict = refused(
-  say`its token is a reference, which whoever fills it in may keep fresh`,
+  say`its token is a reference, which the program that fills it in may keep fresh`,
 )
 export const NO_TEXT: Verdict = refused(say`its token is not a string`)
 

@@ -73,7 +73,9 @@ function refuseOwn(path: string, memoryDir: string): Outcome | null {
   }
   const way = relative(folder, path)
   const isOwn = !isAbsolute(way) && way !== '..' && !way.startsWith(`..${sep}`)
-  return isOwn ? outcome('refused', say`${path}: it lies in FEISHU_TOKEN_DIR, which is for us alone.`) : null
+  return isOwn
+    ? outcome('refused', say`${path}: it is in FEISHU_TOKEN_DIR, which is only for this program.`)
+    : null
 }
 
 function warnings({ edit, file }: Found): Sentence[] {
@@ -124,7 +126,7 @@ async function write(target: Target, found: Found, text: string, run: Attempt): 
 function refuseWhole(value: string): Sentence | null {
   if (isReference(value)) return say`it holds a reference, which is never overwritten with a token`
   if (value === '' || BEARER_TOKEN.test(value)) return null
-  return say`it holds something else than a token: delete it, or name another file`
+  return say`it holds something other than a token: delete it, or name another file`
 }
 
 /** An attempt at a file that exists. */
@@ -145,7 +147,7 @@ export async function attempt(target: Target, path: string, run: Attempt): Promi
   }
   const known = recall(memoryDir, path, edit.place)
   if (known && !known.includes(fingerprint(edit.value)) && !byHand) {
-    const advice = say`it was left alone; \`deliver\` called by hand replaces it`
+    const advice = say`it was left alone; running \`deliver\` by hand replaces it`
     return outcome('drift', say`${path}: ${edit.place} was changed since our last delivery; ${advice}.`)
   }
   const foreign = !known && target.format === 'file' ? refuseWhole(edit.value) : null

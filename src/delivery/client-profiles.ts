@@ -23,6 +23,6 @@ export function seenInProfiles({ entry, hasProfiles }: Target, path: string): Se
   const files = foldersIn(join(dirname(path), 'profiles')).map((folder) => join(folder, basename(path)))
   const places = files
     .filter((file) => bytesNow(file)?.includes(JSON.stringify(entry)))
-    .map((file) => say`The name stands in ${file}: deliver to mcp:${file}#${entry}.`)
+    .map((file) => say`The name is in ${file}: deliver to mcp:${file}#${entry}.`)
   return places.length > 0 ? series(places, ' ') : null
 }

@@ -74,7 +74,7 @@ function readAssignments(text: string): Assignment[] | number {
 
 /** Finds the value of `name` in a dotenv text without byte order mark, and what puts `token` there. */
 export function editDotenv(text: string, name: string, token: string): Edit | Refusal {
-  if (/\r(?!\n)/.test(text)) return refuse(say`it has carriage returns that end no line`)
+  if (/\r(?!\n)/.test(text)) return refuse(say`it has carriage returns that do not end a line`)
   const assignments = readAssignments(text)
   if (typeof assignments === 'number') {
     return refuseBroken(say`a quote that opens on line ${lineAt(text, assignments)} is not closed properly`)

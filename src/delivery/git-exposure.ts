@@ -89,12 +89,12 @@ export async function warnOfGit(
   const ignored = await ask(['check-ignore', '--quiet'])
   if (ignored.status === 0) return null
   if (ignored.status === 1) {
-    return say`Warning: this file lies in a git work tree and is not ignored; add it to .gitignore.`
+    return say`Warning: this file is in a git work tree and is not ignored; add it to .gitignore.`
   }
   if (/not a git repository/.test(ignored.stderr)) return null
   if (/dubious ownership/.test(ignored.stderr)) {
     return say`Warning: git calls the ownership of this file’s work tree dubious and does not tell whether the token may be committed.`
   }
   if (ignored.status === null && timeLeftMs < TIMEOUT_MS) return null
-  return say`Warning: this file lies in a git work tree, and git did not tell whether the token may be committed.`
+  return say`Warning: this file is in a git work tree, and git did not tell whether the token may be committed.`
 }

@@ -127,7 +127,7 @@ export function seenElsewhere(
   places: readonly string[],
 ): Sentence {
   const keys = `"${topKeys.join('" or "')}"`
-  return say`it has no server ${server} under ${keys}; that name stands under ${places.join(', ')}, where nothing is delivered`
+  return say`it has no server ${server} under ${keys}; that name is under ${places.join(', ')}, where nothing is delivered`
 }
 
 /** Finds the token's place in a JSON or JSONC text without byte order mark, and what puts `token` there. */

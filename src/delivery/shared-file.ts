@@ -87,7 +87,7 @@ export function bytesNow(path: string): Buffer | null {
 
 function tooLarge(maxBytes: number): Sentence {
   return maxBytes < MAX_BYTES
-    ? say`it is larger than ${maxBytes >> 20} MB, too large to be written while others wait: \`deliver\` called by hand writes it`
+    ? say`it is larger than ${maxBytes >> 20} MB, too large to be written while others wait: running \`deliver\` by hand writes it`
     : say`it is larger than ${maxBytes >> 20} MB`
 }
 
@@ -113,7 +113,7 @@ export function readSharedFile(path: string, maxBytes: number): SharedFile | Pro
 }
 
 /** Whoever delivers says the first sentence alone. */
-const MEND = say`Mend that, then try again; nothing was lost.`
+const MEND = say`Fix that, then try again; nothing was lost.`
 
 /** Exchanges two names in one step. */
 export type Exchange = (from: string, to: string) => void

@@ -240,7 +240,7 @@ export function parseTargets(setting: string, machine: Machine, ownFolder: strin
   if (own.length === 0) return targets
   throw new CodedError(
     'config_invalid',
-    say`FEISHU_DELIVER_TO: ${own.map(({ name }) => quote(name)).join(', ')} lies in FEISHU_TOKEN_DIR, which is for this program alone.`,
+    say`FEISHU_DELIVER_TO: ${own.map(({ name }) => quote(name)).join(', ')} is in FEISHU_TOKEN_DIR, which is only for this program.`,
     { nextStep: say`Name a file elsewhere in FEISHU_DELIVER_TO.` },
   )
 }

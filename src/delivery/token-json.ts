@@ -50,7 +50,7 @@ export async function editTokenJson(text: string, content: TokenContent): Promis
   const properties = root.type === 'object' ? propertiesOf(root) : new Map<string, Node>()
   if (typeof properties === 'string') return refuse(say`"${properties}" occurs more than once`)
   if (REFRESH_TOKEN.test(text)) {
-    return refuse(say`it holds a refresh_token: take it over with \`import\`, then delete the file`)
+    return refuse(say`it holds a refresh_token: import it with \`import\`, then delete the file`)
   }
   const place = properties.get('access_token')
   if (place?.type !== 'string') return refuse(say`it holds no access_token: delete it, or name another file`)
@@ -64,7 +64,7 @@ export async function editTokenJson(text: string, content: TokenContent): Promis
     const literal = isToken
       ? JSON.stringify(content.accessToken)
       : fieldLike(name, contentOf(node), raw, content)
-    if (literal === null) return refuse(say`"${name}" tells of the token in a form that is not known`)
+    if (literal === null) return refuse(say`"${name}" describes the token in an unknown form`)
     if (literal !== undefined) spans.push({ ...spanOf(node), text: literal, secret: isToken })
   }
   const missing = Object.entries(newFields(content)).filter(([name]) => !properties.has(name))

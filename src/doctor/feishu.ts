@@ -72,7 +72,7 @@ function clock({ host, skewMs }: Probe): Finding {
   if (skewMs === null) return skip(say`${host} did not say what time it is.`)
   const seconds = Math.round(Math.abs(skewMs) / 1000)
   const message = say`This machine's clock is ${seconds} s ${skewMs < 0 ? say`behind` : say`ahead of`} that of ${host}.`
-  const hint = say`Set the clock, best by a time service (NTP).`
+  const hint = say`Set the clock, preferably with a time service (NTP).`
   if (Math.abs(skewMs) > CLOCK_FAIL_MS) return fail(message, hint)
   return Math.abs(skewMs) > CLOCK_WARN_MS ? warn(message, hint) : pass(message)
 }
@@ -115,7 +115,7 @@ function token(deps: Deps, status: TokenStatus): Finding {
     case 'store_unreadable':
       return skip(say`Not checked: see app, store and key.`)
     case 'not_authorized':
-      return warn(say`Nobody has logged in yet.`, login)
+      return warn(say`No one has logged in yet.`, login)
     case 'expired':
       return fail(series([say`A person must log in again.`, ...warnings], ' '), login)
     case 'needs_refresh':
@@ -146,7 +146,7 @@ function scopes(deps: Deps, app: App, status: TokenStatus): Finding {
     )
   }
   if (unknown.length > 0)
-    return warn(say`Not known here: ${unknown.join(' ')}.`, say`Look whether they exist: ${url(unknown)}`)
+    return warn(say`Not known here: ${unknown.join(' ')}.`, say`Check whether they exist: ${url(unknown)}`)
   if (status.granted_scopes.length > 0) return pass(say`granted: ${status.granted_scopes.join(' ')}`)
   return skip(say`Nothing is granted yet; a login asks for ${deps.config.scopes.join(' ')}.`)
 }

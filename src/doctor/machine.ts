@@ -81,7 +81,7 @@ function directory(tokenDir: string, folder: string, exposed: string[]): Finding
   if (exposed.length > 0)
     return warn(
       say`Others could read ${exposed.join(', ')}.`,
-      say`Keep them to yourself: chmod -R go= ${tokenDir}`,
+      say`Make them private: chmod -R go= ${tokenDir}`,
     )
   const aside = readdirSync(folder).filter((name) => name.includes('.corrupt-'))
   if (aside.length === 0) return null
@@ -125,7 +125,7 @@ async function openingProblem(deps: Deps, app: App): Promise<CodedError | null> 
 
 const KEY_PLACES: Readonly<Record<KeySource, Sentence>> = {
   keychain: say`The key is in the operating system's keychain, and opens the store.`,
-  file: say`The key is in a key file, and opens the store: whoever can read your files can do so too.`,
+  file: say`The key is in a key file, and opens the store: anyone who can read your files can open it too.`,
   env: say`The key comes from FEISHU_TOKEN_KEY, and opens the store.`,
 }
 

@@ -12,14 +12,14 @@ export async function timerCheck({ timerHost, config, command }: Deps): Promise<
   if (status === 'absent') {
     return skip(say`No timer is installed; a login ends after some days in which no client runs.`, install)
   }
-  if (status === 'stopped') return warn(say`The timer is there (${name}), but does not run.`, install)
+  if (status === 'stopped') return warn(say`The timer is installed (${name}), but is not running.`, install)
   if (status === 'outdated')
-    return warn(say`The timer (${name}) is not that of this program as it is now.`, install)
+    return warn(say`The timer (${name}) was installed by another version of this program.`, install)
   if (lastExit !== null && lastExit !== 0) {
     return warn(
       say`The last run of the timer ended with ${lastExit}.`,
       say`Run \`${command} refresh --all\`: it says why.`,
     )
   }
-  return pass(say`The timer runs (${name}): every day it refreshes the tokens that are due.`)
+  return pass(say`The timer is running (${name}): every day it refreshes the tokens that are due.`)
 }

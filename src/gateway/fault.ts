@@ -63,7 +63,7 @@ export function networkFault(openUrl: string, error: Error): Fault {
       status: 400,
       reason: 'request_malformed',
       message: 'The path or a header of the request is malformed.',
-      nextStep: 'Mend the request and send it again.',
+      nextStep: 'Correct the request and send it again.',
     }
   }
   const slow = code.includes('TIMEOUT') || code === 'ETIMEDOUT'

@@ -72,7 +72,7 @@ export function readChildWishes(
     for (const [whole, inBraces = ''] of template.matchAll(IN_BRACES)) {
       if (whole === `{${inBraces}}` && VALUE_NAMES.includes(inBraces)) continue
       const known = VALUE_NAMES.map((value) => `{${value}}`).join(', ')
-      throw refuse(say`--env ${name} holds ${whole}, which stands for nothing; known are ${known}.`)
+      throw refuse(say`--env ${name} holds ${whole}, which means nothing here; use ${known}.`)
     }
     return [name, template]
   })

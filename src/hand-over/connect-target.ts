@@ -65,7 +65,7 @@ export function readRemote(
       if (shown === '{token}') continue
       throw refuse(
         command,
-        say`--header ${name} holds {${inBraces ?? ''}}, which stands for nothing; known is {token}.`,
+        say`--header ${name} holds {${inBraces ?? ''}}, which means nothing here; use {token}.`,
       )
     }
     return [name, template]

@@ -21,7 +21,7 @@ export async function tokenHeaders(
   const { brand, mcpUrl } = deps.config
   const url = readMcpUrl(address ?? hostedMcpUrl(brand, mcpUrl))
   if (!takesToken(url, mcpUrl)) {
-    throw new CodedError('config_invalid', say`${url.host} gets no token: it is no host of Feishu's.`, {
+    throw new CodedError('config_invalid', say`${url.host} gets no token: it is not one of Feishu's hosts.`, {
       nextStep: say`If it is your own MCP server, name it in FEISHU_MCP_URL.`,
     })
   }

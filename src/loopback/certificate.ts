@@ -33,7 +33,7 @@ export function checkCertificate(tls: Tls, host: string | null, now: number): nu
   if (now < beginsAt) {
     throw unusable(
       say`The certificate of FEISHU_TLS_CERT_FILE begins on ${dayOf(beginsAt)} only`,
-      say`Look at this machine's clock, or make a new certificate`,
+      say`Check this machine's clock, or make a new certificate`,
     )
   }
   if (host !== null && !isFor(certificate, host)) {

@@ -29,7 +29,7 @@ export const LABELS: Record<
     en: 'and longer with every use; the token is renewed by itself',
     zh: '每次使用后自动延长，凭证会自动刷新',
   },
-  notRenewed: { en: 'then somebody must log in again', zh: '到期后需要重新登录' },
+  notRenewed: { en: 'then someone must log in again', zh: '到期后需要重新登录' },
 }
 
 const NOT_A_LOGIN_PAGE = {
@@ -153,7 +153,7 @@ export const FACES: Record<Page['kind'] | 'incomplete', Face> = {
       zh: '这次访问使用的主机名与重定向 URL 不一致，因此已被忽略；如果有授权正在等待，它会继续等待。',
     },
     next: {
-      en: 'To log in, open the link that your assistant gives you. If a proxy stands in front of this address, it must pass the Host header on unchanged.',
+      en: 'To log in, open the link that your assistant gives you. If a proxy is in front of this address, it must pass the Host header on unchanged.',
       zh: '如需登录，请打开助手给你的授权链接。如果此地址前面有反向代理，请让它原样转发 Host 请求头。',
     },
   },

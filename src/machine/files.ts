@@ -47,7 +47,7 @@ export function isMissing(error: unknown): boolean {
 
 function refuse(path: string, why: Sentence): never {
   throw new CodedError('store_unreadable', say`${path} ${why}; it was left untouched.`, {
-    nextStep: say`Look at ${path} and move it away if it is not yours.`,
+    nextStep: say`Check ${path} and move it away if it is not yours.`,
   })
 }
 

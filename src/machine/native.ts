@@ -40,7 +40,7 @@ function notLoaded(cause: unknown, platform: string): CodedError {
   const { code, message } = cause as NodeJS.ErrnoException
   if (code === 'MODULE_NOT_FOUND') {
     return new CodedError('config_invalid', say`The native file lock for ${platform} is not installed.`, {
-      nextStep: say`Install feishu-token-mcp anew on this machine (${platform}); nothing is refreshed without the lock.`,
+      nextStep: say`Reinstall feishu-token-mcp on this machine (${platform}); nothing is refreshed without the lock.`,
       cause,
     })
   }
@@ -49,7 +49,7 @@ function notLoaded(cause: unknown, platform: string): CodedError {
     'config_invalid',
     say`This Node (${process.execPath}) does not load the native file lock: ${said}.`,
     {
-      nextStep: say`Have another Node start feishu-token-mcp: write the path of one from https://nodejs.org as \`command\` in the client; nothing is refreshed without the lock.`,
+      nextStep: say`Start feishu-token-mcp with another Node: write the path of one from https://nodejs.org as \`command\` in the client; nothing is refreshed without the lock.`,
       cause,
     },
   )

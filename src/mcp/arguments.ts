@@ -43,7 +43,7 @@ export function readArguments<Named extends Arguments>(
 
 function refused(message: Sentence, tool: string): CodedError {
   return new CodedError('config_invalid', message, {
-    nextStep: say`Call ${tool} again with that mended or left out.`,
+    nextStep: say`Call ${tool} again with that corrected or left out.`,
   })
 }
 

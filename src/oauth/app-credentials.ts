@@ -21,7 +21,7 @@ const FORMS: readonly [RegExp, Sentence][] = [
     /^(?:export\s+|set\s+)?["']?[A-Za-z_][\w.-]*["']?\s*[=:]\s*[^=\s]/,
     say`it is a name with its value (give the value alone)`,
   ],
-  [/^["'`“”‘’「『]|["'`“”‘’」』]$/, say`it stands in quotes (leave them out)`],
+  [/^["'`“”‘’「『]|["'`“”‘’」』]$/, say`it is in quotes (leave them out)`],
   [/^cli_/, say`it is an App ID`],
   [
     /^<.*>$|^\[.*\]$|^\{.*\}$|^[*.…•·●]+$|^x{4,24}$|^(?:your|my)[ _-]|^(?:feishu|lark)?[ _-]?app[ _-]?secret$|^(?:secret|placeholder|change[ _-]?me|todo)$|你的|请填|填写/i,

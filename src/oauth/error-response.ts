@@ -51,7 +51,7 @@ function redirected(status: number): CodedError {
     'unexpected_response',
     say`The token endpoint answered with a redirect (HTTP ${status}), which is never followed.`,
     {
-      nextStep: say`Check FEISHU_OPEN_URL, and whether a proxy or captive portal stands between; nothing was lost.`,
+      nextStep: say`Check FEISHU_OPEN_URL, and whether a proxy or captive portal answers instead; nothing was lost.`,
     },
   )
 }
@@ -105,13 +105,13 @@ function answerError({ status, json, headers, context }: AnswerFacts): CodedErro
   const said = untrusted(json?.error_description ?? json?.msg ?? json?.error, secrets)
   const shape = json
     ? say`JSON without a token`
-    : say`no JSON (a proxy, a captive portal or a wrong address may stand between)`
+    : say`no JSON (perhaps from a proxy or a captive portal, or the address is wrong)`
   const number = feishuCodeOf(json)
   const message = number
     ? say`Feishu answered ${number}: a number that is not known here${said ? say` ("${said}")` : ''}.`
     : say`The token endpoint answered HTTP ${status} with ${shape}${said ? say`: "${said}"` : ''}.`
   return new CodedError(code, message, {
-    nextStep: say`Try again in a minute; if it stays so, check FEISHU_OPEN_URL and the network between.`,
+    nextStep: say`Try again in a minute; if that does not help, check FEISHU_OPEN_URL and the network between.`,
     feishuCode: number,
     logId: logIdOf(headers),
   })

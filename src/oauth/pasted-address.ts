@@ -63,7 +63,7 @@ export function readPastedAddress(text: string, expected: Expected): Authorizati
   if (!answer) throw refused(problemOf(addresses, ours, expected), expected)
   // A code is spent by trying it: nobody guesses which of two is whole.
   if (others.some((other) => JSON.stringify(other) !== JSON.stringify(answer))) {
-    throw refused(say`two different answers stand in the text, or a line break cuts one`, expected)
+    throw refused(say`the text has two different answers, or a line break cuts one`, expected)
   }
   return answer
 }
@@ -74,11 +74,11 @@ function problemOf(
   { state }: Expected,
 ): Sentence {
   const isMeant = ({ query }: { query: URLSearchParams }) => query.getAll('state').includes(state)
-  if (ours.some(isMeant)) return say`its code is missing, or it stands there twice`
+  if (ours.some(isMeant)) return say`its code is missing, or is there twice`
   if (addresses.some(isMeant)) return say`it leads elsewhere`
   if (ours.some(({ query }) => query.has('state'))) return say`its state is that of a different link`
   if (ours.some(({ query }) => query.has('code'))) return say`its end with the state is missing`
-  return say`no such address stands in the text`
+  return say`there is no such address in the text`
 }
 
 function refused(why: Sentence, { redirectUri }: Expected): CodedError {

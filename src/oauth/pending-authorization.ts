@@ -70,7 +70,7 @@ export function expiredOutcome(pending: PendingAuthorization): Outcome {
     at: pending.deadlineAt,
     failure: {
       code: 'authorization_expired',
-      message: say`Nobody approved in time.`,
+      message: say`No one approved in time.`,
       nextStep: say`${call('start_authorization')} for a new link${toolsOnly(ERROR_NUMBER)}.`,
       feishuCode: null,
       logId: null,

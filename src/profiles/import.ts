@@ -23,7 +23,7 @@ export type ImportOptions = {
 
 function malformed(path: Value, why: Sentence): CodedError {
   return new CodedError('config_invalid', say`${path} ${why}.`, {
-    nextStep: say`Give the token.json that the old script wrote: JSON with access_token, refresh_token and expires_at.`,
+    nextStep: say`Give the token.json of the other script: JSON with access_token, refresh_token and expires_at.`,
   })
 }
 
@@ -59,6 +59,6 @@ export async function importTokens(deps: Deps, options: ImportOptions): Promise<
   await deps.store.flush()
   if (!deps.store.isUnsaved(app.id)) return record
   throw new CodedError('store_not_writable', say`The token set of ${options.path} was not imported.`, {
-    nextStep: say`Make room or mend the permissions of ${deps.config.tokenDir}, then import it again.`,
+    nextStep: say`Free some disk space or fix the permissions of ${deps.config.tokenDir}, then import it again.`,
   })
 }

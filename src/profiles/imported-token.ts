@@ -162,7 +162,7 @@ function findHolder(text: string): Holder | Unusable {
   if (json === undefined) {
     const line = text.split('\n').findIndex((each) => TOKEN_SHAPE.test(each)) + 1
     return {
-      why: line > 0 ? say`is not JSON; what looks like a token stands on line ${line}` : say`is not JSON`,
+      why: line > 0 ? say`is not JSON; what looks like a token is on line ${line}` : say`is not JSON`,
     }
   }
   const holders = findHolders(json, [], {})
@@ -175,7 +175,7 @@ function findHolder(text: string): Holder | Unusable {
   const shape = findShape(json, [])
   if (shape && shape.length > 0) {
     return {
-      why: say`holds neither access_token nor refresh_token; what looks like a token stands under ${showWay(shape)}`,
+      why: say`holds neither access_token nor refresh_token; what looks like a token is under ${showWay(shape)}`,
     }
   }
   return {

@@ -49,7 +49,7 @@ function nextStep(deps: Deps, to: KeySource, move: Awaited<ReturnType<Deps['stor
     steps.push(say`Nothing is needed: no file is sealed with another key.`)
   if (left.length > 0) {
     steps.push(
-      say`Look at ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`,
+      say`Check ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`,
     )
   } else if (oldKeys === 'given') {
     steps.push(say`Remove FEISHU_TOKEN_KEY from the clients.`)

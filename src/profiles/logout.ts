@@ -68,7 +68,7 @@ async function commit(
   if (await locked.commit(record, expected)) return
   const { tokenDir } = deps.config
   throw new CodedError('store_not_writable', say`The token could not be deleted from the disk.`, {
-    nextStep: say`Make room or mend the permissions of ${tokenDir}, then log out again.`,
+    nextStep: say`Free some disk space or fix the permissions of ${tokenDir}, then log out again.`,
   })
 }
 

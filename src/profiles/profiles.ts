@@ -98,7 +98,7 @@ export async function renameProfile(
   { from, to }: { from: string; to: string },
 ): Promise<{ generation: number | null }> {
   if (!PROFILE_NAME.test(to))
-    throw refusal(say`${shown(to)} is no profile name`, say`Use 1 to 64 of a-z, 0-9, ".", "_" and "-".`)
+    throw refusal(say`${shown(to)} is not a profile name`, say`Use 1 to 64 of a-z, 0-9, ".", "_" and "-".`)
   const apps = await readKeptApps(deps)
   if (!(await knownProfiles(deps, apps)).has(from)) throw unknownProfile(deps, from)
   const app = await resolveApp(deps, from, apps)
@@ -133,7 +133,7 @@ async function checkName(
   if (future && !same && (await store.profileNames(future.id)).includes(to)) throw taken
   if (same || (own && !(config.app && config.profile === to))) return
   throw refusal(
-    say`As "${to}" it would use another app than ${app.id.appId}`,
+    say`As "${to}" it would use a different app than ${app.id.appId}`,
     say`Run \`${deps.command} setup --profile ${from}\` first, so that the profile has an app of its own.`,
   )
 }

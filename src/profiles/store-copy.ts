@@ -30,7 +30,7 @@ export async function openNamedStore(deps: Deps, name: string): Promise<TokenSto
   if (name === 'postgres' && config.store) return store
   if (parseAddress(name)) return deps.openStore(new Secret(name))
   throw new CodedError('config_invalid', say`A store is file, postgres, or postgres://USER@HOST/DATABASE.`, {
-    nextStep: say`Set FEISHU_TOKEN_STORE to the address that "postgres" stands for.`,
+    nextStep: say`Set FEISHU_TOKEN_STORE to the address that "postgres" means.`,
   })
 }
 

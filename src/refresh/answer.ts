@@ -39,7 +39,7 @@ export function refreshAnswer(deps: Deps, profile: string, result: RefreshResult
 function refreshNextStep(deps: Deps, result: RefreshResult): Sentence {
   if (!result.persisted) return deps.store.description.unsaved.nextStep
   if (result.deliveries.some(({ status }) => status !== 'delivered' && status !== 'unchanged')) {
-    return say`Some copies were not written: mend what deliveries says of them, then run \`${deps.command} deliver\`.`
+    return say`Some copies were not written: fix what deliveries says about them, then run \`${deps.command} deliver\`.`
   }
   const restart = result.deliveries.find(
     (delivery) => delivery.restart_required && delivery.status === 'delivered',

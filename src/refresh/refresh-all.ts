@@ -128,7 +128,7 @@ export async function takeSlot(deps: Deps, { brand, appId }: App['id']): Promise
       'store_locked',
       say`Process ${lock?.pid ?? say`unknown`} keeps the pace file locked.`,
       {
-        nextStep: say`Look at that process and end it, then try again.`,
+        nextStep: say`Check that process and end it, then try again.`,
       },
     )
   }

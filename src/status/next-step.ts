@@ -55,8 +55,8 @@ export function statusNextStep(deps: Deps, app: App, situation: Situation): Sent
   const use = useText(situation)
   if (!failure) return use === VALID ? NOTHING : say`${use}.`
   return brief(
-    say`${use}; to authorize anew, ${clause(failure.nextStep)}.`,
-    say`${use}; authorization_error says what to mend before authorizing anew.`,
+    say`${use}; to authorize again, ${clause(failure.nextStep)}.`,
+    say`${use}; authorization_error says what to fix before authorizing again.`,
   )
 }
 

@@ -154,7 +154,7 @@ function common(
 }
 
 /** Where the way that this program is started by is long. */
-const SET_UP = say`Have an app set up: ${call('start_authorization', { create_app: true })}, or see warnings.`
+const SET_UP = say`Set up an app: ${call('start_authorization', { create_app: true })}, or see warnings.`
 
 /** What can be said when there is no app, or its record cannot be opened. */
 async function withoutRecord(

@@ -70,7 +70,7 @@ function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: nu
   const endsAt = tokenSet.refreshTokenExpiresAt
   const grantEnd = grantEndsAt(tokenSet) ?? Number.POSITIVE_INFINITY
   if (endsAt !== null && endsAt <= now) {
-    warnings.push(say`By our clock the refresh token has expired; the next refresh asks Feishu.`)
+    warnings.push(say`By this machine’s clock the refresh token has expired; the next refresh asks Feishu.`)
   } else if (endsAt !== null && endsAt < grantEnd && endsAt - now < REFRESH_TOKEN_WARNING_MS) {
     warnings.push(say`A person must authorize again by ${toTime(endsAt)} unless it is refreshed before.`)
   }
@@ -81,7 +81,7 @@ function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: nu
   }
   if (tokenSet.refreshTokenDoubtful) {
     warnings.push(
-      say`The last refresh brought no new refresh token; whether the old one still works shows the next refresh.`,
+      say`The last refresh brought no new refresh token; the next refresh will show whether the old one still works.`,
     )
   }
   return warnings

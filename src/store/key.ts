@@ -195,7 +195,7 @@ function writeKeyFile(directory: string, key: Key): void {
 
 function noKey(source: KeySource): CodedError {
   return source === 'env'
-    ? new CodedError('key_unavailable', say`The key is to come from FEISHU_TOKEN_KEY, which is not set.`, {
+    ? new CodedError('key_unavailable', say`The key should come from FEISHU_TOKEN_KEY, which is not set.`, {
         nextStep: say`Set FEISHU_TOKEN_KEY to 32 bytes in base64; \`openssl rand -base64 32\` makes them.`,
       })
     : new CodedError('key_unavailable', say`This process can reach no keychain.`, {

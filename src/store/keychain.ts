@@ -146,7 +146,7 @@ function unavailable(message: Sentence, nextStep: Sentence): CodedError {
 
 function locked(): CodedError {
   return unavailable(
-    say`The keychain is locked, and nobody unlocked it`,
+    say`The keychain is locked, and was not unlocked`,
     say`Unlock the keychain (its prompt, or its program: Keychain Access, Passwords and Keys)${THEN_TRY_AGAIN}.`,
   )
 }
@@ -162,13 +162,13 @@ function slow(limitMs: number | null): CodedError {
   const howLong = limitMs === null ? say`in time` : say`within ${limitMs / 1000} s`
   return unavailable(
     say`The keychain did not answer ${howLong}`,
-    say`Look whether it waits for somebody to unlock it or to allow this (on macOS: Always Allow); otherwise restart it (on Linux often gnome-keyring-daemon)${THEN_TRY_AGAIN}.`,
+    say`Check whether it waits to be unlocked, or for your permission (on macOS: Always Allow); otherwise restart it (on Linux often gnome-keyring-daemon)${THEN_TRY_AGAIN}.`,
   )
 }
 
 function failed(why: Value): CodedError {
   return unavailable(
     say`The keychain failed: ${why}`,
-    say`Look at the keychain in its own program${THEN_TRY_AGAIN}.`,
+    say`Check the keychain in its own program${THEN_TRY_AGAIN}.`,
   )
 }

@@ -31,7 +31,7 @@ export function notWritable(path: string, error: unknown): CodedError {
     {
       nextStep: lasting
         ? say`Let this user write to ${dirname(path)}, or set FEISHU_TOKEN_DIR to another directory; nothing was lost.`
-        : say`Make room or mend the permissions of ${dirname(path)}, then try again; nothing was lost.`,
+        : say`Free some disk space or fix the permissions of ${dirname(path)}, then try again; nothing was lost.`,
       cause: error,
     },
   )
@@ -47,7 +47,7 @@ export function readText(path: string): string | null {
       'store_unreadable',
       say`${path} cannot be read (${errnoOf(error) ?? say`unknown error`}).`,
       {
-        nextStep: say`Mend the permissions of ${path}; it was left as it is.`,
+        nextStep: say`Fix the permissions of ${path}; it was left as it is.`,
         cause: error,
       },
     )

@@ -110,7 +110,7 @@ function readText({ path, encoding }: TimerFile): string | null {
 
 function unwritable(path: string, cause: unknown): CodedError {
   return new CodedError('config_invalid', say`${path} cannot be read or written (${errnoOf(cause) ?? ''}).`, {
-    nextStep: say`Give this account the right to it, then try again.`,
+    nextStep: say`Give this account permission, then try again.`,
     cause,
   })
 }
@@ -169,7 +169,7 @@ export async function installTimer(
       'config_invalid',
       say`${scheduler.name} does not take the timer: ${refusal.slice(0, 300)}.`,
       {
-        nextStep: say`Mend what it says, or put this line into your crontab: ${cronLineOf(job)}`,
+        nextStep: say`Fix what it says, or put this line into your crontab: ${cronLineOf(job)}`,
       },
     )
   }

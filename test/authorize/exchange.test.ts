@@ -77,7 +77,7 @@ test.for(Object.entries(FAILING))(
     expect(after).toMatchObject({ status: 'valid', authorization_status: 'failed', generation: 1 })
     expect(String(after.authorization_error)).toContain(error.message)
     expect(String(after.next_step)).toContain(
-      `to authorize anew, ${error.nextStep.slice(0, 1).toLowerCase()}${error.nextStep.slice(1)}`,
+      `to authorize again, ${error.nextStep.slice(0, 1).toLowerCase()}${error.nextStep.slice(1)}`,
     )
     expect(await stored(world)).toEqual(before)
     expect(codePresentations(world)).toBe(failing.sent)

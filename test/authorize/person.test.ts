@@ -14,7 +14,7 @@ test('another person than the stored one is refused by name, and the old token s
   expect(String(after.authorization_error)).toContain(`"Eve" (${eve.openId})`)
   expect(String(after.authorization_error)).toContain(world.sandbox.user.openId)
   expect(String(after.next_step)).toMatch(
-    /token is valid; to authorize anew, call .*another profile.*logout --profile default/,
+    /token is valid; to authorize again, call .*another profile.*logout --profile default/,
   )
   expect(await stored(world)).toEqual(before)
 })

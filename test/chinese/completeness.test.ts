@@ -150,7 +150,7 @@ describe('the tables', () => {
 
 describe('the test bites:', () => {
   const source = [
-    'const a = say`Nobody approved in time.`',
+    'const a = say`No one approved in time.`',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a source that holds one
     "const b = say`No ${say`such thing`} is here,\n  ${x ? `it` : 'nobody knows of it'}: ${call('token_status')}.`",
     "log('it was said plainly')",

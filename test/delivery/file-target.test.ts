@@ -46,7 +46,7 @@ describe('file', () => {
   })
 
   test.each(['# a shell script\nexport A=1\n', '{"access_token": "x"}', 'op://vault/token', 'two words'])(
-    'a file that holds something else than a token is never taken for its own: %j',
+    'a file that holds something other than a token is never taken for its own: %j',
     async (text) => {
       const home = makeHome()
       home.put('token', text)

@@ -219,12 +219,12 @@ test.each([
   [
     'Claude Code’s local scope',
     '{"mcpServers": {}, "projects": {"/home/ada": {"mcpServers": {"lark": {"env": {"USER_ACCESS_TOKEN": "x"}}}}}}',
-    /no server "lark".*stands under projects › \/home\/ada › mcpServers, where nothing is delivered/,
+    /no server "lark".*is under projects › \/home\/ada › mcpServers, where nothing is delivered/,
   ],
   [
     'a server in a list',
     '{"profiles": [{"mcpServers": {"lark": {}}}]}',
-    /stands under profiles › \[\] › mcpServers/,
+    /is under profiles › \[\] › mcpServers/,
   ],
   ['nested elsewhere', '{"projects": {"mcpServers": {"lark": {"args": ["-u", "x"]}}}}', /no server/],
   ['servers twice', '{"mcpServers": {"lark": {"args": ["-u", "x"]}}, "mcpServers": {}}', /more than once/],
@@ -276,7 +276,7 @@ test.each([
   [
     'a server of a profile',
     '[profiles.work.mcp_servers.lark]\nargs=["--user-access-token","x"]\n',
-    /stands under profiles\.work\.mcp_servers/,
+    /is under profiles\.work\.mcp_servers/,
   ],
 ])('a TOML text is refused: %s', async (_name, text, why) => {
   expect(await refusal('toml', text)).toMatch(why)

@@ -111,9 +111,7 @@ test.each([
   ['file:~/.Feishu-Token-MCP/token', { ...MAC, home: '/home/ada' }],
 ])('%s lies in our own folder', (text, machine) => {
   const parse = (folder: string | null) => parseTargets(`cursor:lark,${text}`, machine, folder)
-  expect(() => parse('/home/ada/.feishu-token-mcp')).toThrow(
-    `${JSON.stringify(text)} lies in FEISHU_TOKEN_DIR`,
-  )
+  expect(() => parse('/home/ada/.feishu-token-mcp')).toThrow(`${JSON.stringify(text)} is in FEISHU_TOKEN_DIR`)
   expect(parse('/home/ada/.feishu')).toHaveLength(2)
 })
 

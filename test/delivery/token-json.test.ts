@@ -114,7 +114,7 @@ describe('the form of a token.json', () => {
     home.put('t.json', text)
     expect(await deliverOne(home, 'token-json:~/t.json', FIRST)).toMatchObject({
       status: 'refused',
-      detail: expect.stringMatching(/"\w+" tells of the token in a form that is not known/),
+      detail: expect.stringMatching(/"\w+" describes the token in an unknown form/),
     })
     expect(home.read('t.json')).toBe(text)
   })

@@ -202,7 +202,7 @@ async function strike(
 async function send(started: Started, signal: Signal, times: number): Promise<void> {
   for (let nth = 1; nth <= times; nth += 1) {
     started.child.kill(signal)
-    await started.written(/: what was sent is seen through/, nth)
+    await started.written(/: finishing what was sent/, nth)
   }
 }
 

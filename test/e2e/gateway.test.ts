@@ -250,7 +250,7 @@ test('it runs without a login, answers 401 with what to do, and serves as soon a
   await authorize(stage, server)
   await server.close()
   expect((await ask()).status).toBe(200)
-  await running.written(/Its calls fail until somebody authorizes/)
+  await running.written(/Its calls fail until someone logs in/)
 })
 
 test('it runs without an app, too', async () => {

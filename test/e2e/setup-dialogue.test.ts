@@ -50,7 +50,7 @@ testIf(NO_TMUX)('at a terminal, setup leads from nothing to a working token', as
   terminal.type('')
   await terminal.seen(/nothing came[\s\S]*App Secret \(does not show\): /)
   terminal.type(`"${appSecret}"`)
-  await terminal.seen(/stands in quotes[\s\S]*App Secret \(does not show\): /)
+  await terminal.seen(/is in quotes[\s\S]*App Secret \(does not show\): /)
   expect(stage.sandbox.requests).toEqual([])
   terminal.type('a-wrong-secret-0000')
   await terminal.seen(/nothing was kept[\s\S]*Enter to keep it[\s\S]*App ID \(cli_…\): /)

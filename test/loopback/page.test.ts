@@ -121,7 +121,7 @@ describe('the page of success', () => {
     const summer = textOf(renderPage(SUCCEEDED, 'en').html)
     expect(summer).toContain('3 July 2027 at 02:30 UTC−04:00')
     const winter = textOf(renderPage({ ...SUCCEEDED, reauthorizeBy: null }, 'en').html)
-    expect(winter).toContain('26 November 2026 at 11:05 UTC−05:00 then somebody must log in again')
+    expect(winter).toContain('26 November 2026 at 11:05 UTC−05:00 then someone must log in again')
   })
 
   test('says what is less than was asked for, in the person’s language, with where to go', () => {

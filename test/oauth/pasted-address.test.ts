@@ -84,7 +84,7 @@ describe('a text', () => {
     ['a state that is cut', ADDRESS.slice(0, -4), 'state is that of a different link'],
     ['no state', ADDRESS.replace(/&.*/, ''), 'the state is missing'],
     ['no code', ADDRESS.replace('code=abc&', ''), 'its code is missing'],
-    ['two codes in one address', `${ADDRESS}&code=def`, 'code is missing, or it stands there twice'],
+    ['two codes in one address', `${ADDRESS}&code=def`, 'code is missing, or is there twice'],
     ['two answers', `${ADDRESS} ${ADDRESS.replace('abc', 'def')}`, 'two different answers'],
     ['a code that a line break cuts', `?state=${STATE}&code=abc\n  def`, 'two different answers'],
     ['too many characters', `${ADDRESS}&x=${'y'.repeat(8192)}`, 'too long'],

@@ -171,7 +171,7 @@ test('why it failed keeps its parts in the store, and its text for older version
   const pending = makePending({ phase: 'ended', outcome: expiredOutcome(makePending()) })
   const stored = JSON.parse(JSON.stringify(encodePending(pending)))
   expect(stored.outcome.failure).toMatchObject({
-    message: 'Nobody approved in time.',
+    message: 'No one approved in time.',
     nextStep:
       'Call start_authorization for a new link; if Feishu showed an error number, call token_status with it as feishu_error.',
   })
@@ -186,7 +186,7 @@ test('why it failed is read as an older version has stored it', () => {
   const { outcome, ...stored } = JSON.parse(JSON.stringify(encodePending(pending)))
   const { parts: _, ...failure } = outcome.failure
   const read = decodePending({ ...stored, outcome: { ...outcome, failure } })?.outcome?.failure
-  expect(String(read?.message)).toBe('Nobody approved in time.')
+  expect(String(read?.message)).toBe('No one approved in time.')
   expect(String(read?.nextStep)).toBe(
     'Call start_authorization for a new link; if Feishu showed an error number, call token_status with it as feishu_error.',
   )

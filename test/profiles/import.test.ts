@@ -213,16 +213,12 @@ describe('what scripts leave behind', () => {
 
   test.each<[string, unknown, RegExp]>([
     ['two people', { ou_1: tokens, ou_2: tokens }, /several tokens \(ou_1, ou_2\)/],
-    ['an unknown name', { feishu: { uat: 'eyJhbGciOiJFUzI1NiJ9.canary' } }, /stands under feishu › uat/],
-    [
-      'no JSON',
-      'A=1\nTOKEN=u-abcdefghijklmnopcanary\n',
-      /is not JSON; what looks like a token stands on line 2/,
-    ],
+    ['an unknown name', { feishu: { uat: 'eyJhbGciOiJFUzI1NiJ9.canary' } }, /is under feishu › uat/],
+    ['no JSON', 'A=1\nTOKEN=u-abcdefghijklmnopcanary\n', /is not JSON; what looks like a token is on line 2/],
     [
       'a token as a name',
       { 'u-abcdefghijklmnopcanary': { x: 'u-abcdefghijklmnopcanary' } },
-      /stands under … › x/,
+      /is under … › x/,
     ],
   ])('is told where it is not: %s', async (_what, content, why) => {
     const error = await failureOf(() => importFile(content))

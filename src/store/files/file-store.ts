@@ -47,7 +47,7 @@ function describe(directory: string, folder: string): StoreDescription {
     place: directory,
     unsaved: {
       place: say`in memory only`,
-      nextStep: say`Make room or mend the permissions of ${directory}: the new token is in memory only, and lost if this process ends; it is tried again every second.`,
+      nextStep: say`Free some disk space or fix the permissions of ${directory}: the new token is in memory only, and lost if this process ends; it is tried again every second.`,
     },
     keychain: true,
   }

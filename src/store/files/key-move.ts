@@ -142,7 +142,7 @@ class Resealing {
     const files = new ProfileFiles(this.#sealed, { brand: brand as Brand, appId, profile })
     if (files.path === path) return files
     throw new CodedError('store_unreadable', say`${path} belongs in another place; it was left as it is.`, {
-      nextStep: say`Look at ${path} and move it away.`,
+      nextStep: say`Check ${path} and move it away.`,
     })
   }
 
