@@ -12,6 +12,8 @@ import { type Client, findConfigs, type Plan, planEdit, readConfig, writeEdit } 
 import { readTree, rewriteAt, textAt, valueAt } from './rewrite.ts'
 import type { Machine } from './targets.ts'
 
+/** No entry that holds a token is without one of these. */
+const MARKS = /x-lark-mcp-uat|lark-(?:openapi-)?mcp/i
 /** Shorter ones are placeholders, and parts of words. */
 const MIN_SECRET = 8
 
@@ -48,7 +50,8 @@ async function findHoldings(
   config: { format: string; topKeys: readonly string[] },
   start: Start,
 ): Promise<Holding[] | null> {
-  if (text.trim() === '') return []
+  // `~/.claude.json` may have many megabytes, and most configs hold no token.
+  if (!MARKS.test(text)) return []
   const tree = await readTree(text, config.format)
   if (!tree) return null
   return placesOf(tree.data, config.topKeys).flatMap((place) => {

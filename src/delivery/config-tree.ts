@@ -32,7 +32,11 @@ export type Node =
   | { kind: 'list'; container: Container; members: Member[] }
   | Table
 
-export type ConfigTree = { data: unknown; root: Node }
+export type ConfigTree = {
+  data: unknown
+  /** What stands at a way through tables; null: nothing. Of a config of megabytes, only that becomes a tree of ours. */
+  at: (way: readonly string[]) => Node | null
+}
 
 /** Reads JSON or JSONC; null: it is neither. */
 export async function readJsonTree(text: string): Promise<ConfigTree | null> {
@@ -53,7 +57,13 @@ export async function readJsonTree(text: string): Promise<ConfigTree | null> {
       ? { kind: 'list', container, members }
       : { kind: 'table', container, members, headers: [] }
   }
-  return { data: jsonc.getNodeValue(tree), root: toNode(tree) }
+  return {
+    data: jsonc.getNodeValue(tree),
+    at(way) {
+      const node = jsonc.findNodeAtLocation(tree, [...way])
+      return node ? toNode(node) : null
+    },
+  }
 }
 
 /** Reads TOML; null: it is none. */
@@ -112,7 +122,10 @@ export async function readTomlTree(text: string): Promise<ConfigTree | null> {
     table.headers.push(at)
     for (const item of node.items ?? []) if (item.type === 'KeyValue') place(table, item, container)
   }
-  return { data: parsed.data, root }
+  return {
+    data: parsed.data,
+    at: (way) => way.reduce<Node | null>((node, key) => (node && memberOf(node, key)?.node) ?? null, root),
+  }
 }
 
 /** The table of a name below another one, which may only be implied. */
@@ -129,7 +142,7 @@ function lastPart(raw: string): string {
 }
 
 /** The member of a name; null: there is none. */
-export function memberOf(node: Node, key: string): Member | null {
+function memberOf(node: Node, key: string): Member | null {
   if (node.kind !== 'table') return null
   return node.members.find((member) => member.key === key) ?? null
 }

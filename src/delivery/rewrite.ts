@@ -2,14 +2,7 @@
 // it is written, with its comments, its order and its line ends. What comes out is read back.
 
 import { isDeepStrictEqual } from 'node:util'
-import {
-  type ConfigTree,
-  memberOf,
-  type Node,
-  readJsonTree,
-  readTomlTree,
-  type Table,
-} from './config-tree.ts'
+import { type ConfigTree, type Node, readJsonTree, readTomlTree, type Table } from './config-tree.ts'
 import { applyEdit, type Span } from './edit.ts'
 import { type Changes, changeRow, indentAt, type Style } from './row.ts'
 import { endOfLine, plain } from './text-style.ts'
@@ -136,7 +129,7 @@ export async function rewriteAt(
   { format, way, after }: { format: string; way: readonly string[]; after: Data },
 ): Promise<string | null> {
   const tree = await readTree(text, format)
-  const node = nodeAt(tree, way)
+  const node = tree?.at(way) ?? null
   if (!tree || !node) return null
   const unit = /^([ \t]+)\S/m.exec(text)?.[1] ?? '  '
   const toml = format === 'toml'
@@ -167,19 +160,12 @@ export async function textAt(text: string, format: string, way: readonly string[
     const implied = node.members.filter(({ container }) => container === null)
     return [...own, ...implied.flatMap((member) => pieces(member.node))]
   }
-  const node = nodeAt(tree, way)
+  const node = tree?.at(way) ?? null
   return node
     ? pieces(node)
         .map(({ start, end }) => text.slice(start, end))
         .join('\n')
     : ''
-}
-
-function nodeAt(tree: ConfigTree | null, way: readonly string[]): Node | null {
-  return way.reduce<Node | null>(
-    (inner, key) => (inner && memberOf(inner, key)?.node) ?? null,
-    tree?.root ?? null,
-  )
 }
 
 /** The data with another value at a way. */

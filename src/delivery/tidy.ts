@@ -16,7 +16,7 @@ function merge(text: string, ranges: readonly Range[]): Range[] {
 /** Ranges of a text that go, widened. */
 export function tidyDeletions(text: string, ranges: readonly Range[]): Range[] {
   const widened = merge(text, ranges).map(({ start, end }): Range => {
-    const before = /[ \t]*$/.exec(text.slice(0, start))?.[0].length ?? 0
+    const before = /[ \t]*$/.exec(text.slice(text.lastIndexOf('\n', start - 1) + 1, start))?.[0].length ?? 0
     const after = /^[ \t]*/.exec(text.slice(end))?.[0].length ?? 0
     const lineStart = start - before === 0 || text[start - before - 1] === '\n'
     const rest = text.slice(end + after)
@@ -27,7 +27,8 @@ export function tidyDeletions(text: string, ranges: readonly Range[]): Range[] {
   })
   // Where whole lines go, one of two empty lines around them goes too.
   return merge(text, widened).map(({ start, end }) => {
-    const above = /(?:^|\n)(\r?\n)$/.exec(text.slice(0, start))?.[1]
+    // Two line ends at most.
+    const above = /(?:^|\n)(\r?\n)$/.exec(text.slice(Math.max(0, start - 4), start))?.[1]
     const isLine = start === 0 || text[start - 1] === '\n'
     if (!isLine || above === undefined || !/^(?:\r?\n|$)/.test(text.slice(end))) return { start, end }
     return { start: start - above.length, end }

@@ -245,6 +245,19 @@ test.each([
   expect(await find(home)).toEqual([])
 })
 
+test('each file of a client is looked at, with line ends of Windows too', async () => {
+  const home = makeHome()
+  const toml = fixture('codex.toml').replaceAll('\n', '\r\n')
+  home.put('.codex/config.toml', toml)
+  for (const app of ['Code', 'Code - Insiders'])
+    home.put(`.config/${app}/User/mcp.json`, fixture('vscode.json'))
+  const found = await find(home)
+  expect(found.map(({ client }) => client.label)).toEqual(['VS Code', 'VS Code', 'Codex'])
+  for (const one of found) expect(await writeAdoption(one, keeping(home))).toBeNull()
+  expect(home.read('.codex/config.toml').replaceAll('\r\n', '')).not.toMatch(/[\r\n]/)
+  expect(await find(home)).toEqual([])
+})
+
 test('entries of Claude Code’s projects are found too', async () => {
   const home = makeHome()
   const lark = { command: 'npx', args: [...LARK_MCP, '-u', TOKEN] }
@@ -545,7 +558,7 @@ test('each run keeps what it found, also on the day of another one', async () =>
 
 test('a config that cannot be read is named, and no entry is found in it', async () => {
   const home = makeHome()
-  const path = home.put('.cursor/mcp.json', '{ "mcpServers": {')
+  const path = home.put('.cursor/mcp.json', '{ "mcpServers": { "lark-mcp"')
   expect(await findAdoptable(home.machine, BASE, wordsFor)).toEqual({
     found: [],
     unread: [{ label: 'Cursor', path }],
