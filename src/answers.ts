@@ -36,7 +36,7 @@ export function inJson<T>(answer: T): InJson<T> {
   return plain(answer) as InJson<T>
 }
 
-/** The same value where no sentence is in it: most of an answer is copied by nobody. */
+/** The same value where no sentence is in it: most of an answer is copied by no one. */
 function plain(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Sentence) return String(value)

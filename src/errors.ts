@@ -105,7 +105,7 @@ export class CodedError extends Error {
 /** How a next step ends that leads to the same call; where that cannot be repeated, another end takes its place. */
 export const THEN_TRY_AGAIN: Sentence = say`, then try again`
 
-/** What a log may tell of an error. The text of one that nobody foresaw may hold anything: it is only named. */
+/** What a log may tell of an error. The text of one that no one foresaw may hold anything: it is only named. */
 export function describeError(error: unknown): Sentence {
   if (error instanceof CodedError) return say`${error.code}: ${error.said}`
   const errno = (error as NodeJS.ErrnoException | null)?.code
@@ -128,10 +128,10 @@ export function errnoOf(error: unknown): string | null {
   return typeof code === 'string' ? code : null
 }
 
-/** What no second attempt mends: rights, a read-only disk, a file system that cannot do it. */
+/** What no second attempt fixes: rights, a read-only disk, a file system that cannot do it. */
 const LASTING = ['EACCES', 'EPERM', 'EROFS', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']
 
-/** Whether the person must mend something before the same works. */
+/** Whether the person must fix something before the same works. */
 export function isLasting(error: unknown): boolean {
   return LASTING.includes(errnoOf(error) ?? '')
 }

@@ -72,7 +72,7 @@ const started: Started = {
 /** How this process was started, for hints that name a command. */
 const command = startedAs(started)
 
-/** Opens stderr when it is first needed; that nobody reads it any more is no reason to end. */
+/** Opens stderr when it is first needed; that no one reads it any more is no reason to end. */
 function writeError(text: string): void {
   if (process.stderr.listenerCount('error') === 0) process.stderr.on('error', () => undefined)
   process.stderr.write(text)

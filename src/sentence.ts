@@ -8,7 +8,7 @@ export type Tool = 'start_authorization' | 'token_status' | 'refresh_token'
 /** A text that comes with its Chinese: Feishu's own errors. */
 export type Bilingual = { readonly en: string; readonly zh: string }
 
-/** What may stand in a sentence. A string is nobody's language: a name, a path, what Feishu said. */
+/** What may stand in a sentence. A string is no one's language: a name, a path, what Feishu said. */
 export type Value = string | number | Sentence | Call | Bilingual
 
 type Form = {
@@ -69,7 +69,7 @@ export function say(texts: TemplateStringsArray, ...values: Value[]): Sentence {
   )
 }
 
-/** More of a value that is refused tells nobody more. */
+/** More of a value that is refused tells no one more. */
 const SHOWN_CHARACTERS = 80
 
 /** A value that is refused, as it may be said back: without what a terminal, a page or a model acts on. */

@@ -108,7 +108,7 @@ export async function knownProfiles({ config, store }: Deps, apps: KeptApps): Pr
     shared && { brand: shared.brand, appId: shared.app_id },
   ]
   const stored = (await Promise.all(ids.map((id) => (id ? store.profileNames(id) : [])))).flat()
-  // Somebody's copy of a file is no profile.
+  // Someone's copy of a file is no profile.
   for (const name of stored) if (PROFILE_NAME.test(name)) names.add(name)
   return names
 }

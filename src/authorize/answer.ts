@@ -120,7 +120,7 @@ function deviceClauses({ browserOpened }: StartResult, userCode: string): Senten
   ]
 }
 
-/** What it is, as nobody finds it in Feishu's documents; the second step is told when it has come. */
+/** What it is, as no one finds it in Feishu's documents; the second step is told when it has come. */
 function creationClauses({ browserOpened }: StartResult): Sentence[] {
   const opened = browserOpened
     ? say`The page was opened in the browser: ask the person to have Feishu create the app there`

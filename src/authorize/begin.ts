@@ -1,5 +1,5 @@
 // Beginning to wait for a person: the new authorization or creation of an app is written down with its holder's lock held,
-// before anybody is told the link.
+// before anyone is told the link.
 
 import { type App, resolveApp } from '../app/app.ts'
 import { keepApp } from '../app/setup.ts'
@@ -97,7 +97,7 @@ async function approve(
   } catch (error) {
     const failed: PendingAuthorization = { ...creation, step: 'approve' }
     const { outcome } = await endWith(deps, locked, failed, toCodedError(error))
-    // Nobody listens for it: it has ended at once.
+    // No one listens for it: it has ended at once.
     const ended = withOutcome(failed, outcome, 'ended')
     await locked.writePending(encodePending(ended))
     return ended

@@ -25,7 +25,7 @@ export type PortState =
 /** Who only looks holds the lock for an instant; its owner waits that long, and goes without a name otherwise. */
 const CLAIM_MS = 200
 
-/** Notes whose answer is waited for on the callback port, which must be open; null: somebody else is noted there. */
+/** Notes whose answer is waited for on the callback port, which must be open; null: someone else is noted there. */
 export async function claimPort(deps: Deps, app: App, redirectUri: string): Promise<HeldLock | null> {
   const lock = await lockPort(deps, portOfListener(deps, redirectUri), CLAIM_MS)
   if (lock?.kind !== 'held') return null
@@ -99,7 +99,7 @@ export type CallbackTls = Tls & { endsAt: number }
 /**
  * The listener's certificate and key; null: it speaks plain http.
  *
- * @throws CodedError `config_invalid`, with the setting to mend
+ * @throws CodedError `config_invalid`, with the setting to fix
  */
 export function readCallbackTls(config: Config, now: number): CallbackTls | null {
   if (!config.tlsFiles) return null

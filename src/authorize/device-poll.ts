@@ -1,4 +1,4 @@
-// The device grant: no redirect URL, for machines that no browser reaches. The holder polls; anybody may show the code.
+// The device grant: no redirect URL, for machines that no browser reaches. The holder polls; anyone may show the code.
 
 import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'

@@ -17,12 +17,12 @@ import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
 const HANDOVER_MS = 3_000
 const HANDOVER_PAUSE_MS = 20
 
-/** The pending authorization; one that cannot be opened is as good as none, since nobody can answer it. */
+/** The pending authorization; one that cannot be opened is as good as none, since no one can answer it. */
 export async function readPending(locked: LockedProfile): Promise<PendingAuthorization | null> {
   return decodePending(await locked.readPending().catch(() => null))
 }
 
-/** Writes down that nobody answered in time. */
+/** Writes down that no one answered in time. */
 export async function expire(deps: Deps, app: App, pending: PendingAuthorization): Promise<void> {
   await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const current = await readPending(locked)

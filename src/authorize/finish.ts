@@ -83,7 +83,7 @@ export async function adoptTokens(
   return { outcome, tokenSet }
 }
 
-/** The record in place; one that cannot be opened is moved aside, because a person has authorized anew. */
+/** The record in place; one that cannot be opened is moved aside, because a person has authorized again. */
 async function readForReplacement(locked: LockedProfile): Promise<TokenRecord> {
   try {
     return await locked.read()
@@ -161,13 +161,13 @@ export async function endWith(
   return { outcome, tokenSet: null }
 }
 
-/** What is to be mended, and then a new authorization: the code of this one cannot be presented again. */
+/** What is to be fixed, and then a new authorization: the code of this one cannot be presented again. */
 function thenAuthorize({ step, feishuCode }: CodedError): Sentence {
   if (step.values.some((value) => isCallOf(value, 'start_authorization'))) return step
   const again = say`; then ${call('start_authorization')} again`
-  const { mend } = (feishuCode !== null && feishuError(feishuCode)) || { mend: undefined }
+  const { fix } = (feishuCode !== null && feishuError(feishuCode)) || { fix: undefined }
   // A remedy that ends with an address is said whole.
-  if (mend !== undefined && step.values[1] === '') return mend ? say`${mend}${again}.` : AGAIN
+  if (fix !== undefined && step.values[1] === '') return fix ? say`${fix}${again}.` : AGAIN
   if (!step.values.includes(THEN_TRY_AGAIN)) return say`${unended(step)}${again}.`
   return new Sentence(
     step.texts,

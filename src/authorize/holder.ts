@@ -126,7 +126,7 @@ class Holder implements Waiting {
     return { page, over }
   }
 
-  /** Another process may have ended it, or nobody has in time. */
+  /** Another process may have ended it, or no one has in time. */
   async #look(): Promise<void> {
     const { store, clock } = this.#deps
     const stored = decodePending(await store.readPending(this.#app.id).catch(() => null))
@@ -144,7 +144,7 @@ class Holder implements Waiting {
   }
 }
 
-/** Begins to wait. `afterListening` runs with the port held, before anybody is told the link. */
+/** Begins to wait. `afterListening` runs with the port held, before anyone is told the link. */
 export async function holdAuthorization(
   deps: Deps,
   app: App,

@@ -22,7 +22,7 @@ export type Far = {
   /** Answers a request of the client; never throws. */
   ask: (call: Call, signal: AbortSignal) => Promise<Answer>
   tell: (call: Call) => void
-  /** What it has, as far as known; asks nobody. */
+  /** What it has, as far as known; asks no one. */
   lists: () => Promise<Lists>
   /** Whom it speaks to, from now on. */
   attach: (client: {

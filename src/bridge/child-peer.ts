@@ -5,7 +5,7 @@ import { createPeer, type Hello, type Peer } from './peer.ts'
 /** `npx` fetches a package first, over a slow line perhaps; whoever asked gets an error before, and asks again. */
 const START_MS = 300_000
 
-/** A program on stdio, started with the first request, and anew with the next one after its end. */
+/** A program on stdio, started with the first request, and again with the next one after its end. */
 export function createChildPeer(
   options: ChildOptions & { hello: () => Hello; listener: Listener; silenceMs?: number },
 ): Peer {

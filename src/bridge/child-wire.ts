@@ -10,7 +10,7 @@ import type { Message } from './message.ts'
 /** For each step of the end; two of them and the third's own time stay within the five seconds that we have. */
 const STEP_MS = 2_000
 
-/** A pipe that is not empty by then belongs to somebody else. */
+/** A pipe that is not empty by then belongs to someone else. */
 const LAST_WORDS_MS = 300
 
 export type ChildOptions = {

@@ -57,7 +57,7 @@ function strip(value: unknown): unknown {
   return Object.fromEntries(kept.map(([key, inner]) => [key, strip(inner)]))
 }
 
-/** The call without what in its `_meta` is named like a credential: it is meant for us, if for anybody. */
+/** The call without what in its `_meta` is named like a credential: it is meant for us, if for anyone. */
 export function withoutCredentials<T extends Call>(call: T): T {
   if (call.params?._meta === undefined) return call
   return { ...call, params: { ...call.params, _meta: strip(call.params._meta) } }

@@ -1,4 +1,4 @@
-// The other server: opened with the first request that needs it, opened anew when it is gone.
+// The other server: opened with the first request that needs it, opened again when it is gone.
 
 import { type Headers, type Link, type RequestOptions, silent } from './link.ts'
 import type { Call, Json, Reply } from './message.ts'

@@ -9,7 +9,7 @@ import { expectOperands } from './usage.ts'
 const FAILED = 1
 const NOT_CONFIGURED = 2
 
-/** Checks everything and says what to mend. */
+/** Checks everything and says what to fix. */
 export const doctor: Command = async ({ cli, deps, profile, options, operands }) => {
   expectOperands(cli, operands, [])
   return show(cli, options, await diagnose(deps, profile, runtimeOf(cli)))

@@ -57,7 +57,7 @@ export function helpOn(command: string, { forms, does, options, example, exits }
 function written(name: OptionName): string {
   const takes = OPTIONS[name]
   if (takes === '') return `--${name}`
-  return typeof takes === 'string' ? `--${name} ${takes}` : `--${name} ${takes[0]}…`
+  return `--${name} ${typeof takes === 'string' ? takes : takes[0]}`
 }
 
 function sharedOptions(): Sentence[] {

@@ -40,7 +40,7 @@ export async function loginTelling(invocation: Invocation, extra: object): Promi
   return 0
 }
 
-/** Whether the address comes on stdin: as told, or because the person's browser is elsewhere and somebody can type here. */
+/** Whether the address comes on stdin: as told, or because the person's browser is elsewhere and someone can type here. */
 function expectsPaste({ cli, deps, options }: Invocation): boolean {
   if (options['callback-url-stdin']) return true
   return deps.remote && cli.stdin.isTTY === true && !options.device
@@ -149,7 +149,7 @@ async function isTaken(invocation: Invocation, start: StartOptions, address: str
   }
 }
 
-/** Ctrl-C ends the authorization that this command began; one that it joined belongs to somebody else. */
+/** Ctrl-C ends the authorization that this command began; one that it joined belongs to someone else. */
 async function leave({ cli, deps }: Invocation, start: StartOptions, started: StartResult): Promise<void> {
   if (started.joined) {
     throw new CodedError('authorization_expired', say`Stopped waiting; the authorization is still pending.`, {

@@ -10,7 +10,7 @@ export function writeAtOnce(descriptor: number, text: string): Buffer {
     if (fstatSync(descriptor).isCharacterDevice()) return rest
     while (rest.length > 0) rest = rest.subarray(writeSync(descriptor, rest))
   } catch {
-    // A pipe that is full for now, a full disk, nobody who reads: the stream meets the same.
+    // A pipe that is full for now, a full disk, no one who reads: the stream meets the same.
   }
   return rest
 }

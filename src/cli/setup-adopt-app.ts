@@ -16,7 +16,7 @@ import { keptText, refuseEnvironmentApp } from './setup-steps.ts'
 import { confirm } from './terminal.ts'
 
 /**
- * Keeps the app of an entry, if somebody says yes; `--yes` alone never puts it in the place of another one. Resolves to
+ * Keeps the app of an entry, if someone says yes; `--yes` alone never puts it in the place of another one. Resolves to
  * why the entry has to stay: it holds what could not be kept.
  */
 export async function keepAppOf(

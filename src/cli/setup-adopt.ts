@@ -23,7 +23,7 @@ export type Adopted = {
   detail: Sentence | null
 }
 
-/** Who answers: a person, `--yes`, or nobody. */
+/** Who answers: a person, `--yes`, or no one. */
 export type Answers = Dialogue | 'yes' | 'nobody'
 
 /** `setup --adopt`. */

@@ -23,7 +23,7 @@ const CARRIED = [
   ...HANDED_ON,
 ]
 
-/** What `connect` asks for where nobody names scopes. */
+/** What `connect` asks for where no one names scopes. */
 const TOOLS_SCOPES = '@hosted-mcp'
 
 /** An entry and the name that it stands under. */
@@ -71,7 +71,7 @@ export function asConfig({ name, entry }: NewEntry): { mcpServers: Record<string
   return { mcpServers: { [name]: entry } }
 }
 
-/** Whether the scopes are those of Feishu's tools: nobody has named others. */
+/** Whether the scopes are those of Feishu's tools: no one has named others. */
 function takesToolsScopes({ cli }: Invocation, withTools: boolean): boolean {
   return withTools && !cli.environment.FEISHU_SCOPES?.trim()
 }

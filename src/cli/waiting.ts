@@ -3,7 +3,7 @@ import { say, series } from '../sentence.ts'
 import type { Cli } from './io.ts'
 import { localTime } from './moment.ts'
 
-/** Begins the line anew. */
+/** Begins the line again. */
 const OVER = '\r\x1b[2K'
 
 const SECOND_MS = 1000

@@ -1,4 +1,4 @@
-// The settings: environment → Config, or one error that lists every problem and its mend. Pure: reads no file.
+// The settings: environment → Config, or one error that lists every problem and its fix. Pure: reads no file.
 
 import { posix, resolve, win32 } from 'node:path'
 import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'

@@ -41,7 +41,7 @@ export class SettingsReader {
     return value
   }
 
-  /** The text of a variable that other programs use too: what is wrong with it is nobody's problem here. */
+  /** The text of a variable that other programs use too: what is wrong with it is no one's problem here. */
   foreignText(name: string): string | null {
     const value = this.#env[name]?.trim()
     return value && references(value)[0] !== value ? value : null

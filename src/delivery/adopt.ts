@@ -1,4 +1,4 @@
-// The entries of the clients' configs that hold a token: found, shown as `connect`'s, and written when somebody said yes.
+// The entries of the clients' configs that hold a token: found, shown as `connect`'s, and written when someone said yes.
 
 import { isDeepStrictEqual } from 'node:util'
 import { type Sentence, say } from '../sentence.ts'

@@ -15,7 +15,7 @@ import type { Target } from './targets.ts'
 import type { TokenContent } from './token-fields.ts'
 import { formatTokenJson } from './token-json.ts'
 
-/** What became of an attempt; `again` when somebody else seems to be writing at this moment. */
+/** What became of an attempt; `again` when someone else seems to be writing at this moment. */
 export type Outcome = {
   status: 'delivered' | 'unchanged' | 'drift' | 'refused' | 'failed'
   detail: Sentence
@@ -35,7 +35,7 @@ export type Attempt = {
 
 /** What a bearer token consists of (RFC 6750 §2.1): none of it needs escaping in any of the formats. */
 export const BEARER_TOKEN: RegExp = /^[A-Za-z0-9._~+/-]+=*$/
-/** How often a place is looked at that somebody else is writing to. */
+/** How often a place is looked at that someone else is writing to. */
 const LOOKS = 4
 /** A pause between looks, in which the other writer finishes: on a busy machine that takes tens of milliseconds. */
 export const PAUSE_MS = 25
@@ -90,7 +90,7 @@ function warnings({ edit, file }: Found): Sentence[] {
   return found
 }
 
-/** Whether the place holds the token still; a file that is just being written anew is looked at again. */
+/** Whether the place holds the token still; a file that is just being written again is looked at again. */
 async function survived(target: Target, path: string, written: Buffer, run: Attempt): Promise<boolean> {
   if (holdsBytes(path, written)) return true
   for (let looks = 0; looks < LOOKS; looks++) {
@@ -102,7 +102,7 @@ async function survived(target: Target, path: string, written: Buffer, run: Atte
   return false
 }
 
-/** Writes the edit, unless somebody else writes at the same time. */
+/** Writes the edit, unless someone else writes at the same time. */
 async function write(target: Target, found: Found, text: string, run: Attempt): Promise<Outcome> {
   const { path, file, edit } = found
   const { memoryDir, retryMs } = run

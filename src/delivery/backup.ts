@@ -1,5 +1,5 @@
 // What a client's config looked like before `setup` changed it, in our own folder, without the secrets in it: it shows
-// what stood where, and is no second place where somebody's tokens lie. A delivery changes one value, checked by
+// what stood where, and is no second place where someone's tokens lie. A delivery changes one value, checked by
 // reading it back, and the old token is worth nothing: there is no backup of that.
 
 import { createHash } from 'node:crypto'

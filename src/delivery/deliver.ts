@@ -50,7 +50,7 @@ export type DeliveryOptions = {
   /** Our own folder for fingerprints, in the folder that is ours alone; made 0700 when it is first needed. */
   memoryDir: string
   now: number
-  /** `deliver` was called by a person: a value that somebody changed is replaced too. */
+  /** `deliver` was called by a person: a value that someone changed is replaced too. */
   byHand: boolean
   /** Says what would be done, with the token masked, and writes nothing. */
   dryRun: boolean
@@ -58,7 +58,7 @@ export type DeliveryOptions = {
   deadlineAt?: number
 }
 
-/** How often a file is tried that somebody else is writing to; one retry is the rule, the others are for herds. */
+/** How often a file is tried that someone else is writing to; one retry is the rule, the others are for herds. */
 const ATTEMPTS = 4
 /** What a virus scanner that holds a file open takes at most. */
 const RETRY_MS = 2_000

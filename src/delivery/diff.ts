@@ -1,4 +1,4 @@
-// Diffs for people: what changes in somebody's config, with the lines around it, and no secret in any of them.
+// Diffs for people: what changes in someone's config, with the lines around it, and no secret in any of them.
 
 import { applyEdit, type Edit, type Span } from './edit.ts'
 import { maskSecrets } from './mask.ts'

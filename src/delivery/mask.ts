@@ -1,4 +1,4 @@
-// A text of somebody's config without what is secret in it, by what the text itself says: the names, options and
+// A text of someone's config without what is secret in it, by what the text itself says: the names, options and
 // headers that stand before a value, what a value looks like, and what we know to be a secret. Read in one way for
 // every format, as a row of names, strings and brackets, so that it also holds for a file that does not parse. Line
 // ends stay, so that line numbers do. Rather one value too many is masked than one too few.

@@ -15,7 +15,7 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** A token's fingerprint: enough to recognize it, useless to anybody else. */
+/** A token's fingerprint: enough to recognize it, useless to anyone else. */
 export function fingerprint(token: string): string {
   return sha256(`feishu-token-mcp delivery\n${token}`)
 }
@@ -26,7 +26,7 @@ function memoryFile(memoryDir: string, path: string, place: string): string {
 
 /**
  * The fingerprints of the tokens we put into a place, newest first; null when there was no delivery yet. A memory that
- * cannot be understood knows no token, so that the place's value counts as somebody's change.
+ * cannot be understood knows no token, so that the place's value counts as someone's change.
  */
 export function recall(memoryDir: string, path: string, place: string): string[] | null {
   const bytes = readOwnFile(memoryFile(memoryDir, path, place), MAX_MEMORY_BYTES)

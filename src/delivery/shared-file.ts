@@ -1,4 +1,4 @@
-// Files that other programs read and write too: read with suspicion, replaced without losing anybody's edit.
+// Files that other programs read and write too: read with suspicion, replaced without losing anyone's edit.
 //
 // A rename drops whatever was written between the last look at the file and the rename. So the new file is exchanged
 // with the old one in one step of the kernel (Linux, macOS): what was there a moment before is then in our hands, and
@@ -113,7 +113,7 @@ export function readSharedFile(path: string, maxBytes: number): SharedFile | Pro
 }
 
 /** Whoever delivers says the first sentence alone. */
-const MEND = say`Fix that, then try again; nothing was lost.`
+const FIX = say`Fix that, then try again; nothing was lost.`
 
 /** Exchanges two names in one step. */
 export type Exchange = (from: string, to: string) => void
@@ -155,7 +155,7 @@ export function removeLeftovers(path: string, olderThanMs: number = LEFTOVER_AFT
 }
 
 /**
- * Undoes an exchange after which the temporary file turned out to hold somebody's fresh edit.
+ * Undoes an exchange after which the temporary file turned out to hold someone's fresh edit.
  * Throws, and keeps both files, where a second edit came within the same moment.
  */
 function giveBack(exchange: Exchange, temporary: string, path: string, ours: Buffer): void {
@@ -167,7 +167,7 @@ function giveBack(exchange: Exchange, temporary: string, path: string, ours: Buf
     throw new CodedError(
       'store_not_writable',
       say`${path} was written twice in the same moment; the other version was kept as ${kept}`,
-      { nextStep: MEND },
+      { nextStep: FIX },
     )
   }
   removeFile(temporary)

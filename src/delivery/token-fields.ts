@@ -1,4 +1,4 @@
-// What the fields of a `token.json` mean, and how each is written anew in the form in which it was found: scripts read
+// What the fields of a `token.json` mean, and how each is written again in the form in which it was found: scripts read
 // it back with `int()`, `strptime` or a comparison, and each takes one form alone.
 
 /** The token and what a `token.json` says about it. */

@@ -1,4 +1,4 @@
-// Looks at everything that must be right for a token to be there when it is needed, and says what to mend. The checks
+// Looks at everything that must be right for a token to be there when it is needed, and says what to fix. The checks
 // run side by side, each with its own time; none spends a token or changes what is stored.
 
 import { resolveApp } from '../app/app.ts'

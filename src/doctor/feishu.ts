@@ -19,7 +19,7 @@ const REQUEST_MS = 7_000
 const PROBE_PATH = '/robots.txt'
 /** Feishu itself allows about this much. */
 const CLOCK_FAIL_MS = 300_000
-/** Not wrong yet, but nobody sets a clock like this on purpose. */
+/** Not wrong yet, but no one sets a clock like this on purpose. */
 const CLOCK_WARN_MS = 60_000
 
 /** What a host answered, and how our clock stood against its own. */
@@ -52,7 +52,7 @@ async function probe(deps: Deps, origin: string): Promise<Probe> {
     headers: {},
     body: null,
     deadlineMs: REQUEST_MS,
-    // A look at the host, not a call for anybody: it is not recorded, so doctor leaves nothing behind.
+    // A look at the host, not a call for anyone: it is not recorded, so doctor leaves nothing behind.
     account: null,
   })
   const durationMs = Math.round(deps.clock.elapsed() - startedAt)

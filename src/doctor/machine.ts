@@ -50,7 +50,7 @@ export function machineChecks(
   }
 }
 
-/** Whoever waits for the answer to the pending authorization; null: nobody. */
+/** Whoever waits for the answer to the pending authorization; null: no one. */
 async function waitingProcess(deps: Deps, app: App): Promise<LockHolder | null> {
   const held = await deps.store.holdAuthorization(app.id).catch(() => null)
   if (held?.kind !== 'held') return held
@@ -91,7 +91,7 @@ function directory(tokenDir: string, folder: string, exposed: string[]): Finding
   )
 }
 
-/** What lies in the store's directory and is not its owner's alone. Opening a file mends it, so this comes first. */
+/** What lies in the store's directory and is not its owner's alone. Opening a file fixes it, so this comes first. */
 export function exposedPaths(deps: Deps, { platform }: Runtime): string[] {
   if (platform === 'win32' || deps.store.description.folder === null) return []
   const folders = ['', 'store', 'key'].map((name) => join(deps.config.tokenDir, name))

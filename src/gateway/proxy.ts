@@ -44,7 +44,7 @@ type Context = ProxyOptions & {
   hosts: string[]
   idleTimeoutMs: number
   renewals: Map<string, Renewals>
-  /** Answers that go on until somebody ends them. */
+  /** Answers that go on until someone ends them. */
   streams: Map<ServerResponse, () => boolean>
   closing: boolean
 }

@@ -9,7 +9,7 @@ export type TokenPlace = 'authorization' | 'x-lark-mcp-uat'
 
 /**
  * They belong to one connection and end at the gateway (RFC 9110 §7.6.1), like all that begin with `proxy-`.
- * `host` is written anew by undici, `expect` is answered by the gateway.
+ * `host` is written again by undici, `expect` is answered by the gateway.
  */
 const ONE_CONNECTION = new Set([
   'connection',

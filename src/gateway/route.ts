@@ -12,6 +12,6 @@ export type Route = {
   headers: (accessToken: string | null) => Headers
   /** How the other side refuses a token. */
   refusals: Refusals
-  /** For an answer that goes on until somebody ends it: whether it still may. */
+  /** For an answer that goes on until someone ends it: whether it still may. */
   stays?: () => boolean
 }

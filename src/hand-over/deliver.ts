@@ -73,7 +73,7 @@ export function createDeliverer(deps: Deps): () => Promise<void> {
     deliveredGeneration = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
       const { generation, tokenSet } = await locked.read()
       const deliveries = tokenSet ? await deps.deliver(app.id, tokenSet) : []
-      // Somebody was writing to the file, or the time was up: the next wake-up tries again.
+      // Someone was writing to the file, or the time was up: the next wake-up tries again.
       return deliveries.some(({ status }) => status === 'failed') ? null : generation
     })
   }

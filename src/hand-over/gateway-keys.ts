@@ -1,5 +1,5 @@
 // The keys of the standing gateway, one for each program: kept as hashes in the token directory, so that whoever reads
-// the file can let in nobody.
+// the file can let in no one.
 
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'

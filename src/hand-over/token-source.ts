@@ -1,4 +1,4 @@
-// The access token of the moment, for whoever sends requests of other programs on: read anew, renewed when refused.
+// The access token of the moment, for whoever sends requests of other programs on: read again, renewed when refused.
 
 import { resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'

@@ -13,7 +13,7 @@ export type Tls = { cert: Buffer; key: Buffer }
  *
  * @param host null: a proxy stands before the listener, and it alone sees the certificate
  * @returns when it ends
- * @throws CodedError `config_invalid`, with the setting to mend
+ * @throws CodedError `config_invalid`, with the setting to fix
  */
 export function checkCertificate(tls: Tls, host: string | null, now: number): number {
   const certificate = readCertificate(tls.cert)

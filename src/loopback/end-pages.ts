@@ -6,7 +6,7 @@ import type { Page } from './page-text.ts'
 
 /** A browser follows a redirect at once; a program that does not follow it must not hold the port for long. */
 const FOLLOW_MS = 1_000
-/** Waited in so many parts: a process that stands still (a slow disk, a suspended machine) reads nobody's request. */
+/** Waited in so many parts: a process that stands still (a slow disk, a suspended machine) reads no one's request. */
 const PARTS = 20
 
 const PARAMETER = 'page'

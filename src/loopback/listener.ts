@@ -55,7 +55,7 @@ export async function listenForCallback(options: ListenerOptions): Promise<Liste
     try {
       await bind(server, address, port)
     } catch (cause) {
-      // A machine without IPv6: then nobody else can hold [::1] either.
+      // A machine without IPv6: then no one else can hold [::1] either.
       if (servers.size > 0 && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(errorCode(cause) ?? '')) continue
       await closeAll([...servers.values()], connections)
       throw portError(cause, address, port, options.listen !== null)

@@ -30,7 +30,7 @@ export type ActivityLog = {
 
 /** Some two thousand calls, of which at least half are kept: days of ordinary use, many minutes of the fastest pace. */
 const MAX_BYTES = 524_288
-/** Not of our making: it is not read, and the next call begins anew. */
+/** Not of our making: it is not read, and the next call begins again. */
 const LARGEST_BYTES = 4 * MAX_BYTES
 
 function parseCall(line: string): Call[] {

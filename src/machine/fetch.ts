@@ -5,7 +5,7 @@ import { networkError } from './transport.ts'
 
 export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 
-/** A fetch by this dispatcher. It throws what a person can mend, not what undici says. */
+/** A fetch by this dispatcher. It throws what a person can fix, not what undici says. */
 export async function fetchThrough(dispatcher: Dispatcher): Promise<Fetch> {
   const { fetch } = await import('./undici.ts')
   return async (url, init) => {

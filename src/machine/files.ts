@@ -111,7 +111,7 @@ function isForeign(path: string): boolean {
 }
 
 /**
- * Opens a regular file of ours: never through a symbolic link, never a FIFO or device, never somebody else's.
+ * Opens a regular file of ours: never through a symbolic link, never a FIFO or device, never someone else's.
  * Modes that let others in are repaired. With `inPlace` a file with a second name (hard link) is refused too.
  */
 export function openOwnFile(
@@ -213,12 +213,12 @@ function createFile(path: string, data: Buffer): number {
   }
 }
 
-/** 72 bits: nobody guesses them. 12 characters in base64url. */
+/** 72 bits: no one guesses them. 12 characters in base64url. */
 const RANDOM_BYTES = 9
 
 const RANDOM_PART = /^[A-Za-z0-9_-]{12}$/
 
-/** A name beside `path` that nobody can guess, for a file that is about to be renamed onto it. */
+/** A name beside `path` that no one can guess, for a file that is about to be renamed onto it. */
 export function temporaryName(path: string): string {
   return join(dirname(path), `${basename(path)}.${randomBytes(RANDOM_BYTES).toString('base64url')}.tmp`)
 }

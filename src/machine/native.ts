@@ -8,7 +8,7 @@ import { CodedError } from '../errors.ts'
 import { say } from '../sentence.ts'
 
 export type Native = {
-  /** Throws EAGAIN where somebody else has a lock on the range; a length of 0 is the whole file. */
+  /** Throws EAGAIN where someone else has a lock on the range; a length of 0 is the whole file. */
   tryLock(fd: number, offset: number, length: number, exclusive: boolean): void
   /** Exchanges two files atomically. */
   swapSync(from: string, to: string): void

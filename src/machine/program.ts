@@ -6,7 +6,7 @@ type Place = { platform: NodeJS.Platform; environment: Readonly<Record<string, s
 const EXECUTABLE = 0o111
 
 /**
- * The absolute path of a program of the system, from the absolute folders of PATH: never from the folder that somebody
+ * The absolute path of a program of the system, from the absolute folders of PATH: never from the folder that someone
  * happens to stand in, where a stranger's archive may have left one of the same name. Null: there is none.
  */
 export function findProgram(name: string, { platform, environment }: Place): string | null {

@@ -11,7 +11,7 @@ export type ProxySettings = {
   noProxy: string | null
 }
 
-/** A percent sign that begins no escape: somebody wrote a password as it is. */
+/** A percent sign that begins no escape: someone wrote a password as it is. */
 const BARE_PERCENT = /%(?![0-9A-Fa-f]{2})/g
 
 /** The proxy's address for the HTTP client, or why it cannot be used. A value without a scheme is http. */

@@ -31,7 +31,7 @@ const CONTINUE = Buffer.from('HTTP/1.1 100')
 const HEAD_END = '\r\n\r\n'
 
 /**
- * Reads over a "100 Continue" that nobody asked for: a client must (RFC 9110 §15.2), and undici ends the connection, with
+ * Reads over a "100 Continue" that no one asked for: a client must (RFC 9110 §15.2), and undici ends the connection, with
  * the answer behind it. Each of our requests has a connection of its own, so the answer is the first thing on it.
  */
 function readOverContinue(socket: Socket): void {
@@ -159,7 +159,7 @@ function plainHeaders(headers: Record<string, string | string[] | undefined>): R
 
 /** One request under way. */
 type Progress = {
-  /** Nobody waits for it any longer: it must not be sent any more. */
+  /** No one waits for it any longer: it must not be sent any more. */
   over: boolean
   sent: boolean
   /** Why the caller did not consent to its being sent. */
@@ -232,7 +232,7 @@ export type Transport = {
 
 /**
  * undici's own time limits are off: one deadline stands over all, and knows about suspended processes. A connection
- * that nobody waits for any longer is given up after the longest deadline.
+ * that no one waits for any longer is given up after the longest deadline.
  */
 const ONE_DEADLINE = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 30_000 } }
 /** The gateway bounds silence itself; what cannot be connected within this is down. */

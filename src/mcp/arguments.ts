@@ -47,7 +47,7 @@ function refused(message: Sentence, tool: string): CodedError {
   })
 }
 
-/** Nobody means a profile, an address or a scope by the word: it is a null that was made text on the way. */
+/** No one means a profile, an address or a scope by the word: it is a null that was made text on the way. */
 function readValue(schema: JsonSchema, value: unknown): unknown {
   if (value === undefined || value === null || value === 'null') return null
   return schema.type === 'array' ? parsed(value) : value

@@ -18,7 +18,7 @@ export function canShowLink(client: Server): boolean {
 
 /**
  * Asks the client to show the link, and tells it when the authorization has ended. Returns when the person, or the
- * client in their place, has answered, when nobody has in time, or when the authorization has ended by another way.
+ * client in their place, has answered, when no one has in time, or when the authorization has ended by another way.
  *
  * @param ended resolves when the authorization has ended, however
  */

@@ -22,7 +22,7 @@ export function verdictOf(answer: HttpAnswer): boolean | null {
   return typeof json?.device_code === 'string' ? true : null
 }
 
-/** The requests that tell, the surest first: a tenant token, then an authorization request that nobody will answer. */
+/** The requests that tell, the surest first: a tenant token, then an authorization request that no one will answer. */
 export function probes({ appId, appSecret, endpoints }: NewApp): HttpRequest[] {
   const secret = appSecret.reveal()
   // Not the App ID: it is in no record before Feishu has said that it is one.

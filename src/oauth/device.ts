@@ -145,7 +145,7 @@ export function processDevicePoll(
   if (error === 'expired_token' || error === 'invalid_grant') {
     return { kind: 'ended', error: expired() }
   }
-  // RFC 8628 §3.5: back off on time-outs too. A configuration error does not mend itself.
+  // RFC 8628 §3.5: back off on time-outs too. A configuration error does not fix itself.
   if (error === 'slow_down' || result.kind !== 'error' || result.verdict === 'retry') {
     return { kind: 'pending', intervalMs: slowerMs(intervalMs) }
   }

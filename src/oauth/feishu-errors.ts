@@ -12,7 +12,7 @@ export type Text = { en: string; zh: string }
 export type Verdict =
   /** Nothing was consumed: may be asked again, once within a call. */
   | 'retry'
-  /** Nothing was consumed and asking again changes nothing: something must be mended first. */
+  /** Nothing was consumed and asking again changes nothing: something must be fixed first. */
   | 'keep'
   /** The refresh token is of no use any more: a person must authorize again. */
   | 'reauthorize'
@@ -24,8 +24,8 @@ export type FeishuError = {
   cause: Text
   remedy: Text
   /** The remedy without the new attempt that it ends with; null: nothing is left. */
-  mend: Text | null
-  /** The console page where it is mended. */
+  fix: Text | null
+  /** The console page where it is fixed. */
   console: 'safe' | 'auth' | 'app' | null
 }
 
@@ -83,7 +83,7 @@ const ROWS: Readonly<Record<number, Row>> = {
 }
 
 /** What is left of the remedies that end with a new attempt. */
-const MENDS: Readonly<Record<number, Text | null>> = {
+const FIXES: Readonly<Record<number, Text | null>> = {
   20003: null,
   20004: null,
   20049: { en: 'Set FEISHU_TOKEN_ENDPOINT to v2', zh: '请将 FEISHU_TOKEN_ENDPOINT 设为 v2' },
@@ -94,7 +94,7 @@ const MENDS: Readonly<Record<number, Text | null>> = {
   21000: { en: 'Complete the check in the browser', zh: '请在浏览器中完成验证' },
 }
 
-/** Feishu shows these on its own page alone, and never redirects with them: nobody but the person sees them. */
+/** Feishu shows these on its own page alone, and never redirects with them: no one but the person sees them. */
 export const PAGE_ERRORS: readonly number[] = [20029, 20027, 20043, 20010, 20028, 20046, 20042, 20069, 20001]
 
 /** The access token is past its end: only a newer one helps. */
@@ -129,11 +129,11 @@ export function feishuError(number: number): FeishuError | null {
     console,
     cause: { en: causeEn, zh: causeZh },
     remedy: { en: remedyEn, zh: remedyZh },
-    mend: number in MENDS ? (MENDS[number] ?? null) : { en: remedyEn, zh: remedyZh },
+    fix: number in FIXES ? (FIXES[number] ?? null) : { en: remedyEn, zh: remedyZh },
   }
 }
 
-/** The console page where an error is mended, for this very app; null where there is none. */
+/** The console page where an error is fixed, for this very app; null where there is none. */
 export function consoleUrl(
   error: FeishuError,
   app: { open: string; appId: string; scopes: readonly string[] },

@@ -8,9 +8,9 @@ import { type AuthorizationResponse, readAuthorizationResponse } from './authori
 /** What the answer to the pending authorization must bear. */
 type Expected = { redirectUri: string; state: string; issuer: string }
 
-/** An address and a sentence around it; more is somebody's whole screen. */
+/** An address and a sentence around it; more is someone's whole screen. */
 const MAX_CHARACTERS = 8192
-/** What chats and browsers put into addresses, and nobody sees. */
+/** What chats and browsers put into addresses, and no one sees. */
 const INVISIBLE = /[\u00ad\u200b-\u200f\u2060\ufeff]/g
 /** A line break within an address, with the indent or the quotation mark of the next line. */
 const LINE_BREAK = /[ \t]*\r?\n[ \t>|│]*/g
@@ -61,7 +61,7 @@ export function readPastedAddress(text: string, expected: Expected): Authorizati
   const answers = ours.flatMap(({ query }) => readAuthorizationResponse(query, expected) ?? [])
   const [answer, ...others] = answers
   if (!answer) throw refused(problemOf(addresses, ours, expected), expected)
-  // A code is spent by trying it: nobody guesses which of two is whole.
+  // A code is spent by trying it: no one guesses which of two is whole.
   if (others.some((other) => JSON.stringify(other) !== JSON.stringify(answer))) {
     throw refused(say`the text has two different answers, or a line break cuts one`, expected)
   }

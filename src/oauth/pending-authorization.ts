@@ -60,10 +60,10 @@ export function authorizationId(state: string): string {
   return createHash('sha256').update(state).digest('hex').slice(0, 16)
 }
 
-/** Feishu shows some errors on its own page alone: then nobody answers. */
+/** Feishu shows some errors on its own page alone: then no one answers. */
 const ERROR_NUMBER = say`; if Feishu showed an error number, ${call('token_status')} with it as feishu_error`
 
-/** The end of an authorization that nobody answered. */
+/** The end of an authorization that no one answered. */
 export function expiredOutcome(pending: PendingAuthorization): Outcome {
   return {
     status: 'expired',
@@ -78,7 +78,7 @@ export function expiredOutcome(pending: PendingAuthorization): Outcome {
   }
 }
 
-/** The end of an authorization that somebody called off. */
+/** The end of an authorization that someone called off. */
 export function cancelledOutcome(at: number): Outcome {
   return {
     status: 'cancelled',
@@ -112,13 +112,13 @@ export function authorizationStatus(
   if (!outcome && pending.id === stored?.authorizationId && now >= stored.authorizedAt + CLOSING_MS) {
     outcome = { status: 'succeeded', at: stored.authorizedAt, failure: null }
   }
-  // Whoever listens says so itself as soon as the port is free; if nobody does, it is told a little later.
+  // Whoever listens says so itself as soon as the port is free; if no one does, it is told a little later.
   if (!outcome && now >= pending.deadlineAt + CLOSING_MS) outcome = expiredOutcome(pending)
   if (!outcome) return { status: 'pending', outcome: null }
   return now - outcome.at > TOLD_MS ? { status: 'none', outcome: null } : { status: outcome.status, outcome }
 }
 
-/** The same authorization, ended: without the secrets that nobody needs any more. */
+/** The same authorization, ended: without the secrets that no one needs any more. */
 export function withOutcome(
   pending: PendingAuthorization,
   outcome: Outcome,

@@ -1,4 +1,4 @@
-// Checks on scope names before a browser opens: Feishu answers a wrong name with an error page that nobody else sees.
+// Checks on scope names before a browser opens: Feishu answers a wrong name with an error page that no one else sees.
 // Source of the names: the API reference of open.feishu.cn ("docs", "im-v1 message") and the console's permission list.
 
 import { CodedError } from '../errors.ts'
@@ -96,14 +96,14 @@ export function checkScopes(scopes: readonly string[]): string[] {
         ' ',
       ),
       {
-        nextStep: series([...new Map(problems.map(({ mend }) => [String(mend), mend])).values()], ' '),
+        nextStep: series([...new Map(problems.map(({ fix }) => [String(fix), fix])).values()], ' '),
       },
     )
   }
   return scopes.filter((scope) => !KNOWN.has(scope))
 }
 
-type Problem = { code: 'scope_unknown' | 'invalid_scope'; said: Sentence; mend: Sentence }
+type Problem = { code: 'scope_unknown' | 'invalid_scope'; said: Sentence; fix: Sentence }
 
 /** Why a scope is sure to be refused; null: it may be one. */
 function problemOf(scope: string): Problem | null {
@@ -112,7 +112,7 @@ function problemOf(scope: string): Problem | null {
     return {
       code: 'scope_unknown',
       said: say`There is no scope preset ${name}.`,
-      mend: say`Use ${PRESET_NAMES.join(', ')}, or scopes as in the developer console.`,
+      fix: say`Use ${PRESET_NAMES.join(', ')}, or scopes as in the developer console.`,
     }
   }
   const right = MISTAKEN[scope]
@@ -120,7 +120,7 @@ function problemOf(scope: string): Problem | null {
     return {
       code: 'scope_unknown',
       said: say`The scope ${name} does not exist: did you mean ${right}?`,
-      mend: say`Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
+      fix: say`Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
     }
   }
   const instead = APP_ONLY[scope]
@@ -128,13 +128,13 @@ function problemOf(scope: string): Problem | null {
     return {
       code: 'invalid_scope',
       said: say`The scope ${name} is held by apps only, never by a person.`,
-      mend: say`Use ${instead} instead.`,
+      fix: say`Use ${instead} instead.`,
     }
   }
   if (SHORT_NAMES.includes(scope) || (SCOPE.test(scope) && scope.length <= 128)) return null
   return {
     code: 'invalid_scope',
     said: say`${name} is not a scope name (they look like docx:document:readonly).`,
-    mend: say`Correct the scopes: names as in the developer console, separated by spaces.`,
+    fix: say`Correct the scopes: names as in the developer console, separated by spaces.`,
   }
 }

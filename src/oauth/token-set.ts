@@ -76,7 +76,7 @@ export function canRefresh(tokenSet: TokenSet): boolean {
   return tokenSet.refreshToken !== null && tokenSet.refusal === null
 }
 
-/** The token set, which nobody may present any more, for a reason of our own. */
+/** The token set, which no one may present any more, for a reason of our own. */
 export function withheld(
   tokenSet: TokenSet,
   { reason, at, renamedTo }: { reason: 'outdated' | 'logout' | 'leaving'; at: number; renamedTo?: string },
@@ -99,12 +99,12 @@ export function nextStep(tokenSet: TokenSet | null, remainingMs: number, marginM
 /** 365 days: Feishu refuses to refresh longer after the authorization (page "refresh user_access_token"). */
 const GRANT_LIFETIME_MS = 365 * 86_400_000
 
-/** When the authorization ends, however often it is refreshed; null: nobody knows when it began. */
+/** When the authorization ends, however often it is refreshed; null: no one knows when it began. */
 export function grantEndsAt(tokenSet: TokenSet): number | null {
   return tokenSet.authorizedAt > 0 ? tokenSet.authorizedAt + GRANT_LIFETIME_MS : null
 }
 
-/** When a person must have authorized again at the latest; null: nobody knows. */
+/** When a person must have authorized again at the latest; null: no one knows. */
 export function reauthorizeBy(tokenSet: TokenSet): number | null {
   const own = canRefresh(tokenSet) ? tokenSet.refreshTokenExpiresAt : tokenSet.accessTokenExpiresAt
   const ends = [grantEndsAt(tokenSet), own].filter((end) => end !== null)

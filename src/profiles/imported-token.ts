@@ -43,7 +43,7 @@ const LIFE = ['expires_in', 'expire_in', 'expire', 'access_token_expires_in']
 const REFRESH_END = ['refresh_token_expires_at', 'refresh_expires_at', 'refresh_token_expire_time']
 const REFRESH_LIFE = ['refresh_token_expires_in', 'refresh_expires_in']
 
-/** RFC 3339, or the same with a blank, and always with a zone: a time without one is nobody's time. */
+/** RFC 3339, or the same with a blank, and always with a zone: a time without one is no one's time. */
 const ZONED = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(Z|UTC|[+-]\d{2}:?\d{2})$/i
 /** A token by its looks, where it stands under no known name. */
 const TOKEN_SHAPE = /\b(?:eyJ[\w-]{8,}\.|ur?-[\w.~+/-]{16,})/
@@ -213,7 +213,7 @@ export function readImportedToken(text: string, now: number): TokenSet | Unusabl
     scopes,
     requestedScopes: scopes,
     user: null,
-    // When a person approved it, nobody says: it was refreshed who knows how often since.
+    // When a person approved it, no one says: it was refreshed who knows how often since.
     authorizedAt: 0,
     issuedAt: begin ?? now,
     refreshedAt: null,

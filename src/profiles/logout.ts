@@ -26,11 +26,11 @@ export async function logout(deps: Deps, profile: string): Promise<Logout> {
   const app = await resolveApp(deps, profile)
   return deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const { generation, tokenSet } = await locked.read()
-    // One that cannot be opened can be answered by nobody.
+    // One that cannot be opened can be answered by no one.
     const pending = decodePending(await locked.readPending().catch(() => null))
     deps.closing.throwIfAborted()
     if (tokenSet) {
-      // First: killed after the revocation, nobody is told that the token is valid.
+      // First: killed after the revocation, no one is told that the token is valid.
       const now = deps.clock.now()
       const marked = { ...withheld(tokenSet, { reason: 'logout', at: now }), accessTokenExpiresAt: now }
       await commit(deps, locked, { generation, tokenSet: marked }, generation)

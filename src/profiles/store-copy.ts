@@ -79,7 +79,7 @@ export async function copyProfiles(
   return rows
 }
 
-/** Resolves to the generation in the new place; null: there was nothing. Waits for nobody who holds a lock. */
+/** Resolves to the generation in the new place; null: there was nothing. Waits for no one who holds a lock. */
 async function moveProfile(from: TokenStore, to: TokenStore, id: ProfileId): Promise<number | null> {
   const held = await from.holdAuthorization(id)
   if (held?.kind !== 'held') {
@@ -119,7 +119,7 @@ async function move(id: ProfileId, source: LockedProfile, target: LockedProfile)
       say`Log it out there first`,
     )
   }
-  // First: killed between the two stores, nobody presents what is in both of them.
+  // First: killed between the two stores, no one presents what is in both of them.
   const marked = leaves ? stored : withheld(tokenSet, { reason: 'leaving', at: tokenSet.issuedAt })
   if (!(await source.commit({ generation, tokenSet: marked }, generation)))
     throw notLetGo(say`"${id.profile}" was not moved: its old store could not be written.`)
@@ -154,6 +154,6 @@ function notLetGo(why: Sentence): CodedError {
   })
 }
 
-function refusal(why: Sentence, mend: Sentence): CodedError {
-  return new CodedError('config_invalid', say`${why}; it was not moved.`, { nextStep: say`${mend}.` })
+function refusal(why: Sentence, fix: Sentence): CodedError {
+  return new CodedError('config_invalid', say`${why}; it was not moved.`, { nextStep: say`${fix}.` })
 }

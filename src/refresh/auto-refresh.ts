@@ -42,7 +42,7 @@ export function startAutoRefresh(deps: Deps, afterTick: () => Promise<void>): ()
     return dueInMs(result.record, result.remainingMs, refreshMarginMs) ?? MAX_SLEEP_MS
   }
 
-  /** That nothing is configured is no news to anybody. */
+  /** That nothing is configured is no news to anyone. */
   function report(what: string, error: unknown): void {
     const known = error instanceof CodedError
     if (known && error.code === 'not_configured') return

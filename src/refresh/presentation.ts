@@ -63,7 +63,7 @@ export type Outcome =
   | { kind: 'kept'; record: TokenRecord }
   /** The token set is marked: a person must authorize again. */
   | { kind: 'refused'; tokenSet: TokenSet }
-  /** Feishu refused the token, but somebody has put a newer token set into the store meanwhile. */
+  /** Feishu refused the token, but someone has put a newer token set into the store meanwhile. */
   | { kind: 'overtaken'; record: TokenRecord }
   | { kind: 'failed'; error: CodedError }
 

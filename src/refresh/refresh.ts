@@ -2,7 +2,7 @@
 //
 // A refresh token works once. So: one process at a time (the profile's lock), which first reads again what is stored;
 // the intent on disk before the request; the answer on disk before it is judged; and when an answer is lost, at most
-// two presentations of one token, counted over all processes and crashes (presentation.ts). On doubt nothing is deleted.
+// two presentations of one token, counted over all processes and crashes (presentation.ts). If in doubt, nothing is deleted.
 
 import { type App, likelyMeant, otherwiseKnown, resolveApp } from '../app/app.ts'
 import { fetchUser } from '../app/user.ts'

@@ -1,4 +1,4 @@
-// A number that Feishu showed on a page of its own, where nobody but the person sees it, explained for the app in use.
+// A number that Feishu showed on a page of its own, where no one but the person sees it, explained for the app in use.
 
 import type { App } from '../app/app.ts'
 import type { Config } from '../config/config.ts'
@@ -10,7 +10,7 @@ export type FeishuErrorAnswer = {
   number: number
   cause: Sentence
   remedy: Sentence
-  /** The console page where it is mended; null: it is not mended there. */
+  /** The console page where it is fixed; null: it is not fixed there. */
   url: string | null
 }
 

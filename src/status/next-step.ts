@@ -8,7 +8,7 @@ import type { Authorization } from '../oauth/pending-authorization.ts'
 import { call, clause, type Sentence, say, toolsOnly } from '../sentence.ts'
 import type { Status } from './fields.ts'
 
-/** Why Feishu gives no refresh token, and where that is mended. */
+/** Why Feishu gives no refresh token, and where that is fixed. */
 export function noRefreshTokenText(app: App): Sentence {
   const { open } = app.endpoints
   return say`Feishu gave no refresh token, so a person must authorize again when the access token ends; to be refreshed,
@@ -42,7 +42,7 @@ export function statusNextStep(deps: Deps, app: App, situation: Situation): Sent
   const { failure } = authorization.told
   if (authorization.told.status === 'pending') return pendingNextStep(authorization)
   if (status !== 'valid' && status !== 'needs_refresh') {
-    if (failure) return brief(failure.nextStep, MEND_FIRST)
+    if (failure) return brief(failure.nextStep, FIX_FIRST)
     const start = call('start_authorization')
     const orRun = toolsOnly(say` (or run \`${deps.command} login --profile ${app.id.profile}\`)`)
     const { meant } = situation
@@ -60,9 +60,9 @@ export function statusNextStep(deps: Deps, app: App, situation: Situation): Sent
   )
 }
 
-const MEND_FIRST = say`Do what authorization_error says, then ${call('start_authorization')} again.`
+const FIX_FIRST = say`Do what authorization_error says, then ${call('start_authorization')} again.`
 
-/** The next step while somebody is expected to act. */
+/** The next step while someone is expected to act. */
 export function pendingNextStep({ pending }: Authorization): Sentence {
   if (pending?.phase !== 'waiting') {
     return say`The answer is being stored: ${call('token_status')} again, start_authorization if it stays pending.`

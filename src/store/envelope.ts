@@ -1,5 +1,5 @@
 // The sealed form of everything secret that lies on disk: AES-256-GCM with a random nonce. The header is readable and
-// authenticated. A file has exactly one valid spelling: what does not read back byte for byte was touched by somebody.
+// authenticated. A file has exactly one valid spelling: what does not read back byte for byte was touched by someone.
 
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 import { CodedError } from '../errors.ts'

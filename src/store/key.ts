@@ -210,7 +210,7 @@ export const KEEPS_OLD_FILE: Sentence = clause(
 
 function keyUnavailable({ key_source, key_id }: NamedKey, directory: string, wrong: boolean): CodedError {
   const what = wrong ? say`is not the one that the store was sealed with` : say`is missing`
-  const told: Record<KeySource, [where: Sentence, mend: Sentence]> = {
+  const told: Record<KeySource, [where: Sentence, fix: Sentence]> = {
     env: [
       say`The key in FEISHU_TOKEN_KEY`,
       say`Set FEISHU_TOKEN_KEY to the key that the store was sealed with`,
@@ -221,8 +221,8 @@ function keyUnavailable({ key_source, key_id }: NamedKey, directory: string, wro
       say`Start feishu-token-mcp in the login session whose keychain holds it`,
     ],
   }
-  const [where, mend] = told[key_source]
+  const [where, fix] = told[key_source]
   return new CodedError('key_unavailable', say`${where} ${what}; nothing was changed.`, {
-    nextStep: say`${mend}, or ${KEEPS_OLD_FILE}.`,
+    nextStep: say`${fix}, or ${KEEPS_OLD_FILE}.`,
   })
 }

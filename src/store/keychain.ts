@@ -1,5 +1,5 @@
 // The operating system's keychain: macOS Keychain, Windows Credential Manager, the Secret Service on Linux. It holds
-// nothing but keys of 32 bytes. It may be locked, absent or hung, and none of that means that nobody is logged in.
+// nothing but keys of 32 bytes. It may be locked, absent or hung, and none of that means that no one is logged in.
 
 import { existsSync } from 'node:fs'
 import { CodedError, THEN_TRY_AGAIN } from '../errors.ts'

@@ -1,5 +1,5 @@
 // A lock that the kernel releases when its holder dies, however it dies (OFD locks on Linux, flock on macOS,
-// LockFileEx on Windows). The file is never deleted or renamed: a lock on a file that somebody replaced guards nothing.
+// LockFileEx on Windows). The file is never deleted or renamed: a lock on a file that someone replaced guards nothing.
 // Waiting is polling with a deadline; a blocking wait would park a thread for ever.
 
 import { closeSync, constants, readSync, writeSync } from 'node:fs'
@@ -30,11 +30,11 @@ export type HeldLock = {
 
 /** Short enough that eight waiting processes are served without a pause to notice, long enough to cost nothing. */
 const POLL_MS = 8
-/** Larger than any holder record, and written whole: nobody, not even after a kill, finds half of one. */
+/** Larger than any holder record, and written whole: no one, not even after a kill, finds half of one. */
 const HOLDER_BYTES = 2048
 
 /**
- * Windows lets nobody else read a locked range, not even through another handle of the holder: there one byte is locked
+ * Windows lets no one else read a locked range, not even through another handle of the holder: there one byte is locked
  * that lies behind all data (and within the whole file that others lock). flock on macOS knows no range.
  */
 const RANGE: readonly [offset: number, length: number] = process.platform === 'win32' ? [2 ** 40, 1] : [0, 0]

@@ -84,7 +84,7 @@ export class SealedFiles {
     try {
       return await this.openText(text, binding, path)
     } catch (error) {
-      // Perhaps it was sealed anew meanwhile, and the key it named was removed.
+      // Perhaps it was sealed again meanwhile, and the key it named was removed.
       const again = readText(path)
       if (again === null || again === text) throw error
       return this.openText(again, binding, path)
@@ -155,7 +155,7 @@ export class SealedFiles {
     return this.#keys.find(named)
   }
 
-  /** Makes a folder anew that somebody removed, with the key that is in use. */
+  /** Makes a folder again that someone removed, with the key that is in use. */
   restore(key: Key): void {
     ensureOwnDirectory(this.folder)
     this.#keys.restore(key)

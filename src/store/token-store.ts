@@ -5,7 +5,7 @@
 //   record on disk; just before the first byte goes out, {@link LockedProfile.markSent} counts the presentation. So
 //   every process, also after a crash, knows how often a token may have been spent.
 // - {@link LockedProfile.commit} compares the generation and swaps. If the record cannot be written, it stays in
-//   memory, the lock stays ours, and it is tried again until it succeeds: nobody presents the spent token meanwhile.
+//   memory, the lock stays ours, and it is tried again until it succeeds: no one presents the spent token meanwhile.
 
 import type { CodedError } from '../errors.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
@@ -17,12 +17,12 @@ import type { HeldLock, LockHolder } from './lock.ts'
 
 export type Json = Record<string, unknown>
 
-/** Presentations of one refresh token whose outcome nobody knows. */
+/** Presentations of one refresh token whose outcome no one knows. */
 export type Presentations = {
   ambiguous: number
   /** When the last of them began; null: none. */
   sentAt: number | null
-  /** It was refused once by somebody who is not Feishu: the first time that counts for nothing. */
+  /** It was refused once by someone who is not Feishu: the first time that counts for nothing. */
   refusedByOthers?: true
 }
 
@@ -73,7 +73,7 @@ export type Initialized = { status: 'created' | 'migrated' | 'unchanged'; versio
 export type KeyMove = {
   /** Where the keys were that are not in use any more. */
   from: KeySource[]
-  /** How many files (rows) were sealed anew. */
+  /** How many files (rows) were sealed again. */
   resealed: number
   /** What could not be opened and was left as it is, with why. */
   left: { path: string; why: string }[]
@@ -115,7 +115,7 @@ export type TokenStore = {
   requireLocks(): void
   /** @throws CodedError `store_locked` after `deadlineMs`, naming the holder */
   withLock<T>(id: ProfileId, deadlineMs: number, work: (profile: LockedProfile) => Promise<T>): Promise<T>
-  /** Takes the lock of whoever waits for the answer to the pending authorization, if nobody holds it. */
+  /** Takes the lock of whoever waits for the answer to the pending authorization, if no one holds it. */
   holdAuthorization(id: ProfileId): Promise<HeldLock | LockHolder | null>
   /** The names of the profiles of an app that have a record, in order. Reads names alone. */
   profileNames(app: Omit<ProfileId, 'profile'>): Promise<string[]>
@@ -133,7 +133,7 @@ export type TokenStore = {
   rename(id: ProfileId, name: string, deadlineMs: number): Promise<number | null>
   /** Makes what the store needs before its first use; safe to call again. Null: it needs nothing. */
   init(): Promise<Initialized | null>
-  /** Seals everything anew with a key that `to` keeps, then removes the old keys. */
+  /** Seals everything again with a key that `to` keeps, then removes the old keys. */
   moveKey(to: KeySource): Promise<KeyMove>
   /** Last attempts to write what is in memory only. */
   flush(): Promise<void>

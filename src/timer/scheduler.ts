@@ -34,7 +34,7 @@ export type Scheduler = {
   isRunning: () => Promise<boolean>
   /** How the last run ended; null: none yet, or it does not tell. */
   lastExit: () => Promise<number | null>
-  /** Whether it runs while nobody is logged in; null: unknown. */
+  /** Whether it runs while no one is logged in; null: unknown. */
   outlivesLogin: () => Promise<boolean | null>
 }
 

@@ -9,7 +9,7 @@ const TIMER = 'feishu-token-mcp.timer'
 export async function openSystemd(job: Job, run: Run): Promise<Scheduler | null> {
   const program = findProgram('systemctl', job)
   if (!program) return null
-  // Missing where somebody came by su or cron; the manager is there all the same.
+  // Missing where someone came by su or cron; the manager is there all the same.
   const runtime = job.environment.XDG_RUNTIME_DIR ?? (job.uid === null ? '' : `/run/user/${job.uid}`)
   const systemctl = (...args: string[]) => run(program, ['--user', ...args], { XDG_RUNTIME_DIR: runtime })
   if ((await systemctl('show-environment')).code !== 0) return null

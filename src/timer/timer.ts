@@ -20,7 +20,7 @@ export type TimerState = {
   cronLine: string | null
   /** How the last run ended; null: unknown. */
   lastExit: number | null
-  /** Whether it runs while nobody is logged in; null: unknown. */
+  /** Whether it runs while no one is logged in; null: unknown. */
   outlivesLogin: boolean | null
   /** Settings that the run would lack and that decide about it: secrets, or where the scheduler sets none. */
   lacking: string[]

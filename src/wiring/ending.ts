@@ -32,9 +32,9 @@ export type Ending = {
   code(): number | null
   /** As if the signal had come: a terminal in raw mode gives Ctrl-C as a character. */
   signal(signal: EndSignal): void
-  /** The process ends with this input, and with an output that nobody reads. */
+  /** The process ends with this input, and with an output that no one reads. */
   endWith(stdin: NodeJS.ReadableStream, stdout: NodeJS.WritableStream): void
-  /** Gives the signals to somebody else, until the returned function is called. */
+  /** Gives the signals to someone else, until the returned function is called. */
   handOver(act: (signal: EndSignal) => void): () => void
 }
 

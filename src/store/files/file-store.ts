@@ -28,15 +28,15 @@ const MOVE_DEADLINE_MS = 30_000
 /** A record that could not be written yet: in memory, with the lock still ours. */
 type Unsaved = { record: TokenRecord; save: Save }
 
-/** No authorization replaces the credentials that `setup` kept: what mends a record does not mend them. */
+/** No authorization replaces the credentials that `setup` kept: what fixes a record does not fix them. */
 function credentialsError(path: string, error: unknown): unknown {
   if (!(error instanceof CodedError)) return error
-  const mend =
+  const fix =
     error.code === 'store_unreadable'
       ? say`move ${path} away, set FEISHU_APP_ID and FEISHU_APP_SECRET, then ${call('start_authorization')}`
       : say`set FEISHU_APP_ID and FEISHU_APP_SECRET, then ${call('start_authorization')}`
   const { texts, values } = error.step
-  const mended = values.map((value) => (value === KEEPS_ASIDE || value === KEEPS_OLD_FILE ? mend : value))
+  const mended = values.map((value) => (value === KEEPS_ASIDE || value === KEEPS_OLD_FILE ? fix : value))
   return new CodedError(error.code, error.said, { ...error, nextStep: new Sentence(texts, mended) })
 }
 
@@ -92,7 +92,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
   /** Records as they were when a look last opened them, by the state of their files. */
   const seen = new Map<string, { version: string; record: TokenRecord }>()
 
-  /** For looks alone: a record whose files are as they were is not opened again. Whoever changes it reads it anew. */
+  /** For looks alone: a record whose files are as they were is not opened again. Whoever changes it reads it again. */
   async function lookAt(files: ProfileFiles): Promise<TokenRecord> {
     // Before it is read: what changes meanwhile is seen by the next look.
     const version = `${fileVersion(files.path)} ${fileVersion(files.lockPath)}`

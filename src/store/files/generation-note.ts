@@ -1,5 +1,5 @@
 // What a lock file knows of a profile's generations. It decides whether a record is an old copy that was put back, so only
-// somebody with the store's key can write it.
+// someone with the store's key can write it.
 
 import { createHmac } from 'node:crypto'
 import type { ProfileId } from '../../profile.ts'

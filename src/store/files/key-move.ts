@@ -1,4 +1,4 @@
-// Seals everything anew with another key. Each file names its key, so whatever a crash interrupts, all files can be
+// Seals everything again with another key. Each file names its key, so whatever a crash interrupts, all files can be
 // opened, and the next run goes on. The old keys go last, and only those that no file of this machine names any more;
 // until then a note beside the keys says which they are.
 //
@@ -56,7 +56,7 @@ async function underLock(held: HeldLock, work: (held: HeldLock) => Promise<void>
   }
 }
 
-/** The places of all records that there are or may be in a moment: where there is a lock, somebody may be writing. */
+/** The places of all records that there are or may be in a moment: where there is a lock, someone may be writing. */
 function recordPaths(sealed: SealedFiles): string[] {
   let names: string[] = []
   try {
@@ -100,7 +100,7 @@ class Resealing {
     this.#replaced = new Map(noted.map((named) => [named.key_id, named]))
   }
 
-  /** Seals the file at `path` anew, and what `work` says; what cannot be opened is noted and left. */
+  /** Seals the file at `path` again, and what `work` says; what cannot be opened is noted and left. */
   async #orLeave(path: string, work: () => Promise<void>): Promise<void> {
     try {
       await work()
@@ -146,7 +146,7 @@ class Resealing {
     })
   }
 
-  /** Seals one file anew, unless it is already; `before` runs with its content, before it is replaced. */
+  /** Seals one file again, unless it is already; `before` runs with its content, before it is replaced. */
   async #reseal(
     path: string,
     binding: Binding,
@@ -227,7 +227,7 @@ function parseNote(text: string | null): NamedKey[] {
     const named: unknown = JSON.parse(text ?? '[]')
     return Array.isArray(named) ? named.filter(isNamedKey) : []
   } catch {
-    // Damaged: then a key stays that nobody needs.
+    // Damaged: then a key stays that no one needs.
     return []
   }
 }

@@ -66,7 +66,7 @@ export function presentationsOf({ ambiguous, sentAt, refusedByOthers }: Journal)
   return { ambiguous, sentAt, ...(refusedByOthers && { refusedByOthers }) }
 }
 
-/** Whether a journal holds nothing that anybody must know. */
+/** Whether a journal holds nothing that anyone must know. */
 export function isNothing({ ambiguous, cooldownUntil, refusedByOthers }: Journal): boolean {
   return ambiguous === 0 && cooldownUntil === null && !refusedByOthers
 }
@@ -216,12 +216,12 @@ export class LockedFiles implements LockedProfile {
     return true
   }
 
-  /** Throws where somebody has put a newer record in place. */
+  /** Throws where someone has put a newer record in place. */
   async #compare(expected: number): Promise<void> {
     if (this.#read !== null && fileVersion(this.#files.path) === this.#read) return
     // What became unreadable since it was read is kept aside: the new record must be written, whatever lies there.
     const stored = await this.#files.readRecord().catch(() => this.#moveAside().catch(() => null))
-    // An older copy that somebody put back meanwhile is no reason to lose the new record.
+    // An older copy that someone put back meanwhile is no reason to lose the new record.
     if (stored && stored.generation > expected) throw lockedError(null)
   }
 
@@ -249,7 +249,7 @@ export class LockedFiles implements LockedProfile {
       this.#lock.describe(noteWith(this.#files.id, key, this.#highest))
       removeFile(this.#files.intentPath)
     } catch {
-      // An old intent is about a token that is not stored any more: it binds nobody.
+      // An old intent is about a token that is not stored any more: it binds no one.
     }
   }
 

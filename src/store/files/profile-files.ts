@@ -32,7 +32,7 @@ export function parseJournal(text: string, where: Value): Journal {
 }
 
 /**
- * An older copy that somebody put back holds a refresh token that was spent since: it is never presented. The counter
+ * An older copy that someone put back holds a refresh token that was spent since: it is never presented. The counter
  * does not fall with it.
  */
 function withoutSpentToken({ tokenSet }: TokenRecord, generation: number): TokenRecord {
@@ -81,7 +81,7 @@ export class ProfileFiles {
     return `${this.path}.next`
   }
 
-  /** Removes everything but the locks, the record first: what is left without it binds nobody. */
+  /** Removes everything but the locks, the record first: what is left without it binds no one. */
   removeAll(): void {
     for (const path of [this.path, this.pendingPath, this.intentPath, this.nextPath]) removeFile(path)
   }
@@ -107,7 +107,7 @@ export class ProfileFiles {
     return record.generation < highest ? withoutSpentToken(record, highest) : record
   }
 
-  /** What is on its way to another name is told here until it is there; nobody presents it meanwhile. */
+  /** What is on its way to another name is told here until it is there; no one presents it meanwhile. */
   #withLeaving(record: TokenRecord | null, content: Json): TokenRecord | null {
     const leaving = record && leavingRecord(content)
     if (!leaving) return record

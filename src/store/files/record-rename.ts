@@ -1,4 +1,4 @@
-// Gives a sealed record another name. Its seal binds it to its name, so it is sealed anew; and since two records with
+// Gives a sealed record another name. Its seal binds it to its name, so it is sealed again; and since two records with
 // one refresh token would spend it twice, the old one gives its tokens up first, and keeps them sealed beside the name
 // that they go to. A crash at any point leaves one record in force or none, and the same call completes it.
 

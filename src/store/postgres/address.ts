@@ -29,7 +29,7 @@ export function placeOfDatabase(url: URL): string {
   return `${hostOf(url) || 'localhost'}:${port}${url.pathname}`
 }
 
-/** Whether the way to the database leads over a network without checked TLS: anybody in between could answer for it. */
+/** Whether the way to the database leads over a network without checked TLS: anyone in between could answer for it. */
 export function goesInTheClear(url: URL): boolean {
   const host = hostOf(url)
   if (host === '' || host.startsWith('/') || ['localhost', '127.0.0.1', '[::1]'].includes(host)) return false

@@ -18,7 +18,7 @@ export type Database = {
   query: Query
   /** Statements that hold together. Rejects with CodedError, with nothing changed. */
   transaction<T>(work: (query: Query) => Promise<T>): Promise<T>
-  /** Why the database cannot be reached, if that was found out a moment ago; null: it can, or nobody tried. */
+  /** Why the database cannot be reached, if that was found out a moment ago; null: it can, or no one tried. */
   outage(): CodedError | null
 }
 
@@ -75,7 +75,7 @@ function toStoreError(place: string, error: unknown): CodedError {
   })
 }
 
-/** The database of an address. Nothing is loaded and nobody connected to before the first statement. */
+/** The database of an address. Nothing is loaded and no one connected to before the first statement. */
 export function openDatabase(address: Secret): Database {
   const url = parseAddress(address.reveal())
   const place = url ? placeOfDatabase(url) : ''

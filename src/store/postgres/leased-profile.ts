@@ -60,7 +60,7 @@ export class LeasedProfile implements LockedProfile {
     this.#keepTrying = keepTrying
   }
 
-  /** Brings into force what this machine knows and the database does not: an answer whose commit nobody confirmed. */
+  /** Brings into force what this machine knows and the database does not: an answer whose commit no one confirmed. */
   async begin(row: Row): Promise<void> {
     const { local } = this.#lease
     local.files.removeTemporaryFiles()
@@ -68,7 +68,7 @@ export class LeasedProfile implements LockedProfile {
       await this.#restore(row, [await local.readRescue(), await local.read()])
       local.dropRescue()
     } catch (error) {
-      // Without the key nobody knows what these files hold: they stay, and no token is presented without it either.
+      // Without the key no one knows what these files hold: they stay, and no token is presented without it either.
       if (!(error instanceof CodedError) || error.code !== 'key_unavailable') throw error
     }
   }
@@ -252,7 +252,7 @@ export class LeasedProfile implements LockedProfile {
     try {
       this.#lease.local.endAttempt()
     } catch {
-      // A note about an attempt that no row names any more binds nobody.
+      // A note about an attempt that no row names any more binds no one.
     }
   }
 

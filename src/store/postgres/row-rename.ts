@@ -1,4 +1,4 @@
-// Gives a row's record another name. Its seal binds it to its name, so it is sealed anew; both rows change at once.
+// Gives a row's record another name. Its seal binds it to its name, so it is sealed again; both rows change at once.
 
 import { CodedError } from '../../errors.ts'
 import { encodeRecord } from '../../oauth/token-set.ts'

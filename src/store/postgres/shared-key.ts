@@ -45,7 +45,7 @@ export function createSharedKeys(
   }
 }
 
-/** The same keys; which one is in use is noted in the store's folder, so that nobody on this machine removes it. */
+/** The same keys; which one is in use is noted in the store's folder, so that no one on this machine removes it. */
 export function notedIn(folder: string, keys: SharedKeys): SharedKeys {
   let noted = false
 
