@@ -78,7 +78,7 @@ test('over SSH the paste comes first, and works', async () => {
 })
 
 testIf(NO_TMUX)('at a terminal over SSH, login takes the address that is pasted', async () => {
-  const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm' } })
+  const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' } })
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
   await terminal.seen(/paste the address that the browser ended on:/)
@@ -96,7 +96,7 @@ testIf(NO_TMUX)('at a terminal over SSH, login takes the address that is pasted'
 })
 
 testIf(NO_TMUX)('Ctrl-C while the address is awaited cancels the login', async () => {
-  const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm' } })
+  const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' } })
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   await terminal.seen(/paste the address/)
   terminal.press('C-c')
@@ -108,7 +108,7 @@ testIf(NO_TMUX)('Ctrl-C while the address is awaited cancels the login', async (
 })
 
 testIf(NO_TMUX)('at a terminal over SSH with the port forwarded, nobody has to paste', async () => {
-  const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm' } })
+  const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' } })
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
   await terminal.seen(/paste the address/)
@@ -159,7 +159,14 @@ testIf(NO_WSL)('under WSL the browser of Windows opens, whatever variables the c
 })
 
 testIf(NO_TMUX)('setup over SSH ends with the paste', async () => {
-  const env = { ...SSH, FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' }
+  const env = {
+    ...SSH,
+    FEISHU_APP_ID: '',
+    FEISHU_APP_SECRET: '',
+    LANG: 'C.UTF-8',
+    TERM: 'xterm',
+    NO_COLOR: '1',
+  }
   const stage = await setStage({ env })
   const { appId, appSecret } = stage.sandbox.app
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" setup`)

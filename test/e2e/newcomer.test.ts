@@ -34,7 +34,7 @@ async function clickApprove(stage: Stage, url: string): Promise<void> {
 testIf(NO_TMUX)('the README alone leads to a working token, by setup, in one go', async () => {
   // No app and no client yet; the sandbox stands where Feishu would.
   const stage = await setStage({
-    env: { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' },
+    env: { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' },
   })
   const browser = fakeBrowser(stage)
   stage.env = { ...stage.env, ...browser.env }
