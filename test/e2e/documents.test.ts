@@ -73,6 +73,7 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^npm run package$/, 'test/packaging/build.long.test.ts', "'package'"],
   [/^node .*main\.js setup$/, 'test/e2e/setup-dialogue.test.ts', "['setup']"],
   [/^node .*main\.js setup --create-app$/, 'test/e2e/setup-create-app.test.ts', "'--create-app'"],
+  [/^node .*main\.js setup --adopt$/, 'test/e2e/setup-adopt.test.ts', "'--adopt'"],
   [/^node .*main\.js login$/, 'test/e2e/command-line.test.ts', "'login'"],
   [/^node .*main\.js login --device$/, 'test/e2e/device.test.ts', "'--device'"],
   [/^node .*main\.js logout$/, 'test/e2e/command-line.test.ts', "'logout'"],
