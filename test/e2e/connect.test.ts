@@ -312,7 +312,7 @@ test.each([
   [['connect', 'http://mcp.example.com/mcp'], 'must be https'],
   [['connect', 'ftp://127.0.0.1/'], 'must be https'],
   [['connect', 'https://me@mcp.feishu.cn/mcp'], 'without a user name'],
-  [['connect', '--header', 'X={user}', 'https://a.example'], 'stands for nothing'],
+  [['connect', '--header', 'X={user}', 'https://a.example'], 'means nothing here'],
   [['connect', '--header', 'Host=x', 'https://a.example'], 'no header of the connection'],
   [['connect', 'https://a.example', 'https://b.example'], 'one address'],
   [['connect', 'https://a.example', '--', 'cmd'], 'not both'],

@@ -96,7 +96,7 @@ describe('an answer without a known number', () => {
       code: 'unexpected_response',
       message: `The token endpoint answered with a redirect (HTTP ${status}), which is never followed.`,
       nextStep:
-        'Check FEISHU_OPEN_URL, and whether a proxy or captive portal stands between; nothing was lost.',
+        'Check FEISHU_OPEN_URL, and whether a proxy or captive portal answers instead; nothing was lost.',
     })
     expect(`${judged.error.message} ${judged.error.nextStep}`).not.toContain('evil')
   })
@@ -132,7 +132,7 @@ describe('the text of an error', () => {
     [
       502,
       null,
-      'The token endpoint answered HTTP 502 with no JSON (a proxy, a captive portal or a wrong address may stand between).',
+      'The token endpoint answered HTTP 502 with no JSON (perhaps from a proxy or a captive portal, or the address is wrong).',
     ],
   ])('of HTTP %d with %j is %j', (status, json, message) => {
     expect(judge(status, json).error.message).toBe(message)

@@ -51,7 +51,7 @@ test.each([
 
 describe('the next step', () => {
   const NOTHING = 'Nothing is needed: the token is valid.'
-  const COPIES = 'Some copies were not written: mend what deliveries says of them, then run `x deliver`.'
+  const COPIES = 'Some copies were not written: fix what deliveries says about them, then run `x deliver`.'
 
   test.each<[string, Delivery[], string]>([
     ['all copies are as they were', [delivery({ status: 'unchanged' })], NOTHING],
@@ -70,7 +70,7 @@ describe('the next step', () => {
     const deps = await depsAt(ISSUED_AT)
     const result = resultOf({ persisted: false, deliveries: [delivery()] })
     expect(String(refreshAnswer(deps, 'work', result).next_step)).toBe(
-      `Make room or mend the permissions of ${deps.config.tokenDir}: the new token is in memory only, and lost if this process ends; it is tried again every second.`,
+      `Free some disk space or fix the permissions of ${deps.config.tokenDir}: the new token is in memory only, and lost if this process ends; it is tried again every second.`,
     )
   })
 })
