@@ -81,7 +81,7 @@ testIf(NO_TMUX)('at a terminal over SSH, login takes the address that is pasted'
   const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' } })
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
-  await terminal.seen(/paste the address that the browser ended on:/)
+  await terminal.seen(/paste it here by [\d:]+:/)
   const location = await stage.sandbox.approve(url)
   // What does not fit is asked for again: a piece of the address, and an address of another login.
   for (const wrong of [location.slice(0, -12), location.replace('state=', 'state=x')]) {
@@ -98,7 +98,7 @@ testIf(NO_TMUX)('at a terminal over SSH, login takes the address that is pasted'
 testIf(NO_TMUX)('Ctrl-C while the address is awaited cancels the login', async () => {
   const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' } })
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
-  await terminal.seen(/paste the address/)
+  await terminal.seen(/paste it here by /)
   terminal.press('C-c')
   await terminal.seen(/The authorization was cancelled[\s\S]*ended with 130/)
   expect(JSON.parse((await run(stage, ['status', '--json'])).stdout)).toMatchObject({
@@ -111,7 +111,7 @@ testIf(NO_TMUX)('at a terminal over SSH with the port forwarded, nobody has to p
   const stage = await setStage({ env: { ...SSH, LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' } })
   const terminal = openTerminal(stage, `"${process.execPath}" "${PROGRAM}" login`)
   const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
-  await terminal.seen(/paste the address/)
+  await terminal.seen(/paste it here by /)
   terminal.type('')
   await visit(stage, await stage.sandbox.approve(url))
   await terminal.seen(/status: +valid[\s\S]*ended with 0/)
@@ -185,7 +185,7 @@ testIf(NO_TMUX)('setup over SSH ends with the paste', async () => {
     terminal.type(answers[index] ?? '')
   }
   const [, url = ''] = await terminal.seen(/\s(http\S+\/authorize\?\S+)\s/)
-  await terminal.seen(/paste the address that the browser ended on:/)
+  await terminal.seen(/paste it here by [\d:]+:/)
   terminal.type(await stage.sandbox.approve(url))
   await terminal.seen(/status: +valid[\s\S]*ended with 0/)
 })
