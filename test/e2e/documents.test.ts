@@ -64,6 +64,7 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^npm run test:(all|faults)$/, '.ci/run', 'npm run test:all'],
   [/^npm run (test:soak|test:mutation|bench(:\w+)?)( -- .*)?$/, null, 'takes long'],
   [/^node -e 0$/, null, 'does nothing'],
+  [/^npx mcp-remote URL /, null, 'is what connect replaces'],
   [/^git pull$/, null, 'changes the project'],
   [/^npm run docs$/, 'test/docs/samples.test.ts', './samples.ts'],
   [/^npx tsc$/, 'package.json', '"check": "tsc &&'],
