@@ -10,6 +10,9 @@ const CALL_MS = 26_000
 /** An answer is lost, and nothing was spent. */
 export const LOST: { kind: 'reset'; when: 'before_processing' } = { kind: 'reset', when: 'before_processing' }
 
+/** Nothing was spent, and the next request may do. */
+export const SERVER_ERROR: { kind: 'error'; code: number } = { kind: 'error', code: 20050 }
+
 /** A world in which waiting takes no time, with a token set in the store. */
 export async function makeWorld(): Promise<World> {
   const world = await makeDeps({ hurried: true })
@@ -34,3 +37,8 @@ export async function present(
   })
 }
 type Given = { deps: Deps; leftMs: number; unneeded: boolean }
+
+/** How it ended, or why not. */
+export function codeOf(outcome: Outcome): string {
+  return outcome.kind === 'failed' ? outcome.error.code : outcome.kind
+}

@@ -2,12 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import type { Deps } from '../../src/deps.ts'
 import type { HttpRequest } from '../../src/oauth/http.ts'
-import { forcedLately, type Outcome, timeLeftMs, waitStep } from '../../src/refresh/presentation.ts'
-import { rateLimited } from '../feishu-sandbox/fault-presets.ts'
+import { forcedLately, timeLeftMs, waitStep } from '../../src/refresh/presentation.ts'
 import { afterAnswer, presented, type World } from '../support/deps.ts'
-import { LOST, makeWorld, present } from './fixture.ts'
-
-const SERVER_ERROR = { kind: 'error', code: 20050 } as const
+import { codeOf, LOST, makeWorld, present, SERVER_ERROR } from './fixture.ts'
 
 /** Every request from now on; `change` may send it elsewhere. */
 function watch(world: World, change: (options: HttpRequest) => HttpRequest = (options) => options) {
@@ -26,10 +23,6 @@ const nowhere = (options: HttpRequest) => ({ ...options, url: 'http://127.0.0.1:
 function ending(world: World): { deps: Deps; end: () => void } {
   const closing = new AbortController()
   return { deps: { ...world.deps, closing: closing.signal }, end: () => closing.abort() }
-}
-
-function codeOf(outcome: Outcome): string {
-  return outcome.kind === 'failed' ? outcome.error.code : outcome.kind
 }
 
 test('forced refreshes count for a minute, and none of the future', () => {
@@ -60,7 +53,7 @@ describe('the time limit of a request', () => {
   ])('in a call with %d ms left is %d ms', async (leftMs, deadlineMs) => {
     const world = await makeWorld()
     const seen = watch(world)
-    expect(await present(world, { leftMs })).toMatchObject({ kind: 'kept' })
+    expect(await present(world, { leftMs })).toMatchObject({ kind: 'kept', record: { generation: 2 } })
     expect(seen.map((options) => options.deadlineMs)).toEqual([deadlineMs])
   })
 })
@@ -129,28 +122,6 @@ describe('after an error that passes', () => {
     world.intercept(afterAnswer(end))
     expect(codeOf(await present(world, { deps }))).toBe('server_error')
     expect(presented(world)).toBe(1)
-  })
-})
-
-describe('a pause that Feishu asks for', () => {
-  test.each([
-    ['5', 'kept', 5_000, null],
-    ['5.001', 'rate_limited', 0, 5_001],
-  ])('of %s s', async (reset, end, waitedMs, boundMs) => {
-    const world = await makeWorld()
-    const before = world.now()
-    world.sandbox.faults.next(rateLimited({ reset }))
-    expect(codeOf(await present(world))).toBe(end)
-    expect(world.now() - before).toBe(waitedMs)
-    const journal = await world.deps.store.readJournal((await resolveApp(world.deps, 'default')).id)
-    expect(journal?.cooldownUntil ?? null).toBe(boundMs === null ? null : before + boundMs)
-  })
-
-  test('beside an error that no pause mends binds nobody', async () => {
-    const world = await makeWorld()
-    world.sandbox.faults.next({ kind: 'error', code: 20002, headers: { 'retry-after': '600' } })
-    expect(codeOf(await present(world))).toBe('invalid_client')
-    expect(await world.deps.store.readJournal((await resolveApp(world.deps, 'default')).id)).toBeNull()
   })
 })
 
@@ -232,7 +203,8 @@ test('an answer that was kept and is odd is told with its number, and what to do
 test('no text of Feishu’s repeats what was sent', async () => {
   const world = await makeWorld()
   const { appSecret } = world.sandbox.app
-  world.sandbox.faults.next({ kind: 'answer', status: 400, body: '{"code":20001,"msg":"bad: {{request}}"}' })
+  const msg = ['bad:', ...world.sandbox.secrets(), appSecret].join(' ').slice(0, 2_000)
+  world.sandbox.faults.next({ kind: 'answer', status: 400, body: JSON.stringify({ code: 20001, msg }) })
   const outcome = await present(world)
   const said = outcome.kind === 'failed' ? outcome.error.message : ''
   expect(said).toContain('20001')

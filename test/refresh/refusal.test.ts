@@ -54,6 +54,19 @@ describe('a token set that needs a person', () => {
     expect(await refusalOf(world)).toEqual({ ...lost, at: world.now(), lostAt: world.now(), answered: 502 })
   })
 
+  test('refused three times by somebody who is not Feishu: the first time counts for nothing', async () => {
+    const world = await makeWorld()
+    world.sandbox.faults.next({ kind: 'answer', status: 403, body: '<h1>Blocked</h1>' }, 3)
+    for (let time = 1; time <= 2; time += 1) {
+      expect(await present(world)).toMatchObject({ kind: 'failed', error: { code: 'unexpected_response' } })
+      expect(presented(world)).toBe(time)
+      world.pass(1_000)
+    }
+    const at = world.now()
+    expect(await refusalOf(world)).toEqual({ ...lost, at, lostAt: at, answered: 403 })
+    expect(presented(world)).toBe(3)
+  })
+
   test('presented twice by processes that died is not presented again', async () => {
     const world = await makeWorld()
     const { id } = await resolveApp(world.deps, 'default')
