@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import type { Deps } from '../../src/deps.ts'
+import { CodedError } from '../../src/errors.ts'
+import { say } from '../../src/sentence.ts'
 import { expire, force, makeDeps, presented, refreshDue, seed, type World } from '../support/deps.ts'
 
 /** A process that loses patience with a busy profile at once; `first` happens before it gives up. */
@@ -48,6 +50,12 @@ describe('a profile that somebody keeps busy', () => {
     return world
   }
 
+  test('is not even waited for while nothing is due', async () => {
+    const world = await withLife(1_000_000)
+    const deps = impatient(world.deps, () => Promise.reject(new Error('it went for the lock')))
+    expect(await refreshDue(deps)).toMatchObject({ status: 'still_valid', record: { generation: 1 } })
+  })
+
   test('gives its access token while that lives', async () => {
     const world = await withLife(1)
     const free = await keepBusy(world)
@@ -87,6 +95,15 @@ test('an error of the store that is no busy lock is told as it is', async () => 
   const failure = new Error('disk')
   const store = { ...deps.store, withLock: () => Promise.reject(failure) }
   await expect(force({ ...deps, store })).rejects.toBe(failure)
+})
+
+test('an error of the store is told although the access token lives', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  world.pass(world.sandbox.knobs.accessTokenLifetimeMs - 1_000)
+  const failure = new CodedError('store_not_writable', say`No.`, { nextStep: say`.` })
+  const deps = impatient(world.deps, () => Promise.reject(failure))
+  await expect(refreshDue(deps)).rejects.toBe(failure)
 })
 
 test('calls that meet in one process get the very same answer', async () => {
