@@ -56,7 +56,9 @@ test('installs a unit and a timer that start this program by absolute paths, sho
   const { stage, bin, timer } = await setSystemd()
   const installed = await timer('install')
   expect(installed).toMatchObject({ code: 0, stdout: '' })
-  expect(installed.stderr).toMatch(/The timer runs \(systemd\).*Nothing is needed.*loginctl enable-linger/s)
+  expect(installed.stderr).toMatch(
+    /The timer is running \(systemd\).*Nothing is needed.*loginctl enable-linger/s,
+  )
   const folder = join(stage.home, '.config', 'systemd', 'user')
   const service = readFileSync(join(folder, 'feishu-token-mcp.service'), 'utf8')
   expect(service).toContain(`ExecStart="${process.execPath}" "${PROGRAM}" refresh --all\n`)
