@@ -1,3 +1,5 @@
+// What the verbs need of the world, as types alone.
+
 import type { Dispatcher } from 'undici'
 import type { Config, LogLevel } from './config/config.ts'
 import type { Delivery } from './delivery/deliver.ts'

@@ -1,7 +1,8 @@
+// The one error class, and the one table from code to recovery (docs/design.md).
+
 import { type Sentence, say } from './sentence.ts'
 
-/** What the caller does about an error (docs/design.md). */
-
+/** What the caller does about an error. */
 export type Recovery = 'retry' | 'wait' | 'reauthorize' | 'fix_config'
 
 /** Stable: programs branch on these. RFC names where there is one. */

@@ -1,3 +1,5 @@
+// A value that no log and no inspection shows.
+
 import { inspect } from 'node:util'
 
 /**

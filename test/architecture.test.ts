@@ -155,6 +155,8 @@ function violationsOf(path: string, text: string): string[] {
   if (path !== REEXPORTS && /\bexport\s+(?:type\s+)?(?:\*|\{[^}]*\}\s*from)/.test(source)) {
     found.push('re-exports')
   }
+  if (!/^(?:#![^\n]*\n)?\/\/ [^\n]+\n/.test(text))
+    found.push('does not begin with a line that says what it is for')
   const name = posix.basename(path).split('.')[0] ?? ''
   if (!NAME.test(path) || EMPTY_NAMES.includes(name)) found.push('has a name that says nothing')
   return found
@@ -261,6 +263,7 @@ describe('the guard bites', () => {
     ['status/status.ts', 'export { status as default }', 'has a default export'],
     ['status/status.ts', "export * from './fields.ts'", 're-exports'],
     ['status/status.ts', "export { fields } from './fields.ts'", 're-exports'],
+    ['status/status.ts', '/** The status. */', 'does not begin with a line that says what it is for'],
     ['oauth/index.ts', '', 'has a name that says nothing'],
     ['store/utils.ts', '', 'has a name that says nothing'],
     ['oauth/tokenSet.ts', '', 'has a name that says nothing'],
@@ -282,6 +285,6 @@ describe('the guard bites', () => {
     ['refresh/refresh.ts', "const why = 'ends this process. See https://x.example/process.html'"],
     ['main.ts', 'process.exit(await runCli(process.argv, Date.now()))'],
   ])('and not on what %s may do', (path, source) => {
-    expect(violationsOf(path, source)).toEqual([])
+    expect(violationsOf(path, `// What it is for.\n\n${source}`)).toEqual([])
   })
 })

@@ -1,3 +1,5 @@
+// What `setup` does: checks an app's credentials with Feishu, keeps them, or has Feishu create the app.
+
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { logIdOf } from '../oauth/answer.ts'

@@ -1,3 +1,5 @@
+// Whose access token it is.
+
 import type { Deps } from '../deps.ts'
 import type { User } from '../oauth/token-set.ts'
 import { processUserInfo, userInfoRequest } from '../oauth/user-info.ts'

@@ -1,3 +1,5 @@
+// A new authorization: the link with a fresh state and verifier, or a code for another device.
+
 import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { authorizationUrl } from '../oauth/authorization.ts'

@@ -1,3 +1,5 @@
+// Asking again, at a pace that Feishu sets, until there is an answer.
+
 import type { Deps } from '../deps.ts'
 import { describeError } from '../errors.ts'
 import { say } from '../sentence.ts'

@@ -1,3 +1,5 @@
+// Another MCP server that is a program on stdio.
+
 import { type ChildOptions, openChildWire } from './child-wire.ts'
 import { type Listener, openLink, SILENCE_MS } from './link.ts'
 import { createPeer, type Hello, type Peer } from './peer.ts'

@@ -1,3 +1,5 @@
+// Another MCP server that is reached over HTTP.
+
 import { type HttpOptions, openHttpWire } from './http-wire.ts'
 import { type Listener, openLink, SILENCE_MS } from './link.ts'
 import { createPeer, type Hello, type Peer } from './peer.ts'

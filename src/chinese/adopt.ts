@@ -1,3 +1,5 @@
+// The Chinese of `setup --adopt`.
+
 import type { Table } from './table.ts'
 
 /** Entries of clients that hold a token, and what becomes of them. */

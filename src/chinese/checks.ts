@@ -1,3 +1,5 @@
+// The Chinese of `doctor`.
+
 import type { Table } from './table.ts'
 
 /** What `doctor` finds, and what `status` warns of. */

@@ -1,3 +1,5 @@
+// The Chinese of the commands.
+
 import type { Table } from './table.ts'
 
 /** What the commands say of themselves. */

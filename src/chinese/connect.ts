@@ -1,3 +1,5 @@
+// The Chinese of `connect`.
+
 import type { Table } from './table.ts'
 
 /** What `connect` says, and the presets of scopes that come with it. */

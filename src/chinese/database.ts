@@ -1,3 +1,5 @@
+// The Chinese of the store in PostgreSQL.
+
 import type { Table } from './table.ts'
 
 /** The store that several machines share, and the way into it. */

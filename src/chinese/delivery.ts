@@ -1,3 +1,5 @@
+// The Chinese of deliveries.
+
 import type { Table } from './table.ts'
 
 /** What became of each delivery target. */

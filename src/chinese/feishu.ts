@@ -1,3 +1,5 @@
+// The Chinese of what comes from Feishu, and of the way there.
+
 import type { Table } from './table.ts'
 
 /** The authorization, the refresh, and what Feishu or the network answers. */

@@ -1,3 +1,5 @@
+// The Chinese of the gateways.
+
 import type { Table } from './table.ts'
 
 /** What the standing gateway and `headers` say. */

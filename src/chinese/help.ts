@@ -1,3 +1,5 @@
+// The Chinese of the help.
+
 import type { Table } from './table.ts'
 
 /** What the help says, and what is said of a command line that cannot be used. */

@@ -1,3 +1,5 @@
+// The Chinese of the settings.
+
 import type { Table } from './table.ts'
 
 /** What is wrong with a setting, a scope or a target. */

@@ -1,3 +1,5 @@
+// The Chinese of the store.
+
 import type { Table } from './table.ts'
 
 /** The store, its files, its key and its lock; profiles, imports and the move of a key. */

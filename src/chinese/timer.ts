@@ -1,3 +1,5 @@
+// The Chinese of `timer`.
+
 import type { Table } from './table.ts'
 
 /** What the timer says. */

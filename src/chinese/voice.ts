@@ -1,3 +1,5 @@
+// Says a sentence in the person's language.
+
 import { type Door, inEnglish, type Sentence } from '../sentence.ts'
 
 export type Language = 'en' | 'zh'

@@ -1,3 +1,5 @@
+// The Chinese of single words.
+
 import type { Table } from './table.ts'
 
 /** What stands alone in a column: labels, and the values that we give ourselves. */

@@ -1,3 +1,5 @@
+// `deliver`: writes the token to the targets now.
+
 import { DELIVERY_STATUS, type Delivery } from '../delivery/deliver.ts'
 import { CodedError } from '../errors.ts'
 import { deliverByHand } from '../hand-over/deliver.ts'

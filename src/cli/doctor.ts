@@ -1,3 +1,5 @@
+// `doctor`: one line for each check.
+
 import type { Check, Runtime } from '../doctor/check.ts'
 import { type Diagnosis, diagnose, diagnoseSettings } from '../doctor/doctor.ts'
 import type { CodedError } from '../errors.ts'

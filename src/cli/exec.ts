@@ -1,3 +1,5 @@
+// `exec`: runs a program with a credential that does not go stale.
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'

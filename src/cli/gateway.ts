@@ -1,3 +1,5 @@
+// `gateway`: the standing gateway and its keys.
+
 import { once } from 'node:events'
 import { isIP } from 'node:net'
 import { toTime } from '../answers.ts'

@@ -1,3 +1,5 @@
+// `headers`: the token as a header, for hooks that ask for headers.
+
 import { tokenHeaders } from '../hand-over/headers.ts'
 import { say } from '../sentence.ts'
 import type { Command } from './io.ts'

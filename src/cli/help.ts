@@ -1,3 +1,5 @@
+// The help, of all commands and of one.
+
 import { cell, columns, type Sentence, say, series, styled } from '../sentence.ts'
 import { OPTIONS, type OptionName } from './argv.ts'
 import { COMMANDS, type Entry } from './commands.ts'

@@ -1,3 +1,5 @@
+// `import`: takes over the tokens of another program.
+
 import type { TokenRecord } from '../oauth/token-set.ts'
 import { importTokens } from '../profiles/import.ts'
 import { type Sentence, say } from '../sentence.ts'

@@ -1,3 +1,5 @@
+// What a command is handed, and how it prints.
+
 import type { Readable } from 'node:stream'
 import type { Deps } from '../deps.ts'
 import type { Sentence } from '../sentence.ts'

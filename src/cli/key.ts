@@ -1,3 +1,5 @@
+// `key --move-to`: another place for the key.
+
 import { moveKey } from '../profiles/key-move.ts'
 import { say, type Value } from '../sentence.ts'
 import type { KeySource } from '../store/envelope.ts'

@@ -1,3 +1,5 @@
+// `login`: authorizes and waits for the end.
+
 import { startAnswer } from '../authorize/answer.ts'
 import { type StartOptions, type StartResult, startAuthorization } from '../authorize/authorize.ts'
 import { authorizationEnd } from '../authorize/pending.ts'

@@ -1,3 +1,5 @@
+// `logout`: revokes and deletes.
+
 import { type LogoutAnswer, logout } from '../profiles/logout.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { type Command, print } from './io.ts'

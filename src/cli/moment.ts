@@ -1,3 +1,5 @@
+// Instants and durations as people tell them.
+
 import { type Sentence, say } from '../sentence.ts'
 
 /** An instant in the person's own time zone, to the minute. */

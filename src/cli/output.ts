@@ -1,3 +1,5 @@
+// Writing to a descriptor at once, without a stream.
+
 import { fstatSync, writeSync } from 'node:fs'
 
 /**

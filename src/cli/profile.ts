@@ -1,3 +1,5 @@
+// `profile`: lists, removes and renames.
+
 import { listProfiles, type ProfileRow, removeProfile, renameProfile } from '../profiles/profiles.ts'
 import { cell, columns, type Sentence, say, series, type Value } from '../sentence.ts'
 import { type Command, type Invocation, print } from './io.ts'

@@ -1,3 +1,5 @@
+// `refresh`: one profile, or all that are due.
+
 import { errorAnswer, errorText } from '../answers.ts'
 import { DELIVERY_STATUS } from '../delivery/deliver.ts'
 import { type RefreshAnswer, refreshAnswer } from '../refresh/answer.ts'

@@ -1,3 +1,5 @@
+// From the arguments to the command, and from its failure to the exit code.
+
 import { errorAnswer, errorText } from '../answers.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, toCodedError, traceOf } from '../errors.ts'

@@ -1,3 +1,5 @@
+// What the asking setup and the scripted one share.
+
 import { CodedError } from '../errors.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'

@@ -1,3 +1,5 @@
+// `setup` from options, for scripts.
+
 import { checkCredentials, keepApp } from '../app/setup.ts'
 import type { CodedError } from '../errors.ts'
 import { findAppId, secretProblem } from '../oauth/app-credentials.ts'

@@ -1,3 +1,5 @@
+// The language that the commands speak.
+
 import { styleText } from 'node:util'
 import { createVoice } from '../chinese/voice.ts'
 import { languageOf } from '../config/language.ts'

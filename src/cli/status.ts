@@ -1,3 +1,5 @@
+// `status`: what is stored, in words.
+
 import { cell, type Sentence, type Style, say, series, styled, type Value } from '../sentence.ts'
 import type { Status, TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'

@@ -1,3 +1,5 @@
+// `store`: makes a shared store ready, and copies between stores.
+
 import { CodedError } from '../errors.ts'
 import { type Copied, copyProfiles, openNamedStore } from '../profiles/store-copy.ts'
 import { type Sentence, say, series } from '../sentence.ts'

@@ -1,3 +1,5 @@
+// `timer`: the daily refresh by the system.
+
 import { type Sentence, say } from '../sentence.ts'
 import { installTimer, removeTimer, type TimerState, timerState } from '../timer/timer.ts'
 import type { Command, Invocation } from './io.ts'

@@ -1,3 +1,5 @@
+// `token`: prints the access token and nothing else.
+
 import { errorText, toTime } from '../answers.ts'
 import { pullRecord, revealAccessToken } from '../hand-over/pull.ts'
 import { say } from '../sentence.ts'

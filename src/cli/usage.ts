@@ -1,3 +1,5 @@
+// Errors of usage, and the exit codes.
+
 import { CodedError, type Recovery } from '../errors.ts'
 import { PROFILE_NAME } from '../profile.ts'
 import { type Sentence, say, shown } from '../sentence.ts'

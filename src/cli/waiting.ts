@@ -1,3 +1,5 @@
+// A line that shows that a wait lives, and until when.
+
 import type { Clock } from '../machine/clock.ts'
 import { say, series } from '../sentence.ts'
 import type { Cli } from './io.ts'

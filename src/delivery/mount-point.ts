@@ -1,3 +1,5 @@
+// A file that is a mount point cannot be replaced.
+
 import { readFileSync } from 'node:fs'
 import { CodedError } from '../errors.ts'
 import { say } from '../sentence.ts'

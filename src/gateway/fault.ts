@@ -1,3 +1,5 @@
+// What a gateway answers when it cannot hand on.
+
 import type { ServerResponse } from 'node:http'
 import { CodedError } from '../errors.ts'
 

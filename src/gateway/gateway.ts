@@ -1,3 +1,5 @@
+// The gateway that lives as long as one program: its key, and what it lets in.
+
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Dispatcher } from 'undici'

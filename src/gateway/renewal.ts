@@ -1,3 +1,5 @@
+// A refused token is renewed once for all requests that meet, and the request is sent again.
+
 import { Readable } from 'node:stream'
 import { ACCESS_TOKEN_EXPIRED } from '../oauth/feishu-errors.ts'
 import { say } from '../sentence.ts'

@@ -1,3 +1,5 @@
+// The headers of a request: which key it bears, and what goes on.
+
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 

@@ -1,3 +1,5 @@
+// Where a request goes, and as what.
+
 import type { Refusals } from './refusal.ts'
 import type { Headers } from './rewrite.ts'
 

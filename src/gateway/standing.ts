@@ -1,3 +1,5 @@
+// The gateway that stands until it is stopped: /open-apis, /mcp and /healthz.
+
 import type { IncomingMessage } from 'node:http'
 import type { Fault } from './fault.ts'
 import { remember } from './gateway.ts'

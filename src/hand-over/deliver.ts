@@ -1,3 +1,5 @@
+// When and for whom the token is delivered.
+
 import { join } from 'node:path'
 import { resolveApp } from '../app/app.ts'
 import type { Config } from '../config/config.ts'

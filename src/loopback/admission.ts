@@ -1,4 +1,4 @@
-/** Which requests can be the person's browser following Feishu's redirect, and which cannot. */
+// Which requests can be the person's browser following Feishu's redirect, and which cannot.
 
 import type { IncomingMessage } from 'node:http'
 import { portOf } from '../machine/address.ts'

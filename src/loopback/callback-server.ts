@@ -1,4 +1,4 @@
-/** The HTTP server behind the redirect URI: one connection, one request, one page. */
+// The HTTP server behind the redirect URI: one connection, one request, one page.
 
 import {
   createServer as createHttpServer,

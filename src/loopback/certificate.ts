@@ -1,4 +1,4 @@
-/** Whether a certificate and its key can serve the redirect URI: what is wrong is told before a person gets a link. */
+// Whether a certificate and its key can serve the redirect URI: what is wrong is told before a person gets a link.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'

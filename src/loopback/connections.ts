@@ -1,7 +1,5 @@
-/**
- * Room for the person: whoever holds connections open without asking anything cannot keep the browser out.
- * When there are too many, the one that has been silent longest goes first.
- */
+// Room for the person: whoever holds connections open without asking anything cannot keep the browser out.
+// When there are too many, the one that has been silent longest goes first.
 
 import type { Socket } from 'node:net'
 

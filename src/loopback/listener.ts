@@ -1,8 +1,6 @@
-/**
- * The loopback listener for the authorization response (RFC 8252 §7.3, §8.3).
- * Any page in the person's browser and any local program can reach it, so it decides nothing: it hands on the query of
- * what can only be a top-level navigation to the redirect URI and shows the page it is given.
- */
+// The loopback listener for the authorization response (RFC 8252 §7.3, §8.3).
+// Any page in the person's browser and any local program can reach it, so it decides nothing: it hands on the query of
+// what can only be a top-level navigation to the redirect URI and shows the page it is given.
 
 import { once } from 'node:events'
 import type { Server } from 'node:net'

@@ -1,4 +1,4 @@
-/** How the pages look: the mark, the glyphs, the stylesheet and the policy that admits exactly that stylesheet. */
+// How the pages look: the mark, the glyphs, the stylesheet and the policy that admits exactly that stylesheet.
 
 import { createHash } from 'node:crypto'
 

@@ -1,4 +1,4 @@
-/** Whether the listener could open its port, and which process holds a port. */
+// Whether the listener could open its port, and which process holds a port.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { CodedError } from '../errors.ts'

@@ -1,3 +1,5 @@
+// Addresses on this machine.
+
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]']
 
 /** Whether a URL's host is this machine. */

@@ -1,3 +1,5 @@
+// `~` in a path that a person typed.
+
 import { posix, win32 } from 'node:path'
 
 /** A path as people write it: `~` is the home directory, before `\` too on Windows. */

@@ -1,3 +1,5 @@
+// Finding a program without looking into the current folder.
+
 import { statSync } from 'node:fs'
 import { posix, win32 } from 'node:path'
 

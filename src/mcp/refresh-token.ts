@@ -1,3 +1,5 @@
+// The tool `refresh_token`.
+
 import type { Delivery } from '../delivery/deliver.ts'
 import type { RefreshAnswer } from '../refresh/answer.ts'
 import { CHANGES_STATE, nextStep, profileInput, profileOutput } from './fields.ts'

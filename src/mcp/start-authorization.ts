@@ -1,3 +1,5 @@
+// The tool `start_authorization`.
+
 import type { StartAnswer } from '../authorize/answer.ts'
 import type { AuthorizationStep } from '../oauth/pending-authorization.ts'
 import { canShowLink, showLink } from './elicitation.ts'

@@ -1,3 +1,5 @@
+// The tool `token_status`.
+
 import type { Delivery } from '../delivery/deliver.ts'
 import type { AuthorizationFields, Status, TokenStatus } from '../status/fields.ts'
 import { nextStep, profileInput, profileOutput } from './fields.ts'

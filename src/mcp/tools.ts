@@ -1,3 +1,5 @@
+// The three tools.
+
 import { refreshTokenTool } from './refresh-token.ts'
 import { startAuthorizationTool } from './start-authorization.ts'
 import { tokenStatusTool } from './token-status.ts'

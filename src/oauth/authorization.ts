@@ -1,3 +1,5 @@
+// The authorization request and its response (RFC 6749 §4.1.1, §4.1.2; RFC 9207).
+
 import { timingSafeEqual } from 'node:crypto'
 
 /** Builds the address that the person opens (RFC 6749 §4.1.1, RFC 7636 §4.3). It holds no secret. */

@@ -1,3 +1,5 @@
+// An authorization that is under way, or has just ended, as plain data.
+
 import { createHash } from 'node:crypto'
 import type { ErrorCode } from '../errors.ts'
 import { Secret } from '../secret.ts'

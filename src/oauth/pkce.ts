@@ -1,3 +1,5 @@
+// Verifier, challenge and state (RFC 7636).
+
 import { createHash, randomBytes } from 'node:crypto'
 
 /** 256 bits: the entropy RFC 7636 §7.1 recommends for a verifier; 43 characters in base64url. */

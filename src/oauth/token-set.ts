@@ -1,3 +1,5 @@
+// The token set, and the one decision of its life: use, refresh or authorize.
+
 import type { ErrorCode } from '../errors.ts'
 import { Secret } from '../secret.ts'
 

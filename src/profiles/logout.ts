@@ -1,3 +1,5 @@
+// Ends what a person granted: at Feishu, and here.
+
 import { type App, resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'

@@ -1,3 +1,5 @@
+// Files that are sealed with the store's key.
+
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'

@@ -1,3 +1,5 @@
+// The daily timer of macOS.
+
 import { join } from 'node:path'
 import { findProgram } from '../machine/program.ts'
 import { ARGUMENTS, inXml, type Job, type Ran, type Run, type Scheduler } from './scheduler.ts'

@@ -1,3 +1,5 @@
+// The daily timer of Windows.
+
 import { join } from 'node:path'
 import { findProgram } from '../machine/program.ts'
 import { ARGUMENTS, inXml, type Job, type Run, type Scheduler } from './scheduler.ts'

@@ -1,3 +1,5 @@
+// What is under way when a process ends comes to its end.
+
 import type { Deps } from '../deps.ts'
 
 /** Ends what is under way: what was sent is finished and kept, the listener's port is given back. */

@@ -1,3 +1,5 @@
+// The store in files.
+
 import { CodedError } from '../../errors.ts'
 import { ensureOwnDirectory, fileVersion, replaceFile } from '../../machine/files.ts'
 import type { TokenRecord } from '../../oauth/token-set.ts'

@@ -1,3 +1,5 @@
+// The files of one profile.
+
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
