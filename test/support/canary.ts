@@ -26,10 +26,25 @@ function windowsOf(form: string): string[] {
   return [...new Set(starts.map((start) => form.slice(start, start + WINDOW)))]
 }
 
+function piecesOf(secret: string): string[] {
+  return secret.length < WINDOW ? [secret] : formsOf(secret).flatMap(windowsOf)
+}
+
+/** Whether a text holds a piece of one of the secrets: one walk through it, however many they are. */
+export function holdsAny(text: string, secrets: readonly string[]): boolean {
+  const pieces = new Set(secrets.flatMap(piecesOf))
+  for (const piece of pieces) {
+    if (piece.length !== WINDOW && text.includes(piece)) return true
+  }
+  for (let at = 0; at + WINDOW <= text.length; at += 1) {
+    if (pieces.has(text.slice(at, at + WINDOW))) return true
+  }
+  return false
+}
+
 /** Whether a text holds a piece of a secret. */
 export function holdsSecret(text: string, secret: string): boolean {
-  if (secret.length < WINDOW) return text.includes(secret)
-  return formsOf(secret).some((form) => windowsOf(form).some((piece) => text.includes(piece)))
+  return holdsAny(text, [secret])
 }
 
 /** Which of the texts hold which of the secrets, by name; empty: none does. */
