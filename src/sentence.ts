@@ -2,14 +2,17 @@
 // said. A tool, `--json` and the store say it in English; a terminal in English or Chinese (`chinese/`).
 
 /** A tool to call next; a terminal names the command that does the same. */
-export type Call = { readonly call: Tool; readonly with: Readonly<Record<string, string | number | boolean>> }
+export type NextCall = {
+  readonly call: Tool
+  readonly with: Readonly<Record<string, string | number | boolean>>
+}
 export type Tool = 'start_authorization' | 'token_status' | 'refresh_token'
 
 /** A text that comes with its Chinese: Feishu's own errors. */
 export type Bilingual = { readonly en: string; readonly zh: string }
 
 /** What may stand in a sentence. A string is no one's language: a name, a path, what Feishu said. */
-export type Value = string | number | Sentence | Call | Bilingual
+export type Value = string | number | Sentence | NextCall | Bilingual
 
 type Form = {
   /** Goes on: without its full stop. */
@@ -79,7 +82,7 @@ export function shown(value: string): string {
 }
 
 /** What to call next, for a sentence: `` say`${call('token_status')} again.` `` says "Call token_status again." */
-export function call(tool: Tool, args: Call['with'] = {}): Call {
+export function call(tool: Tool, args: NextCall['with'] = {}): NextCall {
   return { call: tool, with: args }
 }
 
@@ -131,14 +134,14 @@ function uncapitalized(text: string): string {
 }
 
 /** What a terminal runs where a tool would be called. */
-export function commandOf({ call, with: args }: Call, { command, profile }: NonNullable<Door>): string {
+export function commandOf({ call, with: args }: NextCall, { command, profile }: NonNullable<Door>): string {
   const named = args.profile ?? profile
   const chosen = named === undefined ? '' : ` --profile ${named}`
   return `\`${command} ${COMMANDS[call]}${args.force ? ' --force' : ''}${chosen}\``
 }
 
 /** A tool with its arguments. */
-export function toolOf({ call, with: args }: Call): string {
+export function toolOf({ call, with: args }: NextCall): string {
   const given = Object.entries(args).map(([name, value]) => `${name} ${JSON.stringify(value)}`)
   return given.length === 0 ? call : `${call} with ${given.join(' and ')}`
 }

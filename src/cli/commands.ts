@@ -6,7 +6,7 @@ import type { OptionName, Options } from './argv.ts'
 import type { CONNECT_OPTIONS } from './connect-wish.ts'
 import type { Cli, Command } from './io.ts'
 
-export type Entry = {
+export type CommandEntry = {
   /** The ways to write it, without the program. */
   forms: readonly string[]
   does: Sentence
@@ -34,7 +34,7 @@ const CONNECT: Record<(typeof CONNECT_OPTIONS)[number], Sentence> = {
   ...CHILD,
 }
 
-export const COMMANDS: Readonly<Record<string, Entry>> = {
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   setup: {
     forms: [
       'setup [--app-id ID --app-secret-stdin [--brand feishu|lark] | --create-app] [--with-tools]',

@@ -34,7 +34,7 @@ export const gateway: Command = async (invocation) => {
 }
 
 async function serve({ cli, deps, profile, options }: Invocation): Promise<number> {
-  const listen = readListen(options.listen ?? DEFAULT_LISTEN)
+  const listen = parseListen(options.listen ?? DEFAULT_LISTEN)
   if (!listen) throw usageError(cli, say`--listen takes HOST:PORT, such as ${DEFAULT_LISTEN}`)
   const anyHost = options['allow-network'] === true
   if (!isLoopback(listen.host) && !anyHost) {
@@ -74,7 +74,7 @@ async function warnWithoutLogin({ cli, deps, profile }: Pick<Invocation, 'cli' |
 }
 
 /** Host and port of `HOST:PORT`; an IPv6 address stands in brackets. */
-function readListen(text: string): Listen | null {
+function parseListen(text: string): Listen | null {
   const [, host = '', digits = ''] = /^(\[[0-9a-f:.]+\]|[\w.-]+):(\d{1,5})$/i.exec(text) ?? []
   const bare = host.replace(/^\[|\]$/g, '')
   const port = Number(digits)

@@ -2,7 +2,7 @@
 
 import { cell, columns, type Sentence, say, series, styled } from '../sentence.ts'
 import { OPTIONS, type OptionName } from './argv.ts'
-import { COMMANDS, type Entry } from './commands.ts'
+import { COMMANDS, type CommandEntry } from './commands.ts'
 
 /** The help on everything. */
 export function help(command: string): Sentence {
@@ -29,7 +29,7 @@ export function help(command: string): Sentence {
 const NEEDS_LOGIN = say`0 done, 1 try again, 2 usage or settings, 3 log in`
 
 /** The help on one command. */
-export function helpOn(command: string, { forms, does, options, example, exits }: Entry): Sentence {
+export function helpOn(command: string, { forms, does, options, example, exits }: CommandEntry): Sentence {
   const usage = series(
     forms.map((form) => say`${command} ${form}`),
     '\n       ',

@@ -1,6 +1,6 @@
 // `key --move-to`: another place for the key.
 
-import { moveKey } from '../profiles/key-move.ts'
+import { moveStoreKey } from '../profiles/key-move.ts'
 import { say, type Value } from '../sentence.ts'
 import type { KeySource } from '../store/envelope.ts'
 import { type Command, print } from './io.ts'
@@ -17,7 +17,7 @@ export const key: Command = async ({ cli, deps, options, operands }) => {
   expectOperands(cli, operands, [])
   const to = (Object.keys(PLACES) as KeySource[]).find((source) => source === options['move-to'])
   if (!to) throw usageError(cli, say`key needs --move-to keychain, --move-to file or --move-to env`)
-  const answer = await moveKey(deps, to)
+  const answer = await moveStoreKey(deps, to)
   const done =
     answer.status === 'moved'
       ? say`The key is in ${PLACES[to]} now; ${answer.resealed} files were sealed again.`

@@ -35,7 +35,7 @@ export async function loginTelling(invocation: Invocation, extra: object): Promi
   if (started.status === 'pending') {
     if (started.pending?.device) await showCode(invocation, started)
     else showLink(invocation, started)
-    await waitForEnd(invocation, start, started)
+    await awaitLogin(invocation, start, started)
   }
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
   print(cli, options.json, { ...status, ...extra }, statusText(status))
@@ -78,7 +78,7 @@ function showLink(invocation: Invocation, started: StartResult): void {
 }
 
 /** Waits for the listener, for a pasted address, and for Ctrl-C: whatever comes first. */
-async function waitForEnd(invocation: Invocation, start: StartOptions, started: StartResult): Promise<void> {
+async function awaitLogin(invocation: Invocation, start: StartOptions, started: StartResult): Promise<void> {
   const { cli, deps, profile } = invocation
   const end = authorizationEnd(deps, profile)
   const pastes = expectsPaste(invocation)

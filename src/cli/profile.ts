@@ -1,6 +1,6 @@
 // `profile`: lists, removes and renames.
 
-import { listProfiles, type ProfileRow, removeProfile, renameProfile } from '../profiles/profiles.ts'
+import { type ProfileRow, profileRows, removeProfile, renameProfile } from '../profiles/profiles.ts'
 import { cell, columns, type Sentence, say, series, type Value } from '../sentence.ts'
 import { type Command, type Invocation, print } from './io.ts'
 import { localTime } from './moment.ts'
@@ -20,7 +20,7 @@ export const profile: Command = async (invocation) => {
 
 async function list({ cli, deps, profile, options }: Invocation, names: string[]): Promise<number> {
   expectOperands(cli, names, [])
-  const profiles = await listProfiles(deps, profile)
+  const profiles = await profileRows(deps, profile)
   print(cli, options.json, { profiles }, table(profiles))
   return 0
 }

@@ -41,17 +41,17 @@ function isTable(value: unknown): value is Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function refuse(why: Sentence): Insertion {
+function refuseInsertion(why: Sentence): Insertion {
   return { kind: 'refused', why }
 }
 
-const UNCONFIRMED = refuse(say`the entry could not be added beside what is there`)
+const UNCONFIRMED = refuseInsertion(say`the entry could not be added beside what is there`)
 
 /** What a text lets us do: `null` go on; its servers lie under `topKey`. */
 function judge(data: unknown, topKey: string, name: string): Insertion | null {
-  if (!isTable(data)) return refuse(say`it is not an object`)
+  if (!isTable(data)) return refuseInsertion(say`it is not an object`)
   const servers = Object.hasOwn(data, topKey) ? data[topKey] : {}
-  if (!isTable(servers)) return refuse(say`"${topKey}" is not an object`)
+  if (!isTable(servers)) return refuseInsertion(say`"${topKey}" is not an object`)
   return Object.hasOwn(servers, name) ? { kind: 'present' } : null
 }
 
@@ -80,9 +80,10 @@ async function insertJson(
     return errors.length > 0 || !tree ? null : tree
   }
   const tree = read(text)
-  if (!tree) return refuse(say`it is not valid JSON`)
+  if (!tree) return refuseInsertion(say`it is not valid JSON`)
   const keys = (tree.children ?? []).map((property) => property.children?.[0]?.value)
-  if (keys.filter((key) => key === topKey).length > 1) return refuse(say`"${topKey}" occurs more than once`)
+  if (keys.filter((key) => key === topKey).length > 1)
+    return refuseInsertion(say`"${topKey}" occurs more than once`)
   const before: unknown = jsonc.getNodeValue(tree)
   const verdict = judge(before, topKey, name)
   if (verdict) return verdict
@@ -151,7 +152,7 @@ async function insertToml(
     }
   }
   const before = read(text)
-  if (before === null) return refuse(say`it is not valid TOML`)
+  if (before === null) return refuseInsertion(say`it is not valid TOML`)
   const verdict = judge(before, topKey, name)
   if (verdict) return verdict
   const eol = endOfLine(text)

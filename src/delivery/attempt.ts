@@ -16,13 +16,13 @@ import type { TokenContent } from './token-fields.ts'
 import { formatTokenJson } from './token-json.ts'
 
 /** What became of an attempt; `again` when someone else seems to be writing at this moment. */
-export type Outcome = {
+export type DeliveryOutcome = {
   status: 'delivered' | 'unchanged' | 'drift' | 'refused' | 'failed'
   detail: Sentence
   again?: true
 }
 
-export type Attempt = {
+export type DeliveryAttempt = {
   content: TokenContent
   /** Our own folder for fingerprints, within the folder that is ours alone. */
   memoryDir: string
@@ -40,13 +40,13 @@ const LOOKS = 4
 /** A pause between looks, in which the other writer finishes: on a busy machine that takes tens of milliseconds. */
 export const PAUSE_MS = 25
 
-export const OVERWRITTEN: Outcome = {
+export const OVERWRITTEN: DeliveryOutcome = {
   status: 'failed',
   detail: say`The file was overwritten by the client, or by another program, at each attempt.`,
   again: true,
 }
 
-export function outcome(status: Outcome['status'], detail: Sentence): Outcome {
+export function outcome(status: DeliveryOutcome['status'], detail: Sentence): DeliveryOutcome {
   return { status, detail }
 }
 
@@ -63,7 +63,7 @@ export function resolvePath(target: Target): string | null {
 }
 
 /** The settings are judged by their text; here links are followed too. */
-function refuseOwn(path: string, memoryDir: string): Outcome | null {
+function refuseOwn(path: string, memoryDir: string): DeliveryOutcome | null {
   let folder: string
   try {
     folder = realpathSync(dirname(memoryDir))
@@ -91,7 +91,12 @@ function warnings({ edit, file }: Found): Sentence[] {
 }
 
 /** Whether the place holds the token still; a file that is just being written again is looked at again. */
-async function survived(target: Target, path: string, written: Buffer, run: Attempt): Promise<boolean> {
+async function survived(
+  target: Target,
+  path: string,
+  written: Buffer,
+  run: DeliveryAttempt,
+): Promise<boolean> {
   if (holdsBytes(path, written)) return true
   for (let looks = 0; looks < LOOKS; looks++) {
     if (looks > 0) await pause(PAUSE_MS)
@@ -103,7 +108,12 @@ async function survived(target: Target, path: string, written: Buffer, run: Atte
 }
 
 /** Writes the edit, unless someone else writes at the same time. */
-async function write(target: Target, found: Found, text: string, run: Attempt): Promise<Outcome> {
+async function write(
+  target: Target,
+  found: Found,
+  text: string,
+  run: DeliveryAttempt,
+): Promise<DeliveryOutcome> {
   const { path, file, edit } = found
   const { memoryDir, retryMs } = run
   const { accessToken, accessTokenExpiresAt } = run.content
@@ -130,7 +140,7 @@ function refuseWhole(value: string): Sentence | null {
 }
 
 /** An attempt at a file that exists. */
-export async function attempt(target: Target, path: string, run: Attempt): Promise<Outcome> {
+export async function attempt(target: Target, path: string, run: DeliveryAttempt): Promise<DeliveryOutcome> {
   const { memoryDir, byHand, dryRun, bounds, content } = run
   const own = refuseOwn(path, memoryDir)
   if (own) return own
@@ -176,7 +186,7 @@ function withProfiles(sentence: Sentence, target: Target, path: string): Sentenc
 }
 
 /** A missing file: only those that are the token's own are created. */
-export async function create(target: Target, run: Attempt): Promise<Outcome> {
+export async function create(target: Target, run: DeliveryAttempt): Promise<DeliveryOutcome> {
   const { memoryDir, content } = run
   const [wanted = ''] = target.paths
   const missing = withProfiles(

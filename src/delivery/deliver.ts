@@ -7,11 +7,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { CodedError, errnoOf } from '../errors.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import {
-  type Attempt,
   attempt,
   BEARER_TOKEN,
   create,
-  type Outcome,
+  type DeliveryAttempt,
+  type DeliveryOutcome,
   OVERWRITTEN,
   outcome,
   PAUSE_MS,
@@ -28,7 +28,7 @@ import type { TokenContent } from './token-fields.ts'
 /** What became of one target; `restart_hint` says how a running consumer comes to see the new value. */
 export type Delivery = {
   target: string
-  status: Outcome['status']
+  status: DeliveryOutcome['status']
   detail: Sentence
   restart_required: boolean
   restart_hint: Sentence | null
@@ -67,7 +67,7 @@ const MAX_BYTES_IN_HASTE = 16 * 1024 * 1024
 
 const NO_TIME = outcome('failed', say`There was no time left for it; the next delivery tries again.`)
 
-function failure(error: unknown): Outcome {
+function failure(error: unknown): DeliveryOutcome {
   if (error === TIME_UP) return NO_TIME
   if (error instanceof CodedError) return outcome('failed', error.said)
   const { message } = error as Error
@@ -77,7 +77,7 @@ function failure(error: unknown): Outcome {
 }
 
 /** `shareMs`: how long this target may go on asking again. */
-async function deliverTo(target: Target, run: Attempt, shareMs: number): Promise<Outcome> {
+async function deliverTo(target: Target, run: DeliveryAttempt, shareMs: number): Promise<DeliveryOutcome> {
   if (!BEARER_TOKEN.test(run.content.accessToken)) {
     return outcome(
       'failed',
@@ -124,9 +124,16 @@ export async function deliverToken(
   const hasDeadline = deadlineAt !== undefined
   const giveUpAt = performance.now() + (hasDeadline ? deadlineAt - now : Number.POSITIVE_INFINITY)
   const bounds = { giveUpAt, maxBytes: hasDeadline ? MAX_BYTES_IN_HASTE : MAX_BYTES }
-  const run: Attempt = { content: { ...token, now }, memoryDir, byHand, dryRun, bounds, retryMs: RETRY_MS }
+  const run: DeliveryAttempt = {
+    content: { ...token, now },
+    memoryDir,
+    byHand,
+    dryRun,
+    bounds,
+    retryMs: RETRY_MS,
+  }
   const queue = hasDeadline ? inTurn(targets, memoryDir) : [...targets]
-  const results = new Map<Target, Outcome>()
+  const results = new Map<Target, DeliveryOutcome>()
   for (const [index, target] of queue.entries()) {
     const timeLeft = giveUpAt - performance.now()
     const share = hasDeadline ? timeLeft / (queue.length - index) : RETRY_MS
@@ -139,7 +146,7 @@ export async function deliverToken(
   return targets.map((target) => toDelivery(target, results.get(target) ?? NO_TIME))
 }
 
-function toDelivery(target: Target, { status, detail }: Outcome): Delivery {
+function toDelivery(target: Target, { status, detail }: DeliveryOutcome): Delivery {
   const restart = status === 'delivered' ? target.restart : { required: false, hint: null }
   return {
     target: target.name,

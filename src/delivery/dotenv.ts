@@ -2,7 +2,7 @@
 // of them (dotenv, a shell, Docker) would see different values, the file is left alone.
 
 import { say } from '../sentence.ts'
-import { type Edit, isReference, lineAt, type Refusal, refuse, refuseBroken } from './edit.ts'
+import { type Edit, type EditRefusal, isReference, lineAt, refuse, refuseBroken } from './edit.ts'
 
 /** Where a value stands; `plain` when every loader reads the same one. */
 type Assignment = { name: string; start: number; end: number; plain: boolean }
@@ -73,7 +73,7 @@ function readAssignments(text: string): Assignment[] | number {
 }
 
 /** Finds the value of `name` in a dotenv text without byte order mark, and what puts `token` there. */
-export function editDotenv(text: string, name: string, token: string): Edit | Refusal {
+export function editDotenv(text: string, name: string, token: string): Edit | EditRefusal {
   if (/\r(?!\n)/.test(text)) return refuse(say`it has carriage returns that do not end a line`)
   const assignments = readAssignments(text)
   if (typeof assignments === 'number') {

@@ -16,23 +16,23 @@ export type Edit = {
 }
 
 /** Why a text is left alone; `broken` when it does not parse, as half-written files do for a moment. */
-export type Refusal = { refused: Sentence; broken: boolean }
+export type EditRefusal = { refused: Sentence; broken: boolean }
 
 /** Thrown where a text takes longer to read than there is time. */
 export const TIME_UP: Error = new Error('the time is up')
 
 /** A refusal of a text that is sound. */
-export function refuse(refused: Sentence): Refusal {
+export function refuse(refused: Sentence): EditRefusal {
   return { refused, broken: false }
 }
 
 /** A refusal of a text that does not parse. */
-export function refuseBroken(refused: Sentence): Refusal {
+export function refuseBroken(refused: Sentence): EditRefusal {
   return { refused, broken: true }
 }
 
 /** Whether a result is a refusal. */
-export function isRefusal(result: object): result is Refusal {
+export function isRefusal(result: object): result is EditRefusal {
   return 'refused' in result
 }
 

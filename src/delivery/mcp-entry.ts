@@ -1,7 +1,7 @@
 // Where an MCP server's entry holds the user access token: the same rules for every client and format.
 
 import { say } from '../sentence.ts'
-import { isReference, type Refusal, refuse } from './edit.ts'
+import { type EditRefusal, isReference, refuse } from './edit.ts'
 
 /** The place of the token within an entry. */
 type EntryPlace = {
@@ -38,18 +38,18 @@ const WITHOUT_VALUE = /^-(?:[yq]|-yes|-quiet|-silent|-prefer-offline|-prefer-onl
 /** What a Feishu access token looks like: `u-…` or a JSON Web Token. */
 const TOKEN_SHAPE = /^(?:u-[\w.~+/-]{16,}|eyJ[\w.-]{20,})=*$/
 
-type Entry = Record<string, unknown>
+type ServerEntry = Record<string, unknown>
 
-function isTable(value: unknown): value is Entry {
+function isTable(value: unknown): value is ServerEntry {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function own(table: Entry, key: string): unknown {
+function own(table: ServerEntry, key: string): unknown {
   return Object.hasOwn(table, key) ? table[key] : undefined
 }
 
 /** The words of the command line, and where each stands; OpenCode writes them all into `command`. */
-function wordsOf(entry: Entry): { word: unknown; path: (string | number)[] }[] {
+function wordsOf(entry: ServerEntry): { word: unknown; path: (string | number)[] }[] {
   return ['command', 'args'].flatMap((key) => {
     const value = own(entry, key)
     return Array.isArray(value)
@@ -67,7 +67,7 @@ export function larkMcpAmong(words: readonly unknown[]): number {
   })
 }
 
-function findInArgs(entry: Entry): EntryPlace | Refusal | null {
+function findInArgs(entry: ServerEntry): EntryPlace | EditRefusal | null {
   const words = wordsOf(entry)
   const places: EntryPlace[] = []
   for (const [index, { word, path }] of words.entries()) {
@@ -91,7 +91,7 @@ function findInArgs(entry: Entry): EntryPlace | Refusal | null {
   return places[0] ?? null
 }
 
-function findInEnv(entry: Entry): EntryPlace | Refusal | null {
+function findInEnv(entry: ServerEntry): EntryPlace | EditRefusal | null {
   for (const table of ['env', 'environment']) {
     const env = own(entry, table)
     if (!isTable(env)) continue
@@ -104,7 +104,7 @@ function findInEnv(entry: Entry): EntryPlace | Refusal | null {
   return null
 }
 
-function findInHeaders(entry: Entry): EntryPlace | Refusal | null {
+function findInHeaders(entry: ServerEntry): EntryPlace | EditRefusal | null {
   for (const table of ['headers', 'http_headers']) {
     const headers = own(entry, table)
     if (!isTable(headers)) continue
@@ -120,7 +120,7 @@ function findInHeaders(entry: Entry): EntryPlace | Refusal | null {
 }
 
 /** Codex forwards variables by name: such an entry holds a reference, not a copy. */
-function findForwarded(entry: Entry): Refusal | null {
+function findForwarded(entry: ServerEntry): EditRefusal | null {
   const forwarded = JSON.stringify([own(entry, 'env_vars'), own(entry, 'env_http_headers')]) ?? ''
   const name = ENV_NAMES.find((candidate) => forwarded.includes(`"${candidate}"`))
   return name
@@ -129,7 +129,7 @@ function findForwarded(entry: Entry): Refusal | null {
 }
 
 /** Why an entry has no place for the token. */
-function refusePlaceless(entry: Entry): Refusal {
+function refusePlaceless(entry: ServerEntry): EditRefusal {
   const advice = say`give it env.${ENV_NAMES[0] ?? ''} (or the header X-Lark-MCP-UAT) with any value`
   const foreign = wordsOf(entry).some(({ word }) => word === SHORT_OPTION)
   return refuse(
@@ -143,7 +143,7 @@ function refusePlaceless(entry: Entry): Refusal {
  * Finds the token's place in an entry: `-u` or `--user-access-token` in the command line, then the environment, then
  * the headers. The first one found decides, also when it holds a reference, which is never overwritten.
  */
-export function findEntryPlace(entry: unknown): EntryPlace | Refusal {
+export function findEntryPlace(entry: unknown): EntryPlace | EditRefusal {
   if (!isTable(entry)) return refuse(say`the entry is not an object`)
   const started = own(entry, 'command')
   if (isTable(started)) {

@@ -3,7 +3,7 @@
 
 import type { JSONVisitor, Node } from 'jsonc-parser'
 import { type Sentence, say } from '../sentence.ts'
-import { type Edit, lineAt, type Refusal, refuse, refuseBroken, TIME_UP } from './edit.ts'
+import { type Edit, type EditRefusal, lineAt, refuse, refuseBroken, TIME_UP } from './edit.ts'
 import { findEntryPlace } from './mcp-entry.ts'
 
 /** What is looked for. Past `giveUpAt` (by `performance.now()`) the reading throws {@link TIME_UP}. */
@@ -103,7 +103,7 @@ function findDouble(node: Node): string | null {
 }
 
 /** Why the scan found no single entry, or null when it did. */
-function judge(found: Scan, { topKeys, server }: Wanted, text: string): Refusal | null {
+function judge(found: Scan, { topKeys, server }: Wanted, text: string): EditRefusal | null {
   if (found.errorAt !== null) {
     return refuseBroken(say`it is not valid JSON (line ${lineAt(text, found.errorAt)})`)
   }
@@ -131,7 +131,7 @@ export function seenElsewhere(
 }
 
 /** Finds the token's place in a JSON or JSONC text without byte order mark, and what puts `token` there. */
-export async function editMcpJson(text: string, wanted: Wanted, token: string): Promise<Edit | Refusal> {
+export async function editMcpJson(text: string, wanted: Wanted, token: string): Promise<Edit | EditRefusal> {
   const { server } = wanted
   const jsonc = await import('jsonc-parser')
   const found: Scan = { errorAt: null, topKeys: [], servers: [], entries: [], elsewhere: [] }

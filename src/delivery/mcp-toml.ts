@@ -2,7 +2,7 @@
 // then cut there, because the package's own patch() rewrites quotes and loses comments between array elements.
 
 import { say } from '../sentence.ts'
-import { type Edit, type Refusal, refuse, refuseBroken } from './edit.ts'
+import { type Edit, type EditRefusal, refuse, refuseBroken } from './edit.ts'
 import { findEntryPlace } from './mcp-entry.ts'
 import { seenElsewhere } from './mcp-json.ts'
 
@@ -110,7 +110,7 @@ export async function editMcpToml(
   topKey: string,
   server: string,
   token: string,
-): Promise<Edit | Refusal> {
+): Promise<Edit | EditRefusal> {
   if (text.length > MAX_CHARS) return refuse(say`it is too large for a TOML config`)
   if (isTooDeep(text)) return refuse(say`it is nested too deeply`)
   const parsed = await parseToml(text)

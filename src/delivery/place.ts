@@ -2,7 +2,7 @@
 
 import { say } from '../sentence.ts'
 import { editDotenv } from './dotenv.ts'
-import { applyEdit, type Edit, isRefusal, type Refusal, refuseBroken, TIME_UP } from './edit.ts'
+import { applyEdit, type Edit, type EditRefusal, isRefusal, refuseBroken, TIME_UP } from './edit.ts'
 import { editMcpJson } from './mcp-json.ts'
 import { editMcpToml } from './mcp-toml.ts'
 import { type Problem, readSharedFile, type SharedFile } from './shared-file.ts'
@@ -37,7 +37,7 @@ async function editText(
   text: string,
   content: TokenContent,
   giveUpAt: number,
-): Promise<Edit | Refusal> {
+): Promise<Edit | EditRefusal> {
   const { format, entry, topKeys } = target
   if (format === 'file') return editFile(text, content.accessToken)
   // An empty file is what an editor leaves for a moment between truncating and writing.
@@ -62,7 +62,7 @@ export async function findPlace(
   path: string,
   content: TokenContent,
   bounds: Bounds,
-): Promise<Found | Problem | Refusal> {
+): Promise<Found | Problem | EditRefusal> {
   const file = readSharedFile(path, bounds.maxBytes)
   if ('status' in file) return file
   const decoded = decode(file.bytes)

@@ -2,7 +2,7 @@
 
 import type { Node, ParseError } from 'jsonc-parser'
 import { say } from '../sentence.ts'
-import { type Edit, isReference, lineAt, type Refusal, refuse, refuseBroken, type Span } from './edit.ts'
+import { type Edit, type EditRefusal, isReference, lineAt, refuse, refuseBroken, type Span } from './edit.ts'
 import { fieldLike, newFields, type TokenContent } from './token-fields.ts'
 
 /** A refresh token anywhere in the text; an empty one or null is none. */
@@ -40,7 +40,7 @@ function propertiesOf(root: Node): Map<string, Node> | string {
 }
 
 /** Finds the token in the text of a `token.json` without byte order mark, and what puts the new one there. */
-export async function editTokenJson(text: string, content: TokenContent): Promise<Edit | Refusal> {
+export async function editTokenJson(text: string, content: TokenContent): Promise<Edit | EditRefusal> {
   const { parseTree } = await import('jsonc-parser')
   const errors: ParseError[] = []
   const root = parseTree(text, errors, { allowTrailingComma: true })

@@ -9,7 +9,7 @@ export const REFUSAL_BYTES = 65_536
 /** `user_info` refuses a token with HTTP 200 and a code; every other API with HTTP 400 or 401. */
 const USER_INFO_PATH = /^\/open-apis\/authen\/v1\/user_info(?:\?|$)/
 
-export type Refusal = { code: number; message: string; logId: string | null }
+export type TokenRefusal = { code: number; message: string; logId: string | null }
 
 /** How one kind of server refuses a token. No other answer is ever kept back. */
 export type Refusals = {
@@ -18,7 +18,7 @@ export type Refusals = {
   /** Whether what has come so far of an answer says already that it is none. */
   isNone: (headers: IncomingHttpHeaders, begun: Buffer) => boolean
   /** The refusal in a whole answer; null: it says something else. */
-  read: (status: number, headers: IncomingHttpHeaders, body: Buffer) => Promise<Refusal | null>
+  read: (status: number, headers: IncomingHttpHeaders, body: Buffer) => Promise<TokenRefusal | null>
 }
 
 /** The open API. */
@@ -29,7 +29,7 @@ export const OPEN_API: Refusals = {
   read: (_status, headers, body) => readOpenApi(headers, body),
 }
 
-async function readOpenApi(headers: IncomingHttpHeaders, body: Buffer): Promise<Refusal | null> {
+async function readOpenApi(headers: IncomingHttpHeaders, body: Buffer): Promise<TokenRefusal | null> {
   try {
     const answer: unknown = JSON.parse((await decode(headers['content-encoding'], body)).toString())
     const { code, msg, error } = answer as { code?: unknown; msg?: unknown; error?: { log_id?: unknown } }
@@ -79,7 +79,7 @@ function isPlainStream(headers: IncomingHttpHeaders): boolean {
 }
 
 /** The refusal in a JSON-RPC answer, or in the first event of a stream. */
-function readRpc(text: string): Refusal | null {
+function readRpc(text: string): TokenRefusal | null {
   const [, event] = /^data: ?(.*)$/m.exec(text) ?? []
   try {
     const { error } = JSON.parse(event ?? text) as { error?: { code?: unknown; message?: unknown } }

@@ -5,7 +5,7 @@ import { ACCESS_TOKEN_EXPIRED } from '../oauth/feishu-errors.ts'
 import { say } from '../sentence.ts'
 import { type Fault, sendFault } from './fault.ts'
 import { type Exchange, forward } from './forward.ts'
-import type { Refusal } from './refusal.ts'
+import type { TokenRefusal } from './refusal.ts'
 import { endToEnd } from './rewrite.ts'
 
 /** An access token and the counter of the token set it belongs to. */
@@ -56,7 +56,7 @@ export async function forwardWithToken(
 }
 
 /** Hands any answer on but a refusal of the token. */
-async function attempt(exchange: Exchange, token: AccessToken): Promise<Refusal | null> {
+async function attempt(exchange: Exchange, token: AccessToken): Promise<TokenRefusal | null> {
   const { res, route } = exchange
   const held = await forward(exchange, token.accessToken)
   if (held === null) return null
@@ -79,7 +79,7 @@ async function renewOnce(source: TokenSource, renewals: Renewals, refused: numbe
   return renewals.last.token
 }
 
-function refusedAgain(refusal: Refusal): Fault {
+function refusedAgain(refusal: TokenRefusal): Fault {
   return {
     status: 401,
     reason: 'token_refused',

@@ -46,7 +46,7 @@ const RESERVED =
   /^(?:host|connection|content-.*|transfer-encoding|accept|mcp-session-id|mcp-protocol-version|last-event-id)$/i
 const IN_BRACES = /\{ *([A-Za-z_]+) *\}/g
 
-function refuse(command: string, message: Sentence): CodedError {
+function usageRefusal(command: string, message: Sentence): CodedError {
   return new CodedError('config_invalid', message, { nextStep: say`See \`${command} --help\`.` })
 }
 
@@ -59,11 +59,11 @@ export function readRemote(
   const named = headers.map((text): [string, string] => {
     const [, name = '', template = ''] = HEADER.exec(text) ?? []
     if (name === '' || RESERVED.test(name)) {
-      throw refuse(command, say`--header takes NAME=VALUE, and no header of the connection itself.`)
+      throw usageRefusal(command, say`--header takes NAME=VALUE, and no header of the connection itself.`)
     }
     for (const [shown, inBraces] of template.matchAll(IN_BRACES)) {
       if (shown === '{token}') continue
-      throw refuse(
+      throw usageRefusal(
         command,
         say`--header ${name} holds {${inBraces ?? ''}}, which means nothing here; use {token}.`,
       )

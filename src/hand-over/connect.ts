@@ -24,7 +24,7 @@ export type ConnectOptions = {
 }
 
 /** A request on its way: what it goes with, and what its answer is judged by. */
-type Attempt = { reply: Reply; token: AccessToken | null }
+type Sending = { reply: Reply; token: AccessToken | null }
 
 type Open = { deps: Deps; profile: string; target: Target; peer: Peer }
 
@@ -101,7 +101,7 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
     call: Call,
     signal: AbortSignal,
     names: readonly string[] | null = null,
-  ): Promise<Attempt> {
+  ): Promise<Sending> {
     const token = await tokenFor(deps, profile, target)
     deps.closing.throwIfAborted()
     const reply = await peer.request(call, { signal, headers: requestHeaders(target, token, names) })
@@ -115,7 +115,7 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
   async function judge(
     { deps, profile, target }: Open,
     call: Call,
-    { reply, token }: Attempt,
+    { reply, token }: Sending,
   ): Promise<Answer> {
     if (reply.result) return { result: reply.result }
     if (!target.remote && reply.error) return { error: reply.error }

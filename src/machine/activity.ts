@@ -5,7 +5,7 @@ import { feishuCodeOf, logIdOf, parseObject } from '../oauth/answer.ts'
 import type { HttpAnswer, Request } from '../oauth/http.ts'
 import { ensureOwnDirectory, fileVersion, openOwnFile, readOwnFile, replaceFile } from './files.ts'
 
-export type Call = {
+export type LoggedCall = {
   at: string
   /** Brand, app and profile. */
   account: string
@@ -23,9 +23,9 @@ export type Call = {
 export type ActivityLog = {
   /** Writes what is still to be written: before the process ends. */
   flush(): void
-  record(call: Call): void
+  record(call: LoggedCall): void
   /** The calls of an account that began after `since`, oldest first. */
-  callsSince(account: string, since: number): Call[]
+  callsSince(account: string, since: number): LoggedCall[]
 }
 
 /** Some two thousand calls, of which at least half are kept: days of ordinary use, many minutes of the fastest pace. */
@@ -33,9 +33,9 @@ const MAX_BYTES = 524_288
 /** Not of our making: it is not read, and the next call begins again. */
 const LARGEST_BYTES = 4 * MAX_BYTES
 
-function parseCall(line: string): Call[] {
+function parseCall(line: string): LoggedCall[] {
   try {
-    const call = JSON.parse(line) as Call | null
+    const call = JSON.parse(line) as LoggedCall | null
     return typeof call?.account === 'string' ? [call] : []
   } catch {
     // A line torn by a crash counts for nothing.
@@ -50,10 +50,10 @@ function newestHalf(bytes: Buffer | null): string {
 
 /** Opens the record at `path`; nothing is created before the first call. */
 export function createActivityLog(directory: string, path: string): ActivityLog {
-  let last: { version: string | null; calls: Call[] } = { version: null, calls: [] }
+  let last: { version: string | null; calls: LoggedCall[] } = { version: null, calls: [] }
 
   /** Reading and parsing a full record takes longer than all the rest of `token_status`: once for each change. */
-  function calls(): Call[] {
+  function calls(): LoggedCall[] {
     const version = fileVersion(path)
     if (version === null || version !== last.version) {
       const text = readOwnFile(path, LARGEST_BYTES)?.toString('utf8') ?? ''
@@ -77,7 +77,7 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
     else if (size > MAX_BYTES) replaceFile(path, newestHalf(readOwnFile(path, LARGEST_BYTES)))
   }
 
-  let waiting: Call[] = []
+  let waiting: LoggedCall[] = []
 
   function flush(): void {
     const lines = waiting.map((call) => `${JSON.stringify(call)}\n`).join('')
@@ -107,7 +107,7 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
   }
 }
 
-function outcomeOf(answer: HttpAnswer): Pick<Call, 'outcome' | 'code' | 'log_id'> {
+function outcomeOf(answer: HttpAnswer): Pick<LoggedCall, 'outcome' | 'code' | 'log_id'> {
   if (answer.kind === 'failure') return { outcome: answer.error.code, code: null, log_id: null }
   const json = parseObject(answer.body)
   const code = feishuCodeOf(json)

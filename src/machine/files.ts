@@ -45,7 +45,7 @@ export function isMissing(error: unknown): boolean {
   return errno === 'ENOENT' || errno === 'ENOTDIR'
 }
 
-function refuse(path: string, why: Sentence): never {
+function refusePath(path: string, why: Sentence): never {
   throw new CodedError('store_unreadable', say`${path} ${why}; it was left untouched.`, {
     nextStep: say`Check ${path} and move it away if it is not yours.`,
   })
@@ -123,19 +123,19 @@ export function openOwnFile(
   try {
     fd = openSync(path, flags | noFollow | NON_BLOCKING, 0o600)
   } catch (error) {
-    if (errnoOf(error) === 'ELOOP') refuse(path, say`is a symbolic link`)
-    if (errnoOf(error) === 'ENXIO') refuse(path, say`is not a regular file`)
-    if (errnoOf(error) === 'EISDIR') refuse(path, say`is a directory`)
+    if (errnoOf(error) === 'ELOOP') refusePath(path, say`is a symbolic link`)
+    if (errnoOf(error) === 'ENXIO') refusePath(path, say`is not a regular file`)
+    if (errnoOf(error) === 'EISDIR') refusePath(path, say`is a directory`)
     throw error
   }
   try {
     const stat = fstatSync(fd)
-    if (!stat.isFile()) refuse(path, say`is not a regular file`)
+    if (!stat.isFile()) refusePath(path, say`is not a regular file`)
     // Windows follows every link (symbolic, junction): there the name itself is looked at.
-    if (noFollow === 0 && lstatSync(path).isSymbolicLink()) refuse(path, say`is a symbolic link`)
-    if (inPlace && stat.nlink > 1) refuse(path, say`has a second name (hard link)`)
+    if (noFollow === 0 && lstatSync(path).isSymbolicLink()) refusePath(path, say`is a symbolic link`)
+    if (inPlace && stat.nlink > 1) refusePath(path, say`has a second name (hard link)`)
     if (WINDOWS) return fd
-    if (stat.uid !== process.geteuid?.()) refuse(path, say`belongs to another user`)
+    if (stat.uid !== process.geteuid?.()) refusePath(path, say`belongs to another user`)
     if (stat.mode & OTHERS) fchmodSync(fd, 0o600)
     return fd
   } catch (error) {
@@ -168,7 +168,7 @@ export function readOwnFile(path: string, maxBytes: number): Buffer | null {
   }
   try {
     const { size } = fstatSync(fd)
-    if (size > maxBytes) refuse(path, say`is larger than ${maxBytes} bytes`)
+    if (size > maxBytes) refusePath(path, say`is larger than ${maxBytes} bytes`)
     const bytes = Buffer.alloc(size)
     let length = 0
     while (length < size) {

@@ -34,7 +34,7 @@ export function createMessageLines(answer: (line: string) => void): Transform {
   let chunks: Buffer[] = []
   let length = 0
 
-  function refuse({ id, code, message }: Fault): void {
+  function answerFault({ id, code, message }: Fault): void {
     const named = id === undefined ? {} : { id }
     answer(`${JSON.stringify({ jsonrpc: '2.0', ...named, error: { code, message } })}\n`)
   }
@@ -52,7 +52,7 @@ export function createMessageLines(answer: (line: string) => void): Transform {
     length = 0
     if (line === '' && !tooLong) return
     const fault = tooLong ? TOO_LONG : findFault(line)
-    if (fault) refuse(fault)
+    if (fault) answerFault(fault)
     else stream.push(`${line}\n`)
   }
 

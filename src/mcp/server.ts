@@ -6,7 +6,7 @@ import { ErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotoc
 import { ICONS } from './icon.ts'
 import { registerPrompts } from './prompts.ts'
 import { registerStatusResource } from './status-resource.ts'
-import { type Call, callTool, type ToolContext } from './tool.ts'
+import { callTool, type ToolCall, type ToolContext } from './tool.ts'
 import { TOOLS } from './tools.ts'
 
 /** Read by models that see the tools only by search: the words that they would search for come first. */
@@ -47,7 +47,7 @@ export async function serve(transport: Transport, options: ServerOptions): Promi
   registerStatusResource(server, options)
   // Not among the handlers: the SDK would check the arguments first, in words of its own, and each answer twice.
   server.fallbackRequestHandler = async ({ method, params }) => {
-    if (method === 'tools/call') return callTool(TOOLS, options, server, params as Call | undefined)
+    if (method === 'tools/call') return callTool(TOOLS, options, server, params as ToolCall | undefined)
     throw new McpError(ErrorCode.MethodNotFound, `There is no method ${method}.`)
   }
   server.oninitialized = options.onInitialized

@@ -65,7 +65,7 @@ export function defineTool<Input extends Arguments, Answer extends object>(
 }
 
 /** A call as the client sent it. */
-export type Call = { name?: unknown; arguments?: unknown }
+export type ToolCall = { name?: unknown; arguments?: unknown }
 
 /** Loaded with the first call and kept: importing again would copy all that it exports. */
 let answers: Promise<typeof import('../answers.ts')> | null = null
@@ -78,7 +78,7 @@ export async function callTool(
   tools: readonly Tool[],
   { getDeps, log, forPerson }: ToolContext,
   client: Server,
-  { name, arguments: given }: Call = {},
+  { name, arguments: given }: ToolCall = {},
 ): Promise<CallToolResult> {
   answers ??= import('../answers.ts')
   const { answerText, errorText, inJson } = await answers

@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import type { Json } from './answer.ts'
 
 /** Why the refresh token of a token set is of no use any more, and since when. */
 export type Refusal = {
@@ -117,8 +118,6 @@ export function reauthorizeBy(tokenSet: TokenSet): number | null {
 export function missingScopes(tokenSet: TokenSet): string[] {
   return tokenSet.requestedScopes.filter((scope) => !tokenSet.scopes.includes(scope))
 }
-
-type Json = Record<string, unknown>
 
 const number = (value: unknown): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? value : null

@@ -19,7 +19,7 @@ export type KeyMoveAnswer = {
 }
 
 /** Seals everything again with a key that `to` keeps; the old key is removed last. */
-export async function moveKey(deps: Deps, to: KeySource): Promise<KeyMoveAnswer> {
+export async function moveStoreKey(deps: Deps, to: KeySource): Promise<KeyMoveAnswer> {
   const move = await deps.store.moveKey(to).catch((error) => {
     if (!(error instanceof CodedError) || error.code !== 'store_locked') throw error
     throw new CodedError(

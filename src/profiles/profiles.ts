@@ -25,7 +25,7 @@ export type ProfileRow = {
 }
 
 /** All profiles with their status, `own` first. */
-export async function listProfiles(deps: Deps, own: string): Promise<ProfileRow[]> {
+export async function profileRows(deps: Deps, own: string): Promise<ProfileRow[]> {
   const rows: ProfileRow[] = []
   const apps = await readKeptApps(deps).catch(() => null)
   for (const profile of await profileNames(deps, own, apps ?? {})) {

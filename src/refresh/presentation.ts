@@ -58,7 +58,7 @@ export type Attempt = {
   startedAt: number
 }
 
-export type Outcome =
+export type Presented =
   /** The answer is stored, or kept in memory while the store cannot be written. */
   | { kind: 'kept'; record: TokenRecord }
   /** The token set is marked: a person must authorize again. */
@@ -73,11 +73,11 @@ export function timeLeftMs(deps: Deps, startedAt: number): number {
 }
 
 /** Presents a refresh token (RFC 6749 §6), at most twice, and keeps whatever comes of it. */
-export async function presentRefreshToken(deps: Deps, attempt: Attempt): Promise<Outcome> {
+export async function presentRefreshToken(deps: Deps, attempt: Attempt): Promise<Presented> {
   const { locked, refreshToken } = attempt
   for (let request = 1; ; request += 1) {
     const before = await locked.presentations(refreshToken)
-    if (before.ambiguous >= MAX_AMBIGUOUS) return refuse(deps, attempt, { lostAt: before.sentAt })
+    if (before.ambiguous >= MAX_AMBIGUOUS) return markRefused(deps, attempt, { lostAt: before.sentAt })
     const answer = await send(deps, attempt, request)
     if (answer.kind === 'tokens') return keep(deps, attempt, answer)
     if (answer.kind === 'unsent') {
@@ -91,14 +91,14 @@ export async function presentRefreshToken(deps: Deps, attempt: Attempt): Promise
     if (answer.kind === 'ambiguous' || answer.kind === 'foreign') {
       const { ambiguous, sentAt } = await locked.presentations(refreshToken)
       if (ambiguous >= MAX_AMBIGUOUS)
-        return refuse(deps, attempt, { lostAt: sentAt, answered: answer.status ?? undefined })
+        return markRefused(deps, attempt, { lostAt: sentAt, answered: answer.status ?? undefined })
       // Whoever refuses in Feishu's place refuses the replay, too.
       const again = answer.kind === 'ambiguous' && request < MAX_REQUESTS
       if (again && timeLeftMs(deps, attempt.startedAt) >= SHORTEST_ATTEMPT_MS) continue
       return { kind: 'failed', error: answer.error }
     }
     if (answer.verdict === 'reauthorize')
-      return refuse(deps, attempt, { lostAt: before.sentAt, error: answer.error })
+      return markRefused(deps, attempt, { lostAt: before.sentAt, error: answer.error })
     const failed = await pauseOrFail(deps, attempt, answer, request)
     if (failed) return failed
   }
@@ -110,7 +110,7 @@ async function pauseOrFail(
   { locked, startedAt }: Attempt,
   { verdict, error, retryAfterMs }: Extract<TokenAnswer, { kind: 'error' }>,
   request: number,
-): Promise<Outcome | null> {
+): Promise<Presented | null> {
   const pauseMs = retryAfterMs ?? PAUSE_MS
   const inTime = pauseMs <= MAX_PAUSE_MS && timeLeftMs(deps, startedAt) > pauseMs + SHORTEST_ATTEMPT_MS
   if (verdict === 'retry' && request < MAX_REQUESTS && inTime && !deps.closing.aborted) {
@@ -172,7 +172,7 @@ async function keep(
   deps: Deps,
   { locked, record, tokenSet, unneeded }: Attempt,
   { response, logId }: Extract<TokenAnswer, { kind: 'tokens' }>,
-): Promise<Outcome> {
+): Promise<Presented> {
   const now = deps.clock.now()
   const forcedAt = [...forcedLately(tokenSet.forcedAt ?? [], now), ...(unneeded ? [now] : [])]
   const next = { ...nextTokenSet(response, tokenSet, now), refreshedAt: now, forcedAt }
@@ -191,11 +191,11 @@ async function keep(
  * @param end.error what Feishu said; absent: nothing, the token was presented too often
  * @param end.answered the HTTP status of what came in place of Feishu's last answer; absent: nothing came
  */
-async function refuse(
+async function markRefused(
   deps: Deps,
   { locked, record, tokenSet }: Attempt,
   { lostAt, error, answered }: { lostAt: number | null; error?: CodedError; answered?: number | undefined },
-): Promise<Outcome> {
+): Promise<Presented> {
   const feishuCode = error?.feishuCode ?? null
   const used = REFRESH_TOKEN_USED.includes(feishuCode ?? 0)
   const lost = error === undefined || (lostAt !== null && used)

@@ -18,7 +18,7 @@ import {
   FORCED_MS,
   forcedLately,
   MAX_COOLDOWN_MS,
-  type Outcome,
+  type Presented,
   presentRefreshToken,
   SHORTEST_ATTEMPT_MS,
   timeLeftMs,
@@ -47,7 +47,7 @@ export async function refreshToken(
 }
 
 /** One call, under way. */
-type Call = { seen: TokenRecord; force: boolean; startedAt: number }
+type RefreshCall = { seen: TokenRecord; force: boolean; startedAt: number }
 
 function stepOf(deps: Deps, app: App, record: TokenRecord): ReturnType<typeof nextStep> {
   return nextStep(record.tokenSet, deps.clock.remainingMs(record, app.key), deps.config.refreshMarginMs)
@@ -64,7 +64,7 @@ function answer(
   return { status, record, remainingMs, persisted: !deps.store.isUnsaved(app.id), deliveries }
 }
 
-async function lockAndRefresh(deps: Deps, app: App, call: Call): Promise<RefreshResult> {
+async function lockAndRefresh(deps: Deps, app: App, call: RefreshCall): Promise<RefreshResult> {
   try {
     return await deps.store.withLock(app.id, LOCK_MS, (locked) => refreshLocked(deps, app, locked, call))
   } catch (error) {
@@ -82,7 +82,7 @@ async function refreshLocked(
   deps: Deps,
   app: App,
   locked: LockedProfile,
-  call: Call,
+  call: RefreshCall,
 ): Promise<RefreshResult> {
   const record = await locked.read()
   const { tokenSet } = record
@@ -99,7 +99,7 @@ async function refreshLocked(
   const { startedAt } = call
   const attempt = { app, locked, record, tokenSet, refreshToken, unneeded, startedAt }
   await checkPace(deps, attempt)
-  return conclude(deps, app, locked, call, await presentRefreshToken(deps, attempt))
+  return judgeOutcome(deps, app, locked, call, await presentRefreshToken(deps, attempt))
 }
 
 /** Feishu's pauses bind every process; our own limit stops a looping assistant, never a refresh that is due. */
@@ -123,12 +123,12 @@ async function checkPace(
   throw rateLimited(say`this profile was refreshed ${MAX_FORCED_PER_MINUTE} times within a minute`, waitMs)
 }
 
-async function conclude(
+async function judgeOutcome(
   deps: Deps,
   app: App,
   locked: LockedProfile,
-  call: Call,
-  outcome: Outcome,
+  call: RefreshCall,
+  outcome: Presented,
 ): Promise<RefreshResult> {
   if (outcome.kind === 'failed') throw outcome.error
   if (outcome.kind === 'refused') throw cannotRefresh(outcome.tokenSet)
@@ -143,7 +143,7 @@ async function fillInUser(
   deps: Deps,
   app: App,
   locked: LockedProfile,
-  call: Call,
+  call: RefreshCall,
   record: TokenRecord,
 ): Promise<TokenRecord> {
   const { tokenSet } = record

@@ -12,10 +12,10 @@ import {
   readOwnFile,
   removeFile,
 } from '../machine/files.ts'
+import type { Json } from '../oauth/answer.ts'
 import { say, type Value } from '../sentence.ts'
 import { type Binding, type Header, openEnvelope, readEnvelope, readHeader, seal } from './envelope.ts'
 import type { Key, Keys, NamedKey } from './key.ts'
-import type { Json } from './token-store.ts'
 
 /** No file of ours comes near; a larger one is not ours. */
 export const MAX_FILE_BYTES = 1_048_576

@@ -8,14 +8,13 @@
 //   memory, the lock stays ours, and it is tried again until it succeeds: no one presents the spent token meanwhile.
 
 import type { CodedError } from '../errors.ts'
+import type { Json } from '../oauth/answer.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import type { ProfileId } from '../profile.ts'
 import type { Secret } from '../secret.ts'
 import type { Sentence } from '../sentence.ts'
 import type { KeySource } from './envelope.ts'
 import type { HeldLock, LockHolder } from './lock.ts'
-
-export type Json = Record<string, unknown>
 
 /** Presentations of one refresh token whose outcome no one knows. */
 export type Presentations = {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { parse as parseToml, stringify as stringifyToml } from 'smol-toml'
 import { describe, expect, test } from 'vitest'
-import { applyEdit, type Edit, isRefusal, type Refusal } from '../../src/delivery/edit.ts'
+import { applyEdit, type Edit, type EditRefusal, isRefusal } from '../../src/delivery/edit.ts'
 import { editMcpJson } from '../../src/delivery/mcp-json.ts'
 import { editMcpToml } from '../../src/delivery/mcp-toml.ts'
 import { fixture } from './home.ts'
@@ -10,7 +10,7 @@ import { makeToken } from './token.ts'
 const TOKEN = makeToken('new').accessToken
 const JSON_KEYS = ['mcpServers', 'servers', 'context_servers', 'amp.mcpServers', 'mcp']
 
-function find(format: 'json' | 'toml', text: string, server = 'lark'): Promise<Edit | Refusal> {
+function find(format: 'json' | 'toml', text: string, server = 'lark'): Promise<Edit | EditRefusal> {
   return format === 'json'
     ? editMcpJson(text, { topKeys: JSON_KEYS, server, giveUpAt: Number.POSITIVE_INFINITY }, TOKEN)
     : editMcpToml(text, 'mcp_servers', server, TOKEN)

@@ -7,7 +7,7 @@ import type { Deps } from '../../src/deps.ts'
 import { CodedError } from '../../src/errors.ts'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import { importTokens } from '../../src/profiles/import.ts'
-import { moveKey } from '../../src/profiles/key-move.ts'
+import { moveStoreKey } from '../../src/profiles/key-move.ts'
 import { logout } from '../../src/profiles/logout.ts'
 import { renameProfile } from '../../src/profiles/profiles.ts'
 import { refreshToken } from '../../src/refresh/refresh.ts'
@@ -137,7 +137,7 @@ export const setKeyTrial: SetTrial = trialOf({
     }
     await check(await scene.open())
     demand(!answer?.old_keys_removed || oldKeys().length === 0, 'said that the old key was removed')
-    const next = await moveKey(await scene.open(), 'env')
+    const next = await moveStoreKey(await scene.open(), 'env')
     demand(next.old_keys_removed && oldKeys().length === 0, `the old key is left: ${JSON.stringify(next)}`)
     const deps = await scene.open()
     demand(deps.store.keySource(scene.id) === 'env', 'the next move did not complete it')

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { CodedError } from '../../src/errors.ts'
-import { type ActivityLog, type Call, createActivityLog, recorded } from '../../src/machine/activity.ts'
+import { type ActivityLog, createActivityLog, type LoggedCall, recorded } from '../../src/machine/activity.ts'
 import type { HttpAnswer, HttpRequest } from '../../src/oauth/http.ts'
 import { say } from '../../src/sentence.ts'
 import { makeFolder } from '../support/folder.ts'
@@ -26,7 +26,7 @@ beforeEach(() => {
   log = createActivityLog(directory, path)
 })
 
-function makeCall(changes: Partial<Call> = {}): Call {
+function makeCall(changes: Partial<LoggedCall> = {}): LoggedCall {
   return {
     at: new Date(ISSUED_AT).toISOString(),
     account: 'feishu-cli_a1-default',
@@ -42,7 +42,7 @@ function makeCall(changes: Partial<Call> = {}): Call {
 }
 
 /** Records calls and waits until they are written: they never are at once. */
-async function write(...calls: Call[]): Promise<void> {
+async function write(...calls: LoggedCall[]): Promise<void> {
   for (const call of calls) log.record(call)
   await new Promise((resume) => setImmediate(resume))
 }
@@ -135,7 +135,7 @@ describe('a recorded request', () => {
     account: { key: 'feishu-cli_a1-default', forced: true },
   }
 
-  async function record(answer: HttpAnswer): Promise<Call | undefined> {
+  async function record(answer: HttpAnswer): Promise<LoggedCall | undefined> {
     let elapsed = 100
     const clock = { now: () => ISSUED_AT, elapsed: () => elapsed }
     const send = recorded(

@@ -2,7 +2,7 @@
 
 import { resolveApp } from '../../src/app/app.ts'
 import type { Deps } from '../../src/deps.ts'
-import { type Outcome, presentRefreshToken } from '../../src/refresh/presentation.ts'
+import { type Presented, presentRefreshToken } from '../../src/refresh/presentation.ts'
 import { makeDeps, seed, type World } from '../support/deps.ts'
 
 /** The network must be done after this. */
@@ -24,7 +24,7 @@ export async function makeWorld(): Promise<World> {
 export async function present(
   world: World,
   { deps = world.deps, leftMs = CALL_MS, unneeded = false }: Partial<Given> = {},
-): Promise<Outcome> {
+): Promise<Presented> {
   const app = await resolveApp(deps, 'default')
   return deps.store.withLock(app.id, 1_000, async (locked) => {
     const record = await locked.read()
@@ -39,6 +39,6 @@ export async function present(
 type Given = { deps: Deps; leftMs: number; unneeded: boolean }
 
 /** How it ended, or why not. */
-export function codeOf(outcome: Outcome): string {
+export function codeOf(outcome: Presented): string {
   return outcome.kind === 'failed' ? outcome.error.code : outcome.kind
 }

@@ -15,6 +15,7 @@ import {
   removeFile,
   replaceFile,
 } from '../../machine/files.ts'
+import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord } from '../../oauth/token-set.ts'
 import type { Brand } from '../../profile.ts'
 import { say } from '../../sentence.ts'
@@ -23,7 +24,7 @@ import type { Key, Keys, NamedKey } from '../key.ts'
 import { isKeyNamed } from '../key-names.ts'
 import type { HeldLock } from '../lock.ts'
 import { APPS, notWritable, readText, type SealedFiles } from '../sealed-files.ts'
-import type { Json, KeyMove } from '../token-store.ts'
+import type { KeyMove } from '../token-store.ts'
 import { noteWith } from './generation-note.ts'
 import { hashRefreshToken, takeUp } from './locked-files.ts'
 import { ProfileFiles } from './profile-files.ts'

@@ -12,13 +12,13 @@ import {
   replaceFile,
   reserveFile,
 } from '../../machine/files.ts'
+import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import { call, say, type Value } from '../../sentence.ts'
 import { ProfileFiles } from '../files/profile-files.ts'
 import type { Key } from '../key.ts'
 import { notWritable, readText, type SealedFiles } from '../sealed-files.ts'
-import type { Json } from '../token-store.ts'
 import type { SharedKeys } from './shared-key.ts'
 
 /** Two tokens of 4 KB, sealed and in base64, with room. */
@@ -28,7 +28,7 @@ const RESERVED_BYTES = 32_768
 export type SealedRecord = { text: string; record: TokenRecord }
 
 /** Whether the bytes of an attempt went out, as far as this machine knows. */
-type Attempt = { attempt: string; sent: boolean }
+type WriteAttempt = { attempt: string; sent: boolean }
 
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('base64')
@@ -161,7 +161,7 @@ export class LocalCopy {
     removeFile(this.files.intentPath)
   }
 
-  #noteAttempt(attempt: Attempt): void {
+  #noteAttempt(attempt: WriteAttempt): void {
     try {
       replaceFile(this.files.intentPath, `${JSON.stringify(attempt)}\n`)
     } catch (error) {
@@ -172,7 +172,7 @@ export class LocalCopy {
   /** Whether this machine knows that the attempt consumed nothing. */
   isUndone(attempt: string): boolean {
     try {
-      const note = JSON.parse(readText(this.files.intentPath) ?? 'null') as Attempt | null
+      const note = JSON.parse(readText(this.files.intentPath) ?? 'null') as WriteAttempt | null
       return note?.attempt === attempt && note.sent === false
     } catch {
       // What cannot be read proves nothing.
