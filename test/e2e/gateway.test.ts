@@ -331,7 +331,7 @@ test('off loopback it listens only where that is meant, says so, and takes any h
   expect(refused).toMatchObject({ code: 2, stdout: '' })
   expect(refused.stderr).toContain('--allow-network')
   const { origin, running } = await startGateway(stage, ['--allow-network', '--listen', '0.0.0.0:0'])
-  await running.written(/Other machines reach it, unencrypted/)
+  await running.written(/Other machines can reach it, unencrypted/)
   expect(await statusOf(`${origin}/healthz`, { host: 'feishu-gateway:9001' })).toBe(200)
   expect(await statusOf(origin + USER_INFO, { host: 'feishu-gateway:9001' })).toBe(401)
   expect(await statusOf(origin + USER_INFO, { origin: 'https://evil.example' })).toBe(403)

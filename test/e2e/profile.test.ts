@@ -165,11 +165,11 @@ test('under another name a profile never comes to use another app', async () => 
 })
 
 test.each([
-  ['Work', /no profile name/],
+  ['Work', /not a profile name/],
   ['-work', /./],
-  ['a/../b', /no profile name/],
-  ['', /no profile name/],
-  ['x'.repeat(65), /no profile name/],
+  ['a/../b', /not a profile name/],
+  ['', /not a profile name/],
+  ['x'.repeat(65), /not a profile name/],
   ['com1\u0000', /./],
   ['default', /"default" already/],
   ['work', /"work" already/],

@@ -124,7 +124,7 @@ describeIf(POSTGRES_MISSING)('a lease', () => {
     await store.withLock(ID, LONG_MS, async (profile) => {
       await profile.prepare(refreshTokenOf(1))
       now += jumpMs
-      expect(() => profile.markSent()).toThrow('is being worked on')
+      expect(() => profile.markSent()).toThrow('is in use by another process')
       now -= jumpMs
       profile.markSent()
     })
