@@ -117,7 +117,9 @@ test('a program that cannot use the gateway gets the token itself, and stderr sa
   const env = JSON.parse(ended.stdout)
   expect(stage.sandbox.inspect(env.LARKSUITE_CLI_USER_ACCESS_TOKEN)).toMatchObject({ status: 'live' })
   expect(env.LARKSUITE_CLI_APP_ID).toBe(stage.sandbox.app.appId)
-  expect(ended.stderr).toMatch(/^lark-cli gets the access token itself, which is good until 20\d\d-\S+Z\.\n$/)
+  expect(ended.stderr).toMatch(
+    /^lark-cli gets the access token itself, which is good until 20\d\d-\d\d-\d\d \d\d:\d\d\.\n$/,
+  )
 })
 
 test('behind a proxy for all the gateway is reached directly, and the proxy sees nothing', async () => {
