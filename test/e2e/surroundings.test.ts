@@ -39,7 +39,7 @@ test('a user without a home is asked for FEISHU_TOKEN_DIR, and served with it', 
   expect(without.code).toBe(2)
   chmodSync(stage.home, 0o777)
   const served = asStranger(stage, { FEISHU_TOKEN_DIR: `${stage.home}/store` })
-  expect(served.text).toMatch(/^status: +not authorized/)
+  expect(served.text).toMatch(/^Not logged in\.\nstatus: +not authorized/)
   expect(served.code).toBe(3)
 })
 
