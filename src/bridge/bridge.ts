@@ -7,11 +7,13 @@ import { type Listener, NOT_OFFERED } from './link.ts'
 import {
   type Answer,
   type Call,
+  INTERNAL_ERROR,
   type Json,
   LISTED,
   type ListMethod,
   type Lists,
   type Message,
+  type RpcError,
   withoutCredentials,
 } from './message.ts'
 import { createNames, type Names } from './names.ts'
@@ -42,6 +44,8 @@ const OFFERS: Readonly<Record<string, string>> = {
   'elicitation/create': 'elicitation',
   'roots/list': 'roots',
 }
+
+const FAILED: RpcError = { code: INTERNAL_ERROR, message: 'The message could not be handed on.' }
 
 const CHANGED: Readonly<Partial<Record<ListMethod, string>>> = {
   'tools/list': 'notifications/tools/list_changed',
@@ -90,14 +94,26 @@ class Bridge {
 
   async #start(): Promise<void> {
     const { own } = this
-    this.#client.onmessage = (message) => void this.#route(message as Message)
+    this.#client.onmessage = (message) => {
+      this.#route(message as Message).catch(() => this.#refuse(message as Message))
+    }
     this.#client.onclose = () => own.onclose?.()
     this.#client.onerror = (error) => own.onerror?.(error)
     await this.#client.start()
   }
 
   #send(message: Message): void {
-    void this.#client.send(message as JSONRPCMessage)
+    // What is nested too deeply to be written is answered with an error, or left out.
+    this.#client.send(message as JSONRPCMessage).catch(() => {
+      if (message.method === undefined && message.error !== FAILED) this.#refuse(message)
+    })
+  }
+
+  /** No request of the client stays without an answer. */
+  #refuse({ id }: Message): void {
+    if (id === undefined) return
+    this.#asks.delete(id)
+    this.#send({ jsonrpc: '2.0', id, error: FAILED })
   }
 
   async #sendOwn(message: JSONRPCMessage): Promise<void> {

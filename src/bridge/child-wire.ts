@@ -5,7 +5,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { CodedError, errnoOf } from '../errors.ts'
 import { say } from '../sentence.ts'
 import type { Link, Wire } from './link.ts'
-import type { Message } from './message.ts'
+import { type Message, readMessage } from './message.ts'
 
 /** For each step of the end; two of them and the third's own time stay within the five seconds that we have. */
 const STEP_MS = 2_000
@@ -26,8 +26,7 @@ export type ChildOptions = {
 
 function parse(line: string): Message | null {
   try {
-    const message = JSON.parse(line) as Message | null
-    return message?.jsonrpc === '2.0' ? message : null
+    return readMessage(JSON.parse(line))
   } catch {
     return null
   }

@@ -37,6 +37,38 @@ export type Lists = Record<ListMethod, Json[]>
 export const METHOD_NOT_FOUND = -32601
 export const INTERNAL_ERROR = -32603
 
+const isText = (value: unknown) => typeof value === 'string'
+
+/** Reads what came as a message; null: it is none, or its members are of kinds that none of ours can be led by. */
+export function readMessage(value: unknown): Message | null {
+  const { jsonrpc, id, method, error } = (value ?? {}) as Record<string, unknown>
+  if (jsonrpc !== '2.0' || (method !== undefined && !isText(method))) return null
+  if (id !== undefined && !isText(id) && typeof id !== 'number') return null
+  if (method === undefined && id === undefined) return null
+  if (error === undefined) return value as Message
+  const { code, message } = (error ?? {}) as Partial<Record<keyof RpcError, unknown>>
+  if (Number.isInteger(code) && isText(message)) return value as Message
+  const said = {
+    code: Number.isInteger(code) ? code : INTERNAL_ERROR,
+    message: isText(message) ? message : '',
+  }
+  return { ...(value as Message), error: said }
+}
+
+/** What names an item of each list. */
+const NAMED_BY: Readonly<Record<ListMethod, string>> = {
+  'tools/list': 'name',
+  'prompts/list': 'name',
+  'resources/list': 'uri',
+  'resources/templates/list': 'uriTemplate',
+}
+
+/** The items of a list that have a name: the others could not be asked for. */
+export function namedItems(method: ListMethod, items: unknown): Json[] {
+  if (!Array.isArray(items)) return []
+  return items.filter((item: Json | null) => isText(item?.[NAMED_BY[method]]))
+}
+
 /** Words of a key that name a credential; the shorter ones only by themselves: "state" names none. */
 const CREDENTIAL = /authorization|token|secret|cookie|password|apikey/
 const SHORT_CREDENTIAL = ['uat', 'tat']

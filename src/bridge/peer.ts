@@ -37,6 +37,8 @@ export type PeerOptions = {
 export function createPeer({ connect, hello, startMs, waitMs }: PeerOptions): Peer {
   let opening: Promise<Session | Reply> | null = null
   let current: Session | null = null
+  /** The latest connection, its handshake over or not: a program that never answers must end with us, too. */
+  let connecting: Promise<Connection> | null = null
 
   function open(headers: Headers): Promise<Session | Reply> {
     if (opening) return opening
@@ -50,7 +52,8 @@ export function createPeer({ connect, hello, startMs, waitMs }: PeerOptions): Pe
   }
 
   async function shakeHands(headers: Headers): Promise<Session | Reply> {
-    const { link, closed, setProtocolVersion } = await connect()
+    connecting = connect()
+    const { link, closed, setProtocolVersion } = await connecting
     // Whoever waits for it may leave; the next one still wants it.
     const signal = new AbortController().signal
     try {
@@ -95,8 +98,8 @@ export function createPeer({ connect, hello, startMs, waitMs }: PeerOptions): Pe
     },
     capabilities: () => current?.capabilities ?? null,
     async close() {
-      const opened = await Promise.race([opening, null]).catch(() => null)
-      await (current ?? (opened && 'link' in opened ? opened : null))?.link.close()
+      const latest = await connecting?.catch(() => null)
+      await latest?.link.close()
     },
   }
 }

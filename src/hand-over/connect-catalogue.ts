@@ -9,6 +9,7 @@ import {
   type ListMethod,
   type Lists,
   METHOD_NOT_FOUND,
+  namedItems,
   type Reply,
 } from '../bridge/message.ts'
 import type { Deps } from '../deps.ts'
@@ -97,7 +98,7 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
         if (reply.error?.code === METHOD_NOT_FOUND) return items
         throw listFailure(method, reply)
       }
-      items.push(...((reply.result[LISTED[method]] ?? []) as Json[]))
+      items.push(...namedItems(method, reply.result[LISTED[method]]))
       cursor = reply.result.nextCursor
       if (typeof cursor !== 'string' || cursor === '') break
     }

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { ListMethod, Lists } from '../bridge/message.ts'
+import { type ListMethod, type Lists, namedItems } from '../bridge/message.ts'
 import { ensureOwnDirectory, readOwnFile, replaceFile } from '../machine/files.ts'
 
 export type Kept = {
@@ -43,7 +43,9 @@ export function readLists(file: string): Kept | null {
   try {
     const text = readOwnFile(file, MAX_BYTES)?.toString('utf8')
     const kept = text === undefined ? null : (JSON.parse(text) as Kept)
-    return kept && METHODS.every((method) => Array.isArray(kept.lists[method])) ? kept : null
+    const isWhole = (method: ListMethod) =>
+      namedItems(method, kept?.lists[method]).length === kept?.lists[method].length
+    return METHODS.every(isWhole) ? kept : null
   } catch {
     // It is only a copy: the next list takes its place.
     return null

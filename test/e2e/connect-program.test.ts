@@ -6,7 +6,7 @@ import {
   LoggingMessageNotificationSchema,
   type Progress,
 } from '@modelcontextprotocol/sdk/types.js'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import {
   callOther,
   connectStage,
@@ -18,6 +18,7 @@ import {
   startListed,
   toolNames,
 } from '../support/connect.ts'
+import { HANGS_MS } from '../support/patience.ts'
 import { authorize, run } from '../support/program.ts'
 
 function isRunning(pid: number): boolean {
@@ -109,6 +110,19 @@ test.each([[[]], [['--stubborn']]])('it ends with us, whatever it does about it 
   const stage = await connectStage()
   const server = await startListed(stage, otherServer(...args))
   const { pid } = JSON.parse((await callOther(server, 'environment')).text)
+  expect(await server.close()).toEqual({ code: 0, signal: null })
+  expect(isRunning(pid)).toBe(false)
+})
+
+test('one that never answers ends with us, too', async () => {
+  const stage = await connectStage()
+  const mute = "process.stderr.write('mute: ' + process.pid + '\\n'); setInterval(() => {}, 1000)"
+  const server = await startConnect(stage, ['--', process.execPath, '-e', mute])
+  await server.client.listTools()
+  const words = await vi.waitUntil(() => /mute: (\d+)\n/.exec(server.transport.stderr), {
+    timeout: HANGS_MS / 2,
+  })
+  const pid = Number(words[1])
   expect(await server.close()).toEqual({ code: 0, signal: null })
   expect(isRunning(pid)).toBe(false)
 })

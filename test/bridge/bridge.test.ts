@@ -1,0 +1,77 @@
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import { expect, test, vi } from 'vitest'
+import { createBridge, type Far } from '../../src/bridge/bridge.ts'
+import type { Answer, Json, Lists, Message } from '../../src/bridge/message.ts'
+
+const NOTHING: Lists = {
+  'tools/list': [],
+  'prompts/list': [],
+  'resources/list': [],
+  'resources/templates/list': [],
+}
+
+/** Deeper than can be written as JSON. */
+function nested(): Json {
+  return JSON.parse(`{"x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`)
+}
+
+/** A client before a bridge; our own server, which has nothing; and another one. */
+async function setBridge(
+  far: Partial<Far>,
+): Promise<{ say: (message: Message) => void; heard: Message[]; notify: (params: Json) => void }> {
+  const heard: Message[] = []
+  let listener: Parameters<Far['attach']>[0]['listener'] | null = null
+  const client: Transport = {
+    start: async () => undefined,
+    close: async () => undefined,
+    send: async (message) => void heard.push(JSON.parse(JSON.stringify(message))),
+  }
+  const own = createBridge({
+    ask: async () => ({ result: {} }),
+    tell: () => undefined,
+    lists: async () => NOTHING,
+    attach: (given) => {
+      listener = given.listener
+    },
+    begin: () => undefined,
+    wake: () => undefined,
+    ...far,
+  })(client)
+  own.onmessage = (message) =>
+    void own.send({ jsonrpc: '2.0', id: (message as { id: string }).id, result: {} })
+  await own.start()
+  return {
+    heard,
+    say: (message) => client.onmessage?.(message as unknown as JSONRPCMessage),
+    notify: (params) => listener?.notice({ method: 'notifications/message', params }),
+  }
+}
+
+async function answerTo(far: Partial<Far>, message: Message): Promise<Message | undefined> {
+  const { say, heard } = await setBridge(far)
+  say({ jsonrpc: '2.0', id: 1, ...message })
+  return vi.waitUntil(() => heard.find(({ id }) => id === 1))
+}
+
+const CALL = { method: 'tools/call', params: { name: 'theirs' } }
+
+test('a request that cannot be led is answered with an error', async () => {
+  const lists = async () => ({ ...NOTHING, 'tools/list': [null as unknown as Json] })
+  expect(await answerTo({ lists }, { method: 'tools/list' })).toMatchObject({ error: { code: -32603 } })
+  const params = { ...CALL.params, _meta: nested() }
+  expect(await answerTo({}, { method: 'tools/call', params })).toMatchObject({ error: { code: -32603 } })
+})
+
+test('an answer that cannot be written becomes an error', async () => {
+  const ask = async (): Promise<Answer> => ({ result: nested() })
+  expect(await answerTo({ ask }, CALL)).toMatchObject({ error: { code: -32603 } })
+})
+
+test('a notice that cannot be written is left out', async () => {
+  const { say, heard, notify } = await setBridge({})
+  notify(nested())
+  say({ jsonrpc: '2.0', id: 1, ...CALL })
+  await vi.waitUntil(() => heard.length > 0)
+  expect(heard).toEqual([{ jsonrpc: '2.0', id: 1, result: {} }])
+})
