@@ -1,9 +1,9 @@
 // A program on stdio as a wire. What it writes that is no message is passed on to whoever reads our stderr.
 
 import type { ChildProcess } from 'node:child_process'
-import { StringDecoder } from 'node:string_decoder'
 import { CodedError, errnoOf } from '../errors.ts'
 import { say } from '../sentence.ts'
+import { createLines } from './lines.ts'
 import type { Link, Wire } from './link.ts'
 import { type Message, readMessage } from './message.ts'
 
@@ -44,17 +44,12 @@ export async function openChildWire(
     // Also later: one that cannot be signalled any more says so here, and `close` has said it all.
     child.on('error', (error) => reject(notStarted(name, error)))
   })
-  const decoder = new StringDecoder('utf8')
-  let rest = ''
-  child.stdout?.on('data', (chunk: Buffer) => {
-    const lines = (rest + decoder.write(chunk)).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) {
-      const message = parse(line)
-      if (message) link().receive(message)
-      else if (line.trim() !== '') stray(line)
-    }
+  const read = createLines((line) => {
+    const message = parse(line)
+    if (message) link().receive(message)
+    else if (line.trim() !== '') stray(line)
   })
+  child.stdout?.on('data', read)
   // That it is gone tells `close`.
   child.stdin?.on('error', () => undefined)
   void closed.then(() => link().fail(null, ended(child)))

@@ -18,6 +18,9 @@ export type HttpOptions = {
 /** No refusal comes near; more is not read. */
 const MAX_REFUSAL_CHARACTERS = 65_536
 
+/** A stream that ends at once is asked for again no sooner, whatever the server says of it. */
+const STREAM_MS = 1_000
+
 /** What the transport takes for a server that speaks only when it is asked; it would follow a redirect. */
 const NO_STREAM = () => new Response(null, { status: 405 })
 
@@ -50,8 +53,15 @@ export async function openHttpWire(
   /** Requests whose stream has ended and is being taken up again. */
   const resuming = new Set<number>()
 
+  let streamAskedAt = Number.NEGATIVE_INFINITY
+
   const guarded: FetchLike = async (input, init = {}) => {
     const sent = typeof init.body === 'string' ? init.body : null
+    if (sent === null) {
+      const early = streamAskedAt + STREAM_MS - performance.now()
+      if (early > 0) await new Promise((resume) => setTimeout(resume, early).unref())
+      streamAskedAt = performance.now()
+    }
     const own = (sent === null ? null : headersOf.get(sent)) ?? (await streamHeaders())
     const headers = new Headers(init.headers)
     for (const [name, value] of Object.entries(own)) headers.set(name, value)

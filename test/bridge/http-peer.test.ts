@@ -1,6 +1,7 @@
 // The peer over HTTP against the SDK's own server, with sessions, event streams and questions to the client.
 
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
@@ -106,4 +107,37 @@ test('a server with sessions speaks of its own accord on a stream that it was as
   await expect.poll(() => tokens).toContain('GET of the stream')
   mcp.registerTool('new', {}, () => ({ content: [] }))
   expect((await told).method).toBe('notifications/tools/list_changed')
+})
+
+test('a stream that the server ends at once is not asked for without a pause', async () => {
+  let asked = 0
+  const server = createServer(async (request, response) => {
+    if (request.method === 'GET') {
+      asked += 1
+      return void response.writeHead(200, { 'content-type': 'text/event-stream' }).end('retry: 0\ndata:\n\n')
+    }
+    const { id } = JSON.parse(String(Buffer.concat(await request.toArray())))
+    if (id === undefined) return void response.writeHead(202).end()
+    const result = { protocolVersion: '2025-06-18', capabilities: {} }
+    const headers = { 'content-type': 'application/json', 'mcp-session-id': 'one' }
+    response.writeHead(200, headers).end(JSON.stringify({ jsonrpc: '2.0', id, result }))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const peer = createHttpPeer({
+    url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`),
+    fetch,
+    streamHeaders: async () => ({}),
+    hello: () => ({ protocolVersion: '2025-06-18', capabilities: {}, clientInfo: {} }),
+    listener: { notice: () => undefined, ask: async () => ({ result: {} }) },
+  })
+  onTestFinished(async () => {
+    await peer.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  await call(peer, 'any')
+  await expect.poll(() => asked).toBeGreaterThan(0)
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  // Without a pause it is asked for hundreds of times.
+  expect(asked).toBeLessThan(10)
 })

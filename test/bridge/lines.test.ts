@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import { createLines } from '../../src/bridge/lines.ts'
+
+function linesOf(chunks: (string | Buffer)[], maxCharacters?: number): string[] {
+  const lines: string[] = []
+  const read = createLines((line) => void lines.push(line), maxCharacters)
+  for (const chunk of chunks) read(Buffer.from(chunk))
+  return lines
+}
+
+test('lines are put together of what comes, characters in two halves too', () => {
+  const bytes = Buffer.from('文')
+  expect(linesOf(['a', 'b\nc\n\nd', bytes.subarray(0, 1), bytes.subarray(1), '\nrest'])).toEqual([
+    'ab',
+    'c',
+    '',
+    'd文',
+  ])
+})
+
+test('a line that is too long is thrown away, and the next one is whole', () => {
+  expect(linesOf(['12345\n', '123', '456', '789\n', 'next\n'], 5)).toEqual(['12345', 'next'])
+})
+
+test('a long line in many chunks is no more work than its length', () => {
+  const chunks = Array.from({ length: 4_000 }, () => Buffer.alloc(16_384, 'y'))
+  const before = process.cpuUsage()
+  const [line] = linesOf([...chunks, '\n'])
+  expect(line).toHaveLength(4_000 * 16_384)
+  // Put together anew with each chunk it takes more than ten seconds.
+  expect(process.cpuUsage(before).user / 1e6).toBeLessThan(3)
+})
