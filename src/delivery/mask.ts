@@ -25,9 +25,12 @@ const SHAPES = [
   // Letters and digits in a row, longer than a word or an App ID.
   /\b(?!cli_)(?=[A-Za-z0-9]*\d)(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{20,}\b/g,
 ]
-/** `scheme://user:password@host`, and a secret's name in an address, an assignment, a header or a command line. */
-const USER_INFO = /(\b[a-z][\w+.-]*:\/\/)[^\s/@"']+@/gi
-const ASSIGNED = /(?:--?|\b)[\w.-]+(?:\s*[=:]\s*|%3D)/gi
+/**
+ * `scheme://user:password@host`, and a secret's name in an address, an assignment, a header or a command line. Each
+ * begins where a row of its characters does: tried at every one of them, a long row would take minutes.
+ */
+const USER_INFO = /((?<![\w+.-])[\w+.-]+:\/\/)[^\s/@"']+@/g
+const ASSIGNED = /(?<![\w.-])[\w.-]+(?:\s*[=:]\s*|%3D)/gi
 const VALUE = /((?:Bearer |Basic )?["'`]?)([^\s&"'`,;]+)/y
 const COMMAND_OPTION = /((?:^|\s)-(?:[su]|-[\w-]+)[ =]+)([^\s"'-][^\s"']*)/g
 
