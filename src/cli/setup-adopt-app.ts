@@ -11,9 +11,11 @@ import { DEFAULT_PROFILE } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
-import type { Answers } from './setup-adopt.ts'
 import { keptText, refuseEnvironmentApp } from './setup-steps.ts'
-import { confirm } from './terminal.ts'
+import { confirm, type Dialogue } from './terminal.ts'
+
+/** Who answers: a person, `--yes`, or no one. */
+export type Answers = Dialogue | 'yes' | 'nobody'
 
 /**
  * Keeps the app of an entry, if someone says yes; `--yes` alone never puts it in the place of another one. Resolves to

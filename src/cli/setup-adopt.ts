@@ -9,9 +9,9 @@ import { hostedMcpUrl } from '../oauth/feishu.ts'
 import { type Sentence, say, unended } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Invocation, print } from './io.ts'
-import { keepAppOf, problemOf } from './setup-adopt-app.ts'
+import { type Answers, keepAppOf, problemOf } from './setup-adopt-app.ts'
 import { newEntry } from './setup-entry.ts'
-import { confirm, createDialogue, type Dialogue } from './terminal.ts'
+import { confirm, createDialogue } from './terminal.ts'
 import { usageError } from './usage.ts'
 
 /** What became of an entry, as `--json` tells it. */
@@ -22,9 +22,6 @@ export type Adopted = {
   status: 'changed' | 'left_alone' | 'failed'
   detail: Sentence | null
 }
-
-/** Who answers: a person, `--yes`, or no one. */
-export type Answers = Dialogue | 'yes' | 'nobody'
 
 /** `setup --adopt`. */
 export async function adoptAlone(invocation: Invocation): Promise<number> {
