@@ -10,6 +10,7 @@ import { testIf } from '../support/needs.ts'
 import {
   approve,
   type Environment,
+  NODE_COMMAND,
   PROGRAM,
   type Run,
   run,
@@ -435,7 +436,7 @@ test('setup keeps credentials that Feishu accepts, and then no config needs them
   expect(setup.stderr).toContain(`${stage.sandbox.url}/app/${appId}/safe`)
   expect(setup.stderr).toContain(`${stage.sandbox.url}/app/${appId}/auth?`)
   const entry = JSON.parse(/^\{.*\}$/ms.exec(setup.stdout)?.[0] ?? '').mcpServers['feishu-token']
-  expect([entry.command, entry.args]).toEqual(['node', [expect.stringMatching(/\/dist\/main\.js$/)]])
+  expect([entry.command, entry.args]).toEqual([NODE_COMMAND, [expect.stringMatching(/\/dist\/main\.js$/)]])
   expect(readFileSync(join(stage.tokenDir, 'app.json'), 'latin1')).not.toContain(appSecret)
   expect(statSync(join(stage.tokenDir, 'app.json')).mode & 0o777).toBe(0o600)
 

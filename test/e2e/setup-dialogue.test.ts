@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { testIf } from '../support/needs.ts'
-import { approve, PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
+import { approve, NODE_COMMAND, PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
 import { NO_TMUX, openTerminal, type Terminal } from '../support/terminal.ts'
 
 const env = { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', LANG: 'C.UTF-8', TERM: 'xterm' }
@@ -95,7 +95,7 @@ testIf(NO_TMUX)('at a terminal, setup leads from nothing to a working token', as
 
   // The client starts what was written, and has the token: without a secret in its config.
   const { other, feishu: entry } = JSON.parse(read(stage, '.claude.json')).mcpServers
-  expect([other, entry.command, entry.args]).toEqual([{}, 'node', [PROGRAM, 'connect']])
+  expect([other, entry.command, entry.args]).toEqual([{}, NODE_COMMAND, [PROGRAM, 'connect']])
   expect(JSON.stringify(entry)).not.toContain(appSecret)
   const { PATH = '', HOME = '' } = stage.env
   const server = await startServer({ ...stage, env: { PATH, HOME, ...entry.env } })

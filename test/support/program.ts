@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, realpathSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -19,6 +20,13 @@ import { checkFiles, checkLedger, checkText } from './invariants.ts'
 import { freePort } from './port.ts'
 
 export const PROGRAM: string = resolve('dist/main.js')
+
+/** How an entry that `setup` writes starts Node: by its plain name where any program finds this very Node by it. */
+export const NODE_COMMAND: string = ['/usr/local/bin', '/usr/bin', '/bin']
+  .map((folder) => join(folder, 'node'))
+  .some((path) => existsSync(path) && realpathSync(path) === realpathSync(process.execPath))
+  ? 'node'
+  : process.execPath
 
 export type Environment = Record<string, string>
 
