@@ -38,4 +38,5 @@ export const ADOPT: Table = {
   'its token is not a string': '其凭证不是字符串',
   'its address is none that gets the token': '其地址不是可以接收凭证的地址',
   'its address holds what looks like a secret': '其地址中有像是密钥的内容',
+  'Its App Secret would be lost: run `{command} setup --adopt` at a terminal and choose': '它的 App Secret 会丢失：请在终端运行 `{command} setup --adopt` 并选择',
 }

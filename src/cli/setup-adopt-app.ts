@@ -35,7 +35,9 @@ export async function keepAppOf(
   const isOther = present !== null && present !== app.appId
   if (isOther) {
     cli.stderr(say`The profile "${profile}" uses the app ${present}; that of this entry is ${app.appId}.\n`)
-    if (answers === 'yes') return null
+    // Its secret may stand nowhere else.
+    if (answers === 'yes')
+      return say`Its App Secret would be lost: run \`${cli.command} setup --adopt\` at a terminal and choose.`
   }
   const question = isOther
     ? say`Set up the app of this entry in its place?`

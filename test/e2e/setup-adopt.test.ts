@@ -143,10 +143,19 @@ test('an entry whose App Secret Feishu refuses stays; another app of the profile
   expect(read(stage, '.cursor/mcp.json')).toBe(wrong)
 
   await run(stage, ['setup', '--app-id', appId, '--app-secret-stdin'], { input: appSecret })
-  put(stage, '.cursor/mcp.json', entry('cli_another0000000', 'OtherSecretOtherSecretOtherSecr1'))
-  const changed = await run(stage, ['setup', '--adopt', '--yes', '--json'])
-  expect(changed.stderr).toContain(`uses the app ${appId}; that of this entry is cli_another0000000`)
-  expect(JSON.parse(changed.stdout)).toMatchObject({ app_id: appId, adopted: [{ status: 'changed' }] })
+  const other = put(
+    stage,
+    '.cursor/mcp.json',
+    entry('cli_another0000000', 'OtherSecretOtherSecretOtherSecr1'),
+  )
+  const kept = await run(stage, ['setup', '--adopt', '--yes', '--json'])
+  expect(kept.code).toBe(1)
+  expect(kept.stderr).toContain(`uses the app ${appId}; that of this entry is cli_another0000000`)
+  expect(JSON.parse(kept.stdout)).toMatchObject({
+    app_id: appId,
+    adopted: [{ status: 'failed', detail: expect.stringMatching(/App Secret would be lost/) }],
+  })
+  expect(read(stage, '.cursor/mcp.json')).toBe(other)
 })
 
 test('a header with a secret of another service never lands in an argument list without a person’s word', async () => {
