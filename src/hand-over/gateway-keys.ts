@@ -110,6 +110,17 @@ export async function removeGatewayKey(deps: Deps, profile: string, name: string
   })
 }
 
+/** The keys of a profile that gets another name, or (null) goes: a later profile of the old name must not inherit them. */
+export async function moveGatewayKeys(deps: Deps, from: string, to: string | null): Promise<void> {
+  if (fileVersion(pathOf(deps)) === null) return
+  await change(deps, (keys) =>
+    keys.flatMap((key) => {
+      if (key.profile !== from) return [key]
+      return to === null ? [] : [{ ...key, profile: to }]
+    }),
+  )
+}
+
 /** Tells whether a key is one of the profile's, now: what other processes change is seen within a second. */
 export function watchGatewayKeys(deps: Deps, profile: string): (key: string) => boolean {
   let hashes = new Set<string>()

@@ -4,6 +4,7 @@ import { toTime } from '../answers.ts'
 import { type App, type KeptApps, knownProfiles, profileNames, readKeptApps, resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
+import { moveGatewayKeys } from '../hand-over/gateway-keys.ts'
 import { decodePending, isLive } from '../oauth/pending-authorization.ts'
 import { reauthorizeBy } from '../oauth/token-set.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
@@ -65,6 +66,7 @@ export async function removeProfile(
     )
   }
   const heldToken = await withoutPending(deps, app, () => removeRecord(deps, app, force))
+  await moveGatewayKeys(deps, profile, null)
   if (ownsApp(apps, profile)) await deps.store.updateApps(({ [profile]: _, ...others }) => others)
   return { heldToken }
 }
@@ -105,6 +107,7 @@ export async function renameProfile(
   const own = ownsApp(apps, from) ? apps[from] : null
   await checkName(deps, app, { from, to, own, apps })
   const generation = await withoutPending(deps, app, async () => {
+    await moveGatewayKeys(deps, from, to)
     if (own) await deps.store.updateApps((others) => ({ ...others, [to]: own }))
     return deps.store.rename(app.id, to, LOCK_MS)
   })

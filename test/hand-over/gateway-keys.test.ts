@@ -7,7 +7,8 @@ import {
   removeGatewayKey,
   watchGatewayKeys,
 } from '../../src/hand-over/gateway-keys.ts'
-import { makeDeps } from '../support/deps.ts'
+import { removeProfile, renameProfile } from '../../src/profiles/profiles.ts'
+import { makeDeps, seed } from '../support/deps.ts'
 
 /** What is promised is three seconds. */
 const LOOK_MS = 1_000
@@ -55,4 +56,18 @@ test('neither a part of a key nor its hash opens anything', async () => {
     false,
     false,
   ])
+})
+
+test('the keys of a profile go with it: a later profile of its name inherits none', async () => {
+  const world = await makeDeps()
+  const { deps } = world
+  await seed(world, 'work')
+  const key = await newGatewayKey(deps, 'work', 'n8n')
+  await newGatewayKey(deps, 'default', 'other')
+  await renameProfile(deps, { from: 'work', to: 'home' })
+  expect(listGatewayKeys(deps, 'work')).toEqual([])
+  expect(watchGatewayKeys(deps, 'home')(key)).toBe(true)
+  await removeProfile(deps, { profile: 'home', force: true })
+  expect(listGatewayKeys(deps, 'home')).toEqual([])
+  expect(listGatewayKeys(deps, 'default').map(({ name }) => name)).toEqual(['other'])
 })
