@@ -16,7 +16,7 @@ export type HttpOptions = {
 }
 
 /** No refusal comes near; more is not read. */
-const MAX_REFUSAL_CHARACTERS = 65_536
+const MAX_REFUSAL_BYTES = 65_536
 
 /** A stream that ends at once is asked for again no sooner, whatever the server says of it. */
 const STREAM_MS = 1_000
@@ -33,13 +33,27 @@ function failed(reply: Reply): Failed {
 
 function replyOf(status: number, text: string): Reply {
   try {
-    const { error } = JSON.parse(text.slice(0, MAX_REFUSAL_CHARACTERS)) as { error?: Reply['error'] }
+    const { error } = JSON.parse(text) as { error?: Reply['error'] }
     if (typeof error?.code === 'number')
       return { status, error: { ...error, message: String(error.message) } }
   } catch {
     // No JSON: the status says it all.
   }
   return { status }
+}
+
+/** The beginning of an answer that is no success. */
+async function beginningOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader()
+  const chunks: Uint8Array[] = []
+  for (let bytes = 0; reader && bytes < MAX_REFUSAL_BYTES; ) {
+    const { done, value } = await reader.read()
+    if (done) break
+    chunks.push(value)
+    bytes += value.length
+  }
+  await reader?.cancel()
+  return Buffer.concat(chunks).toString()
 }
 
 /** Opens a wire; `link` is asked for once the wire is in use. */
@@ -71,7 +85,7 @@ export async function openHttpWire(
     if (sent === null) return response.ok ? response : NO_STREAM()
     const id = (JSON.parse(sent) as Message).id
     const lost = response.status === 404 && headers.has('mcp-session-id')
-    if (!response.ok) throw failed({ ...replyOf(response.status, await response.text()), lost })
+    if (!response.ok) throw failed({ ...replyOf(response.status, await beginningOf(response)), lost })
     const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
     if (type === 'application/json') return withNamedErrors(response)
     return type === 'text/event-stream' && typeof id === 'number' ? watched(response, id) : response

@@ -141,3 +141,35 @@ test('a stream that the server ends at once is not asked for without a pause', a
   // Without a pause it is asked for hundreds of times.
   expect(asked).toBeLessThan(10)
 })
+
+test('of an answer that is no success only the beginning is read, so that one without an end is answered, too', async () => {
+  const server = createServer(async (request, response) => {
+    const { id, method } = JSON.parse(String(Buffer.concat(await request.toArray())))
+    if (id === undefined) return void response.writeHead(202).end()
+    const result = { protocolVersion: '2025-06-18', capabilities: {} }
+    if (method === 'initialize') {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      return void response.end(JSON.stringify({ jsonrpc: '2.0', id, result }))
+    }
+    response.writeHead(502)
+    const write = () => {
+      while (!response.destroyed && response.write(Buffer.alloc(16_384, 'x')));
+    }
+    response.on('drain', write)
+    write()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const peer = createHttpPeer({
+    url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`),
+    fetch,
+    streamHeaders: async () => ({}),
+    hello: () => ({ protocolVersion: '2025-06-18', capabilities: {}, clientInfo: {} }),
+    listener: { notice: () => undefined, ask: async () => ({ result: {} }) },
+  })
+  onTestFinished(async () => {
+    await peer.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  expect(await call(peer, 'any')).toMatchObject({ status: 502 })
+})
