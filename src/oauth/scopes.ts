@@ -105,6 +105,11 @@ export function checkScopes(scopes: readonly string[]): string[] {
 
 type Problem = { code: 'scope_unknown' | 'invalid_scope'; said: Sentence; fix: Sentence }
 
+/** What a table says of a name from outside, which may be one of every object's (`__proto__`). */
+function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
+}
+
 /** Why a scope is sure to be refused; null: it may be one. */
 function problemOf(scope: string): Problem | null {
   const name = shown(scope)
@@ -115,7 +120,7 @@ function problemOf(scope: string): Problem | null {
       fix: say`Use ${PRESET_NAMES.join(', ')}, or scopes as in the developer console.`,
     }
   }
-  const right = MISTAKEN[scope]
+  const right = own(MISTAKEN, scope)
   if (right !== undefined) {
     return {
       code: 'scope_unknown',
@@ -123,7 +128,7 @@ function problemOf(scope: string): Problem | null {
       fix: say`Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
     }
   }
-  const instead = APP_ONLY[scope]
+  const instead = own(APP_ONLY, scope)
   if (instead !== undefined) {
     return {
       code: 'invalid_scope',

@@ -133,6 +133,10 @@ test('more scopes than Feishu takes in one request are refused with their number
   expect(checkScopes(many.slice(1))).toHaveLength(200)
 })
 
+test.each(['__proto__', 'constructor', 'toString'])('%s, which every object has, is no scope', (name) => {
+  expect(() => checkScopes([name])).toThrow(expect.objectContaining({ code: 'invalid_scope' }))
+})
+
 test('any list is checked or refused', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 10 }), { maxLength: 4 }), (scopes) => {
