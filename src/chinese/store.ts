@@ -31,6 +31,8 @@ export const STORE: Table = {
   'The file system of {path} has no file locks ({errno})': '{path} 所在的文件系统不支持文件锁（{errno}）',
   'Set FEISHU_TOKEN_DIR to a folder on a disk of this machine': '请将 FEISHU_TOKEN_DIR 设为本机磁盘上的目录',
   'The directory {path} cannot be made ({errno})': '无法创建目录 {path}（{errno}）',
+  'The directory {path} could not be closed to others': '无法阻止他人访问目录 {path}',
+  'Set FEISHU_TOKEN_DIR to a directory in your own folder ({home}), or make it yourself and close it': '请将 FEISHU_TOKEN_DIR 设为你的用户目录（{home}）中的目录，或自行创建该目录并阻止他人访问',
   'Set FEISHU_TOKEN_DIR to a directory of your own on a disk of this machine': '请将 FEISHU_TOKEN_DIR 设为本机磁盘上你自己的目录',
   'Let this user write to {path}, or set FEISHU_TOKEN_DIR to another directory; nothing was lost': '请让当前用户可写入 {path}，或将 FEISHU_TOKEN_DIR 设为另一个目录；没有丢失任何内容',
   // The key
@@ -90,6 +92,7 @@ export const STORE: Table = {
   ', then try again': '，然后重试',
   'A file': '某个文件',
   '{path} {why}; it was left untouched': '{path} {why}；文件未作改动',
+  'was written to by somebody else': '中有他人写入的内容',
   'is a symbolic link': '是符号链接',
   'is not a regular file': '不是普通文件',
   'is a directory': '是目录',

@@ -4,6 +4,7 @@ import { posix, resolve, win32 } from 'node:path'
 import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
+import { liesBelow } from '../machine/closed-folder.ts'
 import { expandHome } from '../machine/home.ts'
 import { secretProblem } from '../oauth/app-credentials.ts'
 import { expandPresets } from '../oauth/scope-presets.ts'
@@ -243,15 +244,10 @@ function readTokenDir(reader: SettingsReader, machine: Machine): string {
   if (machine.platform === 'win32' && !liesBelow(machine.home, path)) {
     const command = `icacls "${path}" /inheritance:r /grant:r "${machine.env.USERDOMAIN ?? '.'}\\${machine.env.USERNAME ?? 'YOU'}:(OI)(CI)F"`
     reader.warnings.push(
-      say`FEISHU_TOKEN_DIR is outside your own folder, so no permissions keep others out. Set them yourself: ${command}`,
+      say`FEISHU_TOKEN_DIR is outside your own folder. A directory that this program makes there is closed to others; one that was there before is not. Close it yourself: ${command}`,
     )
   }
   return resolve(path)
-}
-
-function liesBelow(folder: string, path: string): boolean {
-  const way = win32.relative(folder, path)
-  return !way.startsWith('..') && !win32.isAbsolute(way)
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -26,6 +27,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { CodedError, errnoOf, isLasting } from '../errors.ts'
 import { type Sentence, say } from '../sentence.ts'
+import { type Close, closerOf } from './closed-folder.ts'
 import { flushDirectory, isBusy, type Rename, renameFile, renameWaiting } from './rename.ts'
 
 const WINDOWS = process.platform === 'win32'
@@ -52,17 +54,33 @@ function refusePath(path: string, why: Sentence): never {
 }
 
 /** Creates a directory and those above it. Node's own `recursive` never ends where a folder takes no new one (/proc). */
-function makeDirectory(path: string): void {
+function makeDirectory(path: string, close: Close | null): void {
   try {
-    mkdirSync(path, { mode: 0o700 })
+    if (close && !statSync(path, { throwIfNoEntry: false })) makeClosed(path, close)
+    else mkdirSync(path, { mode: 0o700 })
   } catch (error) {
     if (errnoOf(error) === 'EEXIST' && statSync(path).isDirectory()) return
     const parent = dirname(path)
     // Its own parent: a drive that is not there.
     if (errnoOf(error) !== 'ENOENT' || parent === path || statSync(parent, { throwIfNoEntry: false }))
       throw error
-    makeDirectory(parent)
+    makeDirectory(parent, close)
     mkdirSync(path, { mode: 0o700 })
+  }
+}
+
+/** Creates a directory that has its name only when it is closed: nobody else has put anything in it by then. */
+function makeClosed(path: string, close: Close): void {
+  const temporary = temporaryName(path)
+  mkdirSync(temporary)
+  try {
+    close(temporary)
+    if (readdirSync(temporary).length > 0) refusePath(temporary, say`was written to by somebody else`)
+    renameWaiting(temporary, path, renameSync)
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true })
+    // Another copy was faster.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error
   }
 }
 
@@ -72,9 +90,12 @@ export function isDenied(error: unknown): boolean {
 }
 
 /** Creates a directory for its owner alone, repairs loose modes, and refuses one that others own, or share. */
-export function ensureOwnDirectory(path: string): void {
+export function ensureOwnDirectory(
+  path: string,
+  close: Close | null = WINDOWS ? closerOf(path) : null,
+): void {
   try {
-    makeDirectory(path)
+    makeDirectory(path, close)
   } catch (error) {
     // ENOENT: its drive is not there, or the folder above it takes none.
     if (errnoOf(error) !== 'ENOENT' && !isDenied(error)) throw error
