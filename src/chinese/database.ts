@@ -64,5 +64,5 @@ export const DATABASE: Table = {
   'Run `feishu-token-mcp store init`': '请运行 `feishu-token-mcp store init`',
   'the key file key/{id}.key': '密钥文件 key/{id}.key ',
   'The shared store is sealed with key {id}, and {where} does not hold it on this machine; nothing was changed': '共享存储由密钥 {id} 加密，而本机的 {where} 中没有该密钥；未作任何更改',
-  'Copy the key from a machine where it works: key/{id}.key in its FEISHU_TOKEN_DIR into that folder here (mode 600), or the value of {env}': '请从可用的机器复制密钥：把其 FEISHU_TOKEN_DIR 中的 key/{id}.key 复制到本机的同名目录（权限 600），或复制 {env} 的值',
+  'Copy the key from a machine where it works: key/{id}.key in its FEISHU_TOKEN_DIR into that folder here (for its owner alone), or the value of {env}': '请从可用的机器复制密钥：把其 FEISHU_TOKEN_DIR 中的 key/{id}.key 复制到本机的同名目录（仅所有者可读写），或复制 {env} 的值',
 }

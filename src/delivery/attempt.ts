@@ -128,8 +128,9 @@ async function write(
   if (isFirst) remember(memoryDir, path, edit.place, accessToken)
   const until = new Date(accessTokenExpiresAt).toISOString()
   const wrote = say`${path}: wrote ${edit.place}; this copy is good until ${until}.`
+  if (file.mode === null || (file.mode & 0o077) === 0) return outcome('delivered', wrote)
   const mode = say`Its mode was ${file.mode.toString(8)} and is 600 now.`
-  return outcome('delivered', file.mode & 0o077 ? say`${wrote} ${mode}` : wrote)
+  return outcome('delivered', say`${wrote} ${mode}`)
 }
 
 /** Why a whole file is not taken for the token's own, before we have ever written to it. */

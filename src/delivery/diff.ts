@@ -90,5 +90,5 @@ export function formatDiff(
 /** The diff of a file that does not exist yet; its text holds the token as `token`. */
 export function formatCreation(path: string, text: string, token: string): Promise<string> {
   const after = text.replaceAll(token, NEW)
-  return formatChange({ path, before: null, after, format: 'json', title: 'new file, mode 0600' })
+  return formatChange({ path, before: null, after, format: 'json', title: 'new file' })
 }

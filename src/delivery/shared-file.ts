@@ -27,8 +27,8 @@ import { type Rename, renameFile } from '../machine/rename.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { refuseMountPoint } from './mount-point.ts'
 
-/** A regular file of ours as it was when it was read. */
-export type SharedFile = { bytes: Buffer; mode: number; links: number }
+/** A regular file of ours as it was when it was read; `mode` is null on Windows, which has none. */
+export type SharedFile = { bytes: Buffer; mode: number | null; links: number }
 
 /** Why a file is not touched: by rule, or because the system would not have it. */
 export type Problem = { status: 'refused' | 'failed'; detail: Sentence }
@@ -109,7 +109,7 @@ export function readSharedFile(path: string, maxBytes: number): SharedFile | Pro
   if ((stat.mode & OWNER_WRITES) === 0) return { status: 'failed', detail: say`EACCES: it is read-only` }
   const bytes = withRegularFile(path, readWhole)
   if (!bytes) return { status: 'refused', detail: say`it is not a regular file` }
-  return { bytes, mode: stat.mode & 0o777, links: stat.nlink }
+  return { bytes, mode: platform() === 'win32' ? null : stat.mode & 0o777, links: stat.nlink }
 }
 
 /** Whoever delivers says the first sentence alone. */

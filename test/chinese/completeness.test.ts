@@ -21,7 +21,7 @@ const NO_SENTENCE: readonly string[] = [
   // A diff.
   '<present value>',
   '<access token>',
-  'new file, mode 0600',
+  'new file',
   'the token',
   '<left out>',
   // Told to nobody: keys, names, and what can only be our own mistake.

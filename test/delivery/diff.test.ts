@@ -65,7 +65,7 @@ test('a new file is shown whole but for the token', async () => {
   expect((await formatCreation('/f', '{\n  "access_token": "TOKEN"\n}\n', 'TOKEN')).split('\n')).toEqual([
     '--- /dev/null',
     '+++ /f',
-    '@@ -0,0 +1,3 @@ new file, mode 0600',
+    '@@ -0,0 +1,3 @@ new file',
     '+{',
     '+  "access_token": "<access token>"',
     '+}',

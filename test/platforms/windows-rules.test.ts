@@ -1,6 +1,7 @@
 // The built program under Windows' rules for locked and open files, kept on Linux by windows-rules.cjs.
 
-import { resolve } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { expect } from 'vitest'
 import { testIf } from '../support/needs.ts'
 import {
@@ -41,6 +42,11 @@ testIf(MISSING)('a whole life, with a second process that joins it', async () =>
   expect((await other.call('token_status')).data).toMatchObject({ status: 'valid', generation: 1 })
   await refresh(other)
   expect((await run(stage, ['token'])).code).toBe(0)
+  const file = join(stage.home, '.env')
+  writeFileSync(file, 'TOKEN=\n', { mode: 0o644 })
+  const delivered = await run(stage, ['deliver'], { env: { FEISHU_DELIVER_TO: `dotenv:${file}#TOKEN` } })
+  expect(delivered.stderr).toContain(`${file}: wrote TOKEN`)
+  expect(delivered.stderr).not.toContain('mode')
   const doctor = JSON.parse((await run(stage, ['doctor', '--json'])).stdout)
   expect(doctor.checks.filter(({ status }: { status: string }) => status === 'fail')).toEqual([])
   expect(JSON.parse((await run(stage, ['logout', '--json'])).stdout)).toMatchObject({ status: 'logged_out' })

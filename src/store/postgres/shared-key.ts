@@ -77,7 +77,7 @@ function missing(id: string, sources: SharedSource[]): CodedError {
     say`The shared store is sealed with key ${id}, and ${where} does not hold it on this machine; nothing was changed.`,
     {
       nextStep: say`Copy the key from a machine where it works: key/${id}.key in its FEISHU_TOKEN_DIR into that folder here
-          (mode 600), or the value of ${env}.`,
+          (for its owner alone), or the value of ${env}.`,
     },
   )
 }
