@@ -22,6 +22,18 @@ async function readModules(options, entry) {
   )
 }
 
+/** Module → the names that it exports. */
+async function readExports(modules) {
+  const { metafile } = await build({
+    entryPoints: [...modules.keys()],
+    outdir: 'unused',
+    format: 'esm',
+    metafile: true,
+    write: false,
+  })
+  return new Map(Object.values(metafile.outputs).map(({ entryPoint, exports }) => [entryPoint, exports]))
+}
+
 /** Module → the index of its part: the first whose entries reach it without waiting; else the last. */
 function assign(modules, parts) {
   const partOf = new Map()
@@ -45,8 +57,11 @@ function contentsOf(names, start) {
   return start ? `${given}require(${JSON.stringify(`./${start}`)})\n` : given
 }
 
-/** Sends imports of modules that lie in another part there. */
-function otherParts(root, parts, partOf, index) {
+/**
+ * Sends imports of modules that lie in another part there. Each name is taken out once a part: esbuild would wrap a
+ * CommonJS module for every file that imports it, name by name.
+ */
+function otherParts(root, parts, partOf, exportsOf, index) {
   const namespace = 'other-part'
   return {
     name: namespace,
@@ -60,7 +75,8 @@ function otherParts(root, parts, partOf, index) {
       })
       onLoad({ filter: /.*/, namespace }, ({ path }) => {
         const file = JSON.stringify(`./${basename(parts[partOf.get(path)].file)}`)
-        return { contents: `module.exports = require(${file}).give(${JSON.stringify(path)})` }
+        const given = `require(${file}).give(${JSON.stringify(path)})`
+        return { contents: `export const { ${exportsOf.get(path).join(', ')} } = ${given}` }
       })
       onResolve({ filter: /^\.\/[a-z]+\.js$/, namespace }, ({ path }) => ({ path, external: true }))
     },
@@ -77,6 +93,7 @@ function otherParts(root, parts, partOf, index) {
 export async function buildParts(options, first, entry, parts) {
   const modules = await readModules(options, entry)
   const partOf = assign(modules, parts)
+  const exportsOf = await readExports(modules)
   const crossing = new Set()
   for (const [path, { static: now, dynamic: later }] of modules) {
     for (const target of [...now, ...later]) if (partOf.get(target) !== partOf.get(path)) crossing.add(target)
@@ -95,7 +112,10 @@ export async function buildParts(options, first, entry, parts) {
           sourcefile: basename(file),
         },
         outfile: file,
-        plugins: [otherParts(options.absWorkingDir, parts, partOf, index), ...(options.plugins ?? [])],
+        plugins: [
+          otherParts(options.absWorkingDir, parts, partOf, exportsOf, index),
+          ...(options.plugins ?? []),
+        ],
       }),
     ),
   )

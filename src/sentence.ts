@@ -67,7 +67,8 @@ export class Sentence {
 /** A sentence: `` say`Process ${pid} keeps it.` `` Where a line of the source ends in it, a blank is meant. */
 export function say(texts: TemplateStringsArray, ...values: Value[]): Sentence {
   return new Sentence(
-    texts.map((text) => text.replace(/\n +/g, ' ')),
+    // Most are of one line, and many are made at a start.
+    texts.some((text) => text.includes('\n ')) ? texts.map((text) => text.replace(/\n +/g, ' ')) : texts,
     values,
   )
 }

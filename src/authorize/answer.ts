@@ -7,7 +7,7 @@ import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import type { AuthorizationStep } from '../oauth/pending-authorization.ts'
 import { call, type Sentence, say } from '../sentence.ts'
 import type { StartResult } from './authorize.ts'
-import { isToCome } from './creation.ts'
+import { isToCome } from './pending.ts'
 
 /** The answer of `start_authorization`. */
 export type StartAnswer = {

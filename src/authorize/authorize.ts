@@ -23,12 +23,11 @@ import { call, type Sentence, say, toolsOnly } from '../sentence.ts'
 import type { HeldLock } from '../store/lock.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
 import { begin, goOnWith, hold } from './begin.ts'
-import { appToCome, readCreation } from './creation.ts'
 import { conclude, readPending } from './end.ts'
 import { adoptTokens, finishAuthorization } from './finish.ts'
 import { expectedOf } from './holder.ts'
 import type { Wish } from './new-authorization.ts'
-import { readAuthorization } from './pending.ts'
+import { appToCome, readAuthorization, readCreation } from './pending.ts'
 
 export type StartOptions = {
   profile: string

@@ -16,11 +16,12 @@ import {
 import { call, say } from '../sentence.ts'
 import type { HeldLock } from '../store/lock.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
-import { appToCome, isToCome, newCreation, pollCreation } from './creation.ts'
+import { newCreation, pollCreation } from './creation.ts'
 import { readPending } from './end.ts'
 import { endWith } from './finish.ts'
 import { holdAuthorization } from './holder.ts'
 import { newAuthorization, type Wish } from './new-authorization.ts'
+import { appToCome, isToCome } from './pending.ts'
 
 /** A listener that is closing lets the last answer out for a second. */
 const ENDING_MS = 1_500

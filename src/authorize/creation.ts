@@ -1,41 +1,16 @@
 // Creating the app from the chat: where no app is configured, a person has Feishu create one at a first link, and
 // approves at a second. While there is no app, what is pending lies in a place of its own, one a profile.
 
-import type { App } from '../app/app.ts'
 import { beginRegistration, pollRegistration } from '../app/setup.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import { endpointsOf } from '../oauth/feishu.ts'
-import {
-  type Authorization,
-  authorizationId,
-  authorizationStatus,
-  decodePending,
-  type PendingAuthorization,
-} from '../oauth/pending-authorization.ts'
+import { authorizationId, type PendingAuthorization } from '../oauth/pending-authorization.ts'
 import { createState } from '../oauth/pkce.ts'
 import { Secret } from '../secret.ts'
 import { call, say, toolsOnly } from '../sentence.ts'
 import { repeat } from './repeat.ts'
-
-/** No app of Feishu's has this id: theirs begin with `cli_`. */
-const TO_COME = 'app-to-come'
-
-/** Stands for the app of a profile that has none yet; people of both brands begin on Feishu's host. */
-export function appToCome(deps: Deps, profile: string): App {
-  return {
-    id: { brand: 'feishu', appId: TO_COME, profile },
-    key: `feishu-${TO_COME}-${profile}`,
-    client: { appId: '', appSecret: new Secret('') },
-    endpoints: endpointsOf('feishu', deps.config),
-  }
-}
-
-/** Whether it only stands for an app that is to be created. */
-export function isToCome(app: App): boolean {
-  return app.id.appId === TO_COME
-}
 
 /** Asks Feishu for the link at which a person has the app created, with these scopes. */
 export async function newCreation(deps: Deps, scopes: string[]): Promise<PendingAuthorization> {
@@ -62,15 +37,6 @@ export async function newCreation(deps: Deps, scopes: string[]): Promise<Pending
     tokens: null,
     outcome: null,
   }
-}
-
-/** What is told of the creation of a profile's app; that it has succeeded shows in what follows it. */
-export async function readCreation(deps: Deps, profile: string): Promise<Authorization> {
-  const { id } = appToCome(deps, profile)
-  const pending = decodePending(await deps.store.readPending(id).catch(() => null))
-  const { status, outcome } = authorizationStatus(pending, null, deps.clock.now())
-  if (status === 'succeeded') return { pending: null, told: { status: 'none', failure: null } }
-  return { pending, told: { status, failure: outcome?.failure ?? null } }
 }
 
 /**

@@ -3,6 +3,7 @@
 import { type App, resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
+import { endpointsOf } from '../oauth/feishu.ts'
 import {
   type Authorization,
   type AuthorizationStatus,
@@ -11,7 +12,25 @@ import {
   type Failure,
 } from '../oauth/pending-authorization.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
-import { readCreation } from './creation.ts'
+import { Secret } from '../secret.ts'
+
+/** No app of Feishu's has this id: theirs begin with `cli_`. */
+const TO_COME = 'app-to-come'
+
+/** Stands for the app of a profile that has none yet; people of both brands begin on Feishu's host. */
+export function appToCome(deps: Deps, profile: string): App {
+  return {
+    id: { brand: 'feishu', appId: TO_COME, profile },
+    key: `feishu-${TO_COME}-${profile}`,
+    client: { appId: '', appSecret: new Secret('') },
+    endpoints: endpointsOf('feishu', deps.config),
+  }
+}
+
+/** Whether it only stands for an app that is to be created. */
+export function isToCome(app: App): boolean {
+  return app.id.appId === TO_COME
+}
 
 /** Short enough that the end of an authorization is told at once. */
 const POLL_MS = 150
@@ -59,5 +78,14 @@ export async function readAuthorization(
   const pending = decodePending(await deps.store.readPending(app.id).catch(() => null))
   const { status, outcome } = authorizationStatus(pending, record?.tokenSet ?? null, deps.clock.now())
   if (status !== 'pending' && creation?.told.status === 'pending') return creation
+  return { pending, told: { status, failure: outcome?.failure ?? null } }
+}
+
+/** What is told of the creation of a profile's app; that it has succeeded shows in what follows it. */
+export async function readCreation(deps: Deps, profile: string): Promise<Authorization> {
+  const { id } = appToCome(deps, profile)
+  const pending = decodePending(await deps.store.readPending(id).catch(() => null))
+  const { status, outcome } = authorizationStatus(pending, null, deps.clock.now())
+  if (status === 'succeeded') return { pending: null, told: { status: 'none', failure: null } }
   return { pending, told: { status, failure: outcome?.failure ?? null } }
 }

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import { type Delivery, deliverToken } from '../delivery/deliver.ts'
 import type { Deps } from '../deps.ts'
 import type { TokenSet } from '../oauth/token-set.ts'
-import { notAuthorized } from '../refresh/refresh.ts'
+import { notAuthorized } from '../refresh/reasons.ts'
 import { LOCK_MS } from '../store/token-store.ts'
 import { pullRecord } from './pull.ts'
 

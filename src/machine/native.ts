@@ -2,7 +2,7 @@
 // it lies in the package fs-native-extensions: that one's own loader takes ten times as long, and refuses Alpine, where
 // glibc's file runs. The build copies the files, so an install brings no package of others for it.
 
-import { createRequire } from 'node:module'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { CodedError } from '../errors.ts'
 import { say } from '../sentence.ts'
@@ -18,7 +18,7 @@ declare const NATIVE_FOLDER: string | undefined
 
 const PACKAGE = 'fs-native-extensions'
 /** Where the build has put the files; run from source, they are taken from the package. */
-const FOLDER = typeof NATIVE_FOLDER === 'string' ? NATIVE_FOLDER : `${PACKAGE}/prebuilds`
+const FOLDER = typeof NATIVE_FOLDER === 'string' ? NATIVE_FOLDER : `../../node_modules/${PACKAGE}/prebuilds`
 /** The system's own words are shown up to here. */
 const MAX_TEXT_CHARACTERS = 200
 
@@ -26,25 +26,27 @@ let loaded: Native | null = null
 
 /** Throws `config_invalid` where this Node does not load it. */
 export function loadNative(): Native {
-  const load: (path: string) => Native = createRequire(join(import.meta.dirname, 'native'))
+  if (loaded) return loaded
   const platform = `${process.platform}-${process.arch}`
+  const file = join(import.meta.dirname, FOLDER, platform, `${PACKAGE}.node`)
+  const module = { exports: {} as Native }
   try {
-    loaded ??= load(`${FOLDER}/${platform}/${PACKAGE}.node`)
-    return loaded
+    process.dlopen(module, file)
   } catch (cause) {
-    throw notLoaded(cause, platform)
+    throw notLoaded(cause as Error, platform, existsSync(file))
   }
+  loaded = module.exports
+  return loaded
 }
 
-function notLoaded(cause: unknown, platform: string): CodedError {
-  const { code, message } = cause as NodeJS.ErrnoException
-  if (code === 'MODULE_NOT_FOUND') {
+function notLoaded(cause: Error, platform: string, isThere: boolean): CodedError {
+  if (!isThere) {
     return new CodedError('config_invalid', say`The native file lock for ${platform} is not installed.`, {
       nextStep: say`Reinstall feishu-token-mcp on this machine (${platform}); nothing is refreshed without the lock.`,
       cause,
     })
   }
-  const said = message.replace(/\s+/g, ' ').slice(0, MAX_TEXT_CHARACTERS)
+  const said = cause.message.replace(/\s+/g, ' ').slice(0, MAX_TEXT_CHARACTERS)
   return new CodedError(
     'config_invalid',
     say`This Node (${process.execPath}) does not load the native file lock: ${said}.`,

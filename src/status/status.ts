@@ -2,15 +2,12 @@
 
 import { brief, toSeconds, toTime } from '../answers.ts'
 import { type App, likelyMeant, otherwiseKnown, resolveApp } from '../app/app.ts'
-import { fetchUser } from '../app/user.ts'
-import { readCreation } from '../authorize/creation.ts'
-import { readAuthorization, waitForStep } from '../authorize/pending.ts'
+import { readAuthorization, readCreation, waitForStep } from '../authorize/pending.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'
 import type { Authorization } from '../oauth/pending-authorization.ts'
 import { canRefresh, missingScopes, reauthorizeBy, type TokenRecord } from '../oauth/token-set.ts'
 import { call, type Sentence, say } from '../sentence.ts'
-import { explainFeishuError } from './feishu-error.ts'
 import { authorizationFields, type Status, type TokenStatus } from './fields.ts'
 import { pendingNextStep, statusNextStep } from './next-step.ts'
 import { listProfiles, profileStatuses, statusOf } from './profile-statuses.ts'
@@ -63,6 +60,7 @@ async function verify(deps: Deps, app: App, record: TokenRecord): Promise<Verifi
   const accessToken = record.tokenSet?.accessToken
   if (!accessToken) return { result: null, problem: null }
   try {
+    const { fetchUser } = await import('../app/user.ts')
     return { result: (await fetchUser(deps, app, accessToken)) !== null, problem: null }
   } catch (error) {
     const why = error instanceof CodedError ? error.said : String(error)
@@ -112,17 +110,19 @@ async function describe(
     verified: verified.result,
     profiles,
     warnings,
-    feishu_error: explained(deps, options, app, authorization),
+    feishu_error: await explained(deps, options, app, authorization),
   }
 }
 
-function explained(
+async function explained(
   { config }: Deps,
   { feishuError: number }: StatusOptions,
   app: App | null,
   { pending }: Authorization,
-): TokenStatus['feishu_error'] {
-  return number === undefined || number === null ? null : explainFeishuError(number, app, config, pending)
+): Promise<TokenStatus['feishu_error']> {
+  if (number === undefined || number === null) return null
+  const { explainFeishuError } = await import('./feishu-error.ts')
+  return explainFeishuError(number, app, config, pending)
 }
 
 /** The fields that need no record. */
@@ -195,6 +195,6 @@ async function withoutRecord(
     verified: null,
     profiles: await profileStatuses(deps, await listProfiles(deps, profile), profile, status),
     warnings: [error.said, ...deps.config.warnings],
-    feishu_error: explained(deps, options, app, authorization),
+    feishu_error: await explained(deps, options, app, authorization),
   }
 }

@@ -10,7 +10,7 @@ import {
   type TokenRecord,
   type TokenSet,
 } from '../oauth/token-set.ts'
-import { cannotRefresh } from '../refresh/refresh.ts'
+import { cannotRefresh } from '../refresh/reasons.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { missingScopesText, noRefreshTokenText } from './next-step.ts'
 

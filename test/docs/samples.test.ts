@@ -5,7 +5,7 @@ import { currentDocuments } from './samples.ts'
 let current: Map<string, string>
 beforeAll(async () => {
   current = await currentDocuments()
-}, 60_000)
+})
 
 test('the samples and pictures in the documents are what the program answers today (npm run docs)', () => {
   for (const [path, text] of current) expect(readFileSync(path, 'utf8'), path).toBe(text)

@@ -97,7 +97,7 @@ test('a container reaches the gateway of the compose file by the name of its ser
   const answer = await curl('/open-apis/authen/v1/user_info', ['-H', `Authorization: Bearer ${key}`])
   expect(JSON.parse(answer)).toMatchObject({ code: 0, data: { open_id: stage.sandbox.user.openId } })
   expect(JSON.parse(await curl('/open-apis/authen/v1/user_info'))).toMatchObject({ code: 90_000_401 })
-}, 60_000)
+})
 
 test('the health check of the compose file tells whether the gateway answers', async () => {
   const { stage, port } = await setScene()

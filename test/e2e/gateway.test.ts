@@ -226,7 +226,7 @@ test('a running gateway knows of a new key and of one that is gone', async () =>
   await run(stage, ['gateway', 'key', 'remove', 'app'])
   await until(401, key)
   expect((await fetch(origin + USER_INFO, { headers: bearing(other) })).status).toBe(200)
-}, 20_000)
+})
 
 test('a key opens the gateway of its own profile alone', async () => {
   const stage = await setStage()
@@ -323,7 +323,7 @@ test('the stream of a session ends when its key is removed', async () => {
   await reader?.read()
   await run(stage, ['gateway', 'key', 'remove', 'app'])
   expect((await reader?.read())?.done).toBe(true)
-}, 20_000)
+})
 
 test('off loopback it listens only where that is meant, says so, and takes any host then', async () => {
   const stage = await setStage()

@@ -98,4 +98,4 @@ test('the Inspector finds nothing in the schemas that a client could refuse', as
   }
   const [, errors, warnings] = /(\d+) errors?, (\d+) warnings?/.exec(stderr) ?? []
   expect([errors, warnings]).toEqual(['0', String(found.length)])
-}, 60_000)
+})

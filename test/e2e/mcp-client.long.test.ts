@@ -71,5 +71,5 @@ describe.each(['legacy', 'auto'])('in its %s mode', (mode) => {
     expect(await call('refresh_token', { force: true })).toMatchObject({ status: 'refreshed', generation: 2 })
     const { contents } = await client.readResource({ uri: 'feishu-token://status' })
     expect(JSON.parse(String((contents[0] as { text?: string }).text))).toMatchObject({ generation: 2 })
-  }, 60_000)
+  })
 })

@@ -121,7 +121,7 @@ test('doctor tells whether the timer runs', async () => {
   await run(stage, ['timer', 'status'])
   writeFileSync(join(bin, 'refuses'), '')
   expect(await check()).toMatchObject({ status: 'warn', hint: expect.stringContaining('timer install') })
-}, 30_000)
+})
 
 test('where no scheduler runs, a line for crontab is printed, and it does what it says', async () => {
   const { stage, bin, timer } = await setSystemd()

@@ -162,7 +162,7 @@ describe('in Chromium, the pages', () => {
       },
     })
     if (SCREENSHOT_DIR !== undefined) mkdirSync(SCREENSHOT_DIR, { recursive: true })
-  }, 30_000)
+  })
 
   afterAll(async () => {
     await browser?.close()

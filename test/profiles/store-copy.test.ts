@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { copyProfiles } from '../../src/profiles/store-copy.ts'
-import { cannotRefresh } from '../../src/refresh/refresh.ts'
+import { cannotRefresh } from '../../src/refresh/reasons.ts'
 import { Secret } from '../../src/secret.ts'
 import { breakDisk, committing, ID, LONG_MS, makeDisk, makeRecord, storeUpTo } from '../store/fixture.ts'
 import { openDeps } from '../support/deps.ts'

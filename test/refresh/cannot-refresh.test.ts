@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import type { Refusal } from '../../src/oauth/token-set.ts'
-import { cannotRefresh, notAuthorized } from '../../src/refresh/refresh.ts'
+import { cannotRefresh, notAuthorized } from '../../src/refresh/reasons.ts'
 import { inEnglish } from '../../src/sentence.ts'
 import { makeDeps } from '../support/deps.ts'
 import { storeIssued } from '../support/stored.ts'
