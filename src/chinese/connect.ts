@@ -28,6 +28,8 @@ export const CONNECT: Table = {
   'See whether it was done all the same before it is sent again': '再次发送前请先确认是否已经执行',
   '{host} does not know these tools: {names}': '{host} 没有这些工具：{names}',
   '{host} lists no tools although the token is valid: see whether the app may use it, and whether its tools have other names by now': '凭证有效，但 {host} 没有列出任何工具：请确认应用可以使用它，以及其工具是否已改名',
+  'The tools of {host} are not listed yet: they come within seconds of a login. If this client does not show them then, start a new session in it': '{host} 的工具尚未列出：登录后几秒内就会出现。如果届时此客户端仍未显示，请在其中新开一个会话',
+  "Feishu's tools: {names}": '飞书的工具：{names}',
   '{method} answered {code}': '{method} 返回 {code}',
   'It is tried again by itself': '程序会自动重试',
   'It says: "{said}"': '对方返回：“{said}”',

@@ -11,6 +11,7 @@ import { createFar } from '../hand-over/connect.ts'
 import { type Remote, readRemote, type Target } from '../hand-over/connect-target.ts'
 import { fetchThrough } from '../machine/fetch.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
+import type { Brand } from '../profile.ts'
 import { type ConnectHost, type ConnectWish, wishesOf } from './connect-wish.ts'
 import { startOf } from './exec.ts'
 
@@ -23,7 +24,7 @@ export function openFar(wish: ConnectWish, host: ConnectHost): Far & { close: ()
   const far = createFar({
     getDeps: host.getDeps,
     tools,
-    target: (deps) =>
+    target: (deps, brand) =>
       program
         ? programTarget(program, host, () =>
             openEnvironment(deps, program, host).then((child) => {
@@ -31,7 +32,7 @@ export function openFar(wish: ConnectWish, host: ConnectHost): Far & { close: ()
               return child.environment
             }),
           )
-        : remoteTarget(deps, wish.remote, host),
+        : remoteTarget(deps, brand, wish.remote, host),
   })
   return {
     ...far,
@@ -42,12 +43,16 @@ export function openFar(wish: ConnectWish, host: ConnectHost): Far & { close: ()
   }
 }
 
-function remoteTarget(deps: Deps, wanted: Remote | null, { command }: ConnectHost): Target {
-  const { brand, mcpUrl } = deps.config
-  const hosted = new URL(hostedMcpUrl(brand, mcpUrl))
-  const remote = wanted?.byBrand
-    ? { ...wanted, url: hosted }
-    : (wanted ?? readRemote(command, hosted, { headers: [], mcpUrl }))
+function remoteTarget(
+  deps: Deps,
+  brand: Brand,
+  wanted: Remote | null,
+  { command }: Pick<ConnectHost, 'command'>,
+): Target {
+  const { mcpUrl } = deps.config
+  const url = new URL(hostedMcpUrl(brand, mcpUrl))
+  const hosted = { ...(wanted ?? readRemote(command, url, { headers: [], mcpUrl })), url, byBrand: true }
+  const remote = wanted?.byBrand === false ? wanted : hosted
   let fetching: ReturnType<typeof fetchThrough> | null = null
   return {
     key: ['http', remote.url.href],

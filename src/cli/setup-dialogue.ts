@@ -13,6 +13,7 @@ import { offerClients } from './setup-clients.ts'
 import { askForApp } from './setup-credentials.ts'
 import { newEntry, withScopes } from './setup-entry.ts'
 import { consoleSteps, keptText, numbered, refuseEnvironmentApp, setupFields } from './setup-steps.ts'
+import { keepTools } from './setup-tools.ts'
 import { statusText } from './status.ts'
 import { choose, confirm, confirmUsual, type Dialogue } from './terminal.ts'
 
@@ -40,13 +41,16 @@ export async function runDialogue(invocation: Invocation, dialogue: Dialogue): P
   if (isNew) {
     const code = await loginToNewApp(scoped, fields)
     // The login is done, and its answer is out: nothing that happens here makes a failure of it.
+    if (withTools) await keepTools(scoped)
     await offerClients(invocation, dialogue, entry).catch((error: Error) =>
       dialogue.say(say`\n${error instanceof CodedError ? error.said : error.message}\n`),
     )
     return code
   }
   await offerClients(invocation, dialogue, entry)
-  return offerLogin(scoped, dialogue, fields)
+  const code = await offerLogin(scoped, dialogue, fields)
+  if (withTools) await keepTools(scoped)
+  return code
 }
 
 type Chosen = {

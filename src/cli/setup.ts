@@ -19,6 +19,7 @@ import {
   refuseEnvironmentApp,
   setupFields,
 } from './setup-steps.ts'
+import { keepTools } from './setup-tools.ts'
 import { expectOperands, usageError } from './usage.ts'
 
 /** Has an app's credentials given, created or asked for, and keeps them. */
@@ -41,7 +42,9 @@ export const setup: Command = async (invocation) => {
   if (given) throw usageError(cli, say`--create-app takes no --app-id, --app-secret-stdin or --brand`)
   refuseEnvironmentApp(invocation)
   const app = await createApp(scoped)
-  return loginToNewApp(scoped, setupFields(scoped, app, newEntry(invocation, withTools)))
+  const code = await loginToNewApp(scoped, setupFields(scoped, app, newEntry(invocation, withTools)))
+  if (withTools) await keepTools(scoped)
+  return code
 }
 
 /** Keeps the credentials that the command line gives. */

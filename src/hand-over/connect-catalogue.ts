@@ -27,6 +27,8 @@ const LOOK_MS = 1_000
 const FIRST_LOOK_MS = 300
 /** A client that asks for nothing is left alone for as long as by the plain server. */
 const UNASKED_LOOK_MS = 5_000
+/** For how long the lists of a server that was never seen may keep a client waiting: Codex asks once in a session. */
+const FIRST_LISTS_MS = 5_000
 /** After a failure, doubling: a server that is down must not be asked every second. */
 const RETRY_MS = 5_000
 const MAX_RETRY_MS = 300_000
@@ -72,6 +74,12 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
   let stopped = false
   /** What the other server says that it can do. */
   let capabilities: Json = {}
+  let looking = false
+  let firstLooked = () => {}
+  const firstLook = new Promise<void>((resolve) => {
+    firstLooked = resolve
+  })
+  let firstLists: Promise<void> | null = null
 
   async function load(): Promise<Kept> {
     if (kept) return kept
@@ -189,19 +197,55 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     }
   }
 
+  /** Resolves once the first look is over, unless it takes too long or cannot find anything. */
+  async function awaitFirstLook(): Promise<void> {
+    const opened = await open().catch(() => null)
+    if (!opened || (await generationOf(opened).catch(() => null)) === null) return
+    if (!looking) schedule(0)
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, FIRST_LISTS_MS)
+    })
+    await Promise.race([firstLook, late]).finally(() => clearTimeout(timer))
+  }
+
+  async function lists(): Promise<Lists> {
+    let known = await load()
+    if (known.asked.length === 0) {
+      firstLists ??= awaitFirstLook()
+      await firstLists
+      known = await load()
+    }
+    const opened = await open().catch(() => null)
+    if (opened) remarkUnlisted(opened, known.asked.length === 0)
+    return known.lists
+  }
+
+  function remarkUnlisted({ deps, target }: Opened, isUnlisted: boolean): void {
+    const key = `${target.name}/unlisted`
+    const text = say`The tools of ${target.name} are not listed yet: they come within seconds of a login. If this client does not show them then, start a new session in it.`
+    if (isUnlisted) deps.remarks.set(key, text)
+    else deps.remarks.delete(key)
+  }
+
   function schedule(ms: number): void {
     if (stopped) return
     if (timer) clearTimeout(timer)
     timer = setTimeout(() => {
+      looking = true
       look()
         .catch(() => undefined)
-        .finally(() => schedule(LOOK_MS))
+        .finally(() => {
+          looking = false
+          firstLooked()
+          schedule(LOOK_MS)
+        })
     }, ms).unref()
   }
 
   let awake = false
   return {
-    lists: async () => (await load()).lists,
+    lists,
     allowed: () => kept?.allowed ?? null,
     begin() {
       if (!awake) schedule(UNASKED_LOOK_MS)

@@ -14,7 +14,7 @@ export type Remote = {
   hosted: boolean
   /** Names with values, in which `{token}` is the access token. */
   headers: [name: string, template: string][]
-  /** The person named no address: the brand's server takes the place of this one. */
+  /** The person named no address: it is the brand's server. */
   byBrand?: boolean
   /** Whether any header bears the token. */
   needsToken: boolean

@@ -10,6 +10,7 @@ import type { Deps } from '../deps.ts'
 import { toCodedError } from '../errors.ts'
 import type { AccessToken, TokenSource } from '../gateway/renewal.ts'
 import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
+import type { Brand } from '../profile.ts'
 import { createCatalogue } from './connect-catalogue.ts'
 import { failureAnswer, isRefusal, refusedAgain, rewordedAnswer, wantsCredential } from './connect-errors.ts'
 import { headersOf, type Target } from './connect-target.ts'
@@ -17,8 +18,8 @@ import { createTokenSource } from './token-source.ts'
 
 export type ConnectOptions = {
   getDeps: () => Promise<Deps>
-  /** The settings name the hosted server, where the command line names none. */
-  target: (deps: Deps) => Target
+  /** The brand and the settings name the hosted server, where the command line names none. */
+  target: (deps: Deps, brand: Brand) => Target
   /** The only tools of the other server; null: all. */
   tools: string[] | null
 }
@@ -61,7 +62,10 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
   async function openAnew(): Promise<Open> {
     const deps = await options.getDeps()
     const { profile } = deps.config
-    const target = options.target(deps)
+    const app = await resolveApp(deps, profile).catch(() => null)
+    const target = options.target(deps, app?.id.brand ?? deps.config.brand)
+    // Which brand's app it will be is not known before there is one.
+    if (!app && target.remote?.byBrand) opening = null
     const listener: Listener = {
       notice(call) {
         if (call.method.endsWith('/list_changed')) catalogue.refetch()

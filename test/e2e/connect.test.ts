@@ -16,7 +16,7 @@ import {
   startListed,
   toolNames,
 } from '../support/connect.ts'
-import { authorize, presentations, run, type Stage, start } from '../support/program.ts'
+import { authorize, presentations, run, type Stage, setStage, start } from '../support/program.ts'
 
 function expireThere(stage: Stage): void {
   stage.sandbox.clock.advance(stage.sandbox.knobs.accessTokenLifetimeMs + 1_000)
@@ -42,7 +42,11 @@ test('from nothing to a document in one session, and over the end of a token', a
   const changed = listChanged(server)
   await authorize(stage, server)
   await changed
+  const unlisted = /The tools of 127\.0\.0\.1:\d+ are not listed yet: .* start a new session/
+  const warnings = async () => (await server.call('token_status')).data.warnings
+  expect(await warnings()).toEqual([expect.stringMatching(unlisted)])
   expect((await toolNames(server)).slice(0, 5)).toEqual([...OURS, 'search-user', 'get-user'])
+  expect(await warnings()).toEqual([])
   expect((await readDocument(server)).text).toContain('the launch, at 15:00')
   expireThere(stage)
   expect((await readDocument(server)).text).toContain('the launch, at 15:00')
@@ -85,6 +89,18 @@ test('a dead server delays neither the start nor our own tools', async () => {
   await fault.reached
   expect((await server.call('token_status')).data.status).toBe('valid')
   expect((await server.call('refresh_token')).data.status).toBe('still_valid')
+})
+
+test("a kept app's brand decides on the hosted server, also of an app that is there later", async () => {
+  const env = { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '', HTTPS_PROXY: 'http://127.0.0.1:9' }
+  const stage = await setStage({ env, knobs: { registrationBrand: 'lark', deviceIntervalMs: 1_000 } })
+  const server = await startConnect(stage)
+  expect(await toolNames(server)).toEqual(OURS)
+  const setup = start(stage, ['setup', '--create-app'])
+  for (const code of [/\(code (\S+)\)/, /must show this code: (\S+)\n/])
+    await stage.sandbox.approveDevice((await setup.written(code))[1] ?? '')
+  await setup.end
+  expect((await readDocument(server)).text).toMatch(/mcp\.larksuite\.com could not be reached/)
 })
 
 describe('a refused token', () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { connectStage, startConnect, toolNames } from '../support/connect.ts'
 import { run, type Stage, setStage, start } from '../support/program.ts'
 
 const knobs = { deviceIntervalMs: 1_000 }
@@ -27,6 +28,20 @@ test.each(['feishu', 'lark'] as const)('from nothing to a token with two scans, 
   // No client config needs a secret: the next process finds the app.
   const refreshed = await run(stage, ['refresh', '--force', '--json'])
   expect(JSON.parse(refreshed.stdout)).toMatchObject({ status: 'refreshed', generation: 2 })
+})
+
+test("with Feishu's tools their list is kept, so that a client's first session has them at once", async () => {
+  const stage = await connectStage({ env, knobs })
+  const setup = start(stage, ['setup', '--create-app', '--with-tools'])
+  for (const code of [CODE, LOGIN_CODE])
+    await stage.sandbox.approveDevice((await setup.written(code))[1] ?? '')
+  const ended = await setup.end
+  expect([ended.code, ended.stderr]).toEqual([
+    0,
+    expect.stringMatching(/Feishu's tools: .*, fetch-doc, .*\.\n$/),
+  ])
+  stage.sandbox.faults.next({ endpoint: 'mcp', kind: 'silence' }, Number.POSITIVE_INFINITY)
+  expect(await toolNames(await startConnect(stage))).toContain('fetch-doc')
 })
 
 test('a denial and an expiry end with 4 and the way through the console, and nothing is kept', async () => {

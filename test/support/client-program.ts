@@ -19,8 +19,13 @@ export type Shell = {
 }
 
 /** Opens a shell for a client that is started by that command. */
-export function openShell(client: { name: string; command: string[]; env?: Record<string, string> }): Shell {
-  const home = makeFolder()
+export function openShell(client: {
+  name: string
+  command: string[]
+  env?: Record<string, string>
+  home?: string | undefined
+}): Shell {
+  const home = client.home ?? makeFolder()
   const folder = join(home, 'project')
   const bin = join(home, 'bin')
   for (const path of [folder, bin]) mkdirSync(path)

@@ -1,5 +1,5 @@
-// A model on loopback that plays a script, in the three dialects that clients speak: it calls one tool if it is shown to
-// it, and then says what the tool said.
+// A model on loopback that plays a script, in the three dialects that clients speak: it calls tools one after the other,
+// if they are shown to it, and then says what the last one said.
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -12,9 +12,9 @@ type Move = { call: { name: string; input: Json } } | { text: string }
 type Dialect = {
   path: RegExp
   tools: (asked: Json) => string[]
-  /** What the tool said; null: it was not called yet. */
-  result: (asked: Json) => string | null
-  events: (move: Move) => object[]
+  /** What the tools said that were called so far. */
+  results: (asked: Json) => string[]
+  events: (move: Move, serial: number) => object[]
 }
 
 const list = (value: unknown): Json[] => (Array.isArray(value) ? value : [])
@@ -24,18 +24,17 @@ const namesOf = (tools: unknown): string[] => list(tools).map(({ name }) => Stri
 const anthropic: Dialect = {
   path: /^\/v1\/messages/,
   tools: ({ tools }) => namesOf(tools),
-  result({ messages }) {
+  results({ messages }) {
     const blocks = list(messages).flatMap(({ content }) => list(content))
-    const said = blocks.find(({ type }) => type === 'tool_result')
-    return said ? JSON.stringify(said.content) : null
+    return blocks.filter(({ type }) => type === 'tool_result').map(({ content }) => JSON.stringify(content))
   },
-  events(move) {
+  events(move, serial) {
     const usage = { input_tokens: 1, output_tokens: 1 }
     const message = { id: 'msg_1', type: 'message', role: 'assistant', model: 'scripted', content: [], usage }
     const [block, delta] =
       'call' in move
         ? [
-            { type: 'tool_use', id: 'toolu_1', name: move.call.name, input: {} },
+            { type: 'tool_use', id: `toolu_${serial}`, name: move.call.name, input: {} },
             { type: 'input_json_delta', partial_json: JSON.stringify(move.call.input) },
           ]
         : [
@@ -61,17 +60,17 @@ const openai: Dialect = {
     list(tools).flatMap(({ type, name, tools: inner }) =>
       type === 'namespace' ? namesOf(inner).map((one) => `${name}/${one}`) : [String(name)],
     ),
-  result({ input }) {
-    const said = list(input).find(({ type }) => type === 'function_call_output')
-    return said ? JSON.stringify(said.output) : null
+  results({ input }) {
+    const said = list(input).filter(({ type }) => type === 'function_call_output')
+    return said.map(({ output }) => JSON.stringify(output))
   },
-  events(move) {
+  events(move, serial) {
     const [namespace, name] = 'call' in move ? move.call.name.split('/') : []
     const item =
       'call' in move
         ? {
             type: 'function_call',
-            call_id: 'call_1',
+            call_id: `call_${serial}`,
             namespace,
             name,
             arguments: JSON.stringify(move.call.input),
@@ -90,10 +89,9 @@ const openai: Dialect = {
 const gemini: Dialect = {
   path: /:streamGenerateContent/,
   tools: ({ tools }) => list(tools).flatMap(({ functionDeclarations }) => namesOf(functionDeclarations)),
-  result({ contents }) {
+  results({ contents }) {
     const parts = list(contents).flatMap(({ parts }) => list(parts))
-    const said = parts.find(({ functionResponse }) => functionResponse !== undefined)
-    return said ? JSON.stringify(said.functionResponse) : null
+    return parts.flatMap(({ functionResponse }) => (functionResponse ? JSON.stringify(functionResponse) : []))
   },
   events(move) {
     const part =
@@ -121,16 +119,17 @@ export type ScriptedModel = {
   shown: Set<string>
 }
 
-/** Starts the model; it wants to call the tool whose name ends so, with this input. */
+/** Starts the model; it wants to call the tools whose names end so, with these inputs. */
 export async function startModel(
   dialect: keyof typeof DIALECTS,
-  call: { ending: string; input: Json },
+  ...calls: { ending: string; input: Json }[]
 ): Promise<ScriptedModel> {
-  const { path, tools, result, events } = DIALECTS[dialect]
+  const { path, tools, results, events } = DIALECTS[dialect]
   const shown = new Set<string>()
   function next(asked: Json): Move {
-    const said = result(asked)
-    if (said !== null) return { text: `The tool says: ${said}` }
+    const said = results(asked)
+    const call = calls[said.length]
+    if (!call) return { text: `The tool says: ${said.at(-1)}` }
     const name = tools(asked).find((name) => isNamed(name, call.ending))
     return name === undefined ? { text: 'There is no such tool.' } : { call: { name, input: call.input } }
   }
@@ -143,7 +142,7 @@ export async function startModel(
     }
     const asked = JSON.parse(body) as Json
     for (const name of tools(asked)) shown.add(name)
-    const text = events(next(asked)).map((event) => {
+    const text = events(next(asked), results(asked).length).map((event) => {
       const type = (event as { type?: string }).type
       return `${type === undefined ? '' : `event: ${type}\n`}data: ${JSON.stringify(event)}\n\n`
     })

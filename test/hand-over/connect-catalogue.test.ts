@@ -1,0 +1,69 @@
+// The first lists of a server that was never seen: a client that asks once in a session waits for them, but not for long.
+
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { Reply } from '../../src/bridge/message.ts'
+import { type Catalogue, createCatalogue } from '../../src/hand-over/connect-catalogue.ts'
+import type { Target } from '../../src/hand-over/connect-target.ts'
+import { openDeps } from '../support/deps.ts'
+import { makeFolder } from '../support/folder.ts'
+import { holdTimers } from '../support/timers.ts'
+
+/** A program that lists its tools when `answer` is called. */
+async function setCatalogue(): Promise<{ catalogue: Catalogue; asked: () => number; answer: () => void }> {
+  const folder = makeFolder()
+  const deps = await openDeps(
+    { FEISHU_TOKEN_DIR: folder, FEISHU_APP_ID: 'cli_a1', FEISHU_APP_SECRET: 's' },
+    folder,
+  )
+  const target: Target = {
+    key: ['program', 'other'],
+    name: 'other',
+    remote: null,
+    createPeer: () => null as never,
+  }
+  let asked = 0
+  let answer = () => {}
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  const catalogue = createCatalogue({
+    open: async () => ({ deps, profile: 'default', target }),
+    tools: null,
+    async send() {
+      asked += 1
+      await answered
+      const reply: Reply = { result: { tools: [{ name: 'theirs' }] } }
+      return { reply, capabilities: {} }
+    },
+    changed: () => undefined,
+  })
+  onTestFinished(catalogue.stop)
+  return { catalogue, asked: () => asked, answer }
+}
+
+test('are waited for', async () => {
+  holdTimers()
+  const { catalogue, asked, answer } = await setCatalogue()
+  catalogue.wake()
+  const lists = catalogue.lists()
+  await vi.waitUntil(() => vi.advanceTimersByTime(1) && asked() > 0, { interval: 1 })
+  answer()
+  expect((await lists)['tools/list']).toEqual([{ name: 'theirs' }])
+  expect(asked()).toBe(1)
+})
+
+test('are waited for no longer than five seconds', async () => {
+  holdTimers()
+  const { catalogue, asked, answer } = await setCatalogue()
+  let listed = false
+  const lists = catalogue.lists().finally(() => {
+    listed = true
+  })
+  await vi.waitUntil(() => vi.advanceTimersByTime(1) && asked() > 0, { interval: 1 })
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(listed).toBe(false)
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect((await lists)['tools/list']).toEqual([])
+  answer()
+  await expect.poll(async () => (await catalogue.lists())['tools/list']).toHaveLength(1)
+})
