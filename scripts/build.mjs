@@ -88,7 +88,10 @@ const shared = {
 
 /** The files of the program. Each holds what its entries need and no earlier file holds; the last holds the rest. */
 const PARTS = [
-  { file: 'dist/main.js', entries: ['src/main.ts', 'src/errors.ts', 'src/profile.ts', 'src/cli/usage.ts'] },
+  {
+    file: 'dist/main.js',
+    entries: ['src/main.ts', 'src/errors.ts', 'src/profile.ts', 'src/cli/usage.ts', 'src/machine/address.ts'],
+  },
   // What the server needs until the first call of a tool.
   { file: 'dist/server.js', entries: ['src/mcp/stdio.ts'] },
   // What those commands need that are called most.

@@ -18,6 +18,7 @@ buildSync({
   platform: 'node',
   format: 'esm',
   target: 'node20',
+  define: { NATIVE_FOLDER: JSON.stringify(join(root, 'node_modules/fs-native-extensions/prebuilds')) },
   sourcemap: 'inline',
   logLevel: 'warning',
 })

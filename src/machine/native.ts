@@ -3,7 +3,7 @@
 // glibc's file runs. The build copies the files, so an install brings no package of others for it.
 
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { CodedError } from '../errors.ts'
 import { say } from '../sentence.ts'
 
@@ -17,7 +17,7 @@ export type Native = {
 declare const NATIVE_FOLDER: string | undefined
 
 const PACKAGE = 'fs-native-extensions'
-/** Where the build has put the files; run from source, they are taken from the package. */
+/** Where the bundle finds the files; run from source, they are taken from the package. */
 const FOLDER = typeof NATIVE_FOLDER === 'string' ? NATIVE_FOLDER : `../../node_modules/${PACKAGE}/prebuilds`
 /** The system's own words are shown up to here. */
 const MAX_TEXT_CHARACTERS = 200
@@ -28,7 +28,7 @@ let loaded: Native | null = null
 export function loadNative(): Native {
   if (loaded) return loaded
   const platform = `${process.platform}-${process.arch}`
-  const file = join(import.meta.dirname, FOLDER, platform, `${PACKAGE}.node`)
+  const file = resolve(import.meta.dirname, FOLDER, platform, `${PACKAGE}.node`)
   const module = { exports: {} as Native }
   try {
     process.dlopen(module, file)

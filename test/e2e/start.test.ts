@@ -1,5 +1,7 @@
 // What a start loads: the time of a start is the time that Node takes to compile what is loaded.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
@@ -84,6 +86,22 @@ test('the server answers its client without a store, a key or undici', async () 
   await server.client.listTools()
   await server.close()
   expect(loaded()).toEqual(['main.js', 'server.js', 'vendor/mcp.js'])
+})
+
+test('connect answers its client with the server’s files and its own alone', async () => {
+  const stage = await seeded()
+  const { env, loaded } = watched(stage)
+  const child = spawn(process.execPath, [PROGRAM, 'connect'], { env: { ...stage.env, ...env } })
+  const params = {
+    protocolVersion: '2025-06-18',
+    capabilities: {},
+    clientInfo: { name: 'test', version: '1' },
+  }
+  child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`)
+  await once(child.stdout, 'data')
+  child.stdin.end()
+  await once(child, 'close')
+  expect(loaded()).toEqual(['connect.js', 'main.js', 'server.js', 'vendor/mcp.js'])
 })
 
 test('a call of token_status loads no undici and no second set of schemas', async () => {
