@@ -5,13 +5,13 @@ import { type App, type KeptApps, knownProfiles, profileNames, readKeptApps, res
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { moveGatewayKeys } from '../hand-over/gateway-keys.ts'
-import { decodePending, isLive } from '../oauth/pending-authorization.ts'
 import { reauthorizeBy } from '../oauth/token-set.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
 import { type Sentence, say, shown } from '../sentence.ts'
 import type { Status } from '../status/fields.ts'
 import { readStatus } from '../status/profile-statuses.ts'
 import { LOCK_MS } from '../store/token-store.ts'
+import { moveRecord, withoutPending } from './move.ts'
 
 /** One line of `profile list`, in the names of `token_status`. */
 export type ProfileRow = {
@@ -65,7 +65,9 @@ export async function removeProfile(
       say`Give them an app of their own first (\`${deps.command} setup --profile NAME\`), or add --force.`,
     )
   }
-  const heldToken = await withoutPending(deps, app, () => removeRecord(deps, app, force))
+  const heldToken = await withoutPending(deps, { store: deps.store, id: app.id }, () =>
+    removeRecord(deps, app, force),
+  )
   await moveGatewayKeys(deps, profile, null)
   if (ownsApp(apps, profile)) await deps.store.updateApps(({ [profile]: _, ...others }) => others)
   return { heldToken }
@@ -106,12 +108,15 @@ export async function renameProfile(
   const app = await resolveApp(deps, from, apps)
   const own = ownsApp(apps, from) ? apps[from] : null
   await checkName(deps, app, { from, to, own, apps })
-  const generation = await withoutPending(deps, app, async () => {
+  const { store } = deps
+  const place = { store, id: app.id }
+  const generation = await withoutPending(deps, place, async () => {
     await moveGatewayKeys(deps, from, to)
-    if (own) await deps.store.updateApps((others) => ({ ...others, [to]: own }))
-    return deps.store.rename(app.id, to, LOCK_MS)
+    if (own) await store.updateApps((others) => ({ ...others, [to]: own }))
+    if (!(await store.profileNames(app.id)).includes(from)) return null
+    return moveRecord(place, { store, id: { ...app.id, profile: to } }, LOCK_MS)
   })
-  if (own && from !== DEFAULT_PROFILE) await deps.store.updateApps(({ [from]: _, ...others }) => others)
+  if (own && from !== DEFAULT_PROFILE) await store.updateApps(({ [from]: _, ...others }) => others)
   return { generation }
 }
 
@@ -139,33 +144,6 @@ async function checkName(
     say`As "${to}" it would use a different app than ${app.id.appId}`,
     say`Run \`${deps.command} setup --profile ${from}\` first, so that the profile has an app of its own.`,
   )
-}
-
-/** Does something while no authorization of the profile is pending, and none can begin. */
-async function withoutPending<T>(deps: Deps, app: App, work: () => Promise<T>): Promise<T> {
-  const { profile } = app.id
-  const held = await deps.store.holdAuthorization(app.id)
-  if (held?.kind !== 'held') {
-    throw new CodedError(
-      'store_locked',
-      say`Process ${held?.pid ?? say`unknown`} waits for the approval of "${profile}".`,
-      {
-        nextStep: say`Finish that authorization or cancel it, then try again.`,
-      },
-    )
-  }
-  try {
-    const pending = decodePending(await deps.store.readPending(app.id).catch(() => null))
-    if (pending && isLive(pending, deps.clock.now())) {
-      throw refusal(
-        say`An authorization of "${profile}" is pending`,
-        say`Finish it, or cancel it with start_authorization and cancel; then try again.`,
-      )
-    }
-    return await work()
-  } finally {
-    held.release()
-  }
 }
 
 function ownsApp(apps: KeptApps, profile: string): boolean {

@@ -1,14 +1,13 @@
-// Moves profiles from one store to another. A refresh token in two stores would be spent twice, so it leaves the one as
-// soon as the other has it; both locks are held meanwhile. What a crash interrupts, the same call completes.
+// Moves profiles from one store to another.
 
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
-import { type TokenSet, withheld } from '../oauth/token-set.ts'
 import type { ProfileId } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { parseAddress } from '../store/postgres/address.ts'
-import type { LockedProfile, TokenStore } from '../store/token-store.ts'
+import type { TokenStore } from '../store/token-store.ts'
+import { moveRecord, withoutPending } from './move.ts'
 
 export type Copied = {
   profile: string
@@ -65,7 +64,7 @@ export async function copyProfiles(
     for (const name of names) {
       const row = { profile: name, app_id: app.appId, generation: null, error: null }
       try {
-        const generation = await moveProfile(from, to, { ...app, profile: name })
+        const generation = await moveProfile(deps, from, to, { ...app, profile: name })
         rows.push({ ...row, status: generation === null ? 'empty' : 'moved', generation })
       } catch (error) {
         if (!(error instanceof CodedError)) throw error
@@ -80,80 +79,13 @@ export async function copyProfiles(
 }
 
 /** Resolves to the generation in the new place; null: there was nothing. Waits for no one who holds a lock. */
-async function moveProfile(from: TokenStore, to: TokenStore, id: ProfileId): Promise<number | null> {
-  const held = await from.holdAuthorization(id)
-  if (held?.kind !== 'held') {
-    throw new CodedError(
-      'store_locked',
-      say`Process ${held?.pid ?? say`unknown`} waits for the approval of "${id.profile}".`,
-      {
-        nextStep: say`Finish that authorization or cancel it, then copy again.`,
-      },
-    )
-  }
-  try {
-    return await from.withLock(id, 0, (source) => to.withLock(id, 0, (target) => move(id, source, target)))
-  } finally {
-    held.release()
-  }
-}
-
-async function move(id: ProfileId, source: LockedProfile, target: LockedProfile): Promise<number | null> {
-  const { tokenSet: stored, generation } = await source.read()
-  if (!stored) return null
-  const leaves = stored.refusal?.reason === 'leaving' && stored.refusal.renamedTo === undefined
-  const tokenSet = leaves ? { ...stored, refusal: null } : stored
-  const { refreshToken } = tokenSet
-  if (refreshToken && (await source.presentations(refreshToken)).ambiguous > 0) {
-    throw refusal(
-      say`The last refresh of "${id.profile}" was interrupted`,
-      say`Refresh it where it is first, then copy again`,
-    )
-  }
-  const there = await target.read()
-  const arrived =
-    there.tokenSet && (isSame(there.tokenSet, tokenSet) || (leaves && isLater(there.tokenSet, tokenSet)))
-  if (there.tokenSet && !arrived) {
-    throw refusal(
-      say`There is another token set of "${id.profile}" in the store that was to get it`,
-      say`Log it out there first`,
-    )
-  }
-  // First: killed between the two stores, no one presents what is in both of them.
-  const marked = leaves ? stored : withheld(tokenSet, { reason: 'leaving', at: tokenSet.issuedAt })
-  if (!(await source.commit({ generation, tokenSet: marked }, generation)))
-    throw notLetGo(say`"${id.profile}" was not moved: its old store could not be written.`)
-  const next = there.tokenSet ? there.generation : Math.max(generation, there.generation + 1)
-  if (!there.tokenSet && !(await target.commit({ generation: next, tokenSet }, there.generation))) {
-    throw new CodedError('store_not_writable', say`"${id.profile}" could not be written to its new store.`, {
-      nextStep: say`Run the same command again when that store can be written.`,
-    })
-  }
-  if (!(await source.commit({ generation: generation + 1, tokenSet: null }, generation))) {
-    throw notLetGo(say`"${id.profile}" is in its new store, and could not be removed from its old one.`)
-  }
-  return next
-}
-
-/** The same authorization, refreshed since: an earlier copy was interrupted, and the new store is in use. */
-function isLater(there: TokenSet, here: TokenSet): boolean {
-  return there.authorizedAt === here.authorizedAt && there.issuedAt > here.issuedAt
-}
-
-/** An earlier copy was interrupted after the one store had it and before the other let go of it. */
-function isSame(there: TokenSet, here: TokenSet): boolean {
-  return (
-    there.refreshToken?.reveal() === here.refreshToken?.reveal() &&
-    there.accessToken?.reveal() === here.accessToken?.reveal()
-  )
-}
-
-function notLetGo(why: Sentence): CodedError {
-  return new CodedError('store_not_writable', why, {
-    nextStep: say`Run the same command again when that store can be written.`,
-  })
-}
-
-function refusal(why: Sentence, fix: Sentence): CodedError {
-  return new CodedError('config_invalid', say`${why}; it was not moved.`, { nextStep: say`${fix}.` })
+async function moveProfile(
+  deps: Deps,
+  from: TokenStore,
+  to: TokenStore,
+  id: ProfileId,
+): Promise<number | null> {
+  if (!(await from.read(id)).tokenSet) return null
+  const place = { store: from, id }
+  return withoutPending(deps, place, () => moveRecord(place, { store: to, id }, 0))
 }

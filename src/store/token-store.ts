@@ -25,16 +25,20 @@ export type Presentations = {
   refusedByOthers?: true
 }
 
-/** What a refresh that did not come to an end has left behind. It holds no secret. */
-export type Journal = Presentations & {
-  /** Keyed hash of the refresh token it is about. */
-  tokenHash: string
-  /** The same with the key that the record is being moved to. */
-  movedHash?: string
+/** What is known of a refresh that did not come to an end. It holds no secret. */
+export type Interrupted = Presentations & {
   pid: number
   host: string
   /** No request before this instant; null: Feishu asked for no pause. */
   cooldownUntil: number | null
+}
+
+/** What a refresh that did not come to an end has left behind. */
+export type Journal = Interrupted & {
+  /** Keyed hash of the refresh token it is about. */
+  tokenHash: string
+  /** The same with the key that the record is being moved to. */
+  movedHash?: string
 }
 
 /** What can be done to a profile while its lock is held. */
@@ -53,10 +57,10 @@ export type LockedProfile = {
    */
   settle(end: { cooldownUntil?: number | null; refusedByOthers?: true }): Promise<void>
   /**
-   * Replaces the record of generation `expected`; its journal ends with it. Resolves to false when the record could
-   * not be written and is kept in memory.
+   * Replaces the record of generation `expected`; its journal ends with it, and what is given of the new refresh token
+   * begins. Resolves to false when the record could not be written and is kept in memory.
    */
-  commit(record: TokenRecord, expected: number): Promise<boolean>
+  commit(record: TokenRecord, expected: number, interrupted?: Interrupted | null): Promise<boolean>
   /** Moves a record that cannot be opened aside, as `*.corrupt-<time>`; resolves to the generation to go on from. */
   setAside(): Promise<number>
   readPending(): Promise<Json | null>
@@ -123,13 +127,6 @@ export type TokenStore = {
   /** The apps' credentials that `setup` kept. */
   readApps(): Promise<Json | null>
   updateApps(update: (apps: Json) => Json): Promise<void>
-  /**
-   * Gives a record another name, and all that belongs to it but a pending authorization. Resolves to its generation;
-   * null: there is no record. What a crash interrupts, the same call completes.
-   *
-   * @throws CodedError `config_invalid` when there is a record of that name
-   */
-  rename(id: ProfileId, name: string, deadlineMs: number): Promise<number | null>
   /** Makes what the store needs before its first use; safe to call again. Null: it needs nothing. */
   init(): Promise<Initialized | null>
   /** Seals everything again with a key that `to` keeps, then removes the old keys. */

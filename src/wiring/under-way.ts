@@ -37,7 +37,6 @@ export function seenThrough(store: TokenStore, underWay: UnderWay): TokenStore {
       })
       return whole
     },
-    rename: (...given) => underWay.see(store.rename(...given)),
     updateApps: (update) => underWay.see(store.updateApps(update)),
     moveKey: (to) => underWay.see(store.moveKey(to)),
   }

@@ -92,9 +92,9 @@ export const COMMAND_SWEEPS: readonly Sweep[] = [
     setTrial: setRenameTrial,
     control: {
       without: {
-        file: 'src/store/files/record-rename.ts',
-        from: "replaceFile(from.path, sealed.seal(key, from.binding('token-set'), generation, note))",
-        to: 'void note',
+        file: 'src/profiles/move.ts',
+        from: 'if (!(await source.commit({ generation, tokenSet: marked }, generation, interrupted)))',
+        to: 'if (!marked)',
       },
       at: /^unlink .*default\.json/,
     },

@@ -10,7 +10,7 @@ import { CodedError } from '../../src/errors.ts'
 import { nextStep, type TokenSet } from '../../src/oauth/token-set.ts'
 import { importTokens } from '../../src/profiles/import.ts'
 import { tokenStatus } from '../../src/status/status.ts'
-import { breakDisk, committing } from '../store/fixture.ts'
+import { breakDisk, changing } from '../store/fixture.ts'
 import { openDeps } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
@@ -68,7 +68,7 @@ test('the file of the old script is taken over, and left where it is', async () 
 test('a file whose tokens could not be written by the end is told, so that nobody deletes the file', async () => {
   await importFile(GOOD)
   let mend = (): void => {}
-  const store = committing(deps.store, () => {
+  const store = changing(deps.store, () => {
     mend = breakDisk(deps.config.tokenDir)
   })
   const again = { profile: 'default', path: put(GOOD), force: true }

@@ -305,41 +305,4 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
     expect(await store.profileNames({ brand: 'lark', appId: 'cli_a1' })).toEqual([])
     expect(await store.otherApps(ID)).toEqual(['feishu-cli_b2'])
   })
-
-  describe('another name for a record', () => {
-    test('takes its tokens and its count along, and leaves none behind', async () => {
-      await storeUpTo(3)
-      await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(3))
-        profile.markSent()
-      })
-      expect(await store.rename(ID, 'work', LONG_MS)).toBe(3)
-      expect(await place.open().read(WORK)).toEqual(makeRecord(3))
-      expect((await place.open().readJournal(WORK))?.ambiguous).toBe(1)
-      expect((await place.open().read(ID)).tokenSet).toBeNull()
-      expect(await store.profileNames(ID)).toEqual(['work'])
-    })
-
-    test('that is taken is refused, and nothing changes', async () => {
-      await storeUpTo(1)
-      await store.withLock(WORK, LONG_MS, (profile) => profile.commit(makeRecord(1), 0))
-      const error = await failureOf(() => store.rename(ID, 'work', LONG_MS))
-      expect(error.code).toBe('config_invalid')
-      expect(await store.profileNames(ID)).toEqual(['default', 'work'])
-    })
-
-    test('that was used before gets a generation that it has not had', async () => {
-      await storeUpTo(1)
-      await store.withLock(WORK, LONG_MS, async (profile) => {
-        for (let next = 1; next <= 5; next += 1) await profile.commit(makeRecord(next), next - 1)
-        await profile.remove()
-      })
-      expect(await store.rename(ID, 'work', LONG_MS)).toBe(6)
-      expect((await store.read(WORK)).generation).toBe(6)
-    })
-
-    test('of a record that is not there is null', async () => {
-      expect(await store.rename(ID, 'work', LONG_MS)).toBeNull()
-    })
-  })
 })

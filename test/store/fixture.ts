@@ -98,14 +98,19 @@ export function breakDisk(directory: string): () => void {
   }
 }
 
-/** The store, with `before` done ahead of each commit. */
-export function committing(store: TokenStore, before: () => void): TokenStore {
+/** The store, with `before` done ahead of each change of a record. */
+export function changing(store: TokenStore, before: () => void): TokenStore {
   const withLock: TokenStore['withLock'] = (id, deadlineMs, work) =>
     store.withLock(id, deadlineMs, (locked) => {
       const commit = locked.commit.bind(locked)
-      locked.commit = (record, expected) => {
+      locked.commit = async (...given) => {
         before()
-        return commit(record, expected)
+        return commit(...given)
+      }
+      const remove = locked.remove.bind(locked)
+      locked.remove = async () => {
+        before()
+        return remove()
       }
       return work(locked)
     })

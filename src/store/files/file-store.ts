@@ -102,8 +102,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     if (known?.version === version) return known.record
     const record = await files.readRecord()
     if (seen.size >= MOST_SEEN) seen.clear()
-    // What hangs on other files too (a rename under way) is read each time.
-    if (record.tokenSet && !record.tokenSet.refusal) seen.set(files.path, { version, record })
+    seen.set(files.path, { version, record })
     return record
   }
 
@@ -170,13 +169,6 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
       } finally {
         held.release()
       }
-    },
-    async rename(id, name, deadlineMs) {
-      const { renameRecord } = await import('./record-rename.ts')
-      const from = filesOf(id)
-      const problem = unsaved.get(from.path)?.save()
-      if (problem) throw problem
-      return renameRecord(from, filesOf({ ...id, profile: name }), (path) => lock(path, deadlineMs))
     },
     init: async () => null,
     async moveKey(to) {

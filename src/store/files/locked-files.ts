@@ -18,7 +18,7 @@ import { say } from '../../sentence.ts'
 import type { Key } from '../key.ts'
 import type { HeldLock, LockHolder } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
-import type { Journal, LockedProfile, Presentations } from '../token-store.ts'
+import type { Interrupted, Journal, LockedProfile, Presentations } from '../token-store.ts'
 import { counted, noteOf, noteWith } from './generation-note.ts'
 import type { ProfileFiles } from './profile-files.ts'
 
@@ -62,7 +62,7 @@ type SettledBy = Parameters<LockedProfile['settle']>[0]
 export const UNSENT: Presentations = { ambiguous: 0, sentAt: null }
 
 /** What a journal says of the token that it is about. */
-export function presentationsOf({ ambiguous, sentAt, refusedByOthers }: Journal): Presentations {
+export function presentationsOf({ ambiguous, sentAt, refusedByOthers }: Presentations): Presentations {
   return { ambiguous, sentAt, ...(refusedByOthers && { refusedByOthers }) }
 }
 
@@ -81,6 +81,8 @@ export class LockedFiles implements LockedProfile {
   #intent: Journal | null = null
   /** The intent as it was before the presentation was counted; null: none was. */
   #uncounted: Journal | null = null
+  /** The record that is being written has a journal of its own. */
+  #carries = false
   #reserved: ReservedFile | null = null
   /** The version of the record that was read under this lock. */
   #read: string | null = null
@@ -190,9 +192,14 @@ export class LockedFiles implements LockedProfile {
     }
   }
 
-  async commit(record: TokenRecord, expected: number): Promise<boolean> {
+  async commit(record: TokenRecord, expected: number, interrupted?: Interrupted | null): Promise<boolean> {
     const { path, sealed } = this.#files
     const key = await this.#sealingKey()
+    const refreshToken = record.tokenSet?.refreshToken
+    this.#carries = Boolean(interrupted && refreshToken)
+    // First: without its token a count binds no one.
+    if (interrupted && refreshToken)
+      this.#writeIntent({ ...interrupted, tokenHash: hashRefreshToken(key, refreshToken) })
     const content = encodeRecord(record)
     const bytes = Buffer.from(sealed.seal(key, this.#files.binding('token-set'), record.generation, content))
     const compare = () => this.#compare(expected)
@@ -247,7 +254,7 @@ export class LockedFiles implements LockedProfile {
     this.#highest = Math.max(this.#highest, record.generation)
     try {
       this.#lock.describe(noteWith(this.#files.id, key, this.#highest))
-      removeFile(this.#files.intentPath)
+      if (!this.#carries) removeFile(this.#files.intentPath)
     } catch {
       // An old intent is about a token that is not stored any more: it binds no one.
     }

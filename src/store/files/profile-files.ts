@@ -1,6 +1,6 @@
 // The files of one profile.
 
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
 import { isTemporaryNameOf, readOwnFile, removeFile, replaceFile } from '../../machine/files.ts'
@@ -43,13 +43,6 @@ function withoutSpentToken({ tokenSet }: TokenRecord, generation: number): Token
     generation,
     tokenSet: tokenSet && withheld(tokenSet, { reason: 'outdated', at: tokenSet.issuedAt }),
   }
-}
-
-/** A record whose tokens go to another name; a rename that was interrupted left it, and completes it. */
-export type LeavingRecord = { generation: number; token_set: null; renamed_to: string; renamed: Json }
-
-export function leavingRecord(content: Json): LeavingRecord | null {
-  return typeof content.renamed_to === 'string' ? (content as LeavingRecord) : null
 }
 
 /** The files of one profile, read without its lock. */
@@ -101,24 +94,13 @@ export class ProfileFiles {
       throw error
     })
     if (!opened) return { generation: highest, tokenSet: null }
-    const record = this.#withLeaving(decodeRecord(opened.content), opened.content)
+    const record = decodeRecord(opened.content)
     if (!record || record.generation !== opened.header.generation) {
       throw new CodedError('store_unreadable', say`${this.path} holds no token set; it was left as it is.`, {
         nextStep: say`${call('start_authorization')}: a new authorization keeps this file aside.`,
       })
     }
     return record.generation < highest ? withoutSpentToken(record, highest) : record
-  }
-
-  /** What is on its way to another name is told here until it is there; no one presents it meanwhile. */
-  #withLeaving(record: TokenRecord | null, content: Json): TokenRecord | null {
-    const leaving = record && leavingRecord(content)
-    if (!leaving) return record
-    const renamedTo = leaving.renamed_to
-    if (existsSync(new ProfileFiles(this.sealed, { ...this.id, profile: renamedTo }).path)) return record
-    const tokenSet = decodeRecord(leaving.renamed)?.tokenSet ?? null
-    const at = tokenSet?.issuedAt ?? 0
-    return { ...record, tokenSet: tokenSet && withheld(tokenSet, { reason: 'leaving', at, renamedTo }) }
   }
 
   /**

@@ -19,7 +19,7 @@ import { hashRefreshToken, isNothing, lockedError, presentationsOf, UNSENT } fro
 import type { Key } from '../key.ts'
 import type { HeldLock } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
-import type { Journal, LockedProfile, Presentations } from '../token-store.ts'
+import type { Interrupted, Journal, LockedProfile, Presentations } from '../token-store.ts'
 import type { LocalCopy, SealedRecord } from './local-copy.ts'
 import { isNewer, journalOf, placeOf, type RowJournal } from './row-journal.ts'
 import type { Row, Rows } from './rows.ts'
@@ -81,7 +81,7 @@ export class LeasedProfile implements LockedProfile {
       const stored = await local.open(row.record, placeOf(id)).catch(() => null)
       if (!stored || !isNewer(known.record, stored)) continue
       const { generation } = known.record
-      const next = { record: known.text, generation, expected: generation - 1 }
+      const next = { record: known.text, generation, expected: generation - 1, journal: null }
       if (!(await rows.commit(id, owner, next))) throw lockedError(null)
       local.keep(known.text)
       return this.#conclude()
@@ -182,12 +182,17 @@ export class LeasedProfile implements LockedProfile {
     }
   }
 
-  async commit(record: TokenRecord, expected: number): Promise<boolean> {
+  async commit(record: TokenRecord, expected: number, interrupted?: Interrupted | null): Promise<boolean> {
     const { local } = this.#lease
     const key = await this.#sealingKey()
     const { sealed } = local.files
     const text = sealed.seal(key, local.files.binding('token-set'), record.generation, encodeRecord(record))
-    const next = { record: text, generation: record.generation, expected }
+    const next = {
+      record: text,
+      generation: record.generation,
+      expected,
+      journal: journalFrom(interrupted ?? null, record, key),
+    }
     try {
       this.#reserved ??= local.reserve()
     } catch {
@@ -283,4 +288,12 @@ export class LeasedProfile implements LockedProfile {
     await this.#write({ record: null, journal: null, pending: null })
     this.#lease.local.drop()
   }
+}
+
+/** What is known of a record's refresh token, as a row has it; of no attempt that this machine knows. */
+function journalFrom(interrupted: Interrupted | null, { tokenSet }: TokenRecord, key: Key): string | null {
+  if (!interrupted || !tokenSet?.refreshToken) return null
+  const tokenHash = hashRefreshToken(key, tokenSet.refreshToken)
+  const before = presentationsOf(interrupted)
+  return JSON.stringify({ ...interrupted, tokenHash, attempt: '', before } satisfies RowJournal)
 }

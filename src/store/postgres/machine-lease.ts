@@ -13,8 +13,6 @@ const POLL_MS = 60
 /** Leases that processes here left behind, remembered until one is taken over. */
 const MAX_LEFT = 4
 
-export type Leased = { profile: LeasedProfile; owner: string }
-
 /** What a lease is taken with. */
 export type LeaseRequest = Pick<Lease, 'rows' | 'local' | 'now'> & {
   /** Takes the kernel lock of a path; see `acquireLock`. */
@@ -28,7 +26,7 @@ export type LeaseRequest = Pick<Lease, 'rows' | 'local' | 'now'> & {
  *
  * @throws CodedError `store_locked`, naming the holder; or why the database cannot be asked
  */
-export async function acquireLease(id: ProfileId, request: LeaseRequest): Promise<Leased> {
+export async function acquireLease(id: ProfileId, request: LeaseRequest): Promise<LeasedProfile> {
   const giveUpAt = performance.now() + request.deadlineMs
   const lock = await request.lock(request.local.files.lockPath, request.deadlineMs)
   if (lock?.kind !== 'held') throw lockedError(lock)
@@ -45,7 +43,7 @@ async function askUntil(
   id: ProfileId,
   lock: HeldLock,
   { rows, local, now, keepTrying }: LeaseRequest,
-): Promise<Leased> {
+): Promise<LeasedProfile> {
   const owner = randomUUID()
   const left = leasesOf(lock.left)
   // Before it is asked for: a process that dies now may have it.
@@ -61,7 +59,7 @@ async function askUntil(
         await rows.giveLease(id, owner).catch(() => undefined)
         throw error
       })
-      return { profile, owner }
+      return profile
     }
     if (performance.now() >= giveUpAt) throw lockedError(holderOf(await rows.leaseHolder(id)))
     await new Promise((resume) => setTimeout(resume, POLL_MS * (0.5 + Math.random())))

@@ -16,7 +16,7 @@ import type { StoreDescription, TokenStore } from '../token-store.ts'
 import { openDatabase } from './database.ts'
 import type { KeepTrying } from './leased-profile.ts'
 import { LocalCopy } from './local-copy.ts'
-import { acquireLease, type Leased } from './machine-lease.ts'
+import { acquireLease } from './machine-lease.ts'
 import { isNewer, journalOf, placeOf } from './row-journal.ts'
 import { openRows, type Row } from './rows.ts'
 import { initSchema } from './schema.ts'
@@ -84,11 +84,6 @@ export function createPostgresStore(options: {
     }
   }
 
-  function lease(id: ProfileId, deadlineMs: number): Promise<Leased> {
-    const keepTrying: KeepTrying = (record, save) => keep(id, record, save)
-    return acquireLease(id, { rows, local: localOf(id), now, lock, deadlineMs, keepTrying })
-  }
-
   function keep(id: ProfileId, record: TokenRecord, save: () => Promise<CodedError | null>): void {
     const { path } = localOf(id).files
     let running: Promise<CodedError | null> | null = null
@@ -105,11 +100,6 @@ export function createPostgresStore(options: {
     }
     const timer = setInterval(() => void saveOnce(), SAVE_AGAIN_MS).unref()
     unsaved.set(path, { record, save: saveOnce })
-  }
-
-  async function saveFirst(id: ProfileId): Promise<void> {
-    const problem = await unsaved.get(localOf(id).files.path)?.save()
-    if (problem) throw problem
   }
 
   /** What the row says, or this machine's copy where the row is older: a standby that took over may lag behind. */
@@ -169,8 +159,11 @@ export function createPostgresStore(options: {
     outage: () => database.outage(),
     requireLocks,
     async withLock(id, deadlineMs, work) {
-      await saveFirst(id)
-      const { profile } = await lease(id, deadlineMs)
+      const local = localOf(id)
+      const problem = await unsaved.get(local.files.path)?.save()
+      if (problem) throw problem
+      const keepTrying: KeepTrying = (record, save) => keep(id, record, save)
+      const profile = await acquireLease(id, { rows, local, now, lock, deadlineMs, keepTrying })
       try {
         return await work(profile)
       } finally {
@@ -190,11 +183,6 @@ export function createPostgresStore(options: {
       ),
     readApps: options.local.readApps,
     updateApps: options.local.updateApps,
-    async rename(id, name, deadlineMs) {
-      await saveFirst(id)
-      const { renameRow } = await import('./row-rename.ts')
-      return renameRow({ rows, localOf, lease: (of) => lease(of, deadlineMs) }, id, name)
-    },
     async moveKey() {
       throw new CodedError(
         'config_invalid',

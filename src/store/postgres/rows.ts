@@ -1,7 +1,7 @@
 // The statements. Each is a transaction by itself; a lease is by the server's clock, and whoever lost it changes nothing.
 
 import type { ProfileId } from '../../profile.ts'
-import type { Database, Query } from './database.ts'
+import type { Database } from './database.ts'
 import { checkVersion } from './schema.ts'
 
 /** A profile as the database has it; one that it does not know has generation 0 and nothing else. */
@@ -27,8 +27,6 @@ function key({ brand, appId, profile }: ProfileId): string[] {
   return [brand, appId, profile]
 }
 
-type Lease = { id: ProfileId; owner: string }
-
 export type Rows = {
   read(id: ProfileId): Promise<Row>
   /** Takes the lease if it is free, past, or one of `before`; null: another has it. */
@@ -45,10 +43,8 @@ export type Rows = {
   commit(
     id: ProfileId,
     owner: string,
-    next: { record: string; generation: number; expected: number },
+    next: { record: string; generation: number; expected: number; journal: string | null },
   ): Promise<boolean>
-  /** Empties one row and fills another; false: a lease is lost, and nothing changed. */
-  move(from: Lease, to: Lease & Pick<Row, 'generation' | 'journal'> & { record: string }): Promise<boolean>
   names(app: Omit<ProfileId, 'profile'>): Promise<string[]>
   otherApps(id: ProfileId): Promise<string[]>
 }
@@ -135,24 +131,23 @@ export function openRows(database: Database): Rows {
       )
       return rows.length > 0
     },
-    async commit(id, owner, { record, generation, expected }) {
+    async commit(id, owner, { record, generation, expected, journal }) {
       // A new generation may come late, when its lease has run out: its token was paid for. A mark on the same one may
       // not. A lower generation than expected is that of a standby which took over and lags behind.
       const rows = await database.query(
-        `insert into feishu_token_profiles as p (brand, app_id, profile, record, generation)
-         values ($1, $2, $3, $5, $6)
+        `insert into feishu_token_profiles as p (brand, app_id, profile, record, generation, journal)
+         values ($1, $2, $3, $5, $6, $8)
          on conflict (brand, app_id, profile) do update
-         set record = excluded.record, generation = excluded.generation, journal = null
+         set record = excluded.record, generation = excluded.generation, journal = $8
          where case when $6 > $7::bigint
              then p.generation <= $7 and (p.record is not null or p.lease_owner = $4)
              else p.generation = $7 and p.lease_owner = $4 end
            and (current_setting('synchronous_commit') <> 'off' or set_config('synchronous_commit', 'on', true) = 'on')
          returning 1`,
-        [...key(id), owner, record, generation, expected],
+        [...key(id), owner, record, generation, expected, journal],
       )
       return rows.length > 0
     },
-    move: (from, to) => database.transaction((query) => moveRow(query, from, to)),
     async names({ brand, appId }) {
       const rows = await database.query<{ profile: string }>(
         `select profile from feishu_token_profiles where brand = $1 and app_id = $2 and record is not null`,
@@ -169,23 +164,4 @@ export function openRows(database: Database): Rows {
       return rows.map(({ app }) => app)
     },
   }
-}
-
-/** Empties one row and fills another, both under their leases; false, and nothing changed, where one was lost. */
-async function moveRow(query: Query, from: Lease, to: Parameters<Rows['move']>[1]): Promise<boolean> {
-  const emptied = await query(
-    // The next generation: what was written for the old name, and comes late, is refused.
-    `update feishu_token_profiles
-     set record = null, journal = null, pending = null, generation = generation + 1
-     where brand = $1 and app_id = $2 and profile = $3 and lease_owner = $4 returning 1`,
-    [...key(from.id), from.owner],
-  )
-  const filled = await query(
-    `update feishu_token_profiles set record = $5, generation = $6, journal = $7
-     where brand = $1 and app_id = $2 and profile = $3 and lease_owner = $4 and record is null returning 1`,
-    [...key(to.id), to.owner, to.record, to.generation, to.journal],
-  )
-  if (emptied.length + filled.length === 2) return true
-  await query('rollback')
-  return false
 }

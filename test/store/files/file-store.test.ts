@@ -373,7 +373,6 @@ describe('two profiles that come to one file name', () => {
       () => store.read(second),
       () => store.withLock(second, LONG_MS, (locked) => locked.remove()),
       () => store.withLock(second, LONG_MS, (locked) => locked.setAside()),
-      () => store.rename(second, 'home', LONG_MS),
     ]) {
       expect(await failureOf(attempt)).toMatchObject({
         code: 'config_invalid',
