@@ -2,7 +2,8 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import { CodedError } from '../errors.ts'
+import { createSecureContext } from 'node:tls'
+import { CodedError, errnoOf } from '../errors.ts'
 import { type Sentence, say } from '../sentence.ts'
 
 /** In PEM; intermediate certificates may follow the first. */
@@ -21,6 +22,14 @@ export function checkCertificate(tls: Tls, host: string | null, now: number): nu
     throw unusable(
       say`The key of FEISHU_TLS_KEY_FILE does not belong to the certificate of FEISHU_TLS_CERT_FILE`,
       say`Set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to the two files that were made together`,
+    )
+  }
+  // What TLS itself refuses, such as a key that is too short.
+  const refusal = refusalOf(tls)
+  if (refusal !== null) {
+    throw unusable(
+      say`The certificate of FEISHU_TLS_CERT_FILE cannot be used (${refusal})`,
+      say`Make a new one and set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to it`,
     )
   }
   const [beginsAt, endsAt] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)]
@@ -69,6 +78,16 @@ function readKey(pem: Buffer): KeyObject {
         : say`FEISHU_TLS_KEY_FILE holds no private key`,
       say`Set FEISHU_TLS_KEY_FILE to a private key in PEM form that needs no passphrase`,
     )
+  }
+}
+
+/** OpenSSL's code for why it cannot be used; null: it can. */
+function refusalOf(tls: Tls): string | null {
+  try {
+    createSecureContext(tls)
+    return null
+  } catch (error) {
+    return errnoOf(error) ?? ''
   }
 }
 

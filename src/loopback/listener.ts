@@ -7,7 +7,7 @@ import type { Server } from 'node:net'
 import { CodedError } from '../errors.ts'
 import { portOf } from '../machine/address.ts'
 import { call, say } from '../sentence.ts'
-import { type CallbackServerOptions, createCallbackServer } from './callback-server.ts'
+import { createCallbackServer } from './callback-server.ts'
 import type { Tls } from './certificate.ts'
 import { type Connections, trackConnections } from './connections.ts'
 import { createEndPages } from './end-pages.ts'
@@ -17,7 +17,7 @@ export type ListenerOptions = {
   redirectUri: string
   /** Where to listen when a proxy ends TLS; null = the redirect URI's host and port. */
   listen: { host: string; port: number } | null
-  /** Our own certificate: the listener itself speaks https. */
+  /** Our own certificate, checked: the listener itself speaks https. */
   tls: Tls | null
   /** null = by `Accept-Language`. */
   language: 'zh' | 'en' | null
@@ -49,7 +49,7 @@ export async function listenForCallback(options: ListenerOptions): Promise<Liste
   const endPages = createEndPages()
   const servers = new Map<string, Server>()
   for (const address of loopbackAddresses(host)) {
-    const server = createServer({ ...options, redirectUri, endPages }, connections)
+    const server = createCallbackServer({ ...options, redirectUri, endPages }, connections)
     try {
       await bind(server, address, port)
     } catch (cause) {
@@ -81,21 +81,6 @@ function loopbackAddresses(host: string): string[] {
       nextStep: say`Set FEISHU_CALLBACK_LISTEN to 127.0.0.1:PORT and let the proxy or tunnel forward to it.`,
     },
   )
-}
-
-function createServer(options: CallbackServerOptions, connections: Connections): Server {
-  try {
-    return createCallbackServer(options, connections)
-  } catch (cause) {
-    throw new CodedError(
-      'config_invalid',
-      say`The certificate or its key cannot be used by the callback listener.`,
-      {
-        nextStep: say`Set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to a PEM certificate and the key that belongs to it.`,
-        cause,
-      },
-    )
-  }
 }
 
 async function bind(server: Server, host: string, port: number): Promise<void> {

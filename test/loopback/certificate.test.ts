@@ -1,6 +1,6 @@
 import { expect, type TestContext, test } from 'vitest'
 import { checkCertificate, type Tls } from '../../src/loopback/certificate.ts'
-import { type CertificateOptions, NO_OPENSSL, selfSigned } from './certificate.ts'
+import { type CertificateOptions, NO_OPENSSL, SHORT_KEY, selfSigned } from './certificate.ts'
 
 const DAY = 86_400_000
 
@@ -43,6 +43,12 @@ test('the day counts: before, within, after', (ctx) => {
   )
   expect(problem(() => checkCertificate(tls, 'localhost', now - DAY))).toMatch(
     /begins on \d{4}-\d\d-\d\d only/,
+  )
+})
+
+test('what TLS itself refuses is told before a listener opens', (ctx) => {
+  expect(problem(() => checkCertificate(made(ctx, { key: SHORT_KEY }), null, Date.now()))).toMatch(
+    /^The certificate of FEISHU_TLS_CERT_FILE cannot be used \(ERR_SSL_\w*SMALL\)\.$/,
   )
 })
 

@@ -12,15 +12,21 @@ export type CertificateOptions = {
   names?: string
   /** -1: it ended yesterday. */
   days?: number
+  /** As openssl names a new key. */
+  key?: readonly string[]
 }
+
+const GOOD_KEY: readonly string[] = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
+/** What OpenSSL itself refuses in a server. */
+export const SHORT_KEY: readonly string[] = ['-newkey', 'rsa:512']
 
 /** A certificate that is its own authority, for localhost where nothing else is said; null where there is no openssl. */
 export function selfSigned(options: CertificateOptions = {}): { cert: Buffer; key: Buffer } | null {
-  const { names = 'DNS:localhost,IP:127.0.0.1', days = 2 } = options
+  const { names = 'DNS:localhost,IP:127.0.0.1', days = 2, key = GOOD_KEY } = options
   const folder = mkdtempSync(join(tmpdir(), 'loopback-tls-'))
   const file = (name: string): string => join(folder, name)
   const openssl = (...args: string[]): unknown => execFileSync('openssl', args, { stdio: 'ignore' })
-  const keys = ['-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
+  const keys = ['-nodes', ...key]
   try {
     openssl('req', '-new', ...keys, '-keyout', file('key'), '-out', file('request'), '-subj', '/CN=localhost')
     writeFileSync(file('names'), `subjectAltName=${names}\n`)
