@@ -24,7 +24,7 @@ import type { HeldLock } from '../store/lock.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
 import { begin, goOnWith, hold } from './begin.ts'
 import { conclude, readPending } from './end.ts'
-import { adoptTokens, finishAuthorization } from './finish.ts'
+import { adoptTokens, finishAuthorization, type LockedAuthorization } from './finish.ts'
 import { expectedOf } from './holder.ts'
 import type { Wish } from './new-authorization.ts'
 import { appToCome, readAuthorization, readCreation } from './pending.ts'
@@ -121,17 +121,16 @@ async function beginOrJoin(
   const held = await deps.store.holdAuthorization(app.id)
   if (held?.kind !== 'held') return { pending, joined: true }
   // Its process is gone: go on in its place.
-  return takeOver(deps, app, locked, wish, pending, held)
+  return takeOver(deps, { app, locked, pending }, wish, held)
 }
 
 async function takeOver(
   deps: Deps,
-  app: App,
-  locked: LockedProfile,
+  authorization: LockedAuthorization,
   wish: Wish,
-  pending: PendingAuthorization,
   held: HeldLock,
 ): Promise<{ pending: PendingAuthorization; joined: boolean }> {
+  const { app, locked, pending } = authorization
   if (pending.phase === 'waiting') {
     await hold(deps, app, pending, held, async () => undefined)
     return { pending, joined: true }
@@ -139,7 +138,7 @@ async function takeOver(
   held.release()
   const storedId = (await locked.read().catch(() => null))?.tokenSet?.authorizationId
   if (pending.phase === 'exchanged' && storedId !== pending.id) {
-    const ending = await adoptTokens(deps, app, locked, pending)
+    const ending = await adoptTokens(deps, authorization)
     return { pending: withOutcome(pending, ending.outcome, 'closing'), joined: true }
   }
   // The code may be spent, and its answer is lost: only a new authorization helps.
@@ -189,7 +188,7 @@ async function endWithAddress(deps: Deps, app: App, address: Secret): Promise<St
       throw nothingPending(pending, address)
     if (pending.device) throw needsNoAddress()
     const response = readPastedAddress(address.reveal(), expectedOf(app, pending))
-    return { pending, ending: await finishAuthorization(deps, app, locked, pending, response) }
+    return { pending, ending: await finishAuthorization(deps, { app, locked, pending }, response) }
   })
   await conclude(deps, app, pending)
   return reportEnd(app, pending, ending.outcome)

@@ -97,7 +97,7 @@ async function approve(
     return await begin(deps, app, locked, { scopes: creation.scopes, method: 'device' })
   } catch (error) {
     const failed: PendingAuthorization = { ...creation, step: 'approve' }
-    const { outcome } = await endWith(deps, locked, failed, toCodedError(error))
+    const { outcome } = await endWith(deps, { locked, pending: failed }, toCodedError(error))
     // No one listens for it: it has ended at once.
     const ended = withOutcome(failed, outcome, 'ended')
     await locked.writePending(encodePending(ended))

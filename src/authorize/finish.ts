@@ -32,16 +32,18 @@ export type Ending = {
   tokenSet: TokenSet | null
 }
 
+/** A pending authorization while the lock of its profile is held. */
+export type LockedAuthorization = { app: App; locked: LockedProfile; pending: PendingAuthorization }
+
 /** Ends a pending authorization with its response: asks for the tokens, checks whose they are, and stores them. */
 export async function finishAuthorization(
   deps: Deps,
-  app: App,
-  locked: LockedProfile,
-  pending: PendingAuthorization,
+  authorization: LockedAuthorization,
   response: AuthorizationAnswer,
 ): Promise<Ending> {
-  if (response.kind === 'error') return endWith(deps, locked, pending, refusalOf(response.error))
-  if (response.kind === 'failure') return endWith(deps, locked, pending, response.error)
+  const { app, locked, pending } = authorization
+  if (response.kind === 'error') return endWith(deps, authorization, refusalOf(response.error))
+  if (response.kind === 'failure') return endWith(deps, authorization, response.error)
   try {
     await locked.writePending(encodePending({ ...pending, phase: 'exchanging' }))
     const tokens =
@@ -54,27 +56,23 @@ export async function finishAuthorization(
     await locked.writePending(encodePending(exchanged)).catch((error) => {
       deps.log('warn', say`authorization: ${describeError(error)}`)
     })
-    return await adoptTokens(deps, app, locked, exchanged)
+    return await adoptTokens(deps, { app, locked, pending: exchanged })
   } catch (error) {
-    if (error instanceof CodedError) return endWith(deps, locked, pending, error)
+    if (error instanceof CodedError) return endWith(deps, authorization, error)
     throw error
   }
 }
 
 /** Puts tokens that were exchanged, perhaps by a process that died then, into force. */
-export async function adoptTokens(
-  deps: Deps,
-  app: App,
-  locked: LockedProfile,
-  pending: PendingAuthorization,
-): Promise<Ending> {
+export async function adoptTokens(deps: Deps, authorization: LockedAuthorization): Promise<Ending> {
+  const { app, locked, pending } = authorization
   const fresh = decodeRecord(pending.tokens ?? {})?.tokenSet
   if (!fresh?.accessToken) throw new Error('an exchanged authorization holds an access token')
   const stored = await readForReplacement(locked)
   const user = await fetchUser(deps, app, fresh.accessToken).catch(toCodedError)
   const known = stored.tokenSet?.user ?? null
   const mismatch = known && userMismatch(deps, app, known, user)
-  if (mismatch) return endWith(deps, locked, pending, mismatch)
+  if (mismatch) return endWith(deps, authorization, mismatch)
   const tokenSet: TokenSet = { ...fresh, user: user instanceof CodedError ? null : user }
   await locked.commit({ generation: stored.generation + 1, tokenSet }, stored.generation)
   const outcome: Outcome = { status: 'succeeded', at: deps.clock.now(), failure: null }
@@ -146,15 +144,14 @@ const ENDS: Partial<Record<CodedError['code'], Outcome['status']>> = {
 
 /** Ends an authorization without a token. */
 export async function endWith(
-  deps: Deps,
-  locked: LockedProfile,
-  pending: PendingAuthorization,
+  { clock }: Deps,
+  { locked, pending }: Omit<LockedAuthorization, 'app'>,
   error: CodedError,
 ): Promise<Ending> {
   const { code, said, feishuCode, logId } = error
   const outcome: Outcome = {
     status: ENDS[code] ?? 'failed',
-    at: deps.clock.now(),
+    at: clock.now(),
     failure: { code, message: said, nextStep: thenAuthorize(error), feishuCode, logId },
   }
   await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing')))

@@ -182,7 +182,7 @@ async function answerPage(
     const ending = await deps.store.withLock(app.id, LOCK_MS, async (locked) => {
       const current = await readPending(locked)
       if (current?.id !== pending.id || current.phase !== 'waiting') return null
-      return finishAuthorization(deps, app, locked, current, response)
+      return finishAuthorization(deps, { app, locked, pending: current }, response)
     })
     return {
       page: ending ? endPage(app, ending, pending.scopes, deps.seat) : { kind: 'already_used' },

@@ -46,14 +46,11 @@ export async function refreshLocked(
   const { startedAt } = call
   const attempt = { app, locked, record, tokenSet, refreshToken, unneeded, startedAt }
   await checkPace(deps, attempt)
-  return judgeOutcome(deps, app, locked, call, await presentRefreshToken(deps, attempt))
+  return judgeOutcome(deps, attempt, await presentRefreshToken(deps, attempt))
 }
 
 /** Feishu's pauses bind every process; our own limit stops a looping assistant, never a refresh that is due. */
-async function checkPace(
-  deps: Deps,
-  { app, locked, tokenSet, unneeded }: Pick<Attempt, 'app' | 'locked' | 'tokenSet' | 'unneeded'>,
-): Promise<void> {
+async function checkPace(deps: Deps, { app, locked, tokenSet, unneeded }: Attempt): Promise<void> {
   const now = deps.clock.now()
   const until = (await locked.readJournal())?.cooldownUntil ?? 0
   // A pause that ends later than any may was noted by a clock that has been set back since.
@@ -70,32 +67,22 @@ async function checkPace(
   throw rateLimited(say`this profile was refreshed ${MAX_FORCED_PER_MINUTE} times within a minute`, waitMs)
 }
 
-async function judgeOutcome(
-  deps: Deps,
-  app: App,
-  locked: LockedProfile,
-  call: RefreshCall,
-  outcome: Presented,
-): Promise<RefreshResult> {
+async function judgeOutcome(deps: Deps, attempt: Attempt, outcome: Presented): Promise<RefreshResult> {
+  const { app } = attempt
   if (outcome.kind === 'failed') throw outcome.error
   if (outcome.kind === 'refused') throw cannotRefresh(outcome.tokenSet)
   if (outcome.kind === 'overtaken') return answer(deps, app, 'refreshed_elsewhere', outcome.record)
-  const record = await fillInUser(deps, app, locked, call, outcome.record)
+  const record = await fillInUser(deps, attempt, outcome.record)
   const deliveries = record.tokenSet ? await deps.deliver(app.id, record.tokenSet) : []
   return answer(deps, app, 'refreshed', record, deliveries)
 }
 
 /** The person may have stayed unknown at the authorization; a refresh is the time to ask again. */
-async function fillInUser(
-  deps: Deps,
-  app: App,
-  locked: LockedProfile,
-  call: RefreshCall,
-  record: TokenRecord,
-): Promise<TokenRecord> {
+async function fillInUser(deps: Deps, attempt: Attempt, record: TokenRecord): Promise<TokenRecord> {
+  const { app, locked, startedAt } = attempt
   const { tokenSet } = record
   if (!tokenSet?.accessToken || tokenSet.user || deps.store.isUnsaved(app.id)) return record
-  if (timeLeftMs(deps, call.startedAt) < SHORTEST_ATTEMPT_MS) return record
+  if (timeLeftMs(deps, startedAt) < SHORTEST_ATTEMPT_MS) return record
   const user = await fetchUser(deps, app, tokenSet.accessToken).catch(() => null)
   if (!user) return record
   const named = { ...record, tokenSet: { ...tokenSet, user } }
