@@ -65,7 +65,6 @@ export const FEISHU: Table = {
   '{use}; authorization_error says what to fix before authorizing again': '{use}；重新授权之前，请先解决上面说明的问题',
   'Do what authorization_error says, then {call} again': '请先解决上面说明的问题，然后重新运行 {call}',
   '{call} so that the person approves': '请运行 {call} 完成授权',
-  Nothing: '无',
   'The page was opened in the browser: ask the person to approve there, then {call}': '授权页面已在浏览器中打开，请在其中授权，然后运行 {call}',
   'Ask the person to open authorization_url on this machine and approve{why}, then {call}': '请在本机打开授权链接并授权{why}，然后运行 {call}',
   '{n} of requested_scopes are not known here': '其中 {n} 个权限名称未知',

@@ -1,10 +1,10 @@
 // `status`: what is stored, in words.
 
+import { localTime, until } from '../moment.ts'
 import { cell, type Sentence, type Style, say, series, styled, type Value } from '../sentence.ts'
 import type { Status, TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Command, print } from './io.ts'
-import { localTime, until } from './moment.ts'
 import { expectOperands } from './usage.ts'
 
 const EXIT_CODES: Readonly<Record<Status, number>> = {
@@ -56,9 +56,6 @@ function isPast({ authorization_status, status }: TokenStatus): boolean {
   if (authorization_status === 'succeeded') return status === 'not_authorized'
   return authorization_status === 'none'
 }
-
-/** What a model reads in a word with every call, a person reads once. */
-const NOTHING = say`Nothing is needed: the token is valid.`
 
 /** The columns that the longest label takes. */
 const LABEL_WIDTH = 17
@@ -114,10 +111,7 @@ export function statusText(answer: TokenStatus): Sentence {
       styled(cell(say`warning:`, LABEL_WIDTH), 'yellow'),
       warning,
     ]),
-    [
-      styled(cell(say`next step:`, LABEL_WIDTH), 'bold'),
-      String(answer.next_step) === 'Nothing.' ? NOTHING : answer.next_step,
-    ],
+    [styled(cell(say`next step:`, LABEL_WIDTH), 'bold'), answer.next_step],
   ]
   const lines = rows.flatMap(([label, value]) =>
     value === null ? [] : [say`${cell(label, LABEL_WIDTH)}${value}\n`],

@@ -1,8 +1,9 @@
 // What a person should know of a token set although it works.
 
-import { toSeconds, toTime } from '../answers.ts'
+import { toSeconds } from '../answers.ts'
 import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
+import { moment } from '../moment.ts'
 import {
   canRefresh,
   grantEndsAt,
@@ -41,7 +42,7 @@ export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Pro
   const journal = await deps.store.readJournal(app.id).catch(() => null)
   if (canRefresh(tokenSet) && journal && journal.ambiguous > 0) {
     warnings.push(
-      say`A refresh at ${toTime(journal.sentAt) ?? ''} was interrupted; if its answer was lost, the next refresh will say so.`,
+      say`A refresh at ${moment(journal.sentAt ?? now)} was interrupted; if its answer was lost, the next refresh will say so.`,
     )
   }
   if (deps.store.isUnsaved(app.id)) {
@@ -72,11 +73,11 @@ function refreshWarnings(tokenSet: NonNullable<TokenRecord['tokenSet']>, now: nu
   if (endsAt !== null && endsAt <= now) {
     warnings.push(say`By this machine’s clock the refresh token has expired; the next refresh asks Feishu.`)
   } else if (endsAt !== null && endsAt < grantEnd && endsAt - now < REFRESH_TOKEN_WARNING_MS) {
-    warnings.push(say`A person must authorize again by ${toTime(endsAt)} unless it is refreshed before.`)
+    warnings.push(say`A person must authorize again by ${moment(endsAt, now)} unless it is refreshed before.`)
   }
   if (grantEnd - now < GRANT_WARNING_MS) {
     warnings.push(
-      say`Feishu ends each authorization after 365 days: a person must authorize again by ${toTime(grantEnd)}; refreshing does not move that day.`,
+      say`Feishu ends each authorization after 365 days: a person must authorize again by ${moment(grantEnd, now)}; refreshing does not move that day.`,
     )
   }
   if (tokenSet.refreshTokenDoubtful) {

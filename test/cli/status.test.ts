@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { inChinese } from '../../src/chinese/sentences.ts'
-import { duration, localTime, until } from '../../src/cli/moment.ts'
+import { duration, localTime, until } from '../../src/moment.ts'
 import { statusText } from '../../src/cli/status.ts'
 import { inEnglish, say } from '../../src/sentence.ts'
 import type { TokenStatus } from '../../src/status/fields.ts'
 
 const ANSWER = {
-  next_step: say`Nothing.`,
+  next_step: say`Nothing is needed.`,
   status: 'valid',
   profile: 'default',
   brand: 'feishu',
@@ -39,7 +39,7 @@ test('the status says first who is logged in, then each instant once, in local t
     `login:           until ${end} (in 7 days)`,
     'scopes:          docx:document',
     'key in:          file',
-    'next step:       Nothing is needed: the token is valid.',
+    'next step:       Nothing is needed.',
     '',
   ])
   expect(inChinese(statusText(ANSWER), DOOR).split('\n').slice(0, 5)).toEqual([

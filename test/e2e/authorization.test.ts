@@ -65,7 +65,7 @@ test('the link asks for the scopes with spaces', async () => {
     response_type: 'code',
     redirect_uri: stage.env.FEISHU_REDIRECT_URI,
     scope: 'docx:document im:message offline_access',
-    state: expect.stringMatching(/^[\w-]{43}$/),
+    state: expect.stringMatching(/^[\w-]{27}$/),
     code_challenge: expect.stringMatching(/^[\w-]{43}$/),
     code_challenge_method: 'S256',
   })
