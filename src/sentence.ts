@@ -19,8 +19,8 @@ type Form = {
   open?: boolean
   /** In the middle of another one: small at its beginning. */
   small?: boolean
-  /** Said by tools alone. */
-  toolsOnly?: boolean
+  /** Said by tools alone, or by terminals alone. */
+  only?: 'tools' | 'terminals'
   /** A cell of a table: filled up with blanks to so many columns. */
   width?: number
   /** How a terminal shows it, where it can. */
@@ -99,7 +99,17 @@ export function unended(sentence: Sentence): Sentence {
 
 /** The same sentence, which a terminal leaves out. */
 export function toolsOnly(sentence: Sentence): Sentence {
-  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, toolsOnly: true })
+  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, only: 'tools' })
+}
+
+/** The same sentence, which a terminal alone says. */
+export function terminalsOnly(sentence: Sentence): Sentence {
+  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, only: 'terminals' })
+}
+
+/** Whether it is said at this door. */
+export function isSaid({ only }: Form, door: Door): boolean {
+  return only === undefined || (only === 'terminals') === (door !== null)
 }
 
 /** The same sentence, with a colour or weight where a terminal takes it. */
@@ -154,7 +164,7 @@ export function columns(text: string): number {
 
 /** The sentence in English. */
 export function inEnglish({ texts, values, form }: Sentence, door: Door = null): string {
-  if (form.toolsOnly && door) return ''
+  if (!isSaid(form, door)) return ''
   let said = texts[0] ?? ''
   values.forEach((value, index) => {
     said += englishOf(value, door, said === '' || said.endsWith('. ')) + (texts[index + 1] ?? '')

@@ -102,6 +102,7 @@ export const COMMANDS: Table = {
   '1 day {n} h': '1 天 {n} 小时',
   '{n} days': '{n} 天',
   'until {time}': '{time} 到期',
+  '{time} (in {duration})': '{time}（还有 {duration}）',
   'until {time} (in {duration})': '{time} 到期（还有 {duration}）',
   'ended {time}': '已于 {time} 到期',
   'Logged in': '已登录',

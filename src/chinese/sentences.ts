@@ -1,7 +1,16 @@
 // Sentences in Chinese. Each line of a sentence is found in the tables by its text, exactly; what stands in it is filled
 // in. A test reads the sources and names each sentence that has no Chinese.
 
-import { commandOf, type Door, finished, inEnglish, Sentence, toolOf, type Value } from '../sentence.ts'
+import {
+  commandOf,
+  type Door,
+  finished,
+  inEnglish,
+  isSaid,
+  Sentence,
+  toolOf,
+  type Value,
+} from '../sentence.ts'
 import { ADOPT } from './adopt.ts'
 import { CHECKS } from './checks.ts'
 import { COMMANDS } from './commands.ts'
@@ -111,7 +120,7 @@ export function isTranslated(key: string): boolean {
 /** The sentence in Chinese; in English where its Chinese is not known, as of one that another version has stored. */
 export function inChinese(sentence: Sentence, door: Door): string {
   const { form } = sentence
-  if (form.toolsOnly && door) return ''
+  if (!isSaid(form, door)) return ''
   const said = linesOf(sentence)
     .map((line) => lineInChinese(line, door, form.open ?? false))
     .join('\n')

@@ -7,6 +7,7 @@ import { resolveApp } from '../app/app.ts'
 import { toCodedError } from '../errors.ts'
 import { openStandingGateway } from '../hand-over/gateway.ts'
 import { listGatewayKeys, newGatewayKey, removeGatewayKey } from '../hand-over/gateway-keys.ts'
+import { localTime } from '../moment.ts'
 import { notAuthorized } from '../refresh/reasons.ts'
 import { say } from '../sentence.ts'
 import { type Command, type Invocation, print } from './io.ts'
@@ -106,7 +107,7 @@ async function listKeys({ cli, deps, profile, options }: Invocation, names: stri
   })
   if (options.json) cli.stdout(`${JSON.stringify({ keys }, null, 2)}\n`)
   else if (keys.length === 0) cli.show(say`No program has a key.\n`)
-  else cli.stdout(keys.map(({ name, created_at }) => `${name}  ${created_at}\n`).join(''))
+  else cli.stdout(keys.map(({ name, created_at }) => `${name}  ${localTime(created_at)}\n`).join(''))
   return 0
 }
 

@@ -1,12 +1,12 @@
 // `import`: takes over the tokens of another program.
 
+import { localTime } from '../moment.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import { importTokens } from '../profiles/import.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Command, print } from './io.ts'
-import { localTime } from './moment.ts'
 import { statusText } from './status.ts'
 import { expectOperands } from './usage.ts'
 

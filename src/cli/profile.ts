@@ -1,9 +1,9 @@
 // `profile`: lists, removes and renames.
 
+import { localTime } from '../moment.ts'
 import { type ProfileRow, profileRows, removeProfile, renameProfile } from '../profiles/profiles.ts'
 import { cell, columns, type Sentence, say, series, type Value } from '../sentence.ts'
 import { type Command, type Invocation, print } from './io.ts'
-import { localTime } from './moment.ts'
 import { STATUS_WORDS } from './status.ts'
 import { expectOperands, usageError } from './usage.ts'
 

@@ -2,12 +2,12 @@
 
 import { errorAnswer, errorText } from '../answers.ts'
 import { DELIVERY_STATUS } from '../delivery/deliver.ts'
+import { localTime } from '../moment.ts'
 import { type RefreshAnswer, refreshAnswer } from '../refresh/answer.ts'
 import { refreshToken } from '../refresh/refresh.ts'
 import { type ProfileOutcome, refreshAll } from '../refresh/refresh-all.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import { type Command, type Invocation, print } from './io.ts'
-import { localTime } from './moment.ts'
 import { exitCode, expectOperands } from './usage.ts'
 
 /** Refreshes the token if it is due; with `--all` every profile that is due. */

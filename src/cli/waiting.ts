@@ -1,9 +1,9 @@
 // A line that shows that a wait lives, and until when.
 
 import type { Clock } from '../machine/clock.ts'
+import { localTime } from '../moment.ts'
 import { say, series } from '../sentence.ts'
 import type { Cli } from './io.ts'
-import { localTime } from './moment.ts'
 
 /** Begins the line again. */
 const OVER = '\r\x1b[2K'

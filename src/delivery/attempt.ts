@@ -4,6 +4,7 @@ import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ensureOwnDirectory, isMissing } from '../machine/files.ts'
+import { moment } from '../moment.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import { seenInProfiles } from './client-profiles.ts'
 import { formatCreation, formatDiff } from './diff.ts'
@@ -116,7 +117,7 @@ async function write(
 ): Promise<DeliveryOutcome> {
   const { path, file, edit } = found
   const { memoryDir, retryMs } = run
-  const { accessToken, accessTokenExpiresAt } = run.content
+  const { accessToken, accessTokenExpiresAt, now } = run.content
   ensureOwnDirectory(memoryDir)
   // Before the write, so that a crash cannot make our own token look like a person's change; but a first delivery is
   // remembered only when it has lasted, or else what stood there before would look like one.
@@ -126,7 +127,7 @@ async function write(
   if (!(await replaceSharedFile(path, file.bytes, next, { retryMs }))) return OVERWRITTEN
   if (!(await survived(target, path, next, run))) return OVERWRITTEN
   if (isFirst) remember(memoryDir, path, edit.place, accessToken)
-  const until = new Date(accessTokenExpiresAt).toISOString()
+  const until = moment(accessTokenExpiresAt, now)
   const wrote = say`${path}: wrote ${edit.place}; this copy is good until ${until}.`
   if (file.mode === null || (file.mode & 0o077) === 0) return outcome('delivered', wrote)
   const mode = say`Its mode was ${file.mode.toString(8)} and is 600 now.`
@@ -201,13 +202,13 @@ export async function create(target: Target, run: DeliveryAttempt): Promise<Deli
   const path = join(realpathSync(dirname(wanted)), basename(wanted))
   const own = refuseOwn(path, memoryDir)
   if (own) return own
-  const { accessToken, accessTokenExpiresAt } = content
+  const { accessToken, accessTokenExpiresAt, now } = content
   const isJson = target.format === 'token-json'
   const text = isJson ? formatTokenJson(content) : `${accessToken}\n`
   if (run.dryRun) return outcome('delivered', say`${await formatCreation(path, text, accessToken)}`)
   ensureOwnDirectory(memoryDir)
   if (!(await createSharedFile(path, Buffer.from(text)))) return OVERWRITTEN
   remember(memoryDir, path, isJson ? 'access_token' : 'the token', accessToken)
-  const until = new Date(accessTokenExpiresAt).toISOString()
+  const until = moment(accessTokenExpiresAt, now)
   return outcome('delivered', say`${path}: created; this copy is good until ${until}.`)
 }

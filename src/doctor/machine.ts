@@ -2,13 +2,13 @@
 
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { toTime } from '../answers.ts'
 import type { App } from '../app/app.ts'
 import { callbackPort, readCallbackTls } from '../authorize/callback.ts'
 import { DELIVERY_STATUS } from '../delivery/deliver.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'
 import { ensureOwnDirectory, reserveFile, temporaryName } from '../machine/files.ts'
+import { moment } from '../moment.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import type { KeySource } from '../store/envelope.ts'
 import type { LockHolder } from '../store/lock.ts'
@@ -160,7 +160,7 @@ async function redirectPort(deps: Deps, app: App | CodedError): Promise<Finding>
   const now = deps.clock.now()
   const tls = readCallbackTls(deps.config, now)
   if (tls && tls.endsAt - now < CERTIFICATE_WARN_MS) {
-    const message = say`The certificate for ${redirectUri} ends at ${toTime(tls.endsAt)}.`
+    const message = say`The certificate for ${redirectUri} ends at ${moment(tls.endsAt, now)}.`
     return warn(message, say`Make a new one in time: FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE.`)
   }
   const port = await callbackPort(deps)

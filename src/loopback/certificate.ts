@@ -4,6 +4,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { CodedError, errnoOf } from '../errors.ts'
+import { moment } from '../moment.ts'
 import { type Sentence, say } from '../sentence.ts'
 
 /** In PEM; intermediate certificates may follow the first. */
@@ -35,13 +36,13 @@ export function checkCertificate(tls: Tls, host: string | null, now: number): nu
   const [beginsAt, endsAt] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)]
   if (now > endsAt) {
     throw unusable(
-      say`The certificate of FEISHU_TLS_CERT_FILE ended on ${dayOf(endsAt)}`,
+      say`The certificate of FEISHU_TLS_CERT_FILE ended on ${moment(endsAt)}`,
       say`Make a new one and set FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE to it`,
     )
   }
   if (now < beginsAt) {
     throw unusable(
-      say`The certificate of FEISHU_TLS_CERT_FILE begins on ${dayOf(beginsAt)} only`,
+      say`The certificate of FEISHU_TLS_CERT_FILE begins on ${moment(beginsAt, now)} only`,
       say`Check this machine's clock, or make a new certificate`,
     )
   }
@@ -96,10 +97,6 @@ function isFor(certificate: X509Certificate, host: string): boolean {
   const name = host.replace(/^\[|\]$/g, '')
   const found = isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name, { subject: 'never' })
   return found !== undefined
-}
-
-function dayOf(at: number): string {
-  return new Date(at).toISOString().slice(0, 10)
 }
 
 function unusable(message: Sentence, nextStep: Sentence): CodedError {

@@ -3,6 +3,7 @@
 import { type App, likelyMeant, otherwiseKnown } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
+import { moment } from '../moment.ts'
 import type { TokenSet } from '../oauth/token-set.ts'
 import { DEFAULT_PROFILE } from '../profile.ts'
 import { call, say, toolsOnly } from '../sentence.ts'
@@ -44,7 +45,7 @@ export function cannotRefresh(tokenSet: TokenSet): CodedError {
     })
   }
   const details = { nextStep: AUTHORIZE, feishuCode: refusal.feishuCode, logId: refusal.logId }
-  const at = (instant: number | null) => new Date(instant ?? refusal.at).toISOString()
+  const at = (instant: number | null) => moment(instant ?? refusal.at)
   if (refusal.reason === 'outdated') {
     return new CodedError(
       'refresh_uncertain',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { localTime } from '../../src/cli/moment.ts'
+import { localTime } from '../../src/moment.ts'
 import { showWaiting } from '../../src/cli/waiting.ts'
 import type { Sentence } from '../../src/sentence.ts'
 

@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, w
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { localTime } from '../../src/cli/moment.ts'
+import { localTime } from '../../src/moment.ts'
 import { redirectTo } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
 import { testIf } from '../support/needs.ts'

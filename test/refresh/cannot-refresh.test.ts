@@ -8,8 +8,8 @@ import { storeIssued } from '../support/stored.ts'
 import { ISSUED_AT, makeTokenSet } from '../support/token-set.ts'
 
 const AGAIN = 'Call start_authorization so that the person approves again.'
-const AT = '2026-01-01T00:00:00.000Z'
-const LOST_AT = '2026-01-01T00:00:05.000Z'
+const AT = '2026-01-01T00:00:00Z'
+const LOST_AT = '2026-01-01T00:00:05Z'
 
 const REFUSAL: Refusal = {
   reason: 'refused',

@@ -1,6 +1,7 @@
 // Instants and durations as people tell them.
 
-import { type Sentence, say } from '../sentence.ts'
+import { toSeconds, toTime } from './answers.ts'
+import { type Sentence, say, terminalsOnly, toolsOnly } from './sentence.ts'
 
 /** An instant in the person's own time zone, to the minute. */
 export function localTime(time: string): string {
@@ -34,4 +35,12 @@ export function until(time: string | null, seconds: number | null): Sentence | n
   if (time === null) return null
   if (seconds === null) return say`until ${localTime(time)}`
   return seconds > 0 ? say`until ${localTime(time)} (in ${duration(seconds)})` : say`ended ${localTime(time)}`
+}
+
+/** An instant in a sentence: a tool says it in UTC, a terminal in local time and how far off it is. */
+export function moment(at: number, now: number | null = null): Sentence {
+  const [time, left] = [toTime(at), now === null ? 0 : toSeconds(at - now)]
+  const local = localTime(time)
+  const told = left > 0 ? say`${local} (in ${duration(left)})` : say`${local}`
+  return say`${toolsOnly(say`${time}`)}${terminalsOnly(told)}`
 }
