@@ -5,7 +5,7 @@ import type { Table } from './table.ts'
 /** Entries of clients that hold a token, and what becomes of them. */
 // biome-ignore format: a table, one row a line
 export const ADOPT: Table = {
-  'only change entries of your clients that hold a token into connect, each after a yes': '只把客户端中含有凭证的条目改为 connect，逐条询问',
+  'only turn entries of your clients that hold a token into connect, each after a yes': '只把客户端中含有凭证的条目改为 connect，逐条询问',
   'with --adopt: yes to all of them': '与 --adopt 同用：全部同意',
   '--yes is for --adopt': '--yes 只用于 --adopt',
   '--adopt takes no --{option}': '--adopt 不能与 --{option} 同时使用',
@@ -24,7 +24,7 @@ export const ADOPT: Table = {
   'It took the app from elsewhere: run `{command} setup` for connect to have it': '该条目的应用凭证来自别处：请运行 `{command} setup`，connect 才能使用它',
   'The profile "{profile}" uses the app {app}; that of this entry is {other}': '账号“{profile}”正在使用应用 {app}；该条目中的应用是 {other}',
   'Set up the app of this entry in its place?': '要改用该条目中的应用吗？',
-  'Keep the App ID and App Secret of this entry ({app}), sealed? Without an app, connect has nothing to log in with': '要加密保存该条目中的 App ID 和 App Secret（{app}）吗？没有应用，connect 无法登录',
+  'Keep the App ID and App Secret of this entry ({app}), encrypted? Without an app, connect has nothing to log in with': '要加密保存该条目中的 App ID 和 App Secret（{app}）吗？没有应用，connect 无法登录',
   'App ID and App Secret of this entry cannot be right; they were not kept': '该条目中的 App ID 和 App Secret 不可能正确；没有保存',
   'Run `{command} setup`, then `{command2} setup --adopt`': '请先运行 `{command} setup`，再运行 `{command2} setup --adopt`',
   '{program} does not hand on the environment, from which lark-mcp gets its token': '{program} 不会传递环境变量，而 lark-mcp 要从中取得凭证',

@@ -58,11 +58,11 @@ export const STORE: Table = {
   'within {n} s': '{n} 秒内',
   'The keychain failed: {why}': '系统钥匙串出错：{why}',
   'Run the same command again in a minute: it goes on where it stopped': '请一分钟后重新运行同一命令：它会从停止处继续',
-  'Nothing is needed: no file is sealed with another key': '无需任何操作：没有用其他密钥加密的文件',
+  'Nothing is needed: no file is encrypted with another key': '无需任何操作：没有用其他密钥加密的文件',
   'Check {paths}: they keep their key, which was not removed': '请检查 {paths}：它们仍使用原来的密钥，该密钥未删除',
   'Remove FEISHU_TOKEN_KEY from the clients': '请从各客户端中删除 FEISHU_TOKEN_KEY',
   'The old key could not be removed; no file needs it any more': '旧密钥未能删除；已没有文件需要它',
-  'The old key stays where it is: other files of this machine are sealed with it': '旧密钥保留在原处：本机还有其他文件用它加密',
+  'The old key stays where it is: other files of this machine are encrypted with it': '旧密钥保留在原处：本机还有其他文件用它加密',
   'Every client must set FEISHU_TOKEN_KEY from now on: without it nothing can be opened': '从现在起，每个客户端都必须设置 FEISHU_TOKEN_KEY：没有它就无法打开任何文件',
   // Profiles
   'The profiles {profiles} use the app of "{profile}"': '账号 {profiles} 正在使用“{profile}”的应用',

@@ -28,7 +28,7 @@ export const OPTIONS = {
   env: ['NAME=VALUE'],
   listen: 'HOST:PORT',
   'allow-network': '',
-  tools: 'A,B,…',
+  tools: 'A,B',
   header: ['NAME=VALUE'],
   'move-to': 'keychain|file|env',
   from: 'file|postgres|URL',

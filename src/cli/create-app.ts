@@ -16,7 +16,7 @@ export async function createApp({ cli, deps, profile }: Invocation): Promise<New
   const app = await awaitRegistration(deps, registration)
   await keepApp(deps, profile, app)
   cli.stderr(
-    say`\nFeishu created the app ${app.appId}; it is kept for profile "${profile}", its secret sealed.\n`,
+    say`\nFeishu created the app ${app.appId}; it is kept for profile "${profile}", its secret encrypted.\n`,
   )
   return app
 }

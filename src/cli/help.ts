@@ -30,16 +30,13 @@ const NEEDS_LOGIN = say`0 done, 1 try again, 2 usage or settings, 3 log in`
 
 /** The help on one command. */
 export function helpOn(command: string, { forms, does, options, example, exits }: CommandEntry): Sentence {
-  const usage = series(
-    forms.map((form) => say`${command} ${form}`),
-    '\n       ',
-  )
   const rows = Object.entries(options).map(([name, text]): [string, Sentence] => {
     return [written(name as OptionName), text]
   })
   const own = rows.length === 0 ? [] : [styled(say`Options:`, 'bold'), ...optionRows(rows), '']
   const lines = [
-    say`Usage: ${usage}`,
+    styled(say`Usage:`, 'bold'),
+    ...forms.map((form) => say`  ${command} ${form}`),
     '',
     say`${does}.`,
     '',

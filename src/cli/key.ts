@@ -20,7 +20,7 @@ export const key: Command = async ({ cli, deps, options, operands }) => {
   const answer = await moveStoreKey(deps, to)
   const done =
     answer.status === 'moved'
-      ? say`The key is in ${PLACES[to]} now; ${answer.resealed} files were sealed again.`
+      ? say`The key is in ${PLACES[to]} now; ${answer.resealed} files were encrypted again.`
       : answer.left.length > 0
         ? say`The key is not moved to ${PLACES[to]}.`
         : say`The key is in ${PLACES[to]} already.`

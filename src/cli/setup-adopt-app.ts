@@ -41,7 +41,7 @@ export async function keepAppOf(
   }
   const question = isOther
     ? say`Set up the app of this entry in its place?`
-    : say`Keep the App ID and App Secret of this entry (${app.appId}), sealed? Without an app, connect has nothing to log in with.`
+    : say`Keep the App ID and App Secret of this entry (${app.appId}), encrypted? Without an app, connect has nothing to log in with.`
   if (answers !== 'yes' && !(await confirm(answers, question))) return null
   return keep(invocation, app).then(() => null, problemOf)
 }
@@ -74,7 +74,7 @@ async function keep(invocation: Invocation, app: NonNullable<Adoption['app']>): 
   const verdict = await checkCredentials(deps, given)
   await keepApp(deps, profile, given)
   if (!verdict) cli.stderr(say`Feishu gave no clear answer about these credentials; they were kept.\n`)
-  cli.stderr(say`${keptText(profile)} ${say`The secret is sealed.`}\n`)
+  cli.stderr(say`${keptText(profile)} ${say`The secret is encrypted.`}\n`)
 }
 
 /** Whether `setup` kept this app: what the environment of this shell says, a client may not know. */

@@ -78,7 +78,7 @@ async function chooseApp(invocation: Invocation, dialogue: Dialogue): Promise<Ch
   }
   const app = await askForApp(invocation, dialogue)
   await keepApp(invocation.deps, invocation.profile, app)
-  dialogue.say(say`${keptText(invocation.profile)} ${say`The secret is sealed.`}\n\n`)
+  dialogue.say(say`${keptText(invocation.profile)} ${say`The secret is encrypted.`}\n\n`)
   await walkThroughConsole(invocation, dialogue, app)
   return { app, isNew: false }
 }

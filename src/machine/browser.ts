@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { posix, win32 } from 'node:path'
-import { type Sentence, say } from '../sentence.ts'
+import { type Sentence, say, toolsOnly } from '../sentence.ts'
 import { findProgram } from './program.ts'
 
 export type Machine = {
@@ -15,7 +15,8 @@ export type Machine = {
 const LAUNCH_MS = 700
 
 const REMOTE = say`this is an SSH session, so no browser was opened here`
-const NO_DISPLAY = say`no browser was opened: this process has no DISPLAY; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars`
+const FOR_CODEX = toolsOnly(say`; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars`)
+const NO_DISPLAY = say`no browser was opened: this process has no DISPLAY${FOR_CODEX}`
 const NO_PROGRAM = say`no browser could be started`
 const NOT_CHOSEN = say`what BROWSER names could not be started`
 

@@ -46,7 +46,7 @@ function nextStep(deps: Deps, to: KeySource, move: Awaited<ReturnType<Deps['stor
   const { resealed, left, oldKeys } = move
   const steps: Sentence[] = []
   if (resealed === 0 && left.length === 0)
-    steps.push(say`Nothing is needed: no file is sealed with another key.`)
+    steps.push(say`Nothing is needed: no file is encrypted with another key.`)
   if (left.length > 0) {
     steps.push(
       say`Check ${left.map(({ path }) => path).join(', ')}: they keep their key, which was not removed.`,
@@ -54,7 +54,7 @@ function nextStep(deps: Deps, to: KeySource, move: Awaited<ReturnType<Deps['stor
   } else if (oldKeys === 'given') {
     steps.push(say`Remove FEISHU_TOKEN_KEY from the clients.`)
   } else if (oldKeys === 'needed') {
-    steps.push(say`The old key stays where it is: other files of this machine are sealed with it.`)
+    steps.push(say`The old key stays where it is: other files of this machine are encrypted with it.`)
   } else if (oldKeys === 'stuck') {
     steps.push(say`The old key could not be removed; no file needs it any more.`)
   }

@@ -51,6 +51,10 @@ test.each(entries)(
     for (const form of entry.forms) expect(text).toContain(`feishu-token-mcp ${form}\n`)
     for (const option of Object.keys(entry.options))
       expect(text).toMatch(new RegExp(`^  --${option}[ …]`, 'm'))
+    // The options stand in one column, as wide as terminals show it.
+    const rows = (/^Options:\n(.*?)\n\n/ms.exec(text)?.[1] ?? '').split('\n')
+    expect(new Set(rows.map((row) => row.search(/(?<= {2}--.+ {2})\S/))).size).toBe(1)
+    expect(text).toMatch(/^\n[A-Z][^.\n]+\.$/m)
     expect(text).toMatch(/^Example:\n {2}feishu-token-mcp \S+/m)
     expect(text).toMatch(/^Exit codes: (0 |those of the command)/m)
     // What the example says is a command line that this command takes.
@@ -60,16 +64,15 @@ test.each(entries)(
     const taken = [...Object.keys(entry.options), ...SHARED]
     expect(options.filter((option) => !taken.includes(option))).toEqual([])
     const chinese = await inLanguage('zh', helpOn('feishu-token-mcp', entry), null)
-    expect(chinese).toMatch(/^用法：feishu-token-mcp /)
+    expect(chinese).toMatch(/^用法：\n {2}feishu-token-mcp /)
     expect(chinese).toMatch(/^示例：\n/m)
   },
 )
 
 test('the forms of a command name the options that it takes, and no option is taken by none', () => {
   const used = new Set<string>(SHARED)
-  for (const [name, { forms, does, options }] of entries) {
-    const written = `${forms.join(' ')} ${name === 'connect' ? String(does) : ''}`
-    const named = [...written.matchAll(/--([a-z][a-z-]*)/g)].map(([, option = '']) => option)
+  for (const [name, { forms, options }] of entries) {
+    const named = [...forms.join(' ').matchAll(/--([a-z][a-z-]*)/g)].map(([, option = '']) => option)
     expect([...new Set(named)].toSorted(), name).toEqual(Object.keys(options).toSorted())
     for (const option of named) used.add(option)
   }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { inChinese } from '../../src/chinese/sentences.ts'
-import { duration, localTime, until } from '../../src/moment.ts'
 import { statusText } from '../../src/cli/status.ts'
+import { duration, localTime, until } from '../../src/moment.ts'
 import { inEnglish, say } from '../../src/sentence.ts'
 import type { TokenStatus } from '../../src/status/fields.ts'
 

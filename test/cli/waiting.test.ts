@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { localTime } from '../../src/moment.ts'
 import { showWaiting } from '../../src/cli/waiting.ts'
+import { localTime } from '../../src/moment.ts'
 import type { Sentence } from '../../src/sentence.ts'
 
 /** Waits on a clock of its own for so many seconds, then the person has approved. */

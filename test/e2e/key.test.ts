@@ -105,7 +105,7 @@ test('the key moves to the environment and back, and everything opens with it al
   const there = await run(stage, ['key', '--move-to', 'file'], { env })
   expect([there.code, there.stderr]).toEqual([
     0,
-    'The key is in a key file already. Nothing is needed: no file is sealed with another key.\n',
+    'The key is in a key file already. Nothing is needed: no file is encrypted with another key.\n',
   ])
   expect(keyFiles(stage)).toHaveLength(1)
   expect(await statusOf(stage, 'default')).toMatchObject({ status: 'valid', key_source: 'file' })
@@ -154,7 +154,7 @@ test.each(ELSEWHERE)('a key that %s names is not removed', async (name) => {
     env: { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY },
   })
   expect(JSON.parse(moved.stdout)).toMatchObject({ status: 'moved', old_keys_removed: false })
-  expect(JSON.parse(moved.stdout).next_step).toContain('other files of this machine are sealed with it')
+  expect(JSON.parse(moved.stdout).next_step).toContain('other files of this machine are encrypted with it')
   expect(keyFiles(stage)).toEqual([file])
 })
 

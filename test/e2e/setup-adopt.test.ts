@@ -192,7 +192,7 @@ testIf(NO_TMUX)('at a terminal each entry is asked for by itself, after its app'
   expect(shown).toContain('-        "<left out>",')
   expect(shown).toContain(`(${appId})`)
   terminal.type('y')
-  await terminal.seen(/The secret is sealed\.[\s\S]*Change this entry of Cursor into connect\? \[y\/N\] /)
+  await terminal.seen(/The secret is encrypted\.[\s\S]*Change this entry of Cursor into connect\? \[y\/N\] /)
   expect(read(stage, '.cursor/mcp.json')).toContain(TOKEN)
   terminal.type('y')
   await terminal.seen(/Changed\.[\s\S]*Change this entry of Gemini CLI into connect\? \[y\/N\] /)
