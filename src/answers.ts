@@ -1,7 +1,7 @@
 // The contract's answers (docs/design.md), for the tools and for `--json` alike, and the same facts as text.
 
 import type { CodedError, ErrorCode, Recovery } from './errors.ts'
-import { Sentence, say, series } from './sentence.ts'
+import { type Door, inEnglish, Sentence, say, series } from './sentence.ts'
 
 /** An error as `--json` prints it. */
 export type ErrorAnswer = {
@@ -15,9 +15,12 @@ export type ErrorAnswer = {
   }
 }
 
-export function errorAnswer(error: CodedError): ErrorAnswer {
-  const { code, recovery, message, nextStep, feishuCode, logId } = error
-  return { error: { code, recovery, message, next_step: nextStep, feishu_code: feishuCode, log_id: logId } }
+/** The error, with what to do next: a command line names a command, all else a tool. */
+export function errorAnswer(error: CodedError, door: Door = null): ErrorAnswer {
+  const { code, recovery, message, step, feishuCode, logId } = error
+  const shorter = say`Run \`${door?.command ?? ''} doctor\`, which says what to do.`
+  const next_step = inEnglish(door ? brief(step, shorter, door) : step, door)
+  return { error: { code, recovery, message, next_step, feishu_code: feishuCode, log_id: logId } }
 }
 
 /** The text of a failed tool call or command. */
@@ -56,8 +59,8 @@ function plain(value: unknown): unknown {
 const NEXT_STEP_CHARACTERS = 300
 
 /** A next step, or a shorter one in its place where values have made it too long. */
-export function brief(nextStep: Sentence, shorter: Sentence): Sentence {
-  return String(nextStep).length <= NEXT_STEP_CHARACTERS ? nextStep : shorter
+export function brief(nextStep: Sentence, shorter: Sentence, door: Door = null): Sentence {
+  return inEnglish(nextStep, door).length <= NEXT_STEP_CHARACTERS ? nextStep : shorter
 }
 
 /** One sentence of as many clauses as there is room for, the most important first. */

@@ -57,6 +57,7 @@ export const CHECKS: Table = {
   'In the last hour {n} process(es) asked Feishu for this profile: {pids}': '最近一小时内有 {n} 个进程为此账号请求过飞书：{pids}',
   'No other copy asked Feishu for this profile in the last hour': '最近一小时内没有其他副本为此账号请求飞书',
   // status
+  'Run `{command} doctor`, which says what to do': '请运行 `{command} doctor`，它会说明如何解决',
   'Nothing is needed: the token is valid': '无需任何操作：凭证有效',
   'Nothing is needed until access_token_expires_at; then a person must authorize again, and warnings say why': '访问凭证到期前无需任何操作；到期后需要重新授权，原因见警告',
   'Feishu did not say how long the access token lives: two hours were assumed': '飞书没有告知访问凭证的有效期：按两小时计算',

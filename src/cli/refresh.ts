@@ -42,8 +42,10 @@ function line({ profile, status, access_token_expires_at, next_step }: RefreshAn
 async function all({ cli, deps, options }: Invocation, force: boolean): Promise<number> {
   const { outcomes, left } = await refreshAll(deps, { force })
   const shown = outcomes.map(({ profile, result, error }: ProfileOutcome) => {
-    if (error)
-      return { answer: { profile, ...errorAnswer(error) }, text: say`${profile}: ${errorText(error)}` }
+    if (error) {
+      const answer = { profile, ...errorAnswer(error, { command: cli.command, profile }) }
+      return { answer, text: say`${profile}: ${errorText(error)}` }
+    }
     const answer = refreshAnswer(deps, profile, result)
     return { answer, text: line(answer) }
   })

@@ -18,7 +18,8 @@ export async function runCli(args: string[], terminal: Terminal): Promise<number
     return await Promise.race([dispatch(argv, cli), cli.over])
   } catch (error) {
     const known = toCodedError(error)
-    if (argv.options.json) cli.stdout(`${JSON.stringify(errorAnswer(known), null, 2)}\n`)
+    const door = { command: cli.command, profile: argv.options.profile }
+    if (argv.options.json) cli.stdout(`${JSON.stringify(errorAnswer(known, door), null, 2)}\n`)
     // Whoever stopped it knows why: one line is enough.
     const text = terminal.isTerminal.stderr ? personText(known) : errorText(known)
     cli.stderr(say`${cli.closing.aborted ? known.said : text}\n`)
