@@ -228,6 +228,7 @@ async function runStanding(upstream: string): Promise<{ origin: string; key: str
     destinations: async () => ({ openUrl: upstream, mcpUrl: `${upstream}/mcp` }),
     acceptsKey: (key) => key === TOKEN,
     tools: [],
+    command: 'feishu-token-mcp',
     dispatcher: async () => agent,
     currentToken: async () => token,
     renewToken: async () => token,

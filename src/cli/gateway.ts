@@ -105,9 +105,10 @@ async function listKeys({ cli, deps, profile, options }: Invocation, names: stri
   const keys = listGatewayKeys(deps, profile).map(({ name, createdAt }) => {
     return { name, profile, created_at: toTime(createdAt) }
   })
+  const shownTime = (time: string) => (cli.isTerminal.stdout ? localTime(time) : time)
   if (options.json) cli.stdout(`${JSON.stringify({ keys }, null, 2)}\n`)
   else if (keys.length === 0) cli.show(say`No program has a key.\n`)
-  else cli.stdout(keys.map(({ name, created_at }) => `${name}  ${localTime(created_at)}\n`).join(''))
+  else cli.stdout(keys.map(({ name, created_at }) => `${name}  ${shownTime(created_at)}\n`).join(''))
   return 0
 }
 

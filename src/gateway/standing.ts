@@ -22,6 +22,8 @@ export type Destinations = {
 export type StandingOptions = Omit<ProxyOptions, 'route' | 'keepAliveMs'> & {
   /** Asked for each request that is let in; rejects where there is no app. */
   destinations: () => Promise<Destinations>
+  /** How this program was started: it makes the keys. */
+  command: string
   /** Asked for each request. */
   acceptsKey: (key: string) => boolean
   /** The tools that a program may see that names none itself. */
@@ -47,7 +49,7 @@ async function routeOf(req: IncomingMessage, options: StandingOptions): Promise<
   const query = url.slice(path.length)
   if (path === '/healthz' && (method === 'GET' || method === 'HEAD')) return 'ok'
   const key = bearerOf(headers)
-  if (key === null || !options.acceptsKey(key)) return WRONG_KEY
+  if (key === null || !options.acceptsKey(key)) return wrongKey(options.command)
   // What a server might take for another path than the one that was looked at here.
   if (/(?:^|\/)(?:\.|%2e){2}(?:\/|$)/i.test(path)) return NO_SUCH_PATH
   if (path.startsWith('/open-apis/')) {
@@ -85,12 +87,13 @@ function ownHeaders({ headers }: IncomingMessage): Headers {
   return kept
 }
 
-const WRONG_KEY: Fault = {
-  status: 401,
-  reason: 'credential_refused',
-  message: 'This address takes only requests with a key of its own.',
-  nextStep:
-    'Send it as `Authorization: Bearer KEY`; `feishu-token-mcp gateway key new NAME` makes one for each program.',
+function wrongKey(command: string): Fault {
+  return {
+    status: 401,
+    reason: 'credential_refused',
+    message: 'This address takes only requests with a key of its own.',
+    nextStep: `Send it as \`Authorization: Bearer KEY\`; \`${command} gateway key new NAME\` makes one for each program.`,
+  }
 }
 
 const NO_SUCH_PATH: Fault = {

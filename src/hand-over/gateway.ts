@@ -51,6 +51,7 @@ export async function openStandingGateway(
       ...createTokenSource(deps, profile, FRESH_MS),
       destinations: () => destinationsOf(deps, profile),
       tools: HOSTED_TOOLS,
+      command: deps.command,
       acceptsKey: watchGatewayKeys(deps, profile),
       dispatcher: (origin) => deps.upstream(origin),
       log: deps.log,

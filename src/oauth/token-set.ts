@@ -29,6 +29,7 @@ export type User = { openId: string; name: string | null }
 export type TokenSet = {
   /** Null only after an answer that held a refresh token and no usable access token. */
   accessToken: Secret | null
+  /** 0: not known, so that it is due. */
   accessTokenExpiresAt: number
   /** How long the access token was to live when it was issued. */
   accessTokenLifetimeMs: number
@@ -74,6 +75,11 @@ export function accessTokenRemainingMs(tokenSet: TokenSet, now: number): number 
   return remaining > tokenSet.accessTokenLifetimeMs + CLOCK_TOLERANCE_MS ? 0 : Math.max(0, remaining)
 }
 
+/** When the access token ends; null: there is none, or whoever gave it did not surely say. */
+export function accessTokenEndsAt({ accessToken, accessTokenExpiresAt }: TokenSet): number | null {
+  return accessToken && accessTokenExpiresAt > 0 ? accessTokenExpiresAt : null
+}
+
 /** Whether there is a refresh token that Feishu has not refused. Our own clock never declares one dead. */
 export function canRefresh(tokenSet: TokenSet): boolean {
   return tokenSet.refreshToken !== null && tokenSet.refusal === null
@@ -109,7 +115,7 @@ export function grantEndsAt(tokenSet: TokenSet): number | null {
 
 /** When a person must have authorized again at the latest; null: no one knows. */
 export function reauthorizeBy(tokenSet: TokenSet): number | null {
-  const own = canRefresh(tokenSet) ? tokenSet.refreshTokenExpiresAt : tokenSet.accessTokenExpiresAt
+  const own = canRefresh(tokenSet) ? tokenSet.refreshTokenExpiresAt : accessTokenEndsAt(tokenSet)
   const ends = [grantEndsAt(tokenSet), own].filter((end) => end !== null)
   return ends.length > 0 ? Math.min(...ends) : null
 }

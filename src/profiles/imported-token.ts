@@ -198,9 +198,9 @@ export function readImportedToken(text: string, now: number): TokenSet | Unusabl
   const said = instant(pick(fields, BEGIN))
   const begin = said !== null && said <= now + TOLERANCE_MS ? said : null
   const end = endOf(fields, END, LIFE, begin)
-  // No access token lives longer than a day: then, as where nothing is said, all that is known is that a refresh
+  // No access token lives longer than a day: then, as where nothing is said, its end is not known, and a refresh
   // settles it.
-  const expiresAt = end === null || end - now > MAX_ACCESS_TOKEN_MS ? now : end
+  const expiresAt = end === null || end - now > MAX_ACCESS_TOKEN_MS ? 0 : end
   const scopes = scopesOf(fields)
   return {
     accessToken,

@@ -5,7 +5,7 @@ import { type App, type KeptApps, knownProfiles, profileNames, readKeptApps, res
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { moveGatewayKeys } from '../hand-over/gateway-keys.ts'
-import { reauthorizeBy } from '../oauth/token-set.ts'
+import { accessTokenEndsAt, reauthorizeBy } from '../oauth/token-set.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
 import { type Sentence, say, shown } from '../sentence.ts'
 import type { Status } from '../status/fields.ts'
@@ -39,7 +39,7 @@ export async function profileRows(deps: Deps, own: string): Promise<ProfileRow[]
       app_id: app?.id.appId ?? null,
       user_name: tokenSet?.user?.name ?? null,
       user_open_id: tokenSet?.user?.openId ?? null,
-      access_token_expires_at: toTime(tokenSet?.accessToken ? tokenSet.accessTokenExpiresAt : null),
+      access_token_expires_at: toTime(tokenSet && accessTokenEndsAt(tokenSet)),
       reauthorize_by: toTime(tokenSet && reauthorizeBy(tokenSet)),
     })
   }

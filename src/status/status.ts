@@ -6,7 +6,13 @@ import { readAuthorization, readCreation, waitForStep } from '../authorize/pendi
 import type { Deps } from '../deps.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'
 import type { Authorization } from '../oauth/pending-authorization.ts'
-import { canRefresh, missingScopes, reauthorizeBy, type TokenRecord } from '../oauth/token-set.ts'
+import {
+  accessTokenEndsAt,
+  canRefresh,
+  missingScopes,
+  reauthorizeBy,
+  type TokenRecord,
+} from '../oauth/token-set.ts'
 import { call, type Sentence, say } from '../sentence.ts'
 import { authorizationFields, type Status, type TokenStatus } from './fields.ts'
 import { pendingNextStep, statusNextStep } from './next-step.ts'
@@ -78,6 +84,7 @@ async function describe(
   const { verified, listed, options } = looked
   const now = deps.clock.now()
   const status = statusOf(deps, app, record, verified.result)
+  const accessEndsAt = tokenSet && accessTokenEndsAt(tokenSet)
   const refreshEndsAt = tokenSet?.refreshToken ? tokenSet.refreshTokenExpiresAt : null
   const [authorization, warnings, profiles] = await Promise.all([
     readAuthorization(deps, app, record),
@@ -94,10 +101,10 @@ async function describe(
     ...common(deps, app.id.profile, app),
     user_name: tokenSet?.user?.name ?? null,
     user_open_id: tokenSet?.user?.openId ?? null,
-    access_token_expires_at: tokenSet?.accessToken ? toTime(tokenSet.accessTokenExpiresAt) : null,
-    access_token_expires_in: tokenSet?.accessToken
-      ? toSeconds(deps.clock.remainingMs(record, app.key))
-      : null,
+    access_token_expires_at: toTime(accessEndsAt),
+    access_token_expires_in: toSeconds(
+      accessEndsAt === null ? null : deps.clock.remainingMs(record, app.key),
+    ),
     refresh_token_expires_at: toTime(refreshEndsAt),
     refresh_token_expires_in: toSeconds(refreshEndsAt === null ? null : refreshEndsAt - now),
     reauthorize_by: tokenSet ? toTime(reauthorizeBy(tokenSet)) : null,

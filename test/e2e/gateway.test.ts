@@ -126,6 +126,10 @@ test('what bears no key is refused, whatever else it bears, and so is a page and
     statusOf(origin + path, headers)
   expect(await refused({})).toBe(401)
   expect(await refused({}, '/open-apis/auth/v3/tenant_access_token/internal')).toBe(401)
+  // As this program was started: that command there makes a key.
+  expect(await (await fetch(origin + USER_INFO)).text()).toMatch(
+    /`node [^`]*dist\/main\.js gateway key new NAME` makes one/,
+  )
   expect(await refused(bearing('t-g1044'))).toBe(401)
   expect(await refused(bearing('u-wrong'))).toBe(401)
   expect(await refused({ 'x-lark-mcp-uat': key })).toBe(401)

@@ -98,17 +98,17 @@ describe('the end of the access token', () => {
     ['another name', { expire_time: at }, at],
     ['both: the instant wins', { expires_at: at / 1000, expires_in: 1, obtained_at: ISSUED_AT }, at],
     ['no instant, and a life', { expires_at: 'soon 5', expires_in: 6_871, obtained_at: ISSUED_AT }, at],
-    ['a life alone, which may be yesterday’s: it is due', { expires_in: 6_871 }, NOW],
-    ['a life from a time to come: it is due', { expires_in: 6_871, obtained_at: NOW + 3_600_000 }, NOW],
+    ['a life alone, which may be yesterday’s: it is due', { expires_in: 6_871 }, 0],
+    ['a life from a time to come: it is due', { expires_in: 6_871, obtained_at: NOW + 3_600_000 }, 0],
     [
       'a life from a time without a zone: it is due',
       { expires_in: 6_871, obtained_at: '2026-01-01 00:00:00' },
-      NOW,
+      0,
     ],
-    ['a time without a zone: it is due', { expires_at: '2026-01-01T01:54:31' }, NOW],
-    ['nothing: it is due', {}, NOW],
-    ['nonsense: it is due', { expires_at: [7], expires_in: true }, NOW],
-    ['less than nothing: it is due', { expires_at: -1, expires_in: 0 }, NOW],
+    ['a time without a zone: it is due', { expires_at: '2026-01-01T01:54:31' }, 0],
+    ['nothing: it is due', {}, 0],
+    ['nonsense: it is due', { expires_at: [7], expires_in: true }, 0],
+    ['less than nothing: it is due', { expires_at: -1, expires_in: 0 }, 0],
   ])('is read from %s', async (_what, members, expected) => {
     expect((await importFile({ ...GOOD, ...members })).accessTokenExpiresAt).toBe(expected)
   })
@@ -122,7 +122,17 @@ describe('the end of the access token', () => {
     const tokenSet = await importFile({ ...GOOD, expires_at: expiresAt })
     const remainingMs = deps.clock.remainingMs({ generation: 1, tokenSet }, 'key')
     expect(nextStep(tokenSet, remainingMs, 300_000)).toBe(step)
-    if (expiresAt > NOW + 86_400_000) expect(tokenSet?.accessTokenExpiresAt).toBe(NOW)
+    if (expiresAt > NOW + 86_400_000) expect(tokenSet?.accessTokenExpiresAt).toBe(0)
+  })
+})
+
+test('an end that is not surely said is told as unknown, and a refresh is due', async () => {
+  await importFile({ ...GOOD, expires_in: 6_871 })
+  const status = await tokenStatus(deps, { profile: 'default', verify: false, waitSeconds: 0 })
+  expect(status).toMatchObject({
+    status: 'needs_refresh',
+    access_token_expires_at: null,
+    access_token_expires_in: null,
   })
 })
 
