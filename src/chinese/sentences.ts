@@ -112,11 +112,6 @@ export function hasWords(key: string): boolean {
   return /\p{Letter}/u.test(key)
 }
 
-/** Whether the tables have the Chinese of a line. */
-export function isTranslated(key: string): boolean {
-  return CHINESE.has(key)
-}
-
 /** The sentence in Chinese; in English where its Chinese is not known, as of one that another version has stored. */
 export function inChinese(sentence: Sentence, door: Door): string {
   const { form } = sentence

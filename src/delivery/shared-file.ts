@@ -14,14 +14,13 @@ import {
   linkSync,
   openSync,
   readdirSync,
-  readSync,
   renameSync,
   statSync,
 } from 'node:fs'
 import { platform, userInfo } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
-import { createFileOnce, isTemporaryNameOf, removeFile, temporaryName } from '../machine/files.ts'
+import { createFileOnce, isTemporaryNameOf, readWhole, removeFile, temporaryName } from '../machine/files.ts'
 import { loadNative } from '../machine/native.ts'
 import { type Rename, renameFile } from '../machine/rename.ts'
 import { type Sentence, say } from '../sentence.ts'
@@ -52,17 +51,6 @@ function ownUid(): number | null {
   } catch {
     return null
   }
-}
-
-function readWhole(fd: number, size: number): Buffer {
-  const bytes = Buffer.alloc(size)
-  let length = 0
-  while (length < size) {
-    const read = readSync(fd, bytes, length, size - length, length)
-    if (read === 0) break
-    length += read
-  }
-  return bytes.subarray(0, length)
 }
 
 /** Opens without following a link and without waiting for a FIFO's other end. */

@@ -1,4 +1,4 @@
-// The programs whose variables we know: for `--for`, and for the lines in the documents, which a test holds to this.
+// The programs whose variables we know, for `--for`.
 
 export type ProgramName = 'lark-mcp' | 'lark-cli' | 'feishu-cli'
 
@@ -11,15 +11,12 @@ export type Program = {
   unset?: readonly string[]
   /** Whether its host can be set: else it gets the access token itself. */
   gateway: boolean
-  /** How it is called. */
-  command: string
 }
 
 export const PROGRAMS: Readonly<Record<ProgramName, Program>> = {
   'lark-mcp': {
     variables: { USER_ACCESS_TOKEN: '{token}', LARK_DOMAIN: '{origin}' },
     gateway: true,
-    command: 'npx -y @larksuiteoapi/lark-mcp mcp --token-mode user_access_token',
   },
   // It refuses the token without the App ID, and a variable beside its `_FILE` (larksuite/cli, extension/credential/env).
   'lark-cli': {
@@ -27,22 +24,15 @@ export const PROGRAMS: Readonly<Record<ProgramName, Program>> = {
     lark: { LARKSUITE_CLI_BRAND: '{brand}' },
     unset: ['LARKSUITE_CLI_USER_ACCESS_TOKEN_FILE', 'LARKSUITE_CLI_APP_ID_FILE', 'LARKSUITE_CLI_BRAND'],
     gateway: false,
-    command: 'lark-cli …',
   },
   // Others read the same variable and want another value: it is set for this program alone.
   'feishu-cli': {
     variables: { FEISHU_USER_ACCESS_TOKEN: '{token}', FEISHU_BASE_URL: '{origin}' },
     gateway: true,
-    command: 'feishu-cli …',
   },
 }
 
 /** The program of a name; null: we know none. */
 export function programOf(name: string): Program | null {
   return Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name as ProgramName] : null
-}
-
-/** The one line to type for a program. */
-export function programLine(name: ProgramName): string {
-  return `feishu-token-mcp exec --for ${name} -- ${PROGRAMS[name].command}`
 }

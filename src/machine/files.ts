@@ -175,6 +175,18 @@ export function fileVersion(path: string): string | null {
   }
 }
 
+/** Reads an open file from its beginning, to its end or `size`. */
+export function readWhole(fd: number, size: number): Buffer {
+  const bytes = Buffer.alloc(size)
+  let length = 0
+  while (length < size) {
+    const read = readSync(fd, bytes, length, size - length, length)
+    if (read === 0) break
+    length += read
+  }
+  return bytes.subarray(0, length)
+}
+
 /** Reads a file of ours whole; null when there is none. Refuses more than `maxBytes`. */
 export function readOwnFile(path: string, maxBytes: number): Buffer | null {
   // Most of what is looked for (a journal, a pending login) is not there, and an error costs ten times a look.
@@ -190,14 +202,7 @@ export function readOwnFile(path: string, maxBytes: number): Buffer | null {
   try {
     const { size } = fstatSync(fd)
     if (size > maxBytes) refusePath(path, say`is larger than ${maxBytes} bytes`)
-    const bytes = Buffer.alloc(size)
-    let length = 0
-    while (length < size) {
-      const read = readSync(fd, bytes, length, size - length, length)
-      if (read === 0) break
-      length += read
-    }
-    return bytes.subarray(0, length)
+    return readWhole(fd, size)
   } finally {
     closeSync(fd)
   }

@@ -94,9 +94,6 @@ const FIXES: Readonly<Record<number, Text | null>> = {
   21000: { en: 'Complete the check in the browser', zh: '请在浏览器中完成验证' },
 }
 
-/** Feishu shows these on its own page alone, and never redirects with them: no one but the person sees them. */
-export const PAGE_ERRORS: readonly number[] = [20029, 20027, 20043, 20010, 20028, 20046, 20042, 20069, 20001]
-
 /** The access token is past its end: only a newer one helps. */
 export const ACCESS_TOKEN_EXPIRED = 99991677
 

@@ -48,7 +48,7 @@ function encodeHeader(header: Header): string {
   })
 }
 
-/** Seals a JSON content under a header. {@link open} is its inverse. */
+/** Seals a JSON content under a header. {@link openEnvelope} is its inverse. */
 export function seal(header: Header, content: unknown, key: Buffer): string {
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
@@ -133,18 +133,8 @@ export function readHeader(text: string, path: Value): Header {
  * Opens what {@link seal} made.
  *
  * @param path where it lies, for the error's text
- * @throws CodedError `store_unreadable` when it is damaged, of another version, or not what `binding` says
+ * @throws CodedError `store_unreadable` when it is damaged, or not what `binding` says
  */
-export function open(
-  text: string,
-  binding: Binding,
-  key: Buffer,
-  path: Value,
-): { header: Header; content: Record<string, unknown> } {
-  return openEnvelope(readEnvelope(text, path), binding, key, path)
-}
-
-/** {@link open}, of what was taken apart already. */
 export function openEnvelope(
   { header, sealed }: Envelope,
   binding: Binding,

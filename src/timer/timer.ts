@@ -81,8 +81,15 @@ function runWith({ helpers }: TimerHost): Run {
     })
 }
 
-async function openScheduler(job: Job, host: TimerHost): Promise<Scheduler | null> {
-  const run = runWith(host)
+type Timer = { job: Job; scheduler: Scheduler | null; look: () => Promise<TimerState> }
+
+async function openTimer(host: TimerHost, tokenDir: string): Promise<Timer> {
+  const { job, lacking } = jobOf(host, tokenDir)
+  const scheduler = await openScheduler(job, runWith(host))
+  return { job, scheduler, look: () => stateOf(job, lacking, scheduler) }
+}
+
+async function openScheduler(job: Job, run: Run): Promise<Scheduler | null> {
   if (job.platform === 'darwin') return openLaunchd(job, run)
   if (job.platform === 'win32') return openTaskScheduler(job, run)
   return openSystemd(job, run)
@@ -117,8 +124,7 @@ function unwritable(path: string, cause: unknown): CodedError {
 
 /** Looks, and changes nothing. */
 export async function timerState(host: TimerHost, tokenDir: string): Promise<TimerState> {
-  const { job, lacking } = jobOf(host, tokenDir)
-  return stateOf(job, lacking, await openScheduler(job, host))
+  return (await openTimer(host, tokenDir)).look()
 }
 
 async function stateOf(job: Job, lacking: string[], scheduler: Scheduler | null): Promise<TimerState> {
@@ -151,9 +157,8 @@ export async function installTimer(
   host: TimerHost,
   tokenDir: string,
 ): Promise<{ changed: boolean; state: TimerState }> {
-  const { job, lacking } = jobOf(host, tokenDir)
-  const scheduler = await openScheduler(job, host)
-  const before = await stateOf(job, lacking, scheduler)
+  const { job, scheduler, look } = await openTimer(host, tokenDir)
+  const before = await look()
   if (!scheduler || before.status === 'running') return { changed: false, state: before }
   for (const file of scheduler.files) {
     try {
@@ -173,7 +178,7 @@ export async function installTimer(
       },
     )
   }
-  return { changed: true, state: await stateOf(job, lacking, scheduler) }
+  return { changed: true, state: await look() }
 }
 
 /** Takes the timer away, whatever it would start. */
@@ -181,11 +186,10 @@ export async function removeTimer(
   host: TimerHost,
   tokenDir: string,
 ): Promise<{ changed: boolean; state: TimerState }> {
-  const { job, lacking } = jobOf(host, tokenDir)
-  const scheduler = await openScheduler(job, host)
-  const before = await stateOf(job, lacking, scheduler)
+  const { scheduler, look } = await openTimer(host, tokenDir)
+  const before = await look()
   if (!scheduler || before.status === 'absent') return { changed: false, state: before }
   await scheduler.stop()
   for (const { path } of scheduler.files) removeFile(path)
-  return { changed: true, state: await stateOf(job, lacking, scheduler) }
+  return { changed: true, state: await look() }
 }

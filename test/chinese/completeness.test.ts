@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseAst } from 'vitest/node'
-import { hasWords, isTranslated, keyOf, linesOf, TABLES } from '../../src/chinese/sentences.ts'
+import { hasWords, keyOf, linesOf, TABLES } from '../../src/chinese/sentences.ts'
 import { say } from '../../src/sentence.ts'
 import { englishIn } from '../support/english.ts'
 
@@ -80,12 +80,16 @@ function keysOf(parts: string[]): string[] {
     .filter(hasWords)
 }
 
+const keyOfRow = (english: string) => english.replace(/\{\w+\}/g, '{}')
+const ROWS = TABLES.flatMap((table) => Object.entries(table))
+const TRANSLATED = new Set(ROWS.map(([english]) => keyOfRow(english)))
+
 /** The lines of a source's sentences that have no Chinese. */
 function untranslated(source: string): string[] {
   return textsOf(source)
     .filter(({ isSentence }) => isSentence)
     .flatMap(({ line, parts }) => keysOf(parts).map((key) => ({ line, key })))
-    .filter(({ key }) => !isTranslated(key))
+    .filter(({ key }) => !TRANSLATED.has(key))
     .map(({ line, key }) => `line ${line}: ${key}`)
 }
 
@@ -112,8 +116,6 @@ test.each(FILES.filter((path) => !ELSEWHERE.test(path)))('%s: no sentence is a p
 })
 
 describe('the tables', () => {
-  const rows = TABLES.flatMap((table) => Object.entries(table))
-  const key = (english: string) => english.replace(/\{\w+\}/g, '{}')
   const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
 
   test('hold no Chinese whose sentence is gone', () => {
@@ -122,25 +124,25 @@ describe('the tables', () => {
         ({ parts }) => keysOf(parts),
       ),
     )
-    expect(rows.map(([english]) => english).filter((english) => !said.has(key(english)))).toEqual([])
+    expect(ROWS.map(([english]) => english).filter((english) => !said.has(keyOfRow(english)))).toEqual([])
   })
 
   test('say 授权 where Feishu’s button does, and 账号 for a profile', () => {
-    const spoken = rows.filter(([, chinese]) => chinese.includes('批准'))
+    const spoken = ROWS.filter(([, chinese]) => chinese.includes('批准'))
     expect(spoken).toEqual([])
     // 配置 is configuration alone: of a client, in TOML, and what is not set up.
-    const profiles = rows.filter(
+    const profiles = ROWS.filter(
       ([english, chinese]) => /\bprofile/i.test(english) && chinese.includes('配置'),
     )
     expect(profiles).toEqual([])
   })
 
   test('hold each sentence once', () => {
-    const keys = rows.map(([english]) => key(english))
+    const keys = ROWS.map(([english]) => keyOfRow(english))
     expect(keys.filter((one, index) => keys.indexOf(one) !== index)).toEqual([])
   })
 
-  test.each(rows)('%s', (english, chinese) => {
+  test.each(ROWS)('%s', (english, chinese) => {
     expect(chinese).toMatch(/\p{Script=Han}/u)
     expect([english, chinese].filter((text) => /[.。]$/.test(text))).toEqual([])
     expect(holes(chinese).filter((name) => !holes(english).includes(name))).toEqual([])

@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { FEISHU_ERRORS, PAGE_ERRORS } from '../../src/oauth/feishu-errors.ts'
+import { FEISHU_ERRORS } from '../../src/oauth/feishu-errors.ts'
 import { API_ERRORS, PAGE_ERRORS as SANDBOX_PAGES, TOKEN_ERRORS } from '../feishu-sandbox/feishu-codes.ts'
-import { withNumbers } from './error-numbers.ts'
+import { PAGE_ERRORS, withNumbers } from './error-numbers.ts'
 
 test('docs/errors.md lists every number once, in the words of the program (npm run docs)', () => {
   const document = readFileSync('docs/errors.md', 'utf8')

@@ -1,6 +1,9 @@
 // Feishu's error numbers as docs/errors.md lists them, from the table that the program itself uses.
 
-import { consoleUrl, FEISHU_ERRORS, feishuError, PAGE_ERRORS } from '../../src/oauth/feishu-errors.ts'
+import { consoleUrl, FEISHU_ERRORS, feishuError } from '../../src/oauth/feishu-errors.ts'
+
+/** Feishu shows these on its own page alone, and never redirects with them: no one but the person sees them. */
+export const PAGE_ERRORS: readonly number[] = [20029, 20027, 20043, 20010, 20028, 20046, 20042, 20069, 20001]
 
 const APP = { open: 'https://open.feishu.cn', appId: 'cli_your_app_id', scopes: [] }
 

@@ -2,7 +2,15 @@ import { createCipheriv, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CodedError } from '../../src/errors.ts'
-import { type Binding, type Header, keyIdOf, open, readHeader, seal } from '../../src/store/envelope.ts'
+import {
+  type Binding,
+  type Header,
+  keyIdOf,
+  openEnvelope,
+  readEnvelope,
+  readHeader,
+  seal,
+} from '../../src/store/envelope.ts'
 import { effortMs } from '../support/effort.ts'
 import { failureOf } from '../support/failure.ts'
 
@@ -24,7 +32,7 @@ const sealed = seal(header, content, key)
 /** Whether a text is opened; what is refused must be refused with our own error. */
 function isOpened(text: string): boolean {
   try {
-    open(text, binding, key, PATH)
+    openEnvelope(readEnvelope(text, PATH), binding, key, PATH)
     return true
   } catch (error) {
     if (error instanceof CodedError && ['store_unreadable', 'key_unavailable'].includes(error.code))
@@ -49,7 +57,7 @@ describe('seal and open', () => {
     fc.assert(
       fc.property(headers, json, fc.uint8Array({ minLength: 32, maxLength: 32 }), (given, written, bytes) => {
         const made = seal(given, written, Buffer.from(bytes))
-        const opened = open(made, given, Buffer.from(bytes), PATH)
+        const opened = openEnvelope(readEnvelope(made, PATH), given, Buffer.from(bytes), PATH)
         expect(JSON.stringify(opened.content)).toBe(JSON.stringify(written))
         expect(opened.header).toMatchObject(given)
         expect(readHeader(made, PATH)).toMatchObject(given)
@@ -132,7 +140,7 @@ describe('a sealed content', () => {
     ['another profile', { profile: 'work' }],
   ])('of %s is refused, and both are named', async (_what, changes) => {
     const foreign = seal({ ...header, ...changes }, content, key)
-    const error = await failureOf(() => open(foreign, binding, key, PATH))
+    const error = await failureOf(() => openEnvelope(readEnvelope(foreign, PATH), binding, key, PATH))
     expect(error.code).toBe('store_unreadable')
     const [name = '', value = ''] = Object.entries(changes)[0] ?? []
     expect(error.message).toContain(`belongs to ${name} "${value}", not "${binding[name as keyof Binding]}"`)
@@ -146,7 +154,9 @@ describe('a sealed content', () => {
   })
 
   test('of another key is not opened', async () => {
-    const error = await failureOf(() => open(sealed, binding, randomBytes(32), PATH))
+    const error = await failureOf(() =>
+      openEnvelope(readEnvelope(sealed, PATH), binding, randomBytes(32), PATH),
+    )
     expect(error.message).toContain('its seal does not hold')
   })
 })
@@ -173,7 +183,7 @@ describe('what is no file of ours', () => {
     ['a generation that is text', sealed.replace('"generation":7', '"generation":"7"'), /damaged/],
     ['a generation beyond counting', sealed.replace('"generation":7', '"generation":1e300'), /damaged/],
   ])('%s is refused, left alone, and the error says what to do', async (_what, text, why) => {
-    const error = await failureOf(() => open(text, binding, key, PATH))
+    const error = await failureOf(() => openEnvelope(readEnvelope(text, PATH), binding, key, PATH))
     expect(error).toMatchObject({ code: 'store_unreadable', recovery: 'fix_config' })
     expect(error.message).toMatch(why)
     expect(error.message).toContain(PATH)
@@ -183,14 +193,14 @@ describe('what is no file of ours', () => {
 
   test('a newer version is refused with what to do about it', async () => {
     const newer = sealed.replace('"version":1', '"version":2')
-    expect((await failureOf(() => open(newer, binding, key, PATH))).nextStep).toContain(
-      'Update feishu-token-mcp',
-    )
+    expect(
+      (await failureOf(() => openEnvelope(readEnvelope(newer, PATH), binding, key, PATH))).nextStep,
+    ).toContain('Update feishu-token-mcp')
   })
 
   test('a hostile name is shown bounded and plain', async () => {
     const hostile = seal({ ...header, profile: `\u001b[31m\u202e"${'x'.repeat(5_000)}` }, content, key)
-    const { message } = await failureOf(() => open(hostile, binding, key, PATH))
+    const { message } = await failureOf(() => openEnvelope(readEnvelope(hostile, PATH), binding, key, PATH))
     expect(message).toMatch(/^[\x20-\x7e]{1,250}$/)
   })
 
@@ -222,7 +232,7 @@ test('the seal is AES-256-GCM with the header as associated data: another progra
   cipher.setAAD(Buffer.from(`${head}}`))
   const bytes = Buffer.concat([nonce, cipher.update('{"by":"another"}'), cipher.final(), cipher.getAuthTag()])
   const text = `${head},"sealed":"${bytes.toString('base64')}"}\n`
-  expect(open(text, binding, key, PATH).content).toEqual({ by: 'another' })
+  expect(openEnvelope(readEnvelope(text, PATH), binding, key, PATH).content).toEqual({ by: 'another' })
 })
 
 test('a key is named without telling anything about it', () => {

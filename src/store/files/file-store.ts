@@ -10,14 +10,10 @@ import { KEEPS_OLD_FILE, type Keys } from '../key.ts'
 import { acquireLock, type HeldLock, type LockHolder, requireLocks } from '../lock.ts'
 import { APPS, notWritable, SealedFiles } from '../sealed-files.ts'
 import type { StoreDescription, TokenStore } from '../token-store.ts'
-import { LockedFiles, lockedError, type Save } from './locked-files.ts'
+import { Unsaved } from '../unsaved.ts'
+import { LockedFiles, lockedError } from './locked-files.ts'
 import { ProfileFiles } from './profile-files.ts'
 
-/** Between attempts to write a record that is in memory only. */
-const SAVE_AGAIN_MS = 1_000
-/** How often the last attempts are made before the process leaves; together they stay under two seconds. */
-const LAST_ATTEMPTS = 8
-const LAST_ATTEMPT_PAUSE_MS = 200
 /** A change of app.json takes milliseconds; ten seconds mean that something hangs. */
 const APPS_DEADLINE_MS = 10_000
 
@@ -26,9 +22,6 @@ const MOST_SEEN = 64
 
 /** Any refresh is over by then, whatever it meets. */
 const MOVE_DEADLINE_MS = 30_000
-
-/** A record that could not be written yet: in memory, with the lock still ours. */
-type Unsaved = { record: TokenRecord; save: Save }
 
 /** No authorization replaces the credentials that `setup` kept: what fixes a record does not fix them. */
 function credentialsError(path: string, error: unknown): unknown {
@@ -60,20 +53,7 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
   const { directory, keys, now } = options
   const sealed = new SealedFiles(directory, keys)
   const filesOf = (id: ProfileId) => new ProfileFiles(sealed, id)
-  const unsaved = new Map<string, Unsaved>()
-
-  function keep(path: string, record: TokenRecord, save: Save): void {
-    const timer = setInterval(() => void saveOnce(), SAVE_AGAIN_MS).unref()
-    const saveOnce = () => {
-      const problem = save()
-      if (problem === null) {
-        clearInterval(timer)
-        unsaved.delete(path)
-      }
-      return problem
-    }
-    unsaved.set(path, { record, save: saveOnce })
-  }
+  const unsaved = new Unsaved()
 
   async function tryLock(path: string, deadlineMs: number): Promise<HeldLock | LockHolder | null> {
     try {
@@ -111,20 +91,21 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     glance: () => glancing,
     async read(id) {
       const files = filesOf(id)
-      return unsaved.get(files.path)?.record ?? files.readRecord()
+      return unsaved.recordAt(files.path) ?? files.readRecord()
     },
     readJournal: async (id) => filesOf(id).readJournal(),
     readPending: (id) => filesOf(id).readPending(),
     keySource: (id) => sealed.anyHeader(filesOf(id).path)?.key_source ?? null,
-    isUnsaved: (id) => unsaved.has(filesOf(id).path),
+    isUnsaved: (id) => unsaved.recordAt(filesOf(id).path) !== null,
     outage: () => null,
     requireLocks,
     async withLock(id, deadlineMs, work) {
       const files = filesOf(id)
-      const problem = unsaved.get(files.path)?.save()
-      if (problem) throw problem
+      await unsaved.saveFirst(files.path)
       const held = await lock(files.lockPath, deadlineMs)
-      const profile = new LockedFiles(files, held, now, (record, save) => keep(files.path, record, save))
+      const profile = new LockedFiles(files, held, now, (record, save) =>
+        unsaved.keep(files.path, record, save),
+      )
       try {
         await profile.begin().catch((error) => {
           throw notWritable(files.path, error)
@@ -175,19 +156,14 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
       const { moveKey } = await import('./key-move.ts')
       return moveKey({ directory, sealed, keys, lock: (path) => lock(path, MOVE_DEADLINE_MS) }, to)
     },
-    async flush() {
-      for (let attempt = 0; unsaved.size > 0 && attempt < LAST_ATTEMPTS; attempt += 1) {
-        if (attempt > 0) await new Promise((resume) => setTimeout(resume, LAST_ATTEMPT_PAUSE_MS))
-        for (const { save } of [...unsaved.values()]) save()
-      }
-    },
+    flush: () => unsaved.flush(),
   }
   const glancing: TokenStore = {
     ...store,
     glance: () => glancing,
     async read(id) {
       const files = filesOf(id)
-      return unsaved.get(files.path)?.record ?? lookAt(files)
+      return unsaved.recordAt(files.path) ?? lookAt(files)
     },
   }
   return store

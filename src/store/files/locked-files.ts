@@ -4,14 +4,7 @@ import { createHmac } from 'node:crypto'
 import { renameSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { CodedError } from '../../errors.ts'
-import {
-  fileVersion,
-  isMissing,
-  type ReservedFile,
-  removeFile,
-  replaceFile,
-  reserveFile,
-} from '../../machine/files.ts'
+import { fileVersion, isMissing, type ReservedFile, removeFile, replaceFile } from '../../machine/files.ts'
 import { encodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
 import type { Secret } from '../../secret.ts'
 import { say } from '../../sentence.ts'
@@ -19,14 +12,9 @@ import type { Key } from '../key.ts'
 import type { HeldLock, LockHolder } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
 import type { Interrupted, Journal, LockedProfile, Presentations } from '../token-store.ts'
+import type { Save } from '../unsaved.ts'
 import { counted, noteOf, noteWith } from './generation-note.ts'
 import type { ProfileFiles } from './profile-files.ts'
-
-/** Two tokens of 4 KB, sealed and in base64, with room. */
-const RESERVED_BYTES = 32_768
-
-/** Writes what could not be written before; null when it is written, else why not. */
-export type Save = () => CodedError | null
 
 /** The profile's lock could not be had: who holds it, if known. */
 export function lockedError(holder: LockHolder | null): CodedError {
@@ -163,11 +151,7 @@ export class LockedFiles implements LockedProfile {
   async prepare(refreshToken: Secret): Promise<void> {
     const known = await this.presentations(refreshToken)
     const tokenHash = await this.#hash(refreshToken)
-    try {
-      this.#reserved ??= reserveFile(this.#files.nextPath, this.#files.path, RESERVED_BYTES)
-    } catch (error) {
-      throw notWritable(this.#files.nextPath, error)
-    }
+    this.#reserved ??= this.#files.reserve()
     this.#writeIntent({ tokenHash, ...known, pid: process.pid, host: hostname(), cooldownUntil: null })
     this.#uncounted = null
   }

@@ -3,7 +3,14 @@
 import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
-import { isTemporaryNameOf, readOwnFile, removeFile, replaceFile } from '../../machine/files.ts'
+import {
+  isTemporaryNameOf,
+  type ReservedFile,
+  readOwnFile,
+  removeFile,
+  replaceFile,
+  reserveFile,
+} from '../../machine/files.ts'
 import { renameFile } from '../../machine/rename.ts'
 import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord, type TokenRecord, withheld } from '../../oauth/token-set.ts'
@@ -11,9 +18,12 @@ import type { ProfileId } from '../../profile.ts'
 import { call, say, type Value } from '../../sentence.ts'
 import type { Binding, Header } from '../envelope.ts'
 import { peekHolder } from '../lock.ts'
-import { MAX_FILE_BYTES, readText, type SealedFiles } from '../sealed-files.ts'
+import { MAX_FILE_BYTES, notWritable, readText, type SealedFiles } from '../sealed-files.ts'
 import type { Journal } from '../token-store.ts'
 import { noteOf, proved } from './generation-note.ts'
+
+/** Two tokens of 4 KB, sealed and in base64, with room. */
+const RESERVED_BYTES = 32_768
 
 function isJournal(journal: Journal): boolean {
   const { tokenHash, ambiguous, sentAt, cooldownUntil } = journal
@@ -80,6 +90,15 @@ export class ProfileFiles {
   /** Removes everything but the locks, the record first: what is left without it binds no one. */
   removeAll(): void {
     for (const path of [this.path, this.pendingPath, this.intentPath, this.nextPath]) removeFile(path)
+  }
+
+  /** Room for the next record, on disk before it is needed. Throws `store_not_writable`. */
+  reserve(): ReservedFile {
+    try {
+      return reserveFile(this.nextPath, this.path, RESERVED_BYTES)
+    } catch (error) {
+      throw notWritable(this.nextPath, error)
+    }
   }
 
   binding(kind: Header['kind']): Binding {

@@ -20,6 +20,7 @@ import type { Key } from '../key.ts'
 import type { HeldLock } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
 import type { Interrupted, Journal, LockedProfile, Presentations } from '../token-store.ts'
+import type { Save } from '../unsaved.ts'
 import type { LocalCopy, SealedRecord } from './local-copy.ts'
 import { isNewer, journalOf, placeOf, type RowJournal } from './row-journal.ts'
 import type { Row, Rows } from './rows.ts'
@@ -44,7 +45,7 @@ export type Lease = {
 }
 
 /** Keeps trying to write a record; called when the database did not confirm it. */
-export type KeepTrying = (record: TokenRecord, save: () => Promise<CodedError | null>) => void
+export type KeepTrying = (record: TokenRecord, save: Save) => void
 
 export class LeasedProfile implements LockedProfile {
   readonly #lease: Lease
@@ -140,7 +141,7 @@ export class LeasedProfile implements LockedProfile {
   async prepare(refreshToken: Secret): Promise<void> {
     const { local, now } = this.#lease
     const before = await this.presentations(refreshToken)
-    this.#reserved ??= local.reserve()
+    this.#reserved ??= local.files.reserve()
     const journal: RowJournal = {
       tokenHash: hashRefreshToken(await this.#sealingKey(), refreshToken),
       ambiguous: before.ambiguous + 1,
@@ -194,7 +195,7 @@ export class LeasedProfile implements LockedProfile {
       journal: journalFrom(interrupted ?? null, record, key),
     }
     try {
-      this.#reserved ??= local.reserve()
+      this.#reserved ??= local.files.reserve()
     } catch {
       // Without a rescue file: nothing was presented, or there would be one.
     }

@@ -4,14 +4,7 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import { CodedError } from '../../errors.ts'
-import {
-  ensureOwnDirectory,
-  fileVersion,
-  type ReservedFile,
-  removeFile,
-  replaceFile,
-  reserveFile,
-} from '../../machine/files.ts'
+import { ensureOwnDirectory, fileVersion, removeFile, replaceFile } from '../../machine/files.ts'
 import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
@@ -20,9 +13,6 @@ import { ProfileFiles } from '../files/profile-files.ts'
 import type { Key } from '../key.ts'
 import { notWritable, readText, type SealedFiles } from '../sealed-files.ts'
 import type { SharedKeys } from './shared-key.ts'
-
-/** Two tokens of 4 KB, sealed and in base64, with room. */
-const RESERVED_BYTES = 32_768
 
 /** A sealed record and what is in it. */
 export type SealedRecord = { text: string; record: TokenRecord }
@@ -113,16 +103,6 @@ export class LocalCopy {
       this.#kept = { hash: hashOf(text), version: fileVersion(path) }
     } catch {
       // Then there is nothing to serve while the database is away.
-    }
-  }
-
-  /** Room for the next record, on disk before it is needed. Throws `store_not_writable`. */
-  reserve(): ReservedFile {
-    const { nextPath, path } = this.files
-    try {
-      return reserveFile(nextPath, path, RESERVED_BYTES)
-    } catch (error) {
-      throw notWritable(nextPath, error)
     }
   }
 

@@ -13,6 +13,7 @@ import { say } from '../../sentence.ts'
 import { acquireLock, type HeldLock, type LockHolder, requireLocks } from '../lock.ts'
 import { notWritable, SealedFiles } from '../sealed-files.ts'
 import type { StoreDescription, TokenStore } from '../token-store.ts'
+import { Unsaved } from '../unsaved.ts'
 import { openDatabase } from './database.ts'
 import type { KeepTrying } from './leased-profile.ts'
 import { LocalCopy } from './local-copy.ts'
@@ -22,17 +23,8 @@ import { openRows, type Row } from './rows.ts'
 import { initSchema } from './schema.ts'
 import { notedIn, type SharedKeys } from './shared-key.ts'
 
-/** Between attempts to write a record that the database has not confirmed. */
-const SAVE_AGAIN_MS = 1_000
-/** The last attempts before the process leaves; after that the rescue file has it. */
-const LAST_ATTEMPTS_MS = 2_000
-const LAST_ATTEMPT_PAUSE_MS = 200
-
 /** How a row is read without its lease. */
 type Look = (id: ProfileId) => Promise<Row>
-
-/** A record that the database has not confirmed: in the rescue file and in memory, the lock still ours. */
-type Unsaved = { record: TokenRecord; save: () => Promise<CodedError | null> }
 
 const DESCRIPTION: StoreDescription = {
   kind: 'postgres',
@@ -65,7 +57,8 @@ export function createPostgresStore(options: {
   const keys = notedIn(directory, options.keys)
   const sealed = new SealedFiles(directory, keys)
   const copies = new Map<string, LocalCopy>()
-  const unsaved = new Map<string, Unsaved>()
+  /** In the rescue file too, until the database has confirmed them. */
+  const unsaved = new Unsaved()
 
   function localOf(id: ProfileId): LocalCopy {
     const name = `${id.brand}-${id.appId}-${id.profile}`
@@ -84,24 +77,6 @@ export function createPostgresStore(options: {
     }
   }
 
-  function keep(id: ProfileId, record: TokenRecord, save: () => Promise<CodedError | null>): void {
-    const { path } = localOf(id).files
-    let running: Promise<CodedError | null> | null = null
-    const saveOnce = () => {
-      running ??= save().then((problem) => {
-        running = null
-        if (problem === null) {
-          clearInterval(timer)
-          unsaved.delete(path)
-        }
-        return problem
-      })
-      return running
-    }
-    const timer = setInterval(() => void saveOnce(), SAVE_AGAIN_MS).unref()
-    unsaved.set(path, { record, save: saveOnce })
-  }
-
   /** What the row says, or this machine's copy where the row is older: a standby that took over may lag behind. */
   async function recordOf(id: ProfileId, row: Row): Promise<TokenRecord> {
     const local = localOf(id)
@@ -116,8 +91,8 @@ export function createPostgresStore(options: {
   }
 
   async function read(id: ProfileId, look: Look): Promise<TokenRecord> {
-    const kept = unsaved.get(localOf(id).files.path)
-    if (kept) return kept.record
+    const kept = unsaved.recordAt(localOf(id).files.path)
+    if (kept) return kept
     try {
       return await recordOf(id, await look(id))
     } catch (error) {
@@ -155,14 +130,14 @@ export function createPostgresStore(options: {
       return pending === null ? null : localOf(id).openPending(pending, placeOf(id))
     },
     keySource: () => keys.last(),
-    isUnsaved: (id) => unsaved.has(localOf(id).files.path),
+    isUnsaved: (id) => unsaved.recordAt(localOf(id).files.path) !== null,
     outage: () => database.outage(),
     requireLocks,
     async withLock(id, deadlineMs, work) {
       const local = localOf(id)
-      const problem = await unsaved.get(local.files.path)?.save()
-      if (problem) throw problem
-      const keepTrying: KeepTrying = (record, save) => keep(id, record, save)
+      const { path } = local.files
+      await unsaved.saveFirst(path)
+      const keepTrying: KeepTrying = (record, save) => unsaved.keep(path, record, save)
       const profile = await acquireLease(id, { rows, local, now, lock, deadlineMs, keepTrying })
       try {
         return await work(profile)
@@ -193,17 +168,7 @@ export function createPostgresStore(options: {
         },
       )
     },
-    async flush() {
-      const giveUpAt = performance.now() + LAST_ATTEMPTS_MS
-      for (
-        let pauseMs = 0;
-        unsaved.size > 0 && performance.now() < giveUpAt;
-        pauseMs = LAST_ATTEMPT_PAUSE_MS
-      ) {
-        await new Promise((resume) => setTimeout(resume, pauseMs))
-        await Promise.all([...unsaved.values()].map(({ save }) => save()))
-      }
-    },
+    flush: () => unsaved.flush(),
     init: () => initSchema(database, () => keys.first()),
   })
   return viewOf(lookUp)
