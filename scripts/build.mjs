@@ -103,10 +103,11 @@ const PARTS = [
       'src/cli/output.ts',
       'src/cli/token.ts',
       'src/cli/status.ts',
+      'src/oauth/feishu-numbers.ts',
     ],
   },
   // What a refresh needs besides.
-  { file: 'dist/renewal.js', entries: ['src/refresh/renewal.ts', 'src/machine/transport.ts'] },
+  { file: 'dist/refresh.js', entries: ['src/refresh/under-lock.ts', 'src/machine/transport.ts'] },
   { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/hand-over/gateway.ts'] },
   // What `connect` needs until its client asks for something, and what it needs then.
   { file: 'dist/connect.js', entries: ['src/cli/connect.ts', 'src/cli/connect-wish.ts'] },

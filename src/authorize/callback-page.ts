@@ -1,4 +1,4 @@
-// What the person reads after answering Feishu, in the terms of the callback listener.
+// Which page an answer of Feishu's gets, with its notes and reasons; its fixed wording is in loopback/page-text.ts.
 
 import type { App } from '../app/app.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'

@@ -1,7 +1,7 @@
 // How the servers behind a gateway refuse a token.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { ACCESS_TOKEN_REFUSED } from '../oauth/feishu-errors.ts'
+import { ACCESS_TOKEN_REFUSED } from '../oauth/feishu-numbers.ts'
 
 /** Enough for any error of Feishu's (a few hundred bytes); a larger answer is no refusal of the token. */
 export const REFUSAL_BYTES = 65_536

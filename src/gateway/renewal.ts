@@ -1,7 +1,8 @@
-// A refused token is renewed once for all requests that meet, and the request is sent again.
+// A refused token is renewed once for all requests that meet, and the request is sent again. What `connect` sends again
+// is in hand-over/connect.ts.
 
 import { Readable } from 'node:stream'
-import { ACCESS_TOKEN_EXPIRED } from '../oauth/feishu-errors.ts'
+import { ACCESS_TOKEN_EXPIRED } from '../oauth/feishu-numbers.ts'
 import { say } from '../sentence.ts'
 import { type Fault, sendFault } from './fault.ts'
 import { type Exchange, forward } from './forward.ts'

@@ -1,4 +1,4 @@
-// What the pages say, in both languages.
+// What the pages after an approval say, in both languages.
 
 import type { GLYPHS } from './page-style.ts'
 

@@ -1,4 +1,4 @@
-// What a person reads after the browser comes back: one page per outcome, fixed text, nothing from the query.
+// The pages as HTML, one per outcome: fixed text (page-text.ts), nothing from the query.
 
 import { FAVICON_URL, GLYPHS, MARK, STYLESHEET } from './page-style.ts'
 import { type Action, FACES, GO_BACK, LABELS, type Page, type Text } from './page-text.ts'

@@ -1,4 +1,4 @@
-// The three tools.
+// The three tools. A new one is a file beside these and a row here (docs/development.md, "Add a tool").
 
 import { refreshTokenTool } from './refresh-token.ts'
 import { startAuthorizationTool } from './start-authorization.ts'

@@ -4,7 +4,7 @@ import type { Brand } from '../profile.ts'
 import type { Secret } from '../secret.ts'
 import { feishuCodeOf, parseObject } from './answer.ts'
 import type { Endpoints } from './feishu.ts'
-import { CREDENTIALS_WRONG } from './feishu-errors.ts'
+import { CREDENTIALS_WRONG } from './feishu-numbers.ts'
 import type { HttpAnswer, HttpRequest } from './http.ts'
 
 export type NewApp = { brand: Brand; appId: string; appSecret: Secret; endpoints: Endpoints }

@@ -5,13 +5,8 @@ import type { Secret } from '../secret.ts'
 import { say } from '../sentence.ts'
 import { feishuCodeOf, logIdOf, parseObject } from './answer.ts'
 import { type Endpoints, untrusted } from './feishu.ts'
-import {
-  ACCESS_TOKEN_REFUSED,
-  consoleUrl,
-  feishuError,
-  PERSON_GONE,
-  WRONG_TOKEN_KIND,
-} from './feishu-errors.ts'
+import { consoleUrl, feishuError } from './feishu-errors.ts'
+import { ACCESS_TOKEN_REFUSED, PERSON_GONE, WRONG_TOKEN_KIND } from './feishu-numbers.ts'
 import type { HttpAnswer, HttpRequest, RequestOptions } from './http.ts'
 import type { User } from './token-set.ts'
 

@@ -1,4 +1,5 @@
-// Refreshes ahead of time. Short wake-ups compared with the wall clock, because a long timer lies after a suspend.
+// Refreshes ahead of time: when a token is due by FEISHU_REFRESH_MARGIN, as `nextStep` of oauth/token-set.ts decides.
+// Short wake-ups compared with the wall clock, because a long timer lies after a suspend.
 
 import { resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'

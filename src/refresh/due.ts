@@ -1,4 +1,4 @@
-// Whether a record's token set is due, and the answer of a refresh.
+// Whether a record's token set is due, and the result of a refresh.
 
 import type { App } from '../app/app.ts'
 import type { Delivery } from '../delivery/deliver.ts'
@@ -12,7 +12,7 @@ export function stepOf(deps: Deps, app: App, record: TokenRecord): ReturnType<ty
   return nextStep(record.tokenSet, deps.clock.remainingMs(record, app.key), deps.config.refreshMarginMs)
 }
 
-export function answer(
+export function resultOf(
   deps: Deps,
   app: App,
   status: RefreshResult['status'],

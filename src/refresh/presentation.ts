@@ -3,7 +3,7 @@
 import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
-import { REFRESH_TOKEN_USED } from '../oauth/feishu-errors.ts'
+import { REFRESH_TOKEN_USED } from '../oauth/feishu-numbers.ts'
 import type { TokenAnswer } from '../oauth/token-answer.ts'
 import { processTokenAnswer, refreshTokenGrantRequest } from '../oauth/token-endpoint.ts'
 import { nextTokenSet } from '../oauth/token-response.ts'

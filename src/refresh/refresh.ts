@@ -8,7 +8,7 @@ import { type App, resolveApp } from '../app/app.ts'
 import type { Deps, RefreshResult } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { LOCK_MS } from '../store/token-store.ts'
-import { answer, type RefreshCall, stepOf } from './due.ts'
+import { type RefreshCall, resultOf, stepOf } from './due.ts'
 
 /** Refreshes the stored token set of a profile if it is due, or `force`d. Calls that meet share one request. */
 export async function refreshToken(
@@ -18,7 +18,7 @@ export async function refreshToken(
   const startedAt = deps.clock.elapsed()
   const app = await resolveApp(deps, options.profile)
   const seen = await deps.store.read(app.id)
-  if (!options.force && stepOf(deps, app, seen) === 'use') return answer(deps, app, 'still_valid', seen)
+  if (!options.force && stepOf(deps, app, seen) === 'use') return resultOf(deps, app, 'still_valid', seen)
   const { refreshes } = deps.underWay
   const running = refreshes.get(app.key)
   if (running) return running
@@ -30,7 +30,7 @@ export async function refreshToken(
 
 async function lockAndRefresh(deps: Deps, app: App, call: RefreshCall): Promise<RefreshResult> {
   // A valid token needs none of it.
-  const { refreshLocked } = await import('./renewal.ts')
+  const { refreshLocked } = await import('./under-lock.ts')
   try {
     return await deps.store.withLock(app.id, LOCK_MS, (locked) => refreshLocked(deps, app, locked, call))
   } catch (error) {
@@ -40,6 +40,6 @@ async function lockAndRefresh(deps: Deps, app: App, call: RefreshCall): Promise<
     const moved = record.generation > call.seen.generation
     const usable = deps.clock.remainingMs(record, app.key) > 0
     if (!usable || (call.force && !moved)) throw error
-    return answer(deps, app, moved ? 'refreshed_elsewhere' : 'still_valid', record)
+    return resultOf(deps, app, moved ? 'refreshed_elsewhere' : 'still_valid', record)
   }
 }

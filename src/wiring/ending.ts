@@ -14,7 +14,7 @@ export type EndSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 /** As a shell tells them (128+n); of Node's own table the numbers differ by system, these three do not. */
 const NUMBERS: Readonly<Record<EndSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }
 
-/** Any refresh is over by then (DESIGN: one refresh, step by step). */
+/** Any refresh is over by then: its network in 26 s (`CALL_MS` in refresh/presentation.ts), then storing. */
 const BOUND_MS = 30_000
 /** What was seen through is told in this time; whoever waits for something else by then waits in vain. */
 const TELL_MS = 1_000

@@ -169,7 +169,7 @@ const CASES: Case[] = [
     name: 'reading again under the lock',
     proof: herd,
     without: {
-      file: 'src/refresh/renewal.ts',
+      file: 'src/refresh/under-lock.ts',
       from: 'const record = await locked.read()\n  const { tokenSet } = record',
       to: 'const record = call.seen\n  const { tokenSet } = record',
     },

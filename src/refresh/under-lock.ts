@@ -7,7 +7,7 @@ import { CodedError } from '../errors.ts'
 import { canRefresh, type TokenRecord } from '../oauth/token-set.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { LockedProfile } from '../store/token-store.ts'
-import { answer, type RefreshCall, stepOf } from './due.ts'
+import { type RefreshCall, resultOf, stepOf } from './due.ts'
 import {
   type Attempt,
   FORCED_MS,
@@ -36,10 +36,10 @@ export async function refreshLocked(
   if (!tokenSet) throw await notAuthorized(deps, app)
   const moved = record.generation > call.seen.generation
   if (moved && deps.clock.remainingMs(record, app.key) > 0) {
-    return answer(deps, app, 'refreshed_elsewhere', record)
+    return resultOf(deps, app, 'refreshed_elsewhere', record)
   }
   const unneeded = stepOf(deps, app, record) === 'use'
-  if (unneeded && !call.force) return answer(deps, app, 'still_valid', record)
+  if (unneeded && !call.force) return resultOf(deps, app, 'still_valid', record)
   const { refreshToken } = tokenSet
   if (!refreshToken || !canRefresh(tokenSet)) throw cannotRefresh(tokenSet)
   deps.closing.throwIfAborted()
@@ -71,10 +71,10 @@ async function judgeOutcome(deps: Deps, attempt: Attempt, outcome: Presented): P
   const { app } = attempt
   if (outcome.kind === 'failed') throw outcome.error
   if (outcome.kind === 'refused') throw cannotRefresh(outcome.tokenSet)
-  if (outcome.kind === 'overtaken') return answer(deps, app, 'refreshed_elsewhere', outcome.record)
+  if (outcome.kind === 'overtaken') return resultOf(deps, app, 'refreshed_elsewhere', outcome.record)
   const record = await fillInUser(deps, attempt, outcome.record)
   const deliveries = record.tokenSet ? await deps.deliver(app.id, record.tokenSet) : []
-  return answer(deps, app, 'refreshed', record, deliveries)
+  return resultOf(deps, app, 'refreshed', record, deliveries)
 }
 
 /** The person may have stayed unknown at the authorization; a refresh is the time to ask again. */
