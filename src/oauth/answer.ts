@@ -6,7 +6,7 @@ export type Json = Record<string, unknown>
 export function parseObject(body: Buffer): Json | null {
   try {
     const json: unknown = JSON.parse(body.toString('utf8').replace(/^\uFEFF/, ''))
-    return typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as Json) : null
+    return typeof json === 'object' && !Array.isArray(json) ? (json as Json | null) : null
   } catch {
     return null
   }

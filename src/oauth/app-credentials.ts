@@ -7,16 +7,15 @@ const APP_ID_WITHIN = /(?<![A-Za-z0-9])cli_[A-Za-z0-9]{1,60}(?![A-Za-z0-9_-])/g
 
 /** The App ID that a person gives as it is, or within an address of the developer console; null: there is none. */
 export function findAppId(text: string): string | null {
-  const found = new Set(text.match(APP_ID_WITHIN))
-  const [appId = null] = found
-  if (found.size !== 1 || appId === null) return null
-  return appId === text || /^(?:https?:\/\/)?[\w.:-]+\/\S*$/i.test(text) ? appId : null
+  const [appId = null, another] = new Set(text.match(APP_ID_WITHIN))
+  if (another !== undefined) return null
+  return appId === text || /^[\w.:-]+\/\S*$/.test(text) ? appId : null
 }
 
 /** What a value has that no App Secret has, the surest first. */
 const FORMS: readonly [RegExp, Sentence][] = [
   [/[\0\ufffd]/, say`it is UTF-16, as Windows PowerShell writes files (save it as UTF-8)`],
-  [/\$\{|\$[A-Za-z_]\w*|%[A-Za-z_][\w()]*%/, say`it holds a reference that nothing has replaced`],
+  [/\$\{|\$[A-Za-z_]|%[A-Za-z_][\w()]*%/, say`it holds a reference that nothing has replaced`],
   [
     /^(?:export\s+|set\s+)?["']?[A-Za-z_][\w.-]*["']?\s*[=:]\s*[^=\s]/,
     say`it is a name with its value (give the value alone)`,

@@ -7,6 +7,7 @@ const NOW = Date.UTC(2026, 0, 1)
 test.each<[string, object | null]>([
   ['{"code":0}', { code: 0 }],
   ['\uFEFF{"code":0}', { code: 0 }],
+  ['{"msg":"a\uFEFFb"}', { msg: 'a\uFEFFb' }],
   ['[]', null],
   ['null', null],
   ['"text"', null],
@@ -38,8 +39,13 @@ test.each<[unknown, number | null]>([
   [null, null],
   [true, null],
   [{}, null],
+  [[5], null],
 ])('the code %j is %j', (code, number) => {
   expect(feishuCodeOf({ code })).toBe(number)
+})
+
+test('an answer that is no object has no code', () => {
+  expect(feishuCodeOf(null)).toBeNull()
 })
 
 test('a log id is taken only if it looks like one', () => {
@@ -51,12 +57,17 @@ test('a log id is taken only if it looks like one', () => {
   expect(logIdOf({})).toBeNull()
 })
 
-test.each(['soon', '5', 'garbage 5', '2026-01-01', 'Thu, 01 Jan 2026 25:61:61 GMT'])(
-  '%j is no date of HTTP',
-  (value) => {
-    expect(httpDate(value)).toBeNull()
-  },
-)
+test.each([
+  'soon',
+  '5',
+  'garbage 5',
+  '2026-01-01',
+  'Thu, 01 Jan 2026 25:61:61 GMT',
+  'on Thu, 01 Jan 2026 00:00:00 GMT',
+  'Thu, 01 Jan 2026 00:00:00 GMT+0100',
+])('%j is no date of HTTP', (value) => {
+  expect(httpDate(value)).toBeNull()
+})
 
 describe('the time to wait', () => {
   const in90 = new Date(NOW + 90_000).toUTCString()
@@ -66,7 +77,8 @@ describe('the time to wait', () => {
     ["Feishu's header", { 'x-ogw-ratelimit-reset': '7' }, 7_000],
     ["Feishu's header before Retry-After", { 'x-ogw-ratelimit-reset': '7', 'retry-after': '9' }, 7_000],
     ['seconds', { 'retry-after': ' 2 ' }, 2_000],
-    ['a part of a second', { 'retry-after': '0.5' }, 500],
+    ['two minutes', { 'retry-after': '120' }, 120_000],
+    ['a part of a second', { 'retry-after': '0.25' }, 250],
     ['no time at all', { 'retry-after': '0' }, 0],
     ['a date', { 'retry-after': in90 }, 90_000],
     ['a date in the past', { 'retry-after': 'Wed, 31 Dec 2025 00:00:00 GMT' }, 0],

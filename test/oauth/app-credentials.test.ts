@@ -10,6 +10,7 @@ test.each([
   `https://open.larksuite.com/app/${ID}?lang=en`,
   `open.feishu.cn/app/${ID}/`,
   `https://open.feishu.cn/app/${ID}/auth?q=${ID}`,
+  `HTTP://LOCALHOST:8080/app/${ID}`,
 ])('the App ID is found in %s', (text) => {
   expect(findAppId(text)).toBe(ID)
 })
@@ -22,6 +23,8 @@ test.each([
   `x${ID}`,
   `${ID}-x`,
   `${ID} ${SECRET}`,
+  `see https://open.feishu.cn/app/${ID}`,
+  `https://open.feishu.cn/app/${ID} is it`,
   `https://open.feishu.cn/app/${ID}/cli_other`,
   'https://open.feishu.cn/app',
 ])('there is no App ID in %j', (text) => {
@@ -38,7 +41,9 @@ test.each<[string, RegExp]>([
   ['$FEISHU_APP_SECRET', /reference/],
   ['%FEISHU_APP_SECRET%', /reference/],
   [`FEISHU_APP_SECRET=${SECRET}`, /name with its value/],
-  [`export APP_SECRET="${SECRET}"`, /name with its value/],
+  [`export  APP_SECRET="${SECRET}"`, /name with its value/],
+  [`set  APP_SECRET=${SECRET}`, /name with its value/],
+  [`set APP_SECRET = ${SECRET}`, /name with its value/],
   [`"app_secret": "${SECRET}"`, /name with its value/],
   [`App-Secret: ${SECRET}`, /name with its value/],
   [`"${SECRET}"`, /quotes/],
@@ -46,12 +51,26 @@ test.each<[string, RegExp]>([
   [`“${SECRET}”`, /quotes/],
   [ID, /an App ID/],
   ['<your app secret>', /placeholder/],
+  ['[the app secret]', /placeholder/],
+  ['{secret}', /placeholder/],
+  ['my secret', /placeholder/],
   ['your_app_secret', /placeholder/],
   ['YOUR-SECRET-HERE', /placeholder/],
   ['xxxxxxxxxxxxxxxx', /placeholder/],
   ['****************', /placeholder/],
   ['••••••••', /placeholder/],
   ['app_secret', /placeholder/],
+  ['AppSecret', /placeholder/],
+  ['feishu-app-secret', /placeholder/],
+  ['lark app secret', /placeholder/],
+  ['larkappsecret', /placeholder/],
+  ['change-me', /placeholder/],
+  ['ChangeMe', /placeholder/],
+  ['todo', /placeholder/],
+  ['secret', /placeholder/],
+  ['placeholder', /placeholder/],
+  ['请填AppSecret', /placeholder/],
+  ['AppSecret填写', /placeholder/],
   ['你的AppSecret', /placeholder/],
   ['密钥', /no App Secret has/],
 ])('%j is named by its form', (value, form) => {
@@ -59,9 +78,10 @@ test.each<[string, RegExp]>([
   expect(String(secretProblem(value))).not.toContain(SECRET)
 })
 
-test.each([SECRET, 's3cret', 'a-wrong-secret-0000', 'YWJj+/8=', 'abc==', 'x', 'Xxx9'])(
-  '%s can be a secret',
-  (value) => {
-    expect(secretProblem(value)).toBeNull()
-  },
-)
+const WORDS = 's3cret a-wrong-secret-0000 YWJj+/8= YWJj+/8=x abc== x Xxx9'
+/** What would be none, but for what stands before or behind it. */
+const AROUND =
+  'a"b xcli_1 a<b> <b>a a[b] [b]a a{b} {b}a a*** ***a axxxx xxxxa oh-my-1 x-app-secret app-secret-1 asecret secreta xtodo todo1'
+test.each([SECRET, ...WORDS.split(' '), ...AROUND.split(' ')])('%s can be a secret', (value) => {
+  expect(secretProblem(value)).toBeNull()
+})

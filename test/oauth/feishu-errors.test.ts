@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/errors.ts'
-import { consoleUrl, feishuError } from '../../src/oauth/feishu-errors.ts'
+import { consoleUrl, FEISHU_ERRORS, feishuError, PAGE_ERRORS } from '../../src/oauth/feishu-errors.ts'
 
 /** The contract's mapping, written down a second time. */
 const CONTRACT: readonly (readonly [ErrorCode, readonly number[]])[] = [
-  ['invalid_client', [20002, 20024, 20048]],
-  ['unauthorized_client', [20008, 20009, 20010, 20066, 20069]],
+  ['invalid_client', [20002, 20024, 20028, 20048]],
+  ['config_invalid', [20029, 20046]],
+  ['unauthorized_client', [20008, 20009, 20010, 20042, 20066, 20069]],
   ['refresh_not_allowed', [20074]],
-  ['invalid_scope', [20067, 20068]],
+  ['invalid_scope', [20027, 20043, 20067, 20068]],
   ['challenge_required', [21000, 21001]],
   ['invalid_grant', [20026, 20037, 20064, 20073, 20003, 20004, 20049, 20065, 20071]],
   ['server_error', [20050]],
@@ -20,6 +21,26 @@ const NUMBERS = CONTRACT.flatMap(([code, numbers]) => numbers.map((number) => [n
 
 test.each(NUMBERS)('%d is %s', (number, code) => {
   expect(feishuError(number)?.code).toBe(code)
+})
+
+test('the table has these numbers and no others', () => {
+  expect([...FEISHU_ERRORS]).toEqual(NUMBERS.map(([number]) => number).sort((a, b) => a - b))
+})
+
+test("nine are seen on Feishu's own page alone", () => {
+  expect([...PAGE_ERRORS].sort()).toEqual([20001, 20010, 20027, 20028, 20029, 20042, 20043, 20046, 20069])
+})
+
+describe('what is left of a remedy that ends with a new attempt', () => {
+  test.each([20003, 20004, 20050, 20065, 20071, 20072])('is nothing for %d', (number) => {
+    expect(feishuError(number)?.fix).toBeNull()
+  })
+
+  test('is what comes before the attempt, or all of it', () => {
+    expect(feishuError(20049)?.fix?.en).toBe('Set FEISHU_TOKEN_ENDPOINT to v2')
+    expect(feishuError(21000)?.fix?.en).toBe('Complete the check in the browser')
+    expect(feishuError(20002)?.fix).toEqual(feishuError(20002)?.remedy)
+  })
 })
 
 test('only 20026, 20037, 20064 and 20073 send a person to authorize again', () => {

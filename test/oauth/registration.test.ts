@@ -1,12 +1,16 @@
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { CodedError } from '../../src/errors.ts'
 import { endpointsOf } from '../../src/oauth/feishu.ts'
 import type { HttpAnswer } from '../../src/oauth/http.ts'
 import {
   beginRegistrationRequest,
+  pollRegistrationRequest,
   processRegistration,
   processRegistrationPoll,
 } from '../../src/oauth/registration.ts'
+import { Secret } from '../../src/secret.ts'
+import { say } from '../../src/sentence.ts'
 import { failureOf } from '../support/failure.ts'
 
 const HOSTS = { accountsUrl: null, openUrl: null }
@@ -14,9 +18,16 @@ const FEISHU = endpointsOf('feishu', HOSTS)
 const LARK = endpointsOf('lark', HOSTS)
 const OPTIONS = { deadlineMs: 1_000, account: { key: 'setup', forced: false } }
 
-function answer(body: object | string, status = 200): HttpAnswer {
+function answer(body: object | string, status = 200, headers = {}): HttpAnswer {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  return { kind: 'answer', status, headers: {}, body: Buffer.from(text) }
+  return { kind: 'answer', status, headers, body: Buffer.from(text) }
+}
+
+const AWAY: HttpAnswer = {
+  kind: 'failure',
+  sent: false,
+  partialBody: Buffer.alloc(0),
+  error: new CodedError('network_error', say`No.`, { nextStep: say`.` }),
 }
 
 const BEGUN = {
@@ -28,13 +39,56 @@ const BEGUN = {
 
 test('the flow begins on the accounts host with what Feishu asks for', () => {
   const request = beginRegistrationRequest(FEISHU, OPTIONS)
-  expect(request.url).toBe('https://accounts.feishu.cn/oauth/v1/app/registration')
+  expect(request).toMatchObject({
+    method: 'POST',
+    url: 'https://accounts.feishu.cn/oauth/v1/app/registration',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+    ...OPTIONS,
+  })
   expect(Object.fromEntries(new URLSearchParams(request.body ?? ''))).toEqual({
     action: 'begin',
     archetype: 'PersonalAgent',
     auth_method: 'client_secret',
     request_user_info: 'open_id tenant_brand',
   })
+})
+
+test('a poll goes where the flow began, with the device code alone', () => {
+  const request = pollRegistrationRequest(LARK, new Secret('device-code-1234'), OPTIONS)
+  expect(request).toMatchObject({
+    method: 'POST',
+    url: 'https://accounts.larksuite.com/oauth/v1/app/registration',
+    body: 'action=poll&device_code=device-code-1234',
+    ...OPTIONS,
+  })
+})
+
+test('an answer is read whole', () => {
+  const { deviceCode, ...rest } = processRegistration(answer(BEGUN), FEISHU, ['auth:user.id:read'])
+  expect(deviceCode.reveal()).toBe('device-code-1234')
+  expect(rest).toEqual({
+    userCode: 'ABCD-EFGH',
+    verificationUrl: `${BEGUN.verification_uri_complete}&from=sdk&tp=sdk`,
+    lifetimeMs: 600_000,
+    intervalMs: 5_000,
+  })
+})
+
+test('without an address that holds the code, the one without it is taken', () => {
+  const { verification_uri_complete: _, ...plain } = BEGUN
+  const { verificationUrl } = processRegistration(answer(plain), FEISHU, [])
+  expect(verificationUrl).toBe(`${BEGUN.verification_uri}?from=sdk&tp=sdk`)
+})
+
+test.each([
+  ['\n', ''],
+  ['x'.repeat(50), 'x'.repeat(40)],
+])('the code %j is shown as %j', (user_code, userCode) => {
+  expect(processRegistration(answer({ ...BEGUN, user_code }), FEISHU, [])).toMatchObject({ userCode })
+})
+
+test('where there is no answer, the failure says why', () => {
+  expect(() => processRegistration(AWAY, FEISHU, [])).toThrow(AWAY.error)
 })
 
 test('the link carries the scopes that the app is to have', () => {
@@ -67,6 +121,8 @@ test.each([
     },
   ],
   ['no device code', { ...BEGUN, device_code: '' }],
+  ['a device code that is none', { ...BEGUN, device_code: 7 }],
+  ['no code for the person', { ...BEGUN, user_code: undefined }],
   ['no JSON', '404 page not found'],
 ])('%s is not shown to a person; the console is the way then', async (_, body) => {
   const error = await failureOf(async () => processRegistration(answer(body, 404), FEISHU, []))
@@ -77,10 +133,19 @@ test.each([
 
 test('a refusal says what Feishu said, and names the console', async () => {
   const body = { error: 'invalid_request', error_description: 'Not for\nyou.' }
-  const error = await failureOf(async () => processRegistration(answer(body, 400), FEISHU, []))
-  expect(error.code).toBe('unauthorized_client')
+  const given = answer(body, 400, { 'x-tt-logid': '2026ABC' })
+  const error = await failureOf(async () => processRegistration(given, FEISHU, []))
+  expect(error).toMatchObject({ code: 'unauthorized_client', logId: '2026ABC' })
   expect(error.message).toContain('"Not for you."')
   expect(error.nextStep).toContain('developer console')
+})
+
+test.each([
+  [{ error: 'not_here' }, 'Feishu offers no creation of apps here: "not_here".'],
+  [{ code: 7, msg: 'Not now.' }, 'Feishu offers no creation of apps here: "Not now.".'],
+  [{ code: 7 }, 'Feishu offers no creation of apps here.'],
+])('the refusal %j is shown', async (body, message) => {
+  expect((await failureOf(async () => processRegistration(answer(body), FEISHU, []))).message).toBe(message)
 })
 
 const lark = { user_info: { open_id: 'ou_1', tenant_brand: 'lark' } }
@@ -98,6 +163,13 @@ test.each([
   [lark, FEISHU, { kind: 'lark' }],
   // Switched once: the same announcement again does not switch again.
   [lark, LARK, { kind: 'pending', intervalMs: 10_000 }],
+  // Neither a string nor an app: what Feishu means by it is not known.
+  [{ error: 7 }, FEISHU, { kind: 'ended', error: { code: 'unexpected_response' } }],
+  [{ user_info: null }, FEISHU, { kind: 'pending', intervalMs: 10_000 }],
+  [{ client_id: 'cli_1', client_secret: '' }, FEISHU, { kind: 'pending', intervalMs: 10_000 }],
+  [{ client_id: 'cli_1', client_secret: 7 }, FEISHU, { kind: 'pending', intervalMs: 10_000 }],
+  [{ ...app, client_id: 7 }, FEISHU, { kind: 'pending', intervalMs: 10_000 }],
+  [{ ...app, client_id: 'cli_1/x' }, FEISHU, { kind: 'pending', intervalMs: 10_000 }],
   [app, FEISHU, { kind: 'app', brand: 'feishu', client: { appId: 'cli_1' } }],
   [app, LARK, { kind: 'app', brand: 'lark' }],
   [{ ...app, ...lark }, FEISHU, { kind: 'app', brand: 'lark' }],
@@ -111,6 +183,6 @@ test.each([
 test('polls slow down to a minute and no further', () => {
   const slow = processRegistrationPoll(answer({ error: 'slow_down' }, 400), 58_000, FEISHU)
   expect(slow).toEqual({ kind: 'pending', intervalMs: 60_000 })
-  const busy = processRegistrationPoll(answer({ error: 'server_error' }, 500), 5_000, FEISHU)
-  expect(busy).toEqual({ kind: 'pending', intervalMs: 10_000 })
+  for (const busy of [answer({ error: 'server_error' }, 500), AWAY])
+    expect(processRegistrationPoll(busy, 5_000, FEISHU)).toEqual({ kind: 'pending', intervalMs: 10_000 })
 })

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DEFAULT_SCOPES } from '../../src/config/config.ts'
 import { CodedError } from '../../src/errors.ts'
-import { expandPresets } from '../../src/oauth/scope-presets.ts'
-import { checkScopes } from '../../src/oauth/scopes.ts'
+import { expandPresets, PRESET_NAMES, presetScopes } from '../../src/oauth/scope-presets.ts'
+import { checkScopes, namedScopes } from '../../src/oauth/scopes.ts'
 import { failureOf } from '../support/failure.ts'
 
 test('the default scopes are known', () => {
@@ -64,6 +64,21 @@ test('a well-formed name that is not known is named and not refused', () => {
   ])
 })
 
+test('the scopes that a text of Feishu names are found in it, each once', () => {
+  const text =
+    'No permission [im:message.send_as_user, docx:document:readonly], at 12:30. Error code:99991672; ask for docx:document:readonly. ' +
+    'Xdocx:document, docx:, :docx, docx, https://open.feishu.cn/app'
+  expect(namedScopes(text)).toEqual(['im:message.send_as_user', 'docx:document:readonly'])
+  expect(namedScopes('wiki:wiki')).toEqual(['wiki:wiki'])
+  expect(namedScopes('nothing')).toEqual([])
+})
+
+test('every preset stands for names of its own', () => {
+  for (const preset of PRESET_NAMES)
+    expect(presetScopes()).toEqual(expect.arrayContaining(expandPresets([preset])))
+  expect(expandPresets(['toString'])).toEqual(['toString'])
+})
+
 describe('a name that is sure to fail', () => {
   test.each([
     ['docx:document:write', 'docx:document:write_only'],
@@ -113,6 +128,11 @@ describe('a name that is sure to fail', () => {
     expect(error.nextStep).toMatch(
       /Use docx:document in .*Use docx:document:readonly in .*Correct the scopes/,
     )
+  })
+
+  test('that is mended in the same way as another is told once how', async () => {
+    const error = await failureOf(() => checkScopes(['docs:doc', 'docs:document']))
+    expect(error.nextStep?.match(/Use docx:document in/g)).toHaveLength(1)
   })
 
   test('is shown without markup', async () => {
