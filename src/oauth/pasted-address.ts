@@ -25,7 +25,7 @@ function findAddresses(text: string): { place: string; query: URLSearchParams }[
   const runs = [plain, plain.replace(LINE_BREAK, '')].flatMap((form) => form.match(RUNS) ?? [])
   return [...new Set(runs)].flatMap((run) => {
     const [address = ''] = run.replace(/[.:?]+$/, '').split('#')
-    const [, place = '', query = ''] = /^([^?]*)\?(.*)$/.exec(address) ?? [null, '', address]
+    const [, place = '', query = ''] = /([^?]*)\?(.*)/.exec(address) ?? [null, '', address]
     return query.includes('=') ? [{ place, query: new URLSearchParams(query) }] : []
   })
 }

@@ -40,7 +40,7 @@ export async function refreshAll(deps: Deps, options: { force: boolean }): Promi
   const apps = await readKeptApps(deps).catch(() => undefined)
   const names = await profileNames(deps, deps.config.profile, apps ?? {})
   const waiting = shuffled(names)
-  const outcomes = new Map<string, ProfileOutcome>()
+  const outcomes = new Map<string, ProfileOutcome | null>()
   let failures = 0
 
   async function work(): Promise<void> {
@@ -50,7 +50,7 @@ export async function refreshAll(deps: Deps, options: { force: boolean }): Promi
         waiting.push(profile)
         return
       }
-      if (outcome) outcomes.set(profile, outcome)
+      outcomes.set(profile, outcome)
       if (outcome?.error && FEISHU_AWAY.includes(outcome.error.code)) failures += 1
       else if (outcome) failures = 0
       if (failures >= MAX_FAILURES) return
@@ -98,10 +98,9 @@ async function isAuthorized(deps: Deps, app: App): Promise<boolean> {
 async function isDue(deps: Deps, app: App): Promise<boolean> {
   const record = await deps.store.read(app.id)
   const { tokenSet } = record
-  if (!tokenSet) return false
   const step = nextStep(tokenSet, deps.clock.remainingMs(record, app.key), deps.config.refreshMarginMs)
   if (step !== 'use') return step === 'refresh'
-  const endsAt = tokenSet.refreshTokenExpiresAt
+  const endsAt = tokenSet?.refreshTokenExpiresAt ?? null
   return endsAt !== null && endsAt - deps.clock.now() < KEEP_ALIVE_MS
 }
 

@@ -25,6 +25,7 @@ describe('an address as it is pasted', () => {
     ['in a block of code', `\`\`\`\n${ADDRESS}\n\`\`\``],
     ['in round brackets', `(${ADDRESS})`],
     ['with a closing period', `${ADDRESS}.`],
+    ['with dots', `${ADDRESS}...`],
     ['with a Chinese full stop', `地址是：${ADDRESS}。`],
     ['as a Markdown link', `[${ADDRESS}](${ADDRESS})`],
     ['as a Markdown link with a text of its own', `[the page](${ADDRESS})`],
@@ -53,6 +54,8 @@ describe('an address as it is pasted', () => {
     ],
     ['beside that of another login', `${ADDRESS.replace(STATE, 'another')}\n${ADDRESS}`],
     ['twice', `${ADDRESS} ${ADDRESS}`],
+    ['in two spellings', `${ADDRESS} ${ADDRESS.replace('localhost', '127.0.0.1')}`],
+    ['in a text of the greatest length', ADDRESS.padEnd(8192)],
   ])('%s is read', (_form, text) => {
     expect(readPastedAddress(text, expected)).toEqual({ kind: 'code', code: 'abc' })
   })
@@ -75,6 +78,7 @@ describe('a text', () => {
     ['nothing', '', 'no such address'],
     ['no address', 'I approved it', 'no such address'],
     ['another port', ADDRESS.replace('9000', '9001'), 'leads elsewhere'],
+    ['a port that is none', ADDRESS.replace('9000', '90000'), 'leads elsewhere'],
     ['another path', ADDRESS.replace('/callback', '/callback/x'), 'leads elsewhere'],
     ['another host', ADDRESS.replace('localhost', 'evil.example'), 'leads elsewhere'],
     ['another scheme', ADDRESS.replace('http:', 'https:'), 'leads elsewhere'],
@@ -122,5 +126,6 @@ describe('a text', () => {
     expect(pastedState(' <http://localhost:9000/callback?state=s1&amp;code=c>. ')).toBe('s1')
     expect(pastedState('http://localhost:9000/callback?state=s1&state=s2')).toBe('')
     expect(pastedState('no address')).toBe('')
+    expect(pastedState(`${' '.repeat(8192)}?state=s1`)).toBe('')
   })
 })

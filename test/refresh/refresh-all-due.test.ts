@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import type { Deps } from '../../src/deps.ts'
 import { CodedError } from '../../src/errors.ts'
@@ -7,7 +7,7 @@ import type { TokenSet } from '../../src/oauth/token-set.ts'
 import { refreshAll, takeSlot } from '../../src/refresh/refresh-all.ts'
 import { say } from '../../src/sentence.ts'
 import { acquireLock } from '../../src/store/lock.ts'
-import { makeDeps, presented, seed, type World } from '../support/deps.ts'
+import { afterAnswer, makeDeps, presented, seed, type World } from '../support/deps.ts'
 
 const DAY = 86_400_000
 
@@ -63,13 +63,88 @@ describe('a profile', () => {
     expect(presented(world)).toBe(1)
   })
 
-  test('is left where the process is to end', async () => {
+  test('takes no slot where nothing is to be done', async () => {
+    const { deps, now } = await worldWith()
+    expect(await statuses(deps)).toEqual([])
+    const { id } = await resolveApp(deps, 'default')
+    await deps.store.withLock(id, 1_000, (locked) => locked.remove())
+    for (const force of [false, true]) expect(await statuses(deps, force)).toEqual([])
+    expect(await takeSlot(deps, id)).toBe(now())
+    expect(await takeSlot(deps, id)).toBeGreaterThan(now())
+  })
+
+  test('whose logout was interrupted has no token to refresh', async () => {
+    const { deps } = await worldWith(() => ({
+      refusal: {
+        reason: 'logout',
+        at: 1,
+        code: 'not_authorized',
+        feishuCode: null,
+        logId: null,
+        lostAt: null,
+      },
+    }))
+    expect(await statuses(deps, true)).toEqual([])
+  })
+
+  const stopped = new CodedError('unexpected_response', say`It ends.`, { nextStep: say`.` })
+
+  test('is left where the process is to end, if it is due', async () => {
     const world = await worldWith()
-    const stopped = new CodedError('unexpected_response', say`It ends.`, { nextStep: say`.` })
     const deps = { ...world.deps, closing: AbortSignal.abort(stopped) }
     expect(await refreshAll(deps, { force: true })).toEqual({ outcomes: [], left: 1 })
+    expect(await refreshAll(deps, { force: false })).toEqual({ outcomes: [], left: 0 })
     expect(presented(world)).toBe(0)
   })
+
+  test('that was refreshed while the process was to end is told of', async () => {
+    const world = await worldWith()
+    const ending = new AbortController()
+    world.intercept(afterAnswer(() => ending.abort(stopped)))
+    expect(await statuses({ ...world.deps, closing: ending.signal }, true)).toEqual(REFRESHED)
+  })
+})
+
+/** The same process, with forty more profiles that `setup` knows and no one has logged in. */
+function withOthers({ deps, sandbox }: World): { deps: Deps; names: string[] } {
+  const names = Array.from({ length: 40 }, (_, index) => `a${100 + index}`)
+  const { appId, appSecret } = sandbox.app
+  const kept = { app_id: appId, app_secret: appSecret, brand: 'feishu' }
+  const apps = Object.fromEntries(names.map((name) => [name, kept]))
+  const store: Deps['store'] = Object.assign(Object.create(deps.store), { readApps: async () => apps })
+  return { deps: { ...deps, store }, names }
+}
+
+test('two jobs go through the profiles in different orders', async () => {
+  const { deps, names } = withOthers(await makeDeps())
+  const seen: string[] = []
+  const { store } = deps
+  const read: typeof store.read = (id) => {
+    seen.push(id.profile)
+    return store.read(id)
+  }
+  await refreshAll({ ...deps, store: Object.assign(Object.create(store), { read }) }, { force: true })
+  const order = seen.filter((name) => name !== 'default')
+  expect([...order].sort()).toEqual(names)
+  expect(order).not.toEqual(names)
+  expect(order).not.toEqual(names.toReversed())
+})
+
+test('ten failures that are not the profiles’ own end the run, whatever was not due between them', async () => {
+  const world = await makeDeps({ hurried: true })
+  for (let profile = 1; profile <= 16; profile += 1) await seed(world, `p${profile}`)
+  const error = new CodedError('tls_error', say`No.`, { nextStep: say`.` })
+  const release: (() => void)[] = []
+  let requests = 0
+  world.intercept(() => async () => {
+    requests += 1
+    // Three of the four at work wait until the last one fails for the tenth time.
+    if (requests <= 3) await new Promise<void>((resolve) => release.push(resolve))
+    if (requests === 13) for (const resolve of release) resolve()
+    return { kind: 'failure', sent: false, partialBody: Buffer.alloc(0), error }
+  })
+  const { outcomes } = await refreshAll(withOthers(world).deps, { force: true })
+  expect(outcomes.map((outcome) => outcome.error)).toEqual(Array.from({ length: 13 }, () => error))
 })
 
 test('failures that a success comes between stop nothing', async () => {
@@ -120,6 +195,26 @@ describe('the slot of an app', () => {
     const world = await makeDeps()
     await note(world, world.now() + notedMs)
     expect(await takeSlot(world.deps, id)).toBe(world.now() + inMs)
+  })
+
+  test('cannot be had while a process keeps the pace file locked', async () => {
+    const world = await makeDeps()
+    await note(world, 0)
+    const lock = await acquireLock(join(world.directory, 'pace-feishu-cli_a.lock'), 1_000, world.now)
+    if (lock?.kind !== 'held') throw new Error('the pace file is locked')
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    try {
+      const refused = expect(takeSlot(world.deps, id)).rejects.toMatchObject({
+        code: 'store_locked',
+        message: `Process ${process.pid} keeps the pace file locked.`,
+        nextStep: 'Check that process and end it, then try again.',
+      })
+      await vi.advanceTimersByTimeAsync(11_000)
+      await refused
+    } finally {
+      vi.useRealTimers()
+      lock.release()
+    }
   })
 
   test('begins now where the note is none', async () => {
