@@ -50,12 +50,6 @@ export function slowerMs(intervalMs: number): number {
   return Math.min(intervalMs + SLOW_DOWN_MS, MAX_INTERVAL_MS)
 }
 
-function parse(answer: HttpAnswer): Record<string, unknown> {
-  if (answer.kind === 'failure') throw answer.error
-  // What is no object has no member either, and that is what the callers tell.
-  return parseObject(answer.body) ?? {}
-}
-
 /** The device authorization request (RFC 8628 §3.1); Feishu wants Basic authentication here. */
 export function deviceAuthorizationRequest(
   endpoints: Endpoints,
@@ -79,7 +73,8 @@ export function deviceAuthorizationRequest(
  * @throws CodedError why there is none
  */
 export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoints): DeviceAuthorization {
-  const json = parse(answer)
+  if (answer.kind === 'failure') throw answer.error
+  const json = parseObject(answer.body) ?? {}
   const verificationUrl =
     trustedUrl(json.verification_uri_complete, endpoints) ?? trustedUrl(json.verification_uri, endpoints)
   const { device_code: deviceCode, user_code: userCode } = json
@@ -92,7 +87,7 @@ export function processDeviceAuthorization(answer: HttpAnswer, endpoints: Endpoi
       intervalMs: readIntervalMs(json.interval),
     }
   }
-  const logId = answer.kind === 'answer' ? logIdOf(answer.headers) : null
+  const logId = logIdOf(answer.headers)
   if (json.error === 'invalid_client') {
     throw new CodedError('invalid_client', say`Feishu does not accept App ID and App Secret.`, {
       nextStep: say`Copy both again from the developer console, page Credentials & Basic Info (凭证与基础信息).`,
@@ -139,7 +134,7 @@ export function processDevicePoll(
 ): DevicePoll {
   const result = processTokenAnswer(answer, context, null)
   if (result.kind === 'tokens') return result
-  const error = answer.kind === 'answer' ? parse(answer).error : undefined
+  const error = answer.kind === 'answer' ? parseObject(answer.body)?.error : undefined
   if (error === 'authorization_pending') return { kind: 'pending', intervalMs }
   if (error === 'access_denied') return { kind: 'ended', error: denied() }
   if (error === 'expired_token' || error === 'invalid_grant') {

@@ -72,11 +72,6 @@ function withScopes(page: string, scopes: readonly string[]): string {
   return url.href
 }
 
-function read(answer: HttpAnswer): Json {
-  if (answer.kind === 'failure') throw answer.error
-  return parseObject(answer.body) ?? {}
-}
-
 /**
  * Reads the answer to the begin request.
  *
@@ -87,12 +82,13 @@ export function processRegistration(
   endpoints: Endpoints,
   scopes: readonly string[],
 ): Registration {
-  const json = read(answer)
+  if (answer.kind === 'failure') throw answer.error
+  const json = parseObject(answer.body) ?? {}
   const page =
     trustedUrl(json.verification_uri_complete, endpoints) ?? trustedUrl(json.verification_uri, endpoints)
   const { device_code: deviceCode, user_code: userCode } = json
   if (typeof deviceCode !== 'string' || !deviceCode || typeof userCode !== 'string' || !page) {
-    throw refused(answer, json, endpoints)
+    throw refused(answer.headers, json, endpoints)
   }
   return {
     deviceCode: new Secret(deviceCode),
@@ -117,9 +113,10 @@ export function processRegistrationPoll(
   endpoints: Endpoints,
 ): RegistrationPoll {
   const slower = { kind: 'pending', intervalMs: slowerMs(intervalMs) } as const
-  const json = answer.kind === 'answer' ? parseObject(answer.body) : null
   // RFC 8628 §3.5: back off on time-outs too.
-  if (answer.kind === 'failure' || !json || answer.status >= 500) return slower
+  if (answer.kind === 'failure') return slower
+  const json = parseObject(answer.body)
+  if (!json || answer.status >= 500) return slower
   const { client_id: appId, client_secret: secret, user_info: user, error } = json
   const lark = endpoints.brand === 'lark' || (user as Json | null | undefined)?.tenant_brand === 'lark'
   if (typeof appId === 'string' && APP_ID.test(appId) && typeof secret === 'string' && secret) {
@@ -131,7 +128,7 @@ export function processRegistrationPoll(
   if (error === 'expired_token' || error === 'invalid_grant') {
     return { kind: 'ended', error: registrationExpired(endpoints) }
   }
-  if (error !== undefined) return { kind: 'ended', error: refused(answer, json, endpoints) }
+  if (error !== undefined) return { kind: 'ended', error: refused(answer.headers, json, endpoints) }
   return lark && endpoints.brand !== 'lark' ? { kind: 'lark' } : slower
 }
 
@@ -140,12 +137,12 @@ function consolePath({ open }: Endpoints): Sentence {
   return say`Create the app in the developer console instead (${open}/app), and give setup its App ID and App Secret.`
 }
 
-function refused(answer: HttpAnswer, json: Json, endpoints: Endpoints): CodedError {
+function refused(headers: Record<string, string>, json: Json, endpoints: Endpoints): CodedError {
   const said = untrusted(json.error_description ?? json.error ?? json.msg)
   const code = typeof json.error === 'string' ? 'unauthorized_client' : 'unexpected_response'
   return new CodedError(code, say`Feishu offers no creation of apps here${said ? say`: "${said}"` : ''}.`, {
     nextStep: consolePath(endpoints),
-    logId: answer.kind === 'answer' ? logIdOf(answer.headers) : null,
+    logId: logIdOf(headers),
   })
 }
 

@@ -59,12 +59,14 @@ test('the console pages name this very app, and scopes with commas', () => {
 describe('an address in an answer', () => {
   const endpoints = endpointsOf('feishu', NONE)
 
-  test.each(['https://accounts.feishu.cn/challenge?x=1', 'https://feishu.cn/', 'https://a.b.feishu.cn/x'])(
-    '%s may be shown',
-    (url) => {
-      expect(trustedUrl(url, endpoints)).toBe(url)
-    },
-  )
+  test.each([
+    'https://accounts.feishu.cn/challenge?x=1',
+    'https://feishu.cn/',
+    'https://a.b.feishu.cn/x',
+    'https://accounts.feishu.cn/'.padEnd(2048, 'x'),
+  ])('%s may be shown', (url) => {
+    expect(trustedUrl(url, endpoints)).toBe(url)
+  })
 
   test.each([
     'http://accounts.feishu.cn/challenge',
@@ -73,10 +75,12 @@ describe('an address in an answer', () => {
     'https://evil.example/?https://accounts.feishu.cn',
     'https://accounts.feishu.cn@evil.example/',
     'https://kim:pw@accounts.feishu.cn/',
+    'https://kim@accounts.feishu.cn/',
+    'https://:pw@accounts.feishu.cn/',
     'https://accounts.larksuite.com/challenge',
     'javascript:alert(1)//accounts.feishu.cn',
     '//accounts.feishu.cn/challenge',
-    `https://accounts.feishu.cn/${'x'.repeat(2048)}`,
+    'https://accounts.feishu.cn/'.padEnd(2049, 'x'),
     'not an address',
     '',
     null,
@@ -108,7 +112,10 @@ describe("a text of Feishu's", () => {
     ['invisible characters', 'a\u200bb\ufeffc\u00add', 'a b c d'],
     ['line breaks of all kinds', 'a\r\n\u2028b\u0085c\td', 'a b c d'],
     ['half of a surrogate pair', 'a\ud83dz', 'a z'],
+    ['blanks around it', ' a\n', 'a'],
     ['blanks alone', ' \n ', null],
+    ['a long way before it', `${' '.repeat(4096)}x`, null],
+    ['not quite so long a way', `${' '.repeat(4095)}x`, 'x'],
     ['nothing', '', null],
     ['a number', 7, null],
     ['an object', { toString: () => 'x' }, null],
@@ -140,6 +147,15 @@ describe("a text of Feishu's", () => {
     const shown = untrusted(text(secret), [secret]) ?? ''
     expect(shown).toContain('[secret]')
     for (let at = 0; at + 8 <= secret.length; at += 1) expect(shown).not.toContain(secret.slice(at, at + 8))
+  })
+
+  test('loses the pieces of a secret that have eight characters, and nothing around them', () => {
+    const hide = (text: string) => withoutSecrets(text, ['secret', 'abcdefghij'])
+    expect(hide('x abcdefghij y')).toBe('x [secret] y')
+    expect(hide('xabcdefghyabcdefgz')).toBe('x[secret]yabcdefgz')
+    expect(hide('cdefghij')).toBe('[secret]')
+    expect(hide('abcdefghabcdefgh')).toBe('[secret][secret]')
+    expect(hide('')).toBe('')
   })
 
   test('that holds a short secret whole does not show it', () => {

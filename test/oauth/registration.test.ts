@@ -178,6 +178,7 @@ test.each([
 ])('a poll that answers %j is understood', (body, endpoints, expected) => {
   const result = processRegistrationPoll(answer(body, 400), 5_000, endpoints)
   expect(result).toMatchObject(expected)
+  if (result.kind === 'ended') expect(result.error.nextStep).toContain('https://open.feishu.cn/app')
 })
 
 test('polls slow down to a minute and no further', () => {

@@ -149,7 +149,9 @@ describe('a name that is sure to fail', () => {
 
 test('more scopes than Feishu takes in one request are refused with their number', async () => {
   const many = Array.from({ length: 201 }, (_, index) => `a:b${index}`)
-  expect((await failureOf(() => checkScopes(many))).message).toContain('201')
+  const error = await failureOf(() => checkScopes(many))
+  expect(error.message).toContain('201')
+  expect(error.nextStep).toMatch(/^Ask for fewer scopes/)
   expect(checkScopes(many.slice(1))).toHaveLength(200)
 })
 
