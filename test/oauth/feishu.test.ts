@@ -150,7 +150,7 @@ describe("a text of Feishu's", () => {
   })
 
   test('loses the pieces of a secret that have eight characters, and nothing around them', () => {
-    const hide = (text: string) => withoutSecrets(text, ['secret', 'abcdefghij'])
+    const hide = (text: string) => withoutSecrets(text, ['abcdefghij'])
     expect(hide('x abcdefghij y')).toBe('x [secret] y')
     expect(hide('xabcdefghyabcdefgz')).toBe('x[secret]yabcdefgz')
     expect(hide('cdefghij')).toBe('[secret]')
