@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startAutoRefresh } from '../../src/refresh/auto-refresh.ts'
-import { makeDeps, presented, seed, type World, withSleep } from '../support/deps.ts'
+import { force, makeDeps, presented, seed, type World, withSleep } from '../support/deps.ts'
 
 const MINUTE_MS = 60_000
 const MARGIN_MS = 300_000
@@ -79,6 +79,22 @@ test('a token is left alone up to the margin, looked at each minute, and renewed
   expect(Math.max(...slept)).toBeLessThanOrEqual(MINUTE_MS)
   expect(slept.length).toBeLessThan(9)
   expect(new Set(pauses).size).toBeGreaterThan(1)
+})
+
+test('a token that another process renews meanwhile is not renewed once more', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  leave(world, MARGIN_MS)
+  const { store } = world.deps
+  let reads = 0
+  const read: typeof store.read = async (id) => {
+    const record = await store.read(id)
+    reads += 1
+    if (reads === 1) await force(await world.sibling())
+    return record
+  }
+  await startLoop({ ...world, deps: { ...world.deps, store: { ...store, read } } }).asleep()
+  expect(presented(world)).toBe(1)
 })
 
 test('the last pause before the margin is no longer than what is left, and no busy loop', async () => {

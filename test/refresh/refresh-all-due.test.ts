@@ -111,19 +111,17 @@ function withOthers({ deps, sandbox }: World): { deps: Deps; names: string[] } {
   const { appId, appSecret } = sandbox.app
   const kept = { app_id: appId, app_secret: appSecret, brand: 'feishu' }
   const apps = Object.fromEntries(names.map((name) => [name, kept]))
-  const store: Deps['store'] = Object.assign(Object.create(deps.store), { readApps: async () => apps })
-  return { deps: { ...deps, store }, names }
+  return { deps: { ...deps, store: { ...deps.store, readApps: async () => apps } }, names }
 }
 
 test('two jobs go through the profiles in different orders', async () => {
   const { deps, names } = withOthers(await makeDeps())
   const seen: string[] = []
-  const { store } = deps
-  const read: typeof store.read = (id) => {
+  const read: Deps['store']['read'] = (id) => {
     seen.push(id.profile)
-    return store.read(id)
+    return deps.store.read(id)
   }
-  await refreshAll({ ...deps, store: Object.assign(Object.create(store), { read }) }, { force: true })
+  await refreshAll({ ...deps, store: { ...deps.store, read } }, { force: true })
   const order = seen.filter((name) => name !== 'default')
   expect([...order].sort()).toEqual(names)
   expect(order).not.toEqual(names)
