@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import type { Deps } from '../../src/deps.ts'
 import { CodedError } from '../../src/errors.ts'
+import type { HttpAnswer } from '../../src/oauth/http.ts'
 import { say } from '../../src/sentence.ts'
 import { expire, force, makeDeps, presented, refreshDue, seed, type World } from '../support/deps.ts'
 
@@ -207,7 +208,7 @@ test('a pause of Feishu’s is told with what is left of it', async () => {
 
 describe('a person who is not known yet', () => {
   /** The refresh after an authorization that brought no person, answered when so much is left of the call. */
-  async function refreshWithin(leftMs: number) {
+  async function refreshWithin(leftMs: number, { userInfo, change }: Partial<Given> = {}) {
     const world = await makeDeps()
     const { app, record } = await seed(world)
     await world.deps.store.withLock(app.id, 1_000, async (locked) => {
@@ -215,12 +216,16 @@ describe('a person who is not known yet', () => {
     })
     let asked = 0
     world.intercept((request) => async (options) => {
-      if (options.url.includes('user_info')) asked += 1
+      if (options.url.includes('user_info')) {
+        asked += 1
+        if (userInfo) return userInfo
+      }
       const answer = await request(options)
       if (options.url.includes('token')) world.pass(26_000 - leftMs)
       return answer
     })
-    const { record: after } = await force(world.deps)
+    const { status, record: after } = await force(change?.(world.deps) ?? world.deps)
+    expect(status).toBe('refreshed')
     const stored = await (await world.sibling()).store.read(app.id)
     expect(stored.tokenSet?.user).toEqual(after.tokenSet?.user)
     return { asked, user: after.tokenSet?.user, known: world.sandbox.user }
@@ -235,4 +240,35 @@ describe('a person who is not known yet', () => {
     const { asked, user } = await refreshWithin(5_999)
     expect([asked, user]).toEqual([0, null])
   })
+
+  test('stays unknown where Feishu does not say', async () => {
+    const error = new CodedError('network_error', say`No.`, { nextStep: say`.` })
+    const userInfo: HttpAnswer = { kind: 'failure', sent: true, partialBody: Buffer.alloc(0), error }
+    const { asked, user } = await refreshWithin(20_000, { userInfo })
+    expect(asked).toBeGreaterThan(0)
+    expect(user).toBeNull()
+  })
+
+  test('is not asked for while the token is not stored', async () => {
+    const change = (deps: Deps) => ({ ...deps, store: { ...deps.store, isUnsaved: () => true } })
+    const { asked, user } = await refreshWithin(20_000, { change })
+    expect([asked, user]).toEqual([0, null])
+  })
+
+  test('stays unknown where the store does not take the name any more', async () => {
+    const change = (deps: Deps) => {
+      const withLock: Deps['store']['withLock'] = (id, deadlineMs, work) =>
+        deps.store.withLock(id, deadlineMs, (locked) => {
+          const commit = locked.commit.bind(locked)
+          locked.commit = (record, over) =>
+            record.tokenSet?.user ? Promise.reject(new Error('disk')) : commit(record, over)
+          return work(locked)
+        })
+      return { ...deps, store: { ...deps.store, withLock } }
+    }
+    const { asked, user } = await refreshWithin(20_000, { change })
+    expect([asked, user]).toEqual([1, null])
+  })
+
+  type Given = { userInfo: HttpAnswer; change: (deps: Deps) => Deps }
 })
