@@ -20,7 +20,7 @@ export function processErrorResponse(
     return { kind: 'error', verdict: 'keep', error: redirected(status), retryAfterMs: null }
   }
   const code = feishuCodeOf(json)
-  const known = code === null ? null : feishuError(code)
+  const known = feishuError(code ?? 0)
   if (known)
     return { kind: 'error', verdict: known.verdict, error: knownError(known, facts), retryAfterMs: waitMs }
   const error = answerError(facts)

@@ -125,8 +125,7 @@ export function missingScopes(tokenSet: TokenSet): string[] {
   return tokenSet.requestedScopes.filter((scope) => !tokenSet.scopes.includes(scope))
 }
 
-const number = (value: unknown): number | null =>
-  typeof value === 'number' && Number.isFinite(value) ? value : null
+const number = (value: unknown): number | null => (Number.isFinite(value) ? (value as number) : null)
 const string = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 const strings = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []

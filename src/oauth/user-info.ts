@@ -44,7 +44,7 @@ export function processUserInfo(
   if (code === 0 && typeof openId === 'string' && /^[\w-]{1,128}$/.test(openId)) {
     return { openId, name: untrusted(name) }
   }
-  const known = code === null ? null : feishuError(code)
+  const known = feishuError(code ?? 0)
   const said = code ? `${code} (HTTP ${answer.status})` : `HTTP ${answer.status}`
   const url = known && consoleUrl(known, { open: endpoints.open, appId, scopes: [] })
   throw new CodedError(

@@ -194,7 +194,7 @@ describe('a record', () => {
       forcedAt: [1],
     })
     const empty = decodeRecord({ generation: 1, token_set: {} })?.tokenSet
-    expect(empty?.lifetimeAssumed).toBe(false)
+    expect(empty).toMatchObject({ lifetimeAssumed: false, user: null })
     expect(empty).not.toHaveProperty('forcedAt')
   })
 

@@ -37,6 +37,7 @@ test.each<[string, unknown, number | null]>([
   ['a list', [], null],
   ['no JSON', '<html>', null],
   ['another number', { code: 99991400 }, 99991400],
+  ['another number beside a person', { code: 7, data: { open_id: 'ou_1' } }, 7],
 ])('%s is no usable answer', async (_, body, feishuCode) => {
   const error = await failureOf(async () => processUserInfo(answer(body), APP))
   expect([error.code, error.feishuCode, error.logId]).toEqual(['unexpected_response', feishuCode, 'LOG1'])
