@@ -78,7 +78,7 @@ test.each<[string, RegExp]>([
   expect(String(secretProblem(value))).not.toContain(SECRET)
 })
 
-const WORDS = 's3cret a-wrong-secret-0000 YWJj+/8= YWJj+/8=x abc== x Xxx9'
+const WORDS = 's3cret a-wrong-secret-0000 YWJj+/8= YWJj+/b=x abc== x Xxx9'
 /** What would be none, but for what stands before or behind it. */
 const AROUND =
   'a"b xcli_1 a<b> <b>a a[b] [b]a a{b} {b}a a*** ***a axxxx xxxxa oh-my-1 x-app-secret app-secret-1 asecret secreta xtodo todo1'

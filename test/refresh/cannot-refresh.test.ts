@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
-import type { Refusal } from '../../src/oauth/token-set.ts'
+import type { Refusal, TokenSet } from '../../src/oauth/token-set.ts'
 import { cannotRefresh, notAuthorized } from '../../src/refresh/reasons.ts'
 import { inEnglish } from '../../src/sentence.ts'
-import { makeDeps } from '../support/deps.ts'
+import { force, makeDeps, presented, seed } from '../support/deps.ts'
 import { storeIssued } from '../support/stored.ts'
 import { ISSUED_AT, makeTokenSet } from '../support/token-set.ts'
 
@@ -122,7 +122,43 @@ describe('a token set that cannot be refreshed says why, and what to do', () => 
   })
 })
 
+test.each<[Partial<TokenSet>, string]>([
+  [{ refreshToken: null }, 'no_refresh_token'],
+  [{ refusal: REFUSAL }, 'invalid_grant'],
+])('a refresh of it is refused before anything is sent: %#', async (changes, code) => {
+  const world = await makeDeps()
+  const { app, record } = await seed(world)
+  await world.deps.store.withLock(app.id, 1_000, async (locked) => {
+    if (record.tokenSet) await locked.commit({ ...record, tokenSet: { ...record.tokenSet, ...changes } }, 1)
+  })
+  await expect(force(world.deps)).rejects.toMatchObject({ code })
+  expect(presented(world)).toBe(0)
+})
+
+test('a refresh that Feishu refuses says so at once', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  world.sandbox.revoke()
+  await expect(force(world.deps)).rejects.toMatchObject({ code: 'invalid_grant', nextStep: AGAIN })
+})
+
 describe('a profile without a token', () => {
+  test('is not refreshed', async () => {
+    const { deps } = await makeDeps()
+    await expect(force(deps)).rejects.toMatchObject({ code: 'not_authorized' })
+  })
+
+  test('whose name may be mistyped is told with those that are known', async () => {
+    const world = await makeDeps()
+    await seed(world, 'home')
+    await seed(world, 'work')
+    expect(await notAuthorized(world.deps, await resolveApp(world.deps, 'wrok'))).toMatchObject({
+      code: 'not_authorized',
+      nextStep:
+        'Name a known profile (home, work) or, for a new one, call start_authorization (or run `feishu-token-mcp login --profile wrok`).',
+    })
+  })
+
   test('is told with its app, and how to authorize', async () => {
     const { deps, sandbox } = await makeDeps()
     const { appId } = sandbox.app

@@ -145,6 +145,16 @@ describe('a token set that is new since the call began', () => {
   })
 })
 
+test('a token that is not due any more once the lock is held is left alone: the clock was mended meanwhile', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  expect((await refreshDue(world.deps)).status).toBe('still_valid')
+  world.jump(world.sandbox.knobs.accessTokenLifetimeMs)
+  const deps = impatient(world.deps, async () => world.jump(-world.sandbox.knobs.accessTokenLifetimeMs))
+  expect((await refreshDue(deps)).status).toBe('still_valid')
+  expect(presented(world)).toBe(0)
+})
+
 test('a process that is to end notes no intent', async () => {
   const world = await makeDeps()
   const { app } = await seed(world)
@@ -203,6 +213,22 @@ test('a pause of Feishu’s is told with what is left of it', async () => {
   })
   expect(presented(world)).toBe(1)
   world.pass(1)
+  expect((await force(world.deps)).status).toBe('refreshed')
+})
+
+test('a pause binds for an hour, and not where a clock that was set back makes it longer', async () => {
+  const world = await makeDeps({ hurried: true })
+  await seed(world)
+  world.sandbox.faults.next({
+    kind: 'error',
+    code: 99991400,
+    status: 429,
+    headers: { 'retry-after': '9999' },
+  })
+  await expect(force(world.deps)).rejects.toMatchObject({ feishuCode: 99991400 })
+  await expect(force(world.deps)).rejects.toMatchObject({ nextStep: expect.stringMatching(/^Wait 3600 s/) })
+  expect(presented(world)).toBe(1)
+  world.jump(-1)
   expect((await force(world.deps)).status).toBe('refreshed')
 })
 
