@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/errors.ts'
-import { consoleUrl, FEISHU_ERRORS, feishuError, PAGE_ERRORS } from '../../src/oauth/feishu-errors.ts'
+import { consoleUrl, FEISHU_ERRORS, feishuError } from '../../src/oauth/feishu-errors.ts'
 
 /** The contract's mapping, written down a second time. */
 const CONTRACT: readonly (readonly [ErrorCode, readonly number[]])[] = [
@@ -25,10 +25,6 @@ test.each(NUMBERS)('%d is %s', (number, code) => {
 
 test('the table has these numbers and no others', () => {
   expect([...FEISHU_ERRORS]).toEqual(NUMBERS.map(([number]) => number).sort((a, b) => a - b))
-})
-
-test("nine are seen on Feishu's own page alone", () => {
-  expect([...PAGE_ERRORS].sort()).toEqual([20001, 20010, 20027, 20028, 20029, 20042, 20043, 20046, 20069])
 })
 
 describe('what is left of a remedy that ends with a new attempt', () => {
