@@ -13,6 +13,14 @@ test.each(readdirSync(FOLDER))(
   },
 )
 
+test('what is published names the repository that its provenance names', () => {
+  const text = readFileSync(join(FOLDER, 'release.yml'), 'utf8')
+  const steps = ['npm pkg set repository.type=git repository.url=', 'npm run package', 'npm publish']
+  const places = steps.map((step) => text.indexOf(step))
+  expect(places.every((place) => place > 0)).toBe(true)
+  expect(places).toEqual(places.toSorted((one, other) => one - other))
+})
+
 test('what npm test is run on begins with the oldest Node that the package takes', () => {
   const { engines } = JSON.parse(readFileSync('package.json', 'utf8'))
   const matrix = /node: \[(.*)\]/.exec(readFileSync(join(FOLDER, 'ci.yml'), 'utf8'))?.[1]?.split(', ')
