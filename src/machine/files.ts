@@ -187,10 +187,18 @@ export function readWhole(fd: number, size: number): Buffer {
   return bytes.subarray(0, length)
 }
 
+/** What Windows says no differently than that there is nothing. */
+function notAFolder(path: string): Error {
+  return Object.assign(new Error('ENOTDIR'), { code: 'ENOTDIR', path })
+}
+
 /** Reads a file of ours whole; null when there is none. Refuses more than `maxBytes`. */
 export function readOwnFile(path: string, maxBytes: number): Buffer | null {
   // Most of what is looked for (a journal, a pending login) is not there, and an error costs ten times a look.
-  if (!lstatSync(path, { throwIfNoEntry: false })) return null
+  if (!lstatSync(path, { throwIfNoEntry: false })) {
+    if (WINDOWS && statSync(dirname(path), { throwIfNoEntry: false })?.isFile()) throw notAFolder(path)
+    return null
+  }
   let fd: number
   try {
     fd = openOwnFile(path, constants.O_RDONLY)
