@@ -103,6 +103,7 @@ function plainProse(source: string): string[] {
 }
 
 const FILES = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
   .filter((path) => path.endsWith('.ts') && !path.startsWith('chinese/'))
   .sort()
 const read = (path: string) => readFileSync(join('src', path), 'utf8')

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Started, startedAs, startLine } from '../../src/cli/started.ts'
 import { makeFolder } from '../support/folder.ts'
+import { NO_LINKS, testIf } from '../support/needs.ts'
 
 /** A machine of files: Node where a version manager keeps it, and the folders that the desktop looks in. */
 function makeMachine() {
@@ -54,7 +55,7 @@ test.each(['/home/kim/feishu-token-mcp.tgz', 'github:kim/feishu-token-mcp', 'fei
   },
 )
 
-test('plain names are written where the folders of the desktop lead to the same files', () => {
+testIf(NO_LINKS)('plain names are written where the folders of the desktop lead to the same files', () => {
   const machine = makeMachine()
   const { started, folders } = machine
   const node = machine.put('opt/node-22/bin/node')
@@ -73,28 +74,36 @@ test('plain names are written where the folders of the desktop lead to the same 
   expect(startLine(started(node, installed), folders)).toEqual({ command: 'feishu-token-mcp', args: [] })
 })
 
-test('where only a shell finds Node, its path is written: nvm, although another Node is installed', () => {
-  const machine = makeMachine()
-  machine.put('usr/bin/node')
-  const node = machine.put('home/.nvm/versions/node/v22.1.0/bin/node')
-  const started = machine.started(node, '/src/main.js', dirname(node))
-  expect(startLine(started, machine.folders)).toEqual({ command: node, args: ['/src/main.js'] })
-  const main = machine.put('home/.nvm/versions/node/v22.1.0/lib/node_modules/feishu-token-mcp/dist/main.js')
-  const name = machine.link('home/.nvm/versions/node/v22.1.0/bin/feishu-token-mcp', main)
-  expect(startLine({ ...started, script: name }, machine.folders)).toEqual({ command: node, args: [name] })
-})
+testIf(NO_LINKS)(
+  'where only a shell finds Node, its path is written: nvm, although another Node is installed',
+  () => {
+    const machine = makeMachine()
+    machine.put('usr/bin/node')
+    const node = machine.put('home/.nvm/versions/node/v22.1.0/bin/node')
+    const started = machine.started(node, '/src/main.js', dirname(node))
+    expect(startLine(started, machine.folders)).toEqual({ command: node, args: ['/src/main.js'] })
+    const main = machine.put('home/.nvm/versions/node/v22.1.0/lib/node_modules/feishu-token-mcp/dist/main.js')
+    const name = machine.link('home/.nvm/versions/node/v22.1.0/bin/feishu-token-mcp', main)
+    expect(startLine({ ...started, script: name }, machine.folders)).toEqual({ command: node, args: [name] })
+  },
+)
 
-test('fnm: not the folder that ends with the shell; Homebrew: the link that outlives an upgrade', () => {
-  const machine = makeMachine()
-  const node = machine.put('home/.local/share/fnm/node-versions/v22.1.0/installation/bin/node')
-  const shell = machine.link('run/fnm_multishells/17_42/bin/node', node)
-  const lines = (path: string) =>
-    startLine(machine.started(node, '/src/main.js', dirname(path)), machine.folders).command
-  expect(lines(shell)).toBe(node)
-  expect(lines(machine.link('opt/homebrew/bin/node', node))).toBe(join(machine.root, 'opt/homebrew/bin/node'))
-  // Volta's and asdf's stand for no single version.
-  expect(lines(machine.put('home/.volta/bin/node'))).toBe(node)
-})
+testIf(NO_LINKS)(
+  'fnm: not the folder that ends with the shell; Homebrew: the link that outlives an upgrade',
+  () => {
+    const machine = makeMachine()
+    const node = machine.put('home/.local/share/fnm/node-versions/v22.1.0/installation/bin/node')
+    const shell = machine.link('run/fnm_multishells/17_42/bin/node', node)
+    const lines = (path: string) =>
+      startLine(machine.started(node, '/src/main.js', dirname(path)), machine.folders).command
+    expect(lines(shell)).toBe(node)
+    expect(lines(machine.link('opt/homebrew/bin/node', node))).toBe(
+      join(machine.root, 'opt/homebrew/bin/node'),
+    )
+    // Volta's and asdf's stand for no single version.
+    expect(lines(machine.put('home/.volta/bin/node'))).toBe(node)
+  },
+)
 
 test('npx of such a Node gets the PATH in which it finds Node', () => {
   const machine = makeMachine()

@@ -1,11 +1,12 @@
 import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { diffChars } from 'diff'
 import { expect, onTestFinished, test } from 'vitest'
 import { inJson } from '../../src/answers.ts'
 import { insertEntry, type ServerEntry } from '../../src/delivery/add-entry.ts'
 import { type Client, findClients, planEntry, writeEntry } from '../../src/delivery/client-config.ts'
 import { parseTargets, type Target } from '../../src/delivery/targets.ts'
+import { NO_LINKS, OWN_FILE, testIf } from '../support/needs.ts'
 import { clientKinds, fixture, type Home, makeHome } from './home.ts'
 import { NOW } from './token.ts'
 
@@ -28,7 +29,7 @@ test('every client that can be a target is offered', () => {
     return home.put(String(target?.paths[0]).slice(home.path.length + 1), '{}')
   })
   const found = findClients(home.machine, 'feishu-token', ENTRY).flatMap(({ target }) => target.paths)
-  expect(found.sort()).toEqual(expected.sort())
+  expect(found.map((path) => resolve(path)).sort()).toEqual(expected.sort())
 })
 
 function only(home: Home, label: string): Client {
@@ -145,25 +146,30 @@ test('for a user without a home directory no client is found', () => {
   expect(findClients({ ...home.machine, home: '' }, 'feishu-token', ENTRY)).toEqual([])
 })
 
-test('a plan writes nothing; the write keeps links and modes tight, and leaves a backup', async () => {
-  const home = makeHome()
-  const text = '{\n  "mcpServers": {},\n  "env": { "APP_SECRET": "HUSH" }, "args": ["-s", "HUSH"]\n}\n'
-  const real = home.put('dotfiles/mcp.json', text)
-  home.put('.cursor/other', '')
-  symlinkSync(real, join(home.path, '.cursor/mcp.json'))
-  const client = only(home, 'Cursor')
-  expect(await planEntry(client)).toMatchObject({ path: real, insertion: { kind: 'insert' } })
-  expect(home.read('dotfiles/mcp.json')).toBe(text)
+testIf(NO_LINKS)(
+  'a plan writes nothing; the write keeps links and modes tight, and leaves a backup',
+  async () => {
+    const home = makeHome()
+    const text = '{\n  "mcpServers": {},\n  "env": { "APP_SECRET": "HUSH" }, "args": ["-s", "HUSH"]\n}\n'
+    const real = home.put('dotfiles/mcp.json', text)
+    home.put('.cursor/other', '')
+    symlinkSync(real, join(home.path, '.cursor/mcp.json'))
+    const client = only(home, 'Cursor')
+    expect(await planEntry(client)).toMatchObject({ path: real, insertion: { kind: 'insert' } })
+    expect(home.read('dotfiles/mcp.json')).toBe(text)
 
-  const options = { memoryDir: home.memoryDir, now: NOW }
-  expect(await writeEntry(client, options)).toBeNull()
-  expect(JSON.parse(home.read('dotfiles/mcp.json'))).toMatchObject({ mcpServers: { 'feishu-token': ENTRY } })
-  expect(lstatSync(join(home.path, '.cursor/mcp.json')).isSymbolicLink()).toBe(true)
-  expect(lstatSync(real).mode & 0o777).toBe(0o600)
-  const [backup = ''] = readdirSync(home.memoryDir)
-  expect(readFileSync(join(home.memoryDir, backup), 'utf8')).toBe(text.replaceAll('HUSH', '<left out>'))
-  expect((await planEntry(client)).insertion).toEqual({ kind: 'present' })
-})
+    const options = { memoryDir: home.memoryDir, now: NOW }
+    expect(await writeEntry(client, options)).toBeNull()
+    expect(JSON.parse(home.read('dotfiles/mcp.json'))).toMatchObject({
+      mcpServers: { 'feishu-token': ENTRY },
+    })
+    expect(lstatSync(join(home.path, '.cursor/mcp.json')).isSymbolicLink()).toBe(true)
+    expect(lstatSync(real).mode & 0o777).toBe(OWN_FILE)
+    const [backup = ''] = readdirSync(home.memoryDir)
+    expect(readFileSync(join(home.memoryDir, backup), 'utf8')).toBe(text.replaceAll('HUSH', '<left out>'))
+    expect((await planEntry(client)).insertion).toEqual({ kind: 'present' })
+  },
+)
 
 test('a client without a config gets one, with a byte order mark an old one keeps it', async () => {
   const home = makeHome()

@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { NO_LINKS, OWN_FILE, testIf } from '../support/needs.ts'
 import { deliverOne, makeHome } from './home.ts'
 import { makeToken } from './token.ts'
 
@@ -17,14 +18,14 @@ describe('file', () => {
       restart_required: false,
     })
     expect(home.read('token')).toBe(`${FIRST.accessToken}\n`)
-    expect(statSync(join(home.path, 'token')).mode & 0o777).toBe(0o600)
+    expect(statSync(join(home.path, 'token')).mode & 0o777).toBe(OWN_FILE)
     expect(await deliverOne(home, target, FIRST)).toMatchObject({ status: 'unchanged' })
     expect(await deliverOne(home, target, SECOND)).toMatchObject({ status: 'delivered' })
     expect(home.read('token')).toBe(`${SECOND.accessToken}\n`)
     expect(readdirSync(home.path).sort()).toEqual(['.feishu-token-mcp', 'token'])
   })
 
-  test('a link is followed, and the file behind it replaced', async () => {
+  testIf(NO_LINKS)('a link is followed, and the file behind it replaced', async () => {
     const home = makeHome()
     const real = home.put('secrets/feishu', 'old\r\n')
     symlinkSync(real, join(home.path, 'token'))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { expect, test } from 'vitest'
 import { type GitMachine, warnOfGit } from '../../src/delivery/git-exposure.ts'
-import { testIf } from '../support/needs.ts'
+import { NO_GIT, testIf } from '../support/needs.ts'
 import { type Home, makeHome } from './home.ts'
 import { makeToken } from './token.ts'
 
@@ -15,7 +15,7 @@ function git(home: Home, ...args: string[]): void {
   execFileSync('git', args, { cwd: home.path, stdio: 'ignore' })
 }
 
-test('a file in a work tree is warned of unless it is ignored', async () => {
+testIf(NO_GIT)('a file in a work tree is warned of unless it is ignored', async () => {
   const home = makeHome()
   const path = home.put('app/.env', 'TOKEN=x\n')
   expect(await warnOfGit(path)).toBeNull()
@@ -27,7 +27,7 @@ test('a file in a work tree is warned of unless it is ignored', async () => {
   expect(String(await warnOfGit(path))).toContain('git rm --cached')
 })
 
-test('the warning stands in the delivery, whether it wrote or not', async () => {
+testIf(NO_GIT)('the warning stands in the delivery, whether it wrote or not', async () => {
   const home = makeHome()
   git(home, 'init')
   home.put('.env', 'TOKEN=x\n')
@@ -38,7 +38,7 @@ test('the warning stands in the delivery, whether it wrote or not', async () => 
   }
 })
 
-test('a repository’s configuration runs no program', async () => {
+testIf(NO_GIT)('a repository’s configuration runs no program', async () => {
   const home = makeHome()
   const path = home.put('.env', 'TOKEN=x\n')
   git(home, 'init')
@@ -48,7 +48,7 @@ test('a repository’s configuration runs no program', async () => {
   expect(() => home.read('ran')).toThrow()
 })
 
-test('a broken repository is no reason to warn or to fail', async () => {
+testIf(NO_GIT)('a broken repository is no reason to warn or to fail', async () => {
   const home = makeHome()
   const path = home.put('.env', 'TOKEN=x\n')
   mkdirSync(join(home.path, '.git'))

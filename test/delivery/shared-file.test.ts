@@ -11,7 +11,7 @@ import {
 import { temporaryName } from '../../src/machine/files.ts'
 import { loadNative } from '../../src/machine/native.ts'
 import type { Rename } from '../../src/machine/rename.ts'
-import { testIf } from '../support/needs.ts'
+import { OWN_FILE, testIf } from '../support/needs.ts'
 import { makeHome } from './home.ts'
 
 const { swapSync } = loadNative()
@@ -39,7 +39,7 @@ test('the file is replaced, for its owner alone, and nothing is left beside it',
   const { path, contents } = makeFile()
   expect(await replaceSharedFile(path, BASE, OURS)).toBe(true)
   expect(contents()).toEqual({ f: 'ours' })
-  expect(statSync(path).mode & 0o777).toBe(0o600)
+  expect(statSync(path).mode & 0o777).toBe(OWN_FILE)
 })
 
 test('a file that changed since it was read is left as it is', async () => {

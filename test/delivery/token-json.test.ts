@@ -2,6 +2,7 @@ import { readdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { fieldLike } from '../../src/delivery/token-fields.ts'
+import { NO_LINKS, OWN_FILE, testIf } from '../support/needs.ts'
 import { deliverOne, makeHome } from './home.ts'
 import { makeToken, NOW } from './token.ts'
 
@@ -22,7 +23,7 @@ describe('token-json', () => {
       expires_at: '2026-11-22T12:00:00+00:00',
       scope: 'docx:document offline_access',
     })
-    expect(statSync(join(home.path, 'token.json')).mode & 0o777).toBe(0o600)
+    expect(statSync(join(home.path, 'token.json')).mode & 0o777).toBe(OWN_FILE)
     expect(await deliverOne(home, 'token-json:~/token.json', FIRST)).toMatchObject({ status: 'unchanged' })
     expect(await deliverOne(home, 'token-json:~/token.json', SECOND)).toMatchObject({ status: 'delivered' })
     expect(readdirSync(home.path).sort()).toEqual(['.feishu-token-mcp', 'token.json'])
@@ -59,7 +60,7 @@ describe('token-json', () => {
     expect(home.read('token.json')).toBe(text)
   })
 
-  test('no folder is created, and no link is followed into nothing', async () => {
+  testIf(NO_LINKS)('no folder is created, and no link is followed into nothing', async () => {
     const home = makeHome()
     symlinkSync('nowhere', join(home.path, 'link.json'))
     expect(await deliverOne(home, 'token-json:~/none/token.json', FIRST)).toMatchObject({

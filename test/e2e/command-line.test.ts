@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { localTime } from '../../src/moment.ts'
 import { redirectTo } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
-import { testIf } from '../support/needs.ts'
+import { OWN_FILE, testIf } from '../support/needs.ts'
 import {
   approve,
   type Environment,
@@ -438,7 +438,7 @@ test('setup keeps credentials that Feishu accepts, and then no config needs them
   const entry = JSON.parse(/^\{.*\}$/ms.exec(setup.stdout)?.[0] ?? '').mcpServers['feishu-token']
   expect([entry.command, entry.args]).toEqual([NODE_COMMAND, [expect.stringMatching(/\/dist\/main\.js$/)]])
   expect(readFileSync(join(stage.tokenDir, 'app.json'), 'latin1')).not.toContain(appSecret)
-  expect(statSync(join(stage.tokenDir, 'app.json')).mode & 0o777).toBe(0o600)
+  expect(statSync(join(stage.tokenDir, 'app.json')).mode & 0o777).toBe(OWN_FILE)
 
   const server = await startServer(stage)
   expect((await server.call('token_status')).data).toMatchObject({ status: 'not_authorized', app_id: appId })

@@ -16,6 +16,7 @@ import {
   startListed,
   toolNames,
 } from '../support/connect.ts'
+import { OWN_FILE } from '../support/needs.ts'
 import { authorize, presentations, run, type Stage, setStage, start } from '../support/program.ts'
 
 function expireThere(stage: Stage): void {
@@ -75,7 +76,7 @@ test('a login of another process is there within seconds; the next start lists a
   await server.close()
   const folder = join(stage.tokenDir, 'connect')
   const [file = ''] = readdirSync(folder)
-  expect(statSync(join(folder, file)).mode & 0o777).toBe(0o600)
+  expect(statSync(join(folder, file)).mode & 0o777).toBe(OWN_FILE)
   await stage.sandbox.faults.next({ endpoint: 'mcp', kind: 'silence' }, Number.POSITIVE_INFINITY)
   expect(await toolNames(await startConnect(stage))).toEqual(listed)
 })

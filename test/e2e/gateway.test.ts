@@ -9,6 +9,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { expect, onTestFinished, test } from 'vitest'
 import { HOSTED_TOOLS } from '../../src/oauth/hosted-mcp.ts'
+import { OWN_FILE } from '../support/needs.ts'
 import {
   authorize,
   type Environment,
@@ -84,7 +85,7 @@ test('a key is shown once, kept as a hash, listed and removed', async () => {
   const two = await newKey(stage, 'dify')
   expect(one).not.toBe(two)
   const path = join(stage.tokenDir, 'gateway-keys.json')
-  expect(statSync(path).mode & 0o777).toBe(0o600)
+  expect(statSync(path).mode & 0o777).toBe(OWN_FILE)
   for (const key of [one, two]) expect(readFileSync(path, 'utf8')).not.toContain(key.slice(2, 20))
 
   expect(await run(stage, ['gateway', 'key', 'new', 'n8n'])).toMatchObject({ code: 2, stdout: '' })

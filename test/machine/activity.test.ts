@@ -15,6 +15,7 @@ import { type ActivityLog, createActivityLog, type LoggedCall, recorded } from '
 import type { HttpAnswer, HttpRequest } from '../../src/oauth/http.ts'
 import { say } from '../../src/sentence.ts'
 import { makeFolder } from '../support/folder.ts'
+import { NO_LINKS, OWN_FILE, OWN_FOLDER, skipIf } from '../support/needs.ts'
 import { ISSUED_AT } from '../support/token-set.ts'
 
 let directory = ''
@@ -54,7 +55,7 @@ describe('the record of calls', () => {
     expect(all()).toEqual([])
     expect(existsSync(directory)).toBe(false)
     await write(makeCall())
-    expect([statSync(directory).mode & 0o777, statSync(path).mode & 0o777]).toEqual([0o700, 0o600])
+    expect([statSync(directory).mode & 0o777, statSync(path).mode & 0o777]).toEqual([OWN_FOLDER, OWN_FILE])
   })
 
   test('tells the calls of one account after an instant, oldest first, whoever wrote them', async () => {
@@ -110,11 +111,12 @@ describe('the record of calls', () => {
     expect(statSync(path).size).toBeLessThan(1_000)
   })
 
-  test.each<[string, (victim: string) => void]>([
+  test.for<[string, (victim: string) => void]>([
     ['a link', (victim) => symlinkSync(victim, path)],
     ['a second name of another file', (victim) => linkSync(victim, path)],
     ['a folder', () => mkdirSync(path)],
-  ])('that is %s is not written, and no call fails for its sake', async (_what, put) => {
+  ])('that is %s is not written, and no call fails for its sake', async ([what, put], context) => {
+    skipIf(what === 'a link' ? NO_LINKS : null, context)
     mkdirSync(directory, { mode: 0o700 })
     const victim = join(directory, 'victim')
     writeFileSync(victim, 'keep me')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createBrowser, isRemote, type Machine } from '../../src/machine/browser.ts'
 import { makeFolder } from '../support/folder.ts'
+import { NO_POSIX, testIf } from '../support/needs.ts'
 
 const URL_OF_LINK = 'https://accounts.feishu.cn/open-apis/authen/v1/authorize?client_id=cli_a1'
 
@@ -78,7 +79,7 @@ describe('BROWSER', () => {
     expect(await open({ environment })).toEqual({ problem: null, opened: [words] })
   })
 
-  test('names a program of PATH, never one of the current folder', async () => {
+  testIf(NO_POSIX)('names a program of PATH, never one of the current folder', async () => {
     const bin = makeFolder()
     writeFileSync(join(bin, 'my-browser'), '#!/bin/sh\n')
     chmodSync(join(bin, 'my-browser'), 0o755)

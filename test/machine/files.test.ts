@@ -40,10 +40,21 @@ import { readForeignFile, readForeignSource } from '../../src/machine/foreign-fi
 import { renameFile } from '../../src/machine/rename.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
+import {
+  NO_LINKS,
+  NO_MODES,
+  NO_SPECIAL_FILES,
+  OWN_FILE,
+  OWN_FOLDER,
+  skipIf,
+  testIf,
+} from '../support/needs.ts'
 
 const IS_ROOT = process.geteuid?.() === 0
 const NOT_ROOT = 'not root: only root can give files away'
 const SOMEBODY = 12_345
+/** Windows has no word for a path that goes through a file. */
+const NOT_A_FOLDER = process.platform === 'win32' ? 'ENOENT' : 'ENOTDIR'
 
 let folder = ''
 beforeEach(() => {
@@ -65,16 +76,16 @@ function plant(name: string, content: string, mode = 0o600): string {
 describe('our directory', () => {
   test('is made for its owner alone, parents included, whatever the umask', () => {
     ensureOwnDirectory(join(folder, 'a', 'b 你好'))
-    expect([modeOf(join(folder, 'a')), modeOf(join(folder, 'a', 'b 你好'))]).toEqual([0o700, 0o700])
+    expect([modeOf(join(folder, 'a')), modeOf(join(folder, 'a', 'b 你好'))]).toEqual([OWN_FOLDER, OWN_FOLDER])
   })
 
-  test('that lets others in is closed', () => {
+  testIf(NO_MODES)('that lets others in is closed', () => {
     chmodSync(folder, 0o755)
     ensureOwnDirectory(folder)
     expect(modeOf(folder)).toBe(0o700)
   })
 
-  test('that is meant for everybody is refused and left as it is', async () => {
+  testIf(NO_MODES)('that is meant for everybody is refused and left as it is', async () => {
     chmodSync(folder, 0o1777)
     const error = await failureOf(() => ensureOwnDirectory(folder))
     expect([error.code, statSync(folder).mode & 0o7777]).toEqual(['config_invalid', 0o1777])
@@ -88,11 +99,11 @@ describe('our directory', () => {
     expect([error.code, modeOf(folder)]).toEqual(['config_invalid', 0o777])
   })
 
-  test('may be a link to a directory of ours', () => {
+  testIf(NO_LINKS)('may be a link to a directory of ours', () => {
     symlinkSync(join(folder, 'real'), join(folder, 'link'))
     mkdirSync(join(folder, 'real'))
     ensureOwnDirectory(join(folder, 'link'))
-    expect(modeOf(join(folder, 'real'))).toBe(0o700)
+    expect(modeOf(join(folder, 'real'))).toBe(OWN_FOLDER)
   })
 
   test('that belongs to somebody else is refused and left as it is', async (ctx) => {
@@ -110,26 +121,35 @@ describe('our directory', () => {
 
   test('that is a file is an error', () => {
     expect(() => ensureOwnDirectory(plant('f', ''))).toThrow('EEXIST')
-    expect(() => ensureOwnDirectory(join(plant('g', ''), 'below'))).toThrow('ENOTDIR')
+    expect(() => ensureOwnDirectory(join(plant('g', ''), 'below'))).toThrow(NOT_A_FOLDER)
   })
 })
 
-/** What an attacker, or an accident, puts under one of our names. */
-const PLANTED: Record<string, (path: string, victim: string) => unknown> = {
-  'a symbolic link': (path, victim) => symlinkSync(victim, path),
-  'a dangling symbolic link': (path) => symlinkSync(join(folder, 'nowhere'), path),
-  'a symbolic link to itself': (path) => symlinkSync(basename(path), path),
-  'a FIFO': (path) => execFileSync('mkfifo', [path]),
-  'a directory': (path) => mkdirSync(path),
-  'a socket': async (path) => {
-    const server = createServer().listen(path)
-    onTestFinished(() => void server.close())
-    await once(server, 'listening')
-  },
-  'a device': (path) => symlinkSync('/dev/zero', path),
-}
+/** A file that others may read, where there are modes. */
+const OPEN_FILE = NO_MODES === null ? 0o644 : OWN_FILE
 
-describe.each(Object.entries(PLANTED))('%s under our name', (_what, put) => {
+/** What an attacker, or an accident, puts under one of our names. */
+const PLANTED: [what: string, missing: string | null, put: (path: string, victim: string) => unknown][] = [
+  ['a symbolic link', NO_LINKS, (path, victim) => symlinkSync(victim, path)],
+  ['a dangling symbolic link', NO_LINKS, (path) => symlinkSync(join(folder, 'nowhere'), path)],
+  ['a symbolic link to itself', NO_LINKS, (path) => symlinkSync(basename(path), path)],
+  ['a FIFO', NO_SPECIAL_FILES, (path) => execFileSync('mkfifo', [path])],
+  ['a directory', null, (path) => mkdirSync(path)],
+  [
+    'a socket',
+    NO_SPECIAL_FILES,
+    async (path) => {
+      const server = createServer().listen(path)
+      onTestFinished(() => void server.close())
+      await once(server, 'listening')
+    },
+  ],
+  ['a device', NO_SPECIAL_FILES, (path) => symlinkSync('/dev/zero', path)],
+]
+
+describe.each(PLANTED)('%s under our name', (_what, missing, put) => {
+  beforeEach((context) => skipIf(missing, context))
+
   const ways: [string, number][] = [
     ['reading', constants.O_RDONLY],
     ['writing', constants.O_WRONLY | constants.O_CREAT],
@@ -146,7 +166,7 @@ describe.each(Object.entries(PLANTED))('%s under our name', (_what, put) => {
     expect(error.code).toBe('store_unreadable')
     expect(`${error.message} ${error.nextStep}`).toContain(path)
     expect(lstatSync(path)).toMatchObject({ ino: before.ino, mode: before.mode })
-    expect([readFileSync(victim, 'utf8'), modeOf(victim)]).toEqual(['keep me', 0o644])
+    expect([readFileSync(victim, 'utf8'), modeOf(victim)]).toEqual(['keep me', OPEN_FILE])
     expect(existsSync(join(folder, 'nowhere'))).toBe(false)
   })
 
@@ -164,9 +184,9 @@ describe.each(Object.entries(PLANTED))('%s under our name', (_what, put) => {
     else {
       replaceFile(path, 'new')
       expect(lstatSync(path).isFile()).toBe(true)
-      expect([readFileSync(path, 'utf8'), modeOf(path)]).toEqual(['new', 0o600])
+      expect([readFileSync(path, 'utf8'), modeOf(path)]).toEqual(['new', OWN_FILE])
     }
-    expect([readFileSync(victim, 'utf8'), modeOf(victim)]).toEqual(['keep me', 0o644])
+    expect([readFileSync(victim, 'utf8'), modeOf(victim)]).toEqual(['keep me', OPEN_FILE])
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([])
   })
 })
@@ -175,10 +195,11 @@ describe('a file of ours', () => {
   test('is created for its owner alone, whatever the umask', () => {
     const path = join(folder, 'f')
     closeSync(openOwnFile(path, constants.O_RDWR | constants.O_CREAT))
-    expect(modeOf(path)).toBe(0o600)
+    expect(modeOf(path)).toBe(OWN_FILE)
   })
 
-  test.each(['644', '666', '640', '604', '777'])('of mode %s is closed to others', (mode) => {
+  test.for(['644', '666', '640', '604', '777'])('of mode %s is closed to others', (mode, context) => {
+    skipIf(NO_MODES, context)
     const path = plant('f', 'x')
     chmodSync(path, Number.parseInt(mode, 8))
     expect(readOwnFile(path, 10)?.toString()).toBe('x')
@@ -220,47 +241,56 @@ describe('a file of ours', () => {
   })
 })
 
-test('a link is refused too where the system follows it whatever it is told, as Windows does', async () => {
-  const victim = plant('victim', 'keep me')
-  symlinkSync(victim, join(folder, 'link'))
-  const error = await failureOf(() => openOwnFile(join(folder, 'link'), constants.O_RDWR, { noFollow: 0 }))
-  expect(error).toMatchObject({ code: 'store_unreadable', message: expect.stringContaining('symbolic link') })
-  closeSync(openOwnFile(victim, constants.O_RDWR, { noFollow: 0 }))
-})
+testIf(NO_LINKS)(
+  'a link is refused too where the system follows it whatever it is told, as Windows does',
+  async () => {
+    const victim = plant('victim', 'keep me')
+    symlinkSync(victim, join(folder, 'link'))
+    const error = await failureOf(() => openOwnFile(join(folder, 'link'), constants.O_RDWR, { noFollow: 0 }))
+    expect(error).toMatchObject({
+      code: 'store_unreadable',
+      message: expect.stringContaining('symbolic link'),
+    })
+    closeSync(openOwnFile(victim, constants.O_RDWR, { noFollow: 0 }))
+  },
+)
 
 describe('a file that the person named', () => {
-  test('is read through links, whoever may read it, up to the limit', () => {
+  testIf(NO_LINKS)('is read through links, whoever may read it, up to the limit', () => {
     const path = plant('f', 'x'.repeat(100), 0o644)
     symlinkSync(path, join(folder, 'link'))
     expect(readForeignFile(join(folder, 'link'), 10)).toBe('x'.repeat(10))
-    expect(modeOf(path)).toBe(0o644)
+    expect(modeOf(path)).toBe(OPEN_FILE)
   })
 
-  test('that is a FIFO keeps nobody waiting', () => {
+  testIf(NO_SPECIAL_FILES)('that is a FIFO keeps nobody waiting', () => {
     const path = join(folder, 'fifo')
     execFileSync('mkfifo', [path])
     expect(() => readForeignFile(path, 10)).toThrow('ESPIPE')
   })
 
-  test('that is a pipe is read to its end, and is empty where nobody writes to it', async () => {
-    const path = join(folder, 'fifo')
-    execFileSync('mkfifo', [path])
-    expect(await readForeignSource(path, 10)).toBe('')
-    for (const early of ['the first half, ', '']) {
+  testIf(NO_SPECIAL_FILES)(
+    'that is a pipe is read to its end, and is empty where nobody writes to it',
+    async () => {
+      const path = join(folder, 'fifo')
+      execFileSync('mkfifo', [path])
+      expect(await readForeignSource(path, 10)).toBe('')
+      for (const early of ['the first half, ', '']) {
+        const writer = openSync(path, constants.O_RDWR)
+        writeSync(writer, early)
+        const reading = readForeignSource(path, 100)
+        writeSync(writer, 'the rest')
+        closeSync(writer)
+        expect(await reading).toBe(`${early}the rest`)
+      }
       const writer = openSync(path, constants.O_RDWR)
-      writeSync(writer, early)
-      const reading = readForeignSource(path, 100)
-      writeSync(writer, 'the rest')
+      writeSync(writer, 'too long')
+      const reading = readForeignSource(path, 5)
       closeSync(writer)
-      expect(await reading).toBe(`${early}the rest`)
-    }
-    const writer = openSync(path, constants.O_RDWR)
-    writeSync(writer, 'too long')
-    const reading = readForeignSource(path, 5)
-    closeSync(writer)
-    expect(await reading).toBe('')
-    expect(await readForeignSource(plant('f', 'plain'), 100)).toBe('plain')
-  })
+      expect(await reading).toBe('')
+      expect(await readForeignSource(plant('f', 'plain'), 100)).toBe('plain')
+    },
+  )
 
   test('that is not there is an error with its errno', () => {
     expect(() => readForeignFile(join(folder, 'none'), 10)).toThrow('ENOENT')
@@ -281,7 +311,7 @@ describe('replacing a file', () => {
   test('leaves the new bytes, its owner alone, and nothing beside', () => {
     const path = plant('f', 'old', 0o666)
     replaceFile(path, Buffer.from('new'))
-    expect([readFileSync(path, 'utf8'), modeOf(path), readdirSync(folder)]).toEqual(['new', 0o600, ['f']])
+    expect([readFileSync(path, 'utf8'), modeOf(path), readdirSync(folder)]).toEqual(['new', OWN_FILE, ['f']])
   })
 
   test('that fails leaves what was there, and nothing beside', () => {
@@ -320,14 +350,14 @@ test('a file is created once and never over anything', () => {
   const path = join(folder, 'f')
   expect(createFileOnce(path, Buffer.from('first'))).toBe(true)
   expect(createFileOnce(path, Buffer.from('second'))).toBe(false)
-  expect([readFileSync(path, 'utf8'), modeOf(path)]).toEqual(['first', 0o600])
+  expect([readFileSync(path, 'utf8'), modeOf(path)]).toEqual(['first', OWN_FILE])
   symlinkSync(join(folder, 'nowhere'), join(folder, 'link'))
   expect(createFileOnce(join(folder, 'link'), Buffer.from('x'))).toBe(false)
   expect(readlinkSync(join(folder, 'link'))).toBe(join(folder, 'nowhere'))
   expect(existsSync(join(folder, 'nowhere'))).toBe(false)
 })
 
-test('removing takes the link and not its target, and minds nothing that is missing', () => {
+testIf(NO_LINKS)('removing takes the link and not its target, and minds nothing that is missing', () => {
   const victim = plant('victim', 'keep me')
   symlinkSync(victim, join(folder, 'link'))
   removeFile(join(folder, 'link'))
@@ -351,7 +381,7 @@ describe('a reserved file', () => {
     const path = plant('f', 'old')
     const reserved = reserveFile(join(folder, 'f.next'), path, 32_768)
     expect(statSync(join(folder, 'f.next'))).toMatchObject({ size: 32_768, blocks: 64 })
-    expect(modeOf(join(folder, 'f.next'))).toBe(0o600)
+    expect(modeOf(join(folder, 'f.next'))).toBe(OWN_FILE)
     await reserved.commit(Buffer.from('new'))
     expect([readFileSync(path, 'utf8'), readdirSync(folder)]).toEqual(['new', ['f']])
   })
@@ -370,7 +400,7 @@ describe('a reserved file', () => {
     expect(readFileSync(join(folder, 'f.next'), 'utf8')).toBe(' '.repeat(10))
   })
 
-  test('never takes a name that is in use', () => {
+  testIf(NO_LINKS)('never takes a name that is in use', () => {
     const victim = plant('victim', 'keep me')
     symlinkSync(victim, join(folder, 'f.next'))
     expect(() => reserveFile(join(folder, 'f.next'), join(folder, 'f'), 10)).toThrow('EEXIST')

@@ -17,6 +17,7 @@ import { keyIdOf } from '../../src/store/envelope.ts'
 import { createKeys, type Keys } from '../../src/store/key.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
+import { OWN_FILE, OWN_FOLDER } from '../support/needs.ts'
 
 let directory = ''
 beforeEach(() => {
@@ -47,7 +48,7 @@ describe.each(['auto', 'file'] as const)('with the key source %s', (source) => {
     expect(key.bytes).toHaveLength(32)
     expect(readdirSync(directory)).toEqual([`${key.id}.key`])
     const path = join(directory, `${key.id}.key`)
-    expect([statSync(directory).mode & 0o777, statSync(path).mode & 0o777]).toEqual([0o700, 0o600])
+    expect([statSync(directory).mode & 0o777, statSync(path).mode & 0o777]).toEqual([OWN_FOLDER, OWN_FILE])
     expect(readFileSync(path, 'utf8').trim()).toBe(key.bytes.toString('base64'))
   })
 
@@ -115,7 +116,7 @@ describe('a key file', () => {
     const path = join(directory, `${id}.key`)
     chmodSync(path, 0o644)
     await makeKeys('file').find({ key_source: 'file', key_id: id })
-    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(statSync(path).mode & 0o777).toBe(OWN_FILE)
   })
 
   test('that is a link is refused', async () => {

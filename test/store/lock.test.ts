@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { acquireLock, type HeldLock, type LockHolder, peekHolder } from '../../src/store/lock.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
+import { OWN_FILE } from '../support/needs.ts'
 import { HANGS_MS } from '../support/patience.ts'
 
 const NOW = 1_767_225_600_000
@@ -112,7 +113,7 @@ describe('within one process', () => {
     onTestFinished(() => void process.umask(umask))
     const lock = await take()
     const { ino, mode } = statSync(path)
-    expect(mode & 0o777).toBe(0o600)
+    expect(mode & 0o777).toBe(OWN_FILE)
     lock.release()
     await take()
     expect(statSync(path).ino).toBe(ino)

@@ -19,6 +19,7 @@ import { CodedError } from '../../../src/errors.ts'
 import { temporaryName } from '../../../src/machine/files.ts'
 import type { TokenStore } from '../../../src/store/token-store.ts'
 import { failureOf } from '../../support/failure.ts'
+import { OWN_FOLDER } from '../../support/needs.ts'
 import {
   breakDisk,
   type Disk,
@@ -78,7 +79,7 @@ describe('what others may see', () => {
     await useAll(disk.open())
     await useAll(disk.open())
     expect(exposed(disk.directory)).toEqual([])
-    expect(lstatSync(disk.directory).mode & 0o777).toBe(0o700)
+    expect(lstatSync(disk.directory).mode & 0o777).toBe(OWN_FOLDER)
   })
 
   test('of a store whose modes were loosened is nothing again after its next use', async () => {
