@@ -140,6 +140,9 @@ export function openOwnFile(
   flags: number,
   { inPlace = false, noFollow = NO_FOLLOW }: { inPlace?: boolean; noFollow?: number } = {},
 ): number {
+  // Windows follows every link (symbolic, junction), and would make the file behind it: there the name itself is looked at.
+  const isLink = () => noFollow === 0 && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
+  if (isLink()) refusePath(path, say`is a symbolic link`)
   let fd: number
   try {
     fd = openSync(path, flags | noFollow | NON_BLOCKING, 0o600)
@@ -152,8 +155,7 @@ export function openOwnFile(
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) refusePath(path, say`is not a regular file`)
-    // Windows follows every link (symbolic, junction): there the name itself is looked at.
-    if (noFollow === 0 && lstatSync(path).isSymbolicLink()) refusePath(path, say`is a symbolic link`)
+    if (isLink()) refusePath(path, say`is a symbolic link`)
     if (inPlace && stat.nlink > 1) refusePath(path, say`has a second name (hard link)`)
     if (WINDOWS) return fd
     if (stat.uid !== process.geteuid?.()) refusePath(path, say`belongs to another user`)

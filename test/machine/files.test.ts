@@ -53,6 +53,7 @@ import {
 const IS_ROOT = process.geteuid?.() === 0
 const NOT_ROOT = 'not root: only root can give files away'
 const SOMEBODY = 12_345
+const ON_A_FOLDER = process.platform === 'win32' ? 'EPERM' : 'EISDIR'
 /** Windows has no word for a path that goes through a file. */
 const NOT_A_FOLDER = process.platform === 'win32' ? 'ENOENT' : 'ENOTDIR'
 
@@ -180,7 +181,7 @@ describe.each(PLANTED)('%s under our name', (_what, missing, put) => {
     const victim = plant('victim', 'keep me', 0o644)
     const path = join(folder, 'ours')
     await put(path, victim)
-    if (lstatSync(path).isDirectory()) expect(() => replaceFile(path, 'new')).toThrow('EISDIR')
+    if (lstatSync(path).isDirectory()) expect(() => replaceFile(path, 'new')).toThrow(ON_A_FOLDER)
     else {
       replaceFile(path, 'new')
       expect(lstatSync(path).isFile()).toBe(true)
@@ -246,11 +247,16 @@ testIf(NO_LINKS)(
   async () => {
     const victim = plant('victim', 'keep me')
     symlinkSync(victim, join(folder, 'link'))
-    const error = await failureOf(() => openOwnFile(join(folder, 'link'), constants.O_RDWR, { noFollow: 0 }))
-    expect(error).toMatchObject({
-      code: 'store_unreadable',
-      message: expect.stringContaining('symbolic link'),
-    })
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'dangling'))
+    const flags = constants.O_RDWR | constants.O_CREAT
+    for (const name of ['link', 'dangling']) {
+      const error = await failureOf(() => openOwnFile(join(folder, name), flags, { noFollow: 0 }))
+      expect(error).toMatchObject({
+        code: 'store_unreadable',
+        message: expect.stringContaining('symbolic link'),
+      })
+    }
+    expect(existsSync(join(folder, 'nowhere'))).toBe(false)
     closeSync(openOwnFile(victim, constants.O_RDWR, { noFollow: 0 }))
   },
 )
@@ -316,7 +322,7 @@ describe('replacing a file', () => {
 
   test('that fails leaves what was there, and nothing beside', () => {
     mkdirSync(join(folder, 'f'))
-    expect(() => replaceFile(join(folder, 'f'), 'new')).toThrow('EISDIR')
+    expect(() => replaceFile(join(folder, 'f'), 'new')).toThrow(ON_A_FOLDER)
     expect(() => replaceFile(join(folder, 'none', 'f'), 'new')).toThrow('ENOENT')
     expect(readdirSync(folder)).toEqual(['f'])
   })
@@ -351,6 +357,9 @@ test('a file is created once and never over anything', () => {
   expect(createFileOnce(path, Buffer.from('first'))).toBe(true)
   expect(createFileOnce(path, Buffer.from('second'))).toBe(false)
   expect([readFileSync(path, 'utf8'), modeOf(path)]).toEqual(['first', OWN_FILE])
+})
+
+testIf(NO_LINKS)('a file is created over no link either', () => {
   symlinkSync(join(folder, 'nowhere'), join(folder, 'link'))
   expect(createFileOnce(join(folder, 'link'), Buffer.from('x'))).toBe(false)
   expect(readlinkSync(join(folder, 'link'))).toBe(join(folder, 'nowhere'))

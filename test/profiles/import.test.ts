@@ -14,6 +14,7 @@ import { breakDisk, changing } from '../store/fixture.ts'
 import { openDeps } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
+import { NO_SPECIAL_FILES, testIf } from '../support/needs.ts'
 import { ISSUED_AT } from '../support/token-set.ts'
 
 /** The file was written an hour ago. */
@@ -300,14 +301,17 @@ describe('what is no such file', () => {
     expect(existsSync(join(folder, 'tokens'))).toBe(false)
   })
 
-  test('a file that is not there, a folder and a FIFO that nobody writes to are refused, at once', async () => {
-    const fifo = join(folder, 'fifo')
-    execFileSync('mkfifo', [fifo])
+  test('a file that is not there, and a folder, are refused', async () => {
     const paths = { ENOENT: join(folder, 'none'), EISDIR: folder }
     for (const [errno, path] of Object.entries(paths)) {
       const error = await failureOf(() => importTokens(deps, { profile: 'default', path, force: false }))
       expect([error.code, error.message]).toEqual(['config_invalid', `${path} cannot be read (${errno}).`])
     }
+  })
+
+  testIf(NO_SPECIAL_FILES)('a FIFO that nobody writes to is refused, at once', async () => {
+    const fifo = join(folder, 'fifo')
+    execFileSync('mkfifo', [fifo])
     const nobody = await failureOf(() => importTokens(deps, { profile: 'default', path: fifo, force: false }))
     expect(nobody.message).toBe(`${fifo} is not JSON.`)
   })

@@ -17,7 +17,7 @@ import { keyIdOf } from '../../src/store/envelope.ts'
 import { createKeys, type Keys } from '../../src/store/key.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
-import { OWN_FILE, OWN_FOLDER } from '../support/needs.ts'
+import { NO_LINKS, NO_MODES, OWN_FILE, OWN_FOLDER, testIf } from '../support/needs.ts'
 
 let directory = ''
 beforeEach(() => {
@@ -111,7 +111,7 @@ describe('a key file', () => {
     expect((await failureOf(() => keys.find(named))).code).toBe('key_unavailable')
   })
 
-  test('that lets others in is closed', async () => {
+  testIf(NO_MODES)('that lets others in is closed', async () => {
     const { id } = await makeKeys('file').first()
     const path = join(directory, `${id}.key`)
     chmodSync(path, 0o644)
@@ -119,7 +119,7 @@ describe('a key file', () => {
     expect(statSync(path).mode & 0o777).toBe(OWN_FILE)
   })
 
-  test('that is a link is refused', async () => {
+  testIf(NO_LINKS)('that is a link is refused', async () => {
     mkdirSync(directory)
     symlinkSync('/dev/zero', join(directory, '0123456789abcdef.key'))
     const named = { key_source: 'file', key_id: '0123456789abcdef' } as const

@@ -56,7 +56,8 @@ export function openDeps(
 ): Promise<Deps> {
   const { now = Date.now, elapsed = () => performance.now(), log = () => undefined } = senses
   return openRealDeps({
-    machine: { platform: 'linux', environment },
+    // Paths are those of the system that the tests are run on.
+    machine: { platform: process.platform === 'win32' ? 'win32' : 'linux', environment },
     home,
     // Without a session bus: never the keychain of whoever runs the tests.
     keychain: { platform: 'linux', environment: {}, usualBus: null, node: process.execPath, child: '' },

@@ -16,6 +16,9 @@ export const NO_SPECIAL_FILES: string | null = WINDOWS
 /** What is started by `#!`, or finds its way by paths that begin with a slash. */
 export const NO_POSIX: string | null = WINDOWS ? 'Windows has no programs and paths of POSIX' : null
 
+/** Names that can be taken from files while somebody has these open. */
+export const NO_POSIX_FILES: string | null = WINDOWS ? 'Windows keeps the names of files that are open' : null
+
 /** Windows lets administrators and developers alone make them; Wine 8 makes none. */
 export const NO_LINKS: string | null = linksAreMissing() ? 'no symbolic links' : null
 export const NO_GIT: string | null = gitIsMissing() ? 'no git: install it' : null

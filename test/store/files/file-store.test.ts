@@ -19,7 +19,15 @@ import { CodedError } from '../../../src/errors.ts'
 import { temporaryName } from '../../../src/machine/files.ts'
 import type { TokenStore } from '../../../src/store/token-store.ts'
 import { failureOf } from '../../support/failure.ts'
-import { OWN_FOLDER } from '../../support/needs.ts'
+import {
+  NO_LINKS,
+  NO_MODES,
+  NO_POSIX_FILES,
+  NO_SPECIAL_FILES,
+  OWN_FOLDER,
+  skipIf,
+  testIf,
+} from '../../support/needs.ts'
 import {
   breakDisk,
   type Disk,
@@ -82,7 +90,7 @@ describe('what others may see', () => {
     expect(lstatSync(disk.directory).mode & 0o777).toBe(OWN_FOLDER)
   })
 
-  test('of a store whose modes were loosened is nothing again after its next use', async () => {
+  testIf(NO_MODES)('of a store whose modes were loosened is nothing again after its next use', async () => {
     await useAll(disk.open())
     const names = readdirSync(disk.directory, { recursive: true, encoding: 'utf8' })
     for (const name of names) {
@@ -254,7 +262,7 @@ describe('a record that cannot be written', () => {
     expect(store.isUnsaved(ID)).toBe(false)
   })
 
-  test('is kept, when the folder vanished in the middle of the refresh', async () => {
+  testIf(NO_POSIX_FILES)('is kept, when the folder vanished in the middle of the refresh', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     onTestFinished(() => void vi.useRealTimers())
     const store = await storeUpTo(disk, 1)
@@ -283,9 +291,10 @@ const NAMES = ['', '.lock', '.holder.lock', '.intent', '.pending', '.next'].map(
 )
 
 describe.each([...NAMES, 'app.json', 'app.json.lock'])('under %s', (name) => {
-  test.each(Object.entries(PLANTED))(
+  test.for(Object.entries(PLANTED))(
     '%s is never written through, and keeps nobody waiting',
-    async (_what, put) => {
+    async ([what, put], context) => {
+      skipIf(what === 'a FIFO' ? NO_SPECIAL_FILES : what.startsWith('a symbolic') ? NO_LINKS : null, context)
       await storeUpTo(disk, 1)
       const victim = join(disk.directory, 'victim')
       writeFileSync(victim, 'keep me', { mode: 0o600 })
