@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import type { ProfileId } from '../../src/profile.ts'
@@ -40,8 +49,9 @@ export function makeDisk(directory: string = join(makeFolder(), 'tokens')): Disk
     },
     crash() {
       const copy = join(makeFolder(), 'tokens')
-      // Not cpSync: on Node 22 it gives folders new modes.
-      execFileSync('cp', ['-a', directory, copy])
+      // Not cpSync where there are modes: on Node 22 it gives folders new ones.
+      if (NO_MODES) cpSync(directory, copy, { recursive: true })
+      else execFileSync('cp', ['-a', directory, copy])
       return makeDisk(copy)
     },
     names: () => readdirSync(join(directory, 'store')).filter((name) => !name.endsWith('.lock')),
