@@ -1,14 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import {
-  cpSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import type { ProfileId } from '../../src/profile.ts'
@@ -16,7 +6,7 @@ import { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/files/file-store.ts'
 import { createKeys } from '../../src/store/key.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
-import { makeFolder } from '../support/folder.ts'
+import { copyFolder, makeFolder } from '../support/folder.ts'
 import { NO_MODES } from '../support/needs.ts'
 import { ISSUED_AT, makeTokenSet } from '../support/token-set.ts'
 
@@ -49,9 +39,7 @@ export function makeDisk(directory: string = join(makeFolder(), 'tokens')): Disk
     },
     crash() {
       const copy = join(makeFolder(), 'tokens')
-      // Not cpSync where there are modes: on Node 22 it gives folders new ones.
-      if (NO_MODES) cpSync(directory, copy, { recursive: true })
-      else execFileSync('cp', ['-a', directory, copy])
+      copyFolder(directory, copy)
       return makeDisk(copy)
     },
     names: () => readdirSync(join(directory, 'store')).filter((name) => !name.endsWith('.lock')),

@@ -1,7 +1,6 @@
 // The same store contract in two places: files, and PostgreSQL. Each place can be opened by many processes, and copied
 // as a crash of all of them would leave it.
 
-import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { Secret } from '../../src/secret.ts'
@@ -11,7 +10,7 @@ import { openDatabase } from '../../src/store/postgres/database.ts'
 import { createPostgresStore, localFolder } from '../../src/store/postgres/postgres-store.ts'
 import { createSharedKeys } from '../../src/store/postgres/shared-key.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
-import { makeFolder } from '../support/folder.ts'
+import { copyFolder, makeFolder } from '../support/folder.ts'
 import type { Postgres } from '../support/postgres.ts'
 import { ISSUED_AT } from '../support/token-set.ts'
 
@@ -25,7 +24,7 @@ export type Place = {
 function copyOf(directory: string): string {
   const copy = join(makeFolder(), 'tokens')
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  execFileSync('cp', ['-a', directory, copy])
+  copyFolder(directory, copy)
   return copy
 }
 

@@ -9,6 +9,7 @@ import { describe, type TestContext, test } from 'vitest'
 const WINDOWS = process.platform === 'win32'
 
 export const NO_MODES: string | null = WINDOWS ? 'Windows has no modes' : null
+export const NO_SIGNALS: string | null = WINDOWS ? 'Windows has no signals but the end of a process' : null
 export const NO_SPECIAL_FILES: string | null = WINDOWS
   ? 'Windows has no FIFOs, sockets and devices in folders'
   : null

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { LockedProfile, TokenStore } from '../../../src/store/token-store.ts'
 import { failureOf } from '../../support/failure.ts'
+import { NO_POSIX_FILES, testIf } from '../../support/needs.ts'
 import { ISSUED_AT } from '../../support/token-set.ts'
 import {
   type Disk,
@@ -87,7 +88,7 @@ describe('the intent', () => {
     expect(JSON.parse(readFileSync(`${other.path}.intent`, 'utf8')).tokenHash).not.toBe(journal.tokenHash)
   })
 
-  test('that cannot be written lets nothing be presented', async () => {
+  testIf(NO_POSIX_FILES)('that cannot be written lets nothing be presented', async () => {
     const error = await failureOf(() =>
       locked(async (profile) => {
         rmSync(join(disk.directory, 'store'), { recursive: true })
@@ -99,7 +100,7 @@ describe('the intent', () => {
     expect(error.message).toContain('ENOENT')
   })
 
-  test('that cannot be counted throws before the first byte', async () => {
+  testIf(NO_POSIX_FILES)('that cannot be counted throws before the first byte', async () => {
     await locked(async (profile) => {
       await profile.prepare(refreshTokenOf(1))
       rmSync(join(disk.directory, 'store'), { recursive: true })
