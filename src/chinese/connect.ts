@@ -11,8 +11,8 @@ export const CONNECT: Table = {
   '--tools names tools, separated by commas': '--tools 须列出工具名，以逗号分隔',
   'connect takes one address': 'connect 只接受一个地址',
   '--for and --env are for a program: connect -- CMD …': '--for 和 --env 用于程序：connect -- CMD …',
-  'connect needs a program behind --: connect -- CMD …': 'connect 的 -- 之后须有程序：connect -- CMD …',
-  'connect takes an address or a program, not both': 'connect 只能接受地址或程序之一',
+  'connect needs a program behind --: connect -- CMD …': 'connect 的 -- 后面要写程序：connect -- CMD …',
+  'connect takes an address or a program, not both': 'connect 后面写地址或程序，不能都写',
   '--header is for an address': '--header 用于地址',
   '--header takes NAME=VALUE, and no header of the connection itself': '--header 的写法是 NAME=VALUE，且不能是连接自身的请求头',
   // The other server
@@ -40,7 +40,7 @@ export const CONNECT: Table = {
   'Check the address, and whether the tool is still there': '请检查地址，以及该工具是否仍然存在',
   'See whether it was done all the same, then call again': '请先确认是否已经执行，再次调用',
   '{host} refuses the call: the token lacks {scopes}': '{host} 拒绝此次调用：凭证缺少权限 {scopes}',
-  'Enable them for user identity at {url} , publish a version (版本管理与发布), then {call}': '请在 {url} 为用户身份开通这些权限，发布版本（版本管理与发布），然后{call}',
+  'Enable them for user identity at {url} , publish a version (版本管理与发布), then {call}': '请在 {url} 以用户身份开通这些权限，创建版本并发布，然后运行 {call}',
   '{host} wants a credential, and gets none from here': '{host} 需要凭证，而此处没有提供',
   'Name the header that it reads with --header NAME=VALUE; {token} in VALUE is the access token': '请用 --header NAME=VALUE 指定它读取的请求头；VALUE 中的 {token} 是访问凭证',
   'the list was not kept: {error}': '工具列表未能保存：{error}',
@@ -50,5 +50,5 @@ export const CONNECT: Table = {
   '{host} does not accept what the call gave.{said}': '{host} 不接受此次调用的参数。{said}',
   '{host} did not understand the call ({number}).{said}': '{host} 无法理解此次调用（{number}）。{said}',
   '{host} refuses a token that was just renewed.{said}': '{host} 拒绝了刚刚刷新的凭证。{said}',
-  '--header {name} holds {{shown}}, which means nothing here; use {token}': '--header {name} 含有 {{shown}}，它没有含义；可用的是 {token}',
+  '--header {name} holds {{shown}}, which means nothing here; use {token}': '--header {name} 中的 {{shown}} 无法识别；可用的是 {token}',
 }

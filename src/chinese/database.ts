@@ -40,7 +40,7 @@ export const DATABASE: Table = {
   'cannot be reached': '无法连接',
   'no answer in time': '没有及时响应',
   'connection lost': '连接中断',
-  'Try again when the database answers; nothing is spent without it, and nothing was lost': '请在数据库恢复响应后重试；在此之前不会消耗任何 refresh_token，也没有丢失任何内容',
+  'Try again when the database answers; nothing is spent without it, and nothing was lost': '请在数据库恢复响应后重试；在此之前不会消耗任何 refresh_token，数据也没有丢失',
   "The tables in PostgreSQL at {place} are of {age} version ({version}) than this program's ({own})": '位于 {place} 的 PostgreSQL 中的数据表版本（{version}）比本程序的版本（{own}）{age}',
   'a newer': '更新',
   'an older': '更旧',

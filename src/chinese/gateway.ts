@@ -5,7 +5,7 @@ import type { Table } from './table.ts'
 /** What the standing gateway and `headers` say. */
 // biome-ignore format: a table, one row a line
 export const GATEWAY: Table = {
-  'gateway takes options alone, or `key new NAME`, `key list`, `key remove NAME`': 'gateway 单独使用选项，或者后接 `key new NAME`、`key list`、`key remove NAME`',
+  'gateway takes options alone, or `key new NAME`, `key list`, `key remove NAME`': 'gateway 只接选项，或后接 `key new NAME`、`key list`、`key remove NAME`',
   '--listen takes HOST:PORT, such as {example}': '--listen 的格式是 主机:端口，例如 {example}',
   '{host} can be reached from other machines, and anyone with a key acts as you: add --allow-network if you want that': '其他机器可以访问 {host}，持有密钥的人就能以你的身份操作：如果确实需要，请加上 --allow-network',
   'The gateway listens on {listening}: {open}/open-apis/… and {mcp}': '网关正在监听 {listening}：{open}/open-apis/… 和 {mcp}',
@@ -14,7 +14,7 @@ export const GATEWAY: Table = {
   'This key is shown once: give it to {name} as `Authorization: Bearer KEY`': '密钥只显示这一次：请以 `Authorization: Bearer KEY` 的形式交给 {name}',
   'No program has a key': '还没有程序拥有密钥',
   '{name} has no key any more': '{name} 不再拥有密钥',
-  'This command takes one address, or none': '此命令最多需要一个地址',
+  'This command takes one address, or none': '此命令最多接受一个地址',
   'The keys of the gateway ({path}) cannot be read ({why})': '无法读取网关的密钥文件（{path}，{why}）',
   'Move the file away and make new keys': '请移走该文件，重新生成密钥',
   'Another process is changing the keys of the gateway': '另一个进程正在修改网关的密钥',

@@ -13,7 +13,7 @@ export const TIMER: Table = {
   'No timer is installed ({name})': '没有安装定时器（{name}）',
   'Put this line into your crontab (`crontab -e`)': '请把这一行加入 crontab（`crontab -e`）',
   'Run `{command} timer install`': '请运行 `{command} timer install`',
-  'While you are logged out it does not run: `loginctl enable-linger` changes that': '退出登录后它不会运行：如需继续运行，请执行 `loginctl enable-linger`',
+  'While you are logged out it does not run: `loginctl enable-linger` changes that': '注销系统用户后它不会运行：如需继续运行，请执行 `loginctl enable-linger`',
   'Its last run ended with {code}: `{command} refresh --all` says why': '上次运行的退出码为 {code}：`{command} refresh --all` 会说明原因',
   'It runs without {names}, which are set here: `setup` keeps the app, `key --move-to file` the key; set what else it needs for your whole account': '它运行时没有此处设置的 {names}：用 `setup` 保存应用，用 `key --move-to file` 移动密钥，其余的请为整个系统用户设置',
   '{path} cannot be read or written ({code})': '无法读写 {path}（{code}）',
