@@ -5,6 +5,7 @@ import type { App } from '../app/app.ts'
 import { checkCredentials } from '../app/setup.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
+import { moment } from '../moment.ts'
 import { endpointsOf, redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import type { HttpAnswer } from '../oauth/http.ts'
 import { checkScopes } from '../oauth/scopes.ts'
@@ -124,7 +125,7 @@ function token(deps: Deps, status: TokenStatus): Finding {
         say`It happens with the next use; \`${deps.command} refresh\` does it now.`,
       )
     default: {
-      const until = status.access_token_expires_at ?? ''
+      const until = moment(Date.parse(status.access_token_expires_at ?? ''), deps.clock.now())
       const message =
         status.verified === true
           ? say`The access token is valid until ${until}, and Feishu confirms it.`

@@ -5,7 +5,7 @@ import { type App, otherwiseKnown } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import type { Authorization } from '../oauth/pending-authorization.ts'
-import { call, clause, type Sentence, say, toolsOnly } from '../sentence.ts'
+import { call, clause, type Sentence, say, terminalsOnly, toolsOnly } from '../sentence.ts'
 import type { Status } from './fields.ts'
 
 /** Why Feishu gives no refresh token, and where that is fixed. */
@@ -67,7 +67,9 @@ export function pendingNextStep({ pending }: Authorization): Sentence {
   if (pending?.phase !== 'waiting') {
     return say`The answer is being stored: ${call('token_status')} again, start_authorization if it stays pending.`
   }
-  return say`Show authorization_url; ${call('token_status', { wait_seconds: 45 })} or feishu_error.`
+  const show = say`Show authorization_url; ${call('token_status', { wait_seconds: 45 })} or feishu_error.`
+  const approve = say`Approve at the link; ${call('start_authorization')} to see it again.`
+  return say`${toolsOnly(show)}${terminalsOnly(approve)}`
 }
 
 const VALID = say`Nothing is needed: the token is valid`
@@ -81,5 +83,5 @@ function useText({ status, refused, endless }: Situation): Sentence {
   if (status === 'needs_refresh') return say`${call('refresh_token')}`
   return endless
     ? VALID
-    : say`Nothing is needed until access_token_expires_at; then a person must authorize again, and warnings say why`
+    : say`Nothing is needed until the access token ends; then a person must authorize again, and warnings say why`
 }

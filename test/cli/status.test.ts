@@ -2,8 +2,10 @@ import { expect, test } from 'vitest'
 import { inChinese } from '../../src/chinese/sentences.ts'
 import { statusText } from '../../src/cli/status.ts'
 import { duration, localTime, until } from '../../src/moment.ts'
+import type { Authorization } from '../../src/oauth/pending-authorization.ts'
 import { inEnglish, say } from '../../src/sentence.ts'
 import type { TokenStatus } from '../../src/status/fields.ts'
+import { pendingNextStep } from '../../src/status/next-step.ts'
 
 const ANSWER = {
   next_step: say`Nothing is needed.`,
@@ -103,4 +105,13 @@ test('local time is that of the zone', () => {
     if (TZ === undefined) delete process.env.TZ
     else process.env.TZ = TZ
   }
+})
+
+test('a terminal is not told of the fields of the tools while a login is pending', () => {
+  const step = pendingNextStep({ pending: { phase: 'waiting' } } as unknown as Authorization)
+  expect(inEnglish(step, DOOR)).toBe('Approve at the link; run `feishu-token-mcp login` to see it again.')
+  expect(inChinese(step, DOOR)).toBe(
+    '请打开授权链接并授权；如需再次查看链接，请运行 `feishu-token-mcp login`。',
+  )
+  expect(String(step)).toContain('authorization_url')
 })

@@ -97,6 +97,7 @@ test('people read one line a check, with what to do below it', async () => {
   const { stderr, code } = await run(stage, ['doctor'])
   expect(code).toBe(0)
   expect(stderr).toMatch(/^pass {2}settings: profile "default".*\npass {2}versions: feishu-token-mcp .*Node/)
+  expect(stderr).toMatch(/\npass {2}token: .* valid until 20\d\d-\d\d-\d\d \d\d:\d\d \(in [^)]+\)/)
   expect(stderr).toMatch(/\nskip {2}redirect_registered: .*\n {6}Look for exactly this address/)
 })
 

@@ -324,7 +324,7 @@ test('a token that cannot be refreshed is used to its end, and the way to a refr
   const [warning] = valid.data.warnings as string[]
   expect(warning).toMatch(/offline_access.*publish a version.*start_authorization/)
   expect(warning).toContain(`${world.sandbox.url}/app/${world.sandbox.app.appId}/safe`)
-  expect(valid.data.next_step).toContain('until access_token_expires_at')
+  expect(valid.data.next_step).toContain('until the access token ends')
   expire(world)
   expect((await call('token_status')).data).toMatchObject({ status: 'expired' })
   expect((await call('refresh_token')).text).toContain('code=no_refresh_token recovery=reauthorize')
