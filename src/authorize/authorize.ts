@@ -3,7 +3,6 @@
 // Whoever waits for the answer holds the profile's holder lock; the kernel frees it when that process is gone.
 
 import { type App, resolveApp } from '../app/app.ts'
-import { withOfflineAccess } from '../config/config.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { pastedState, readPastedAddress } from '../oauth/pasted-address.ts'
@@ -17,6 +16,7 @@ import {
   type PendingAuthorization,
   withOutcome,
 } from '../oauth/pending-authorization.ts'
+import { withOfflineAccess } from '../oauth/scope-presets.ts'
 import { checkScopes } from '../oauth/scopes.ts'
 import type { Secret } from '../secret.ts'
 import { call, type Sentence, say, toolsOnly } from '../sentence.ts'

@@ -1,7 +1,7 @@
 // The entry with which a client starts this program: the same one for a person who is asked and for a script.
 
-import { splitScopes } from '../config/config.ts'
 import { HANDED_ON, type ServerEntry } from '../delivery/add-entry.ts'
+import { splitScopes } from '../oauth/scope-presets.ts'
 import { DEFAULT_PROFILE } from '../profile.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { Invocation } from './io.ts'

@@ -7,7 +7,7 @@ import { isLoopbackUrl } from '../machine/address.ts'
 import { liesBelow } from '../machine/closed-folder.ts'
 import { expandHome } from '../machine/home.ts'
 import { secretProblem } from '../oauth/app-credentials.ts'
-import { expandPresets } from '../oauth/scope-presets.ts'
+import { splitScopes } from '../oauth/scope-presets.ts'
 import { APP_ID, type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say, series, unended } from '../sentence.ts'
@@ -179,17 +179,6 @@ function readStore(reader: SettingsReader): Secret | null {
     )
   }
   return new Secret(value)
-}
-
-/** Splits a list of scopes at spaces and commas, drops doubles, and adds `offline_access` (no refresh without it). */
-
-export function splitScopes(text: string): string[] {
-  return withOfflineAccess(text.split(/[\s,，]+/).filter((scope) => scope !== ''))
-}
-
-/** The scopes without doubles, presets spelled out, `offline_access` among them. */
-export function withOfflineAccess(scopes: readonly string[]): string[] {
-  return [...new Set([...expandPresets(scopes), 'offline_access'])]
 }
 
 const TLS_OFF = say`NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anyone in between can take the token.

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { ensureOwnDirectory, removeFile, replaceFile } from '../machine/files.ts'
+import { removeFile, replaceFile } from '../machine/files.ts'
+import { ensureOwnDirectory } from '../machine/own-directory.ts'
 import { maskSecrets } from './mask.ts'
 
 /** Backups kept of each file: a week of days on which something was written. */

@@ -3,7 +3,8 @@
 
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { ensureOwnDirectory, readOwnFile, removeFile, replaceFile } from '../machine/files.ts'
+import { readOwnFile, removeFile, replaceFile } from '../machine/files.ts'
+import { ensureOwnDirectory } from '../machine/own-directory.ts'
 
 /** Clients write older copies of their configs back: so many of our tokens (two days' worth) are known again. */
 const REMEMBERED = 24

@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type ListMethod, type Lists, namedItems } from '../bridge/message.ts'
-import { ensureOwnDirectory, readOwnFile, replaceFile } from '../machine/files.ts'
+import { readOwnFile, replaceFile } from '../machine/files.ts'
+import { ensureOwnDirectory } from '../machine/own-directory.ts'
 
 export type Kept = {
   lists: Lists

@@ -3,7 +3,8 @@
 import { closeSync, constants, fstatSync, writeSync } from 'node:fs'
 import { feishuCodeOf, logIdOf, parseObject } from '../oauth/answer.ts'
 import type { HttpAnswer, Request } from '../oauth/http.ts'
-import { ensureOwnDirectory, fileVersion, openOwnFile, readOwnFile, replaceFile } from './files.ts'
+import { fileVersion, openOwnFile, readOwnFile, replaceFile } from './files.ts'
+import { ensureOwnDirectory } from './own-directory.ts'
 
 export type LoggedCall = {
   at: string

@@ -1,7 +1,7 @@
 // The fetch of the standard on our own way to the network: through the proxy where one is set, and never along a redirect.
 
 import type { Dispatcher } from 'undici'
-import { networkError } from './transport.ts'
+import { networkError } from './network-error.ts'
 
 export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 

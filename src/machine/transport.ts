@@ -4,10 +4,10 @@
 import diagnostics from 'node:diagnostics_channel'
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import type { Dispatcher, Pool } from 'undici'
-import { CodedError, errnoOf, THEN_TRY_AGAIN } from '../errors.ts'
+import { CodedError, errnoOf } from '../errors.ts'
 import type { HttpAnswer, HttpRequest, Request } from '../oauth/http.ts'
-import { say } from '../sentence.ts'
 import { isLoopbackUrl } from './address.ts'
+import { networkError, timeoutError, tooLarge } from './network-error.ts'
 import { noProxyList, type ProxySettings, proxyAddress } from './proxy.ts'
 
 /** No answer of Feishu's that we read comes near. */
@@ -104,51 +104,6 @@ function decoded(body: Buffer, encoding: string | undefined): Buffer {
   return body
 }
 
-const TLS_ERRNO = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|HOSTNAME_MISMATCH/
-
-/** What went wrong below HTTP, in words that name the variable to set. */
-export function networkError(error: unknown, host: string): CodedError {
-  const cause = (error as Error | null)?.cause ?? error
-  const errno = errnoOf(cause) ?? errnoOf(error)
-  const message = String((error as Error | null)?.message ?? '')
-  if (errno && TLS_ERRNO.test(errno)) {
-    return new CodedError('tls_error', say`There is no trusted TLS connection to ${host} (${errno}).`, {
-      nextStep: say`Behind a proxy that inspects TLS, set NODE_EXTRA_CA_CERTS to the file with its certificate authority;
-          otherwise check the clock and the host name.`,
-    })
-  }
-  const proxyStatus = /Proxy response \((\d+)\)/.exec(message)?.[1]
-  if (proxyStatus) {
-    const why = proxyStatus === '407' ? say`asks for a user name and password` : say`answered ${proxyStatus}`
-    return new CodedError('network_error', say`The proxy ${why}; ${host} was not reached.`, {
-      nextStep: say`Set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT, or exempt the host with NO_PROXY.`,
-    })
-  }
-  return new CodedError(
-    'network_error',
-    say`${host} could not be reached (${errno ?? say`unknown error`}).`,
-    {
-      nextStep: say`Check the network, and HTTPS_PROXY if a proxy is needed${THEN_TRY_AGAIN}.`,
-    },
-  )
-}
-
-function timeoutError(host: string, deadlineMs: number): CodedError {
-  return new CodedError(
-    'network_error',
-    say`${host} did not answer within ${Math.round(deadlineMs / 1000)} s.`,
-    {
-      nextStep: say`Check the network${THEN_TRY_AGAIN}.`,
-    },
-  )
-}
-
-function tooLarge(host: string): CodedError {
-  return new CodedError('unexpected_response', say`${host} sent more than ${MAX_BODY_BYTES} bytes.`, {
-    nextStep: say`Check FEISHU_OPEN_URL, and whether a proxy answers in place of Feishu.`,
-  })
-}
-
 function plainHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const plain: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
@@ -210,7 +165,7 @@ function exchange(
       onResponseData(_controller, chunk) {
         progress.chunks.push(chunk)
         length += chunk.length
-        if (length > MAX_BODY_BYTES) end(tooLarge(host))
+        if (length > MAX_BODY_BYTES) end(tooLarge(host, MAX_BODY_BYTES))
       },
       onResponseEnd() {
         deadline.cancel()

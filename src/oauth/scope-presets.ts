@@ -43,3 +43,13 @@ export function expandPresets(scopes: readonly string[]): string[] {
 export function presetScopes(): string[] {
   return expandPresets(PRESET_NAMES)
 }
+
+/** Splits a list of scopes at spaces and commas, drops doubles, and adds `offline_access` (no refresh without it). */
+export function splitScopes(text: string): string[] {
+  return withOfflineAccess(text.split(/[\s,，]+/).filter((scope) => scope !== ''))
+}
+
+/** The scopes without doubles, presets spelled out, `offline_access` among them. */
+export function withOfflineAccess(scopes: readonly string[]): string[] {
+  return [...new Set([...expandPresets(scopes), 'offline_access'])]
+}

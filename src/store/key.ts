@@ -5,14 +5,8 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { CodedError } from '../errors.ts'
-import {
-  createFileOnce,
-  ensureOwnDirectory,
-  fileVersion,
-  isMissing,
-  readOwnFile,
-  removeFile,
-} from '../machine/files.ts'
+import { createFileOnce, fileVersion, isMissing, readOwnFile, removeFile } from '../machine/files.ts'
+import { ensureOwnDirectory } from '../machine/own-directory.ts'
 import type { Secret } from '../secret.ts'
 import { call, clause, type Sentence, say } from '../sentence.ts'
 import { type KeySource, keyIdOf } from './envelope.ts'

@@ -136,3 +136,11 @@ export async function acquireLock(
     throw error
   }
 }
+
+/** The profile's lock could not be had: who holds it, if known. */
+export function lockedError(holder: LockHolder | null): CodedError {
+  const who = holder ? say`process ${holder.pid} on ${holder.host}` : say`another process`
+  return new CodedError('store_locked', say`The token set is in use by ${who}.`, {
+    nextStep: say`Try again in a few seconds; if that does not help, check that process and end it.`,
+  })
+}

@@ -4,7 +4,6 @@ import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
 import {
-  ensureOwnDirectory,
   fileVersion,
   isDenied,
   isMissing,
@@ -12,6 +11,7 @@ import {
   readOwnFile,
   removeFile,
 } from '../machine/files.ts'
+import { ensureOwnDirectory } from '../machine/own-directory.ts'
 import type { Json } from '../oauth/answer.ts'
 import { say, type Value } from '../sentence.ts'
 import { type Binding, type Header, openEnvelope, readEnvelope, readHeader, seal } from './envelope.ts'

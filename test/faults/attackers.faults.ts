@@ -105,8 +105,8 @@ const CASES: Case[] = [
     proof: stranger,
     without: {
       file: 'src/authorize/finish.ts',
-      from: 'if (mismatch) return endWith(deps, locked, pending, mismatch)',
-      to: 'if (!deps) return endWith(deps, locked, pending, mismatch)',
+      from: 'if (mismatch) return endWith(deps, authorization, mismatch)',
+      to: 'if (!deps) return endWith(deps, authorization, mismatch)',
     },
   },
   {

@@ -146,8 +146,8 @@ describe.skipIf(problem)('a small disk', () => {
     const without = await buildVariant('reserving-room', [
       {
         file: 'src/store/files/locked-files.ts',
-        from: 'this.#reserved ??= reserveFile(this.#files.nextPath, this.#files.path, RESERVED_BYTES)',
-        to: 'if (!reserveFile) throw new Error(String(RESERVED_BYTES))',
+        from: 'this.#reserved ??= this.#files.reserve()',
+        to: 'void this.#files',
       },
     ])
     const { answer, scene } = await fillWhileWaiting(without)

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Close, closerOf } from '../../src/machine/closed-folder.ts'
-import { ensureOwnDirectory } from '../../src/machine/files.ts'
+import { ensureOwnDirectory } from '../../src/machine/own-directory.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
 

@@ -26,7 +26,6 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { errnoOf } from '../../src/errors.ts'
 import {
   createFileOnce,
-  ensureOwnDirectory,
   isMissing,
   isTemporaryNameOf,
   openOwnFile,
@@ -37,6 +36,7 @@ import {
   temporaryName,
 } from '../../src/machine/files.ts'
 import { readForeignFile, readForeignSource } from '../../src/machine/foreign-file.ts'
+import { ensureOwnDirectory } from '../../src/machine/own-directory.ts'
 import { renameFile } from '../../src/machine/rename.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'

@@ -1,17 +1,18 @@
 // The store in files.
 
 import { CodedError } from '../../errors.ts'
-import { ensureOwnDirectory, fileVersion, replaceFile } from '../../machine/files.ts'
+import { fileVersion, replaceFile } from '../../machine/files.ts'
+import { ensureOwnDirectory } from '../../machine/own-directory.ts'
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import { call, Sentence, say } from '../../sentence.ts'
 import { KEEPS_ASIDE } from '../envelope.ts'
 import { KEEPS_OLD_FILE, type Keys } from '../key.ts'
-import { acquireLock, type HeldLock, type LockHolder, requireLocks } from '../lock.ts'
+import { acquireLock, type HeldLock, type LockHolder, lockedError, requireLocks } from '../lock.ts'
 import { APPS, notWritable, SealedFiles } from '../sealed-files.ts'
 import type { StoreDescription, TokenStore } from '../token-store.ts'
 import { Unsaved } from '../unsaved.ts'
-import { LockedFiles, lockedError } from './locked-files.ts'
+import { LockedFiles } from './locked-files.ts'
 import { ProfileFiles } from './profile-files.ts'
 
 /** A change of app.json takes milliseconds; ten seconds mean that something hangs. */

@@ -8,25 +8,21 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
-import {
-  ensureOwnDirectory,
-  isMissing,
-  isTemporaryNameOf,
-  removeFile,
-  replaceFile,
-} from '../../machine/files.ts'
+import { isMissing, isTemporaryNameOf, removeFile, replaceFile } from '../../machine/files.ts'
+import { ensureOwnDirectory } from '../../machine/own-directory.ts'
 import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord } from '../../oauth/token-set.ts'
 import type { Brand } from '../../profile.ts'
 import { say } from '../../sentence.ts'
 import type { Binding, Header, KeySource } from '../envelope.ts'
+import { hashRefreshToken } from '../journal.ts'
 import type { Key, Keys, NamedKey } from '../key.ts'
 import { isKeyNamed } from '../key-names.ts'
 import type { HeldLock } from '../lock.ts'
 import { APPS, notWritable, readText, type SealedFiles } from '../sealed-files.ts'
 import type { KeyMove } from '../token-store.ts'
 import { noteWith } from './generation-note.ts'
-import { hashRefreshToken, takeUp } from './locked-files.ts'
+import { takeUp } from './locked-files.ts'
 import { ProfileFiles } from './profile-files.ts'
 
 /** Moves the key of the files in a directory. `lock` waits for a lock or throws `store_locked`. */

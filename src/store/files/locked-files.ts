@@ -1,33 +1,19 @@
 // What can be done to a profile's files while its lock is held (see token-store.ts for what is promised).
 
-import { createHmac } from 'node:crypto'
 import { renameSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { CodedError } from '../../errors.ts'
 import { fileVersion, isMissing, type ReservedFile, removeFile, replaceFile } from '../../machine/files.ts'
 import { encodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
 import type { Secret } from '../../secret.ts'
-import { say } from '../../sentence.ts'
+import { hashRefreshToken, isNothing, presentationsOf, UNSENT } from '../journal.ts'
 import type { Key } from '../key.ts'
-import type { HeldLock, LockHolder } from '../lock.ts'
+import { type HeldLock, lockedError } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
 import type { Interrupted, Journal, LockedProfile, Presentations } from '../token-store.ts'
 import type { Save } from '../unsaved.ts'
 import { counted, noteOf, noteWith } from './generation-note.ts'
 import type { ProfileFiles } from './profile-files.ts'
-
-/** The profile's lock could not be had: who holds it, if known. */
-export function lockedError(holder: LockHolder | null): CodedError {
-  const who = holder ? say`process ${holder.pid} on ${holder.host}` : say`another process`
-  return new CodedError('store_locked', say`The token set is in use by ${who}.`, {
-    nextStep: say`Try again in a few seconds; if that does not help, check that process and end it.`,
-  })
-}
-
-/** Names a refresh token without telling anything about it to those who have not the key. */
-export function hashRefreshToken(key: Key, refreshToken: Secret): string {
-  return createHmac('sha256', key.bytes).update('refresh token\0').update(refreshToken.reveal()).digest('hex')
-}
 
 /**
  * Begins to hold a profile's lock: cleans up after whoever held it before, and says who holds it now. Resolves to the
@@ -45,19 +31,6 @@ export async function takeUp(files: ProfileFiles, lock: HeldLock): Promise<numbe
 }
 
 type SettledBy = Parameters<LockedProfile['settle']>[0]
-
-/** What is known of a refresh token that no journal is about. */
-export const UNSENT: Presentations = { ambiguous: 0, sentAt: null }
-
-/** What a journal says of the token that it is about. */
-export function presentationsOf({ ambiguous, sentAt, refusedByOthers }: Presentations): Presentations {
-  return { ambiguous, sentAt, ...(refusedByOthers && { refusedByOthers }) }
-}
-
-/** Whether a journal holds nothing that anyone must know. */
-export function isNothing({ ambiguous, cooldownUntil, refusedByOthers }: Journal): boolean {
-  return ambiguous === 0 && cooldownUntil === null && !refusedByOthers
-}
 
 /** The files of one profile, its lock held from {@link LockedFiles.begin} to {@link LockedFiles.end}. */
 export class LockedFiles implements LockedProfile {

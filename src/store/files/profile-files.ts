@@ -15,8 +15,9 @@ import { renameFile } from '../../machine/rename.ts'
 import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord, type TokenRecord, withheld } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
-import { call, say, type Value } from '../../sentence.ts'
+import { call, say } from '../../sentence.ts'
 import type { Binding, Header } from '../envelope.ts'
+import { parseJournal } from '../journal.ts'
 import { peekHolder } from '../lock.ts'
 import { MAX_FILE_BYTES, notWritable, readText, type SealedFiles } from '../sealed-files.ts'
 import type { Journal } from '../token-store.ts'
@@ -24,25 +25,6 @@ import { noteOf, proved } from './generation-note.ts'
 
 /** Two tokens of 4 KB, sealed and in base64, with room. */
 const RESERVED_BYTES = 32_768
-
-function isJournal(journal: Journal): boolean {
-  const { tokenHash, ambiguous, sentAt, cooldownUntil } = journal
-  const instants = [sentAt, cooldownUntil].every((at) => at === null || typeof at === 'number')
-  return typeof tokenHash === 'string' && Number.isInteger(ambiguous) && ambiguous >= 0 && instants
-}
-
-/** Reads a journal. Throws `store_unreadable`; `where` is for the error's text. */
-export function parseJournal(text: string, where: Value): Journal {
-  try {
-    const journal = JSON.parse(text) as Journal
-    if (isJournal(journal)) return journal
-  } catch {
-    // Damaged: told below.
-  }
-  throw new CodedError('store_unreadable', say`${where} is damaged; it was left as it is.`, {
-    nextStep: say`${call('start_authorization')}; or remove it if you are sure that no refresh was interrupted lately.`,
-  })
-}
 
 /**
  * An older copy that someone put back holds a refresh token that was spent since: it is never presented. The counter

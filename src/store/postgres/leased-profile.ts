@@ -15,14 +15,15 @@ import type { Json } from '../../oauth/answer.ts'
 import { encodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import type { Secret } from '../../secret.ts'
-import { hashRefreshToken, isNothing, lockedError, presentationsOf, UNSENT } from '../files/locked-files.ts'
+import { hashRefreshToken, isNothing, presentationsOf, UNSENT } from '../journal.ts'
 import type { Key } from '../key.ts'
 import type { HeldLock } from '../lock.ts'
+import { lockedError } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
 import type { Interrupted, Journal, LockedProfile, Presentations } from '../token-store.ts'
 import type { Save } from '../unsaved.ts'
 import type { LocalCopy, SealedRecord } from './local-copy.ts'
-import { isNewer, journalOf, placeOf, type RowJournal } from './row-journal.ts'
+import { isNewer, journalFrom, journalOf, placeOf, type RowJournal } from './row-journal.ts'
 import type { Row, Rows } from './rows.ts'
 
 /**
@@ -289,12 +290,4 @@ export class LeasedProfile implements LockedProfile {
     await this.#write({ record: null, journal: null, pending: null })
     this.#lease.local.drop()
   }
-}
-
-/** What is known of a record's refresh token, as a row has it; of no attempt that this machine knows. */
-function journalFrom(interrupted: Interrupted | null, { tokenSet }: TokenRecord, key: Key): string | null {
-  if (!interrupted || !tokenSet?.refreshToken) return null
-  const tokenHash = hashRefreshToken(key, tokenSet.refreshToken)
-  const before = presentationsOf(interrupted)
-  return JSON.stringify({ ...interrupted, tokenHash, attempt: '', before } satisfies RowJournal)
 }

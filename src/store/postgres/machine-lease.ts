@@ -4,8 +4,8 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ProfileId } from '../../profile.ts'
-import { lockedError } from '../files/locked-files.ts'
 import type { HeldLock, LockHolder } from '../lock.ts'
+import { lockedError } from '../lock.ts'
 import { type KeepTrying, type Lease, LeasedProfile } from './leased-profile.ts'
 
 /** Another machine's lease is asked for this often: short to a person, and no burden from a few dozen machines. */

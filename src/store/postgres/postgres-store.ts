@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
-import { ensureOwnDirectory } from '../../machine/files.ts'
+import { ensureOwnDirectory } from '../../machine/own-directory.ts'
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import type { Secret } from '../../secret.ts'

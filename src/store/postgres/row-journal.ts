@@ -3,8 +3,9 @@
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import { type Sentence, say } from '../../sentence.ts'
-import { parseJournal } from '../files/profile-files.ts'
-import type { Journal, Presentations } from '../token-store.ts'
+import { hashRefreshToken, parseJournal, presentationsOf } from '../journal.ts'
+import type { Key } from '../key.ts'
+import type { Interrupted, Journal, Presentations } from '../token-store.ts'
 import type { LocalCopy } from './local-copy.ts'
 import type { Row } from './rows.ts'
 
@@ -16,6 +17,18 @@ export function journalOf(row: Row, local: LocalCopy): RowJournal | null {
   if (row.journal === null) return null
   const journal = parseJournal(row.journal, placeOf(local.files.id)) as RowJournal
   return local.isUndone(journal.attempt) ? { ...journal, ...journal.before } : journal
+}
+
+/** What is known of a record's refresh token, as a row has it; of no attempt that this machine knows. */
+export function journalFrom(
+  interrupted: Interrupted | null,
+  { tokenSet }: TokenRecord,
+  key: Key,
+): string | null {
+  if (!interrupted || !tokenSet?.refreshToken) return null
+  const tokenHash = hashRefreshToken(key, tokenSet.refreshToken)
+  const before = presentationsOf(interrupted)
+  return JSON.stringify({ ...interrupted, tokenHash, attempt: '', before } satisfies RowJournal)
 }
 
 /** How a row is called in an error's text. */

@@ -3,7 +3,8 @@
 
 import { dirname, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
-import { ensureOwnDirectory, replaceFile } from '../../machine/files.ts'
+import { replaceFile } from '../../machine/files.ts'
+import { ensureOwnDirectory } from '../../machine/own-directory.ts'
 import { say } from '../../sentence.ts'
 import type { KeySource } from '../envelope.ts'
 import type { Key, Keys, NamedKey } from '../key.ts'
