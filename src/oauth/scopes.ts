@@ -1,8 +1,9 @@
 // Checks on scope names before a browser opens: Feishu answers a wrong name with an error page that no one else sees.
 // Source of the names: the API reference of open.feishu.cn ("docs", "im-v1 message") and the console's permission list.
 
+import { joinClauses } from '../answers.ts'
 import { CodedError } from '../errors.ts'
-import { type Sentence, say, series, shown } from '../sentence.ts'
+import { clause, type Sentence, say, series, shown, unended } from '../sentence.ts'
 import { PRESET_NAMES, presetScopes } from './scope-presets.ts'
 
 /** The largest list Feishu takes in one request (page "obtain OAuth code", 2026-08); Lark's page still says 50. */
@@ -96,11 +97,16 @@ export function checkScopes(scopes: readonly string[]): string[] {
         ' ',
       ),
       {
-        nextStep: series([...new Map(problems.map(({ fix }) => [String(fix), fix])).values()], ' '),
+        nextStep: oneStep([...new Map(problems.map(({ fix }) => [String(fix), fix])).values()]),
       },
     )
   }
   return scopes.filter((scope) => !KNOWN.has(scope))
+}
+
+/** The steps as one sentence. */
+function oneStep([first, ...others]: readonly Sentence[]): Sentence {
+  return joinClauses([...(first ? [unended(first)] : []), ...others.map(clause)])
 }
 
 type Problem = { code: 'scope_unknown' | 'invalid_scope'; said: Sentence; fix: Sentence }

@@ -126,7 +126,7 @@ describe('a name that is sure to fail', () => {
     for (const name of ['docs:doc', 'docx:document:read', 'No Scope'])
       expect(error.message).toContain(`"${name}"`)
     expect(error.nextStep).toMatch(
-      /Use docx:document in .*Use docx:document:readonly in .*Correct the scopes/,
+      /^Use docx:document in [^.]+; use docx:document:readonly in [^.]+; correct the scopes[^.]+\.$/,
     )
   })
 
