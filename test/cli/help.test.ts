@@ -54,7 +54,7 @@ test.each(entries)(
     // The options stand in one column, as wide as terminals show it.
     const rows = (/^Options:\n(.*?)\n\n/ms.exec(text)?.[1] ?? '').split('\n')
     expect(new Set(rows.map((row) => row.search(/(?<= {2}--.+ {2})\S/))).size).toBe(1)
-    expect(text).toMatch(/^\n[A-Z][^.\n]+\.$/m)
+    expect(String(entry.does)).toMatch(/^[A-Z].*[^.]$/)
     expect(text).toMatch(/^Example:\n {2}feishu-token-mcp \S+/m)
     expect(text).toMatch(/^Exit codes: (0 |those of the command)/m)
     // What the example says is a command line that this command takes.

@@ -3,6 +3,7 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createBrowser, isRemote, type Machine } from '../../src/machine/browser.ts'
+import { inEnglish } from '../../src/sentence.ts'
 import { makeFolder } from '../support/folder.ts'
 import { NO_POSIX, testIf } from '../support/needs.ts'
 
@@ -52,6 +53,16 @@ test('an empty variable is none', async () => {
   const environment = { SSH_CONNECTION: '', SSH_TTY: '', DISPLAY: '', WAYLAND_DISPLAY: '' }
   expect(isRemote({ platform: 'linux', environment })).toBe(false)
   expect(await open({ environment })).toEqual({ problem: expect.stringMatching(/no DISPLAY/), opened: [] })
+})
+
+test('that a display is missing is told to a model with what Codex needs, to a terminal without', async () => {
+  const launch = () => Promise.reject(new Error('no browser is started'))
+  const browser = createBrowser({ platform: 'linux', environment: {} }, { open: launch, run: launch })
+  const problem = await browser(URL_OF_LINK)
+  expect(String(problem)).toContain('; for Codex add DISPLAY')
+  expect(problem && inEnglish(problem, { command: 'x', profile: undefined })).toBe(
+    'no browser was opened: this process has no DISPLAY',
+  )
 })
 
 test('a browser that cannot be started is a reason, one that starts slowly is not', async () => {
