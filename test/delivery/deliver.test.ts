@@ -78,7 +78,7 @@ describe.each(CLIENTS)('%s', (client, file, name, restarts) => {
       restart_required: restarts,
     })
     expect(delivery.detail).toContain(path)
-    expect(delivery.detail).toContain('2026-11-22T12:00:00.000Z')
+    expect(delivery.detail).toContain('2026-11-22T12:00:00Z')
     expect(delivery.restart_hint).toMatch(/\w/)
     expect(home.read(file)).toBe(`\ufeff${fixture(name)}`.replace('OLD-TOKEN', FIRST.accessToken))
     expect(statSync(path).mode & 0o777).toBe(OWN_FILE)
