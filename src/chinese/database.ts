@@ -53,7 +53,7 @@ export const DATABASE: Table = {
   'Each machine may keep it in a key file or in FEISHU_TOKEN_KEY (FEISHU_TOKEN_KEY_SOURCE); for a new key, make another database with `store init` and use `store copy`': '每台机器可将其保存在密钥文件或 FEISHU_TOKEN_KEY 中（FEISHU_TOKEN_KEY_SOURCE）；如需新的密钥，请用 `store init` 建立另一个数据库，再使用 `store copy`',
   'The row {brand}-{app_id}-{profile} in PostgreSQL': 'PostgreSQL 中的行 {brand}-{app_id}-{profile} ',
   'Run `feishu-token-mcp store init`': '请运行 `feishu-token-mcp store init`',
-  'the key file key/{id}.key': '密钥文件 key/{id}.key ',
+  'the key file key/{id}.shared.key': '密钥文件 key/{id}.shared.key ',
   'The shared store is sealed with key {id}, and {where} does not hold it on this machine; nothing was changed': '共享存储由密钥 {id} 加密，而本机的 {where} 中没有该密钥；未作任何更改',
-  'Copy the key from a machine where it works: key/{id}.key in its FEISHU_TOKEN_DIR into that folder here (for its owner alone), or the value of {env}': '请从可用的机器复制密钥：把其 FEISHU_TOKEN_DIR 中的 key/{id}.key 复制到本机的同名目录（仅所有者可读写），或复制 {env} 的值',
+  'Copy the key from a machine where it works: key/{id}.shared.key in its FEISHU_TOKEN_DIR into that folder here (for its owner alone), or the value of {env}': '请从可用的机器复制密钥：把其 FEISHU_TOKEN_DIR 中的 key/{id}.shared.key 复制到本机的同名目录（仅所有者可读写），或复制 {env} 的值',
 }

@@ -39,7 +39,7 @@ async function init({ cli, deps, options }: Invocation): Promise<number> {
     })
   }
   const { status, version, keyId } = made
-  const next_step = say`Every machine needs key ${keyId}: copy key/${keyId}.key from ${deps.config.tokenDir} into its own FEISHU_TOKEN_DIR
+  const next_step = say`Every machine needs key ${keyId}: copy key/${keyId}.shared.key from ${deps.config.tokenDir} into its own FEISHU_TOKEN_DIR
       (for its owner alone), or set FEISHU_TOKEN_KEY there as it is set here.`
   const answer = { status, version, key_id: keyId, next_step }
   print(

@@ -35,6 +35,8 @@ export type Keys = {
 }
 
 const KEY_BYTES = 32
+/** Of the files of this machine alone, or of a store that it shares with others: a move of the one lets the other be. */
+export type KeyFileEnding = '.key' | '.shared.key'
 /**
  * How long a keychain's refusal is taken for its answer: one call asks many times, and each time a locked keychain may
  * show its prompt. Short enough for a person who has just unlocked it.
@@ -45,23 +47,28 @@ function toKey(source: KeySource, bytes: Buffer): Key {
   return { source, id: keyIdOf(bytes), bytes }
 }
 
+type KeyFiles = { directory: string; ending: KeyFileEnding }
+
 /** The keys of one store: the environment's, the key files in a directory of their own, and those in the keychain. */
 export function createKeys(options: {
   directory: string
+  /** How the names of its key files end; `.key` unless told. */
+  ending?: KeyFileEnding
   source: 'auto' | KeySource
   environmentKey: Secret | null
   /** Without one: this process can reach none. */
   keychain?: Keychain
 }): Keys {
-  const { directory, environmentKey, keychain } = options
+  const { directory, ending = '.key', environmentKey, keychain } = options
+  const files: KeyFiles = { directory, ending }
   const environment = environmentKey ? toKey('env', Buffer.from(environmentKey.reveal(), 'base64')) : null
   const keychainKeys = keychain ? createKeychainKeys(keychain) : null
   let last: { version: string | null; key: Key | null } = { version: null, key: null }
 
   /** As long as its file lies there unchanged, a key is not read again for every record. */
   function keyOfFile(id: string): Key | null {
-    const version = fileVersion(keyFile(directory, id))
-    if (version === null || version !== last.version) last = { version, key: readKeyFile(directory, id) }
+    const version = fileVersion(keyFile(files, id))
+    if (version === null || version !== last.version) last = { version, key: readKeyFile(files, id) }
     return last.key
   }
 
@@ -73,7 +80,7 @@ export function createKeys(options: {
   }
 
   async function obtain(source: KeySource): Promise<Key> {
-    if (source === 'file') return firstKeyFile(directory)
+    if (source === 'file') return firstKeyFile(files)
     if (source === 'env' && environment) return environment
     if (source === 'keychain' && keychainKeys) return keychainKeys.create()
     throw noKey(source)
@@ -91,19 +98,19 @@ export function createKeys(options: {
     async find(named) {
       const key = await lookUp(named)
       if (key?.id === named.key_id) return key
-      throw keyUnavailable(named, directory, key !== null)
+      throw keyUnavailable(named, files, key !== null)
     },
     async successor(named) {
       if (named.key_source !== 'keychain') return first()
       const key = await lookUp(named)
       return key?.id === named.key_id ? key : first()
     },
-    create: () => createKeyFile(directory),
+    create: () => createKeyFile(files),
     restore: (key) => {
-      if (key.source === 'file') writeKeyFile(directory, key)
+      if (key.source === 'file') writeKeyFile(files, key)
     },
     async discard({ key_source, key_id }) {
-      if (key_source === 'file') removeFile(keyFile(directory, key_id))
+      if (key_source === 'file') removeFile(keyFile(files, key_id))
       if (key_source === 'keychain') await keychain?.remove(key_id)
       return key_source !== 'env'
     },
@@ -145,46 +152,48 @@ function createKeychainKeys(keychain: Keychain): {
   }
 }
 
-function keyFile(directory: string, id: string): string {
-  return join(directory, `${id}.key`)
+function keyFile({ directory, ending }: KeyFiles, id: string): string {
+  return join(directory, `${id}${ending}`)
 }
 
-function readKeyFile(directory: string, id: string): Key | null {
+function readKeyFile(files: KeyFiles, id: string): Key | null {
   if (!/^[0-9a-f]{16}$/.test(id)) return null
   // A key in base64 has 44 characters.
-  const text = readOwnFile(keyFile(directory, id), 256)
+  const text = readOwnFile(keyFile(files, id), 256)
   if (!text) return null
   const bytes = Buffer.from(text.toString('ascii').trim(), 'base64')
   return bytes.length === KEY_BYTES ? toKey('file', bytes) : null
 }
 
-function keyFileIds(directory: string): string[] {
+function keyFileIds({ directory, ending }: KeyFiles): string[] {
   try {
-    const names = readdirSync(directory).filter((name) => /^[0-9a-f]{16}\.key$/.test(name))
-    return names.sort().map((name) => name.slice(0, 16))
+    const ids = readdirSync(directory)
+      .filter((name) => name.slice(16) === ending)
+      .map((name) => name.slice(0, 16))
+    return ids.filter((id) => /^[0-9a-f]{16}$/.test(id)).sort()
   } catch (error) {
     if (isMissing(error)) return []
     throw error
   }
 }
 
-function firstKeyFile(directory: string): Key {
-  for (const id of keyFileIds(directory)) {
-    const key = readKeyFile(directory, id)
+function firstKeyFile(files: KeyFiles): Key {
+  for (const id of keyFileIds(files)) {
+    const key = readKeyFile(files, id)
     if (key?.id === id) return key
   }
-  return createKeyFile(directory)
+  return createKeyFile(files)
 }
 
-function createKeyFile(directory: string): Key {
+function createKeyFile(files: KeyFiles): Key {
   const key = toKey('file', randomBytes(KEY_BYTES))
-  writeKeyFile(directory, key)
+  writeKeyFile(files, key)
   return key
 }
 
-function writeKeyFile(directory: string, key: Key): void {
-  ensureOwnDirectory(directory)
-  createFileOnce(keyFile(directory, key.id), Buffer.from(`${key.bytes.toString('base64')}\n`))
+function writeKeyFile(files: KeyFiles, key: Key): void {
+  ensureOwnDirectory(files.directory)
+  createFileOnce(keyFile(files, key.id), Buffer.from(`${key.bytes.toString('base64')}\n`))
 }
 
 function noKey(source: KeySource): CodedError {
@@ -202,14 +211,14 @@ export const KEEPS_OLD_FILE: Sentence = clause(
   say`${call('start_authorization')}: a new authorization keeps the old file aside`,
 )
 
-function keyUnavailable({ key_source, key_id }: NamedKey, directory: string, wrong: boolean): CodedError {
+function keyUnavailable({ key_source, key_id }: NamedKey, files: KeyFiles, wrong: boolean): CodedError {
   const what = wrong ? say`is not the one that the store was sealed with` : say`is missing`
   const told: Record<KeySource, [where: Sentence, fix: Sentence]> = {
     env: [
       say`The key in FEISHU_TOKEN_KEY`,
       say`Set FEISHU_TOKEN_KEY to the key that the store was sealed with`,
     ],
-    file: [say`The key file ${keyFile(directory, key_id)}`, say`Restore it from a backup`],
+    file: [say`The key file ${keyFile(files, key_id)}`, say`Restore it from a backup`],
     keychain: [
       say`The keychain's entry feishu-token-mcp ${key_id}`,
       say`Start feishu-token-mcp in the login session whose keychain holds it`,

@@ -11,6 +11,7 @@ import {
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/secret.ts'
+import { keyIdOf } from '../../src/store/envelope.ts'
 import { createFileStore } from '../../src/store/files/file-store.ts'
 import { createKeys } from '../../src/store/key.ts'
 import { crashAtEveryChange } from '../support/crash.ts'
@@ -134,9 +135,24 @@ test('killed before any of its changes, a move leaves everything to be opened, a
   expect(readdirSync(join(stage.tokenDir, 'key'))).toEqual([])
 })
 
+test('the key of a shared store, copied and not in use yet, is neither taken nor removed', async () => {
+  const stage = await setStage({ env: KEY_FILE })
+  const bytes = Buffer.alloc(32, 5)
+  const name = `${keyIdOf(bytes)}.shared.key`
+  mkdirSync(join(stage.tokenDir, 'key'), { recursive: true, mode: 0o700 })
+  writeFileSync(join(stage.tokenDir, 'key', name), `${bytes.toString('base64')}\n`, { mode: 0o600 })
+  const { appId, appSecret } = stage.sandbox.app
+  await run(stage, ['setup', '--app-id', appId, '--app-secret-stdin'], { input: appSecret })
+  expect(keyFiles(stage)).toHaveLength(2)
+  const moved = await run(stage, ['key', '--move-to', 'env', '--json'], {
+    env: { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY },
+  })
+  expect(JSON.parse(moved.stdout)).toMatchObject({ status: 'moved', old_keys_removed: true })
+  expect(keyFiles(stage)).toEqual([name])
+})
+
 /** Files of a machine that may name a key: of a shared store, kept aside, left half way. */
 const ELSEWHERE = [
-  'postgres/0123456789abcdef/key.json',
   'postgres/0123456789abcdef/store/feishu-cli_a-default.json',
   'postgres/0123456789abcdef/store/feishu-cli_a-default.json.next',
   'store/feishu-cli_a-default.json.corrupt-2026-01-01T00-00-00-000Z',
@@ -147,9 +163,7 @@ test.each(ELSEWHERE)('a key that %s names is not removed', async (name) => {
   const [file = ''] = keyFiles(stage)
   const path = join(stage.tokenDir, name)
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  if (name.endsWith('key.json'))
-    writeFileSync(path, `${JSON.stringify({ key_id: file.slice(0, 16) })}\n`, { mode: 0o600 })
-  else cpSync(join(stage.tokenDir, 'app.json'), path)
+  cpSync(join(stage.tokenDir, 'app.json'), path)
   const moved = await run(stage, ['key', '--move-to', 'env', '--json'], {
     env: { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY },
   })

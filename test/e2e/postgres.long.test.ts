@@ -210,7 +210,7 @@ ifPostgres('the key of a shared store', () => {
     expect(json(await run(stage, ['status', '--json'], { env: { ...b, ...owner } })).status).toBe(
       'store_unreadable',
     )
-    const name = join('key', `${made.key_id}.key`)
+    const name = join('key', `${made.key_id}.shared.key`)
     cpSync(join(stage.home, 'a', name), join(stage.home, 'b', name))
     expect(json(await run(stage, ['status', '--json'], { env: { ...b, ...owner } }))).toMatchObject({
       status: 'valid',

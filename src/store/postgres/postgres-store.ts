@@ -21,7 +21,7 @@ import { acquireLease } from './machine-lease.ts'
 import { isNewer, journalOf, placeOf } from './row-journal.ts'
 import { openRows, type Row } from './rows.ts'
 import { initSchema } from './schema.ts'
-import { notedIn, type SharedKeys } from './shared-key.ts'
+import type { SharedKeys } from './shared-key.ts'
 
 /** How a row is read without its lease. */
 type Look = (id: ProfileId) => Promise<Row>
@@ -50,11 +50,10 @@ export function createPostgresStore(options: {
   local: Pick<TokenStore, 'readApps' | 'updateApps'>
   now: () => number
 }): TokenStore {
-  const { now } = options
+  const { keys, now } = options
   const database = openDatabase(options.address)
   const rows = openRows(database)
   const directory = localFolder(options.directory, database.identity)
-  const keys = notedIn(directory, options.keys)
   const sealed = new SealedFiles(directory, keys)
   const copies = new Map<string, LocalCopy>()
   /** In the rescue file too, until the database has confirmed them. */

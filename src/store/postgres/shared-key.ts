@@ -1,10 +1,7 @@
 // The one key of a store that several machines share. Each of them has a copy, in the environment or in a key file;
 // it is known by its id alone, and no machine ever makes another one for a store that has one.
 
-import { dirname, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
-import { replaceFile } from '../../machine/files.ts'
-import { ensureOwnDirectory } from '../../machine/own-directory.ts'
 import { say } from '../../sentence.ts'
 import type { KeySource } from '../envelope.ts'
 import type { Key, Keys, NamedKey } from '../key.ts'
@@ -46,38 +43,14 @@ export function createSharedKeys(
   }
 }
 
-/** The same keys; which one is in use is noted in the store's folder, so that no one on this machine removes it. */
-export function notedIn(folder: string, keys: SharedKeys): SharedKeys {
-  let noted = false
-
-  function note(key: Key): Key {
-    if (noted) return key
-    noted = true
-    try {
-      for (const parent of [dirname(dirname(folder)), dirname(folder), folder]) ensureOwnDirectory(parent)
-      replaceFile(join(folder, 'key.json'), `${JSON.stringify({ key_id: key.id })}\n`)
-    } catch {
-      // A disk that takes nothing loses no key either.
-    }
-    return key
-  }
-
-  return {
-    ...keys,
-    find: async (named) => note(await keys.find(named)),
-    successor: async (named) => note(await keys.successor(named)),
-    first: async () => note(await keys.first()),
-  }
-}
-
 function missing(id: string, sources: SharedSource[]): CodedError {
   const env = 'FEISHU_TOKEN_KEY'
-  const where = sources.includes('env') ? env : say`the key file key/${id}.key`
+  const where = sources.includes('env') ? env : say`the key file key/${id}.shared.key`
   return new CodedError(
     'key_unavailable',
     say`The shared store is sealed with key ${id}, and ${where} does not hold it on this machine; nothing was changed.`,
     {
-      nextStep: say`Copy the key from a machine where it works: key/${id}.key in its FEISHU_TOKEN_DIR into that folder here
+      nextStep: say`Copy the key from a machine where it works: key/${id}.shared.key in its FEISHU_TOKEN_DIR into that folder here
           (for its owner alone), or the value of ${env}.`,
     },
   )
