@@ -83,6 +83,8 @@ export const CHECKS: Table = {
   '{call}, because Feishu refused the access token': '请运行 {call}，因为飞书拒绝了该访问凭证',
   '{said} This is what this machine saw last; nothing is refreshed meanwhile': '{said}以上是本机最后一次读到的状态；恢复之前不会刷新',
   '{said} A person must authorize again': '{said}需要重新授权',
+  '{why} Calls to Feishu are not recorded, and refreshes that fail are counted by each process for itself': '{why}对飞书的调用不会被记录，失败的刷新由各进程自行计数',
+  'Make {token_dir}/activity.jsonl a file of yours, or remove it': '请把 {token_dir}/activity.jsonl 改为您自己的文件，或将其删除',
   'The newest token is {where}: the store cannot be written. It is tried again every second': '最新的凭证{where}：存储无法写入。程序每秒重试一次',
   'Feishu ends each authorization after 365 days: a person must authorize again by {to_time}; refreshing does not move that day': '飞书的授权在 365 天后失效：需在 {to_time} 前重新授权；刷新不会推迟这个日期',
 }

@@ -194,6 +194,9 @@ async function targets(deps: Deps, app: App): Promise<Finding> {
 }
 
 async function copies(deps: Deps, app: App, holder: LockHolder | null): Promise<Finding> {
+  const unrecorded = deps.activity.problem()
+  if (unrecorded)
+    return warn(unrecorded, say`Make ${deps.config.tokenDir}/activity.jsonl a file of yours, or remove it.`)
   const calls = deps.activity.callsSince(app.key, deps.clock.now() - HOUR_MS)
   const pids = [...new Set(calls.map(({ pid }) => pid))]
   const notes = [

@@ -1,9 +1,11 @@
 // A bounded record of the calls to Feishu: what was asked, how it ended, how long it took. Never what was sent.
 
 import { closeSync, constants, fstatSync, writeSync } from 'node:fs'
+import { CodedError, errnoOf } from '../errors.ts'
 import { feishuCodeOf, logIdOf, parseObject } from '../oauth/answer.ts'
 import type { HttpAnswer, Request } from '../oauth/http.ts'
-import { fileVersion, openOwnFile, readOwnFile, replaceFile } from './files.ts'
+import { type Sentence, say } from '../sentence.ts'
+import { fileVersion, isMissing, openOwnFile, readOwnFile, replaceFile } from './files.ts'
 import { ensureOwnDirectory } from './own-directory.ts'
 
 export type LoggedCall = {
@@ -27,12 +29,16 @@ export type ActivityLog = {
   record(call: LoggedCall): void
   /** The calls of an account that began after `since`, oldest first. */
   callsSince(account: string, since: number): LoggedCall[]
+  /** Why calls are not written down; null: they are. */
+  problem(): Sentence | null
 }
 
 /** Some two thousand calls, of which at least half are kept: days of ordinary use, many minutes of the fastest pace. */
 const MAX_BYTES = 524_288
 /** Not of our making: it is not read, and the next call begins again. */
 const LARGEST_BYTES = 4 * MAX_BYTES
+/** What cannot be written is remembered by its process: more than the limit of a minute counts. */
+const MOST_WAITING = 200
 
 function parseCall(line: string): LoggedCall[] {
   try {
@@ -63,10 +69,12 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
     return last.calls
   }
 
+  const open = (flags: number) =>
+    openOwnFile(path, constants.O_WRONLY | constants.O_APPEND | flags, { inPlace: true })
+
   function append(line: string): void {
     ensureOwnDirectory(directory)
-    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT
-    const fd = openOwnFile(path, flags, { inPlace: true })
+    const fd = open(constants.O_CREAT)
     let size: number
     try {
       writeSync(fd, line)
@@ -80,13 +88,34 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
 
   let waiting: LoggedCall[] = []
 
-  function flush(): void {
+  /** No call fails for the sake of the record. Returns why it cannot be written. */
+  function flush(): unknown {
     const lines = waiting.map((call) => `${JSON.stringify(call)}\n`).join('')
-    waiting = []
     try {
       if (lines !== '') append(lines)
+      waiting = []
+      return null
+    } catch (error) {
+      waiting = waiting.slice(-MOST_WAITING)
+      return error
+    }
+  }
+
+  /** The same, where there is nothing to write yet. */
+  function obstacle(): unknown {
+    try {
+      closeSync(open(0))
+      return null
+    } catch (error) {
+      return isMissing(error) ? null : error
+    }
+  }
+
+  function read(): LoggedCall[] {
+    try {
+      return [...calls(), ...waiting]
     } catch {
-      // The record is a help for people; no call fails for its sake.
+      return waiting
     }
   }
 
@@ -94,16 +123,19 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
     flush,
     record(call) {
       // Not at once: an answer may hold a token that is to be stored first.
-      if (waiting.length === 0) setImmediate(flush)
+      setImmediate(flush)
       waiting.push(call)
     },
     callsSince(account, since) {
       flush()
-      try {
-        return calls().filter((call) => call.account === account && Date.parse(call.at) > since)
-      } catch {
-        return []
-      }
+      return read().filter((call) => call.account === account && Date.parse(call.at) > since)
+    },
+    problem() {
+      const error = flush() ?? obstacle()
+      if (error === null) return null
+      const why =
+        error instanceof CodedError ? error.said : say`${path} cannot be written (${errnoOf(error) ?? ''}).`
+      return say`${why} Calls to Feishu are not recorded, and refreshes that fail are counted by each process for itself.`
     },
   }
 }

@@ -27,6 +27,8 @@ const CLOCK_SKEW_WARNING_MS = 300_000
 export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Promise<Sentence[]> {
   const warnings = [...deps.config.warnings, ...deps.remarks.values()]
   const { tokenSet } = record
+  const unrecorded = deps.activity.problem()
+  if (unrecorded) warnings.push(unrecorded)
   const outage = deps.store.outage()
   if (outage)
     warnings.push(say`${outage.said} This is what this machine saw last; nothing is refreshed meanwhile.`)

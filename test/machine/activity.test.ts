@@ -4,6 +4,7 @@ import {
   linkSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -121,9 +122,22 @@ describe('the record of calls', () => {
     const victim = join(directory, 'victim')
     writeFileSync(victim, 'keep me')
     put(victim)
+    expect(String(log.problem())).toContain(path)
     await write(makeCall())
-    expect(all()).toEqual([])
+    // This process remembers it: what it counts is counted.
+    expect(all()).toEqual([makeCall()])
+    expect(createActivityLog(directory, path).callsSince('feishu-cli_a1-default', 0)).toEqual([])
     expect(readFileSync(victim, 'utf8')).toBe('keep me')
+    rmSync(path, { recursive: true })
+    expect(log.problem()).toBeNull()
+    expect(readFileSync(path, 'utf8')).toBe(`${JSON.stringify(makeCall())}\n`)
+    expect(all()).toEqual([makeCall()])
+  })
+
+  test('that cannot be written is remembered within a bound', async () => {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    for (let pid = 1; pid <= 300; pid += 1) log.record(makeCall({ pid }))
+    expect(all().map(({ pid }) => pid)).toEqual(Array.from({ length: 200 }, (_, index) => index + 101))
   })
 })
 

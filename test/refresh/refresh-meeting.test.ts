@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import type { Deps } from '../../src/deps.ts'
@@ -197,6 +199,35 @@ describe('the limit of sixty forced refreshes in a minute', () => {
     await expect(force(world.deps)).rejects.toMatchObject({ nextStep: expect.stringMatching(/^Wait 1 s/) })
     world.pass(1)
     expect((await force(world.deps)).status).toBe('refreshed')
+  })
+
+  describe('holds where the activity log cannot be written', () => {
+    const LIMITED = { code: 'rate_limited', message: expect.stringContaining('60 times within a minute') }
+
+    async function unlogged(): Promise<World> {
+      const world = await makeDeps()
+      await seed(world)
+      mkdirSync(join(world.deps.config.tokenDir, 'activity.jsonl'), { mode: 0o700 })
+      return world
+    }
+
+    test('for what was kept, over all processes', async () => {
+      const world = await unlogged()
+      const processes = [world.deps, await world.sibling(), await world.sibling()]
+      for (let count = 0; count < 60; count += 1) await force(processes[count % 3] as Deps)
+      for (const deps of [...processes, await world.sibling()])
+        await expect(force(deps)).rejects.toMatchObject(LIMITED)
+      expect(presented(world)).toBe(60)
+    })
+
+    test('for what failed, in each process', async () => {
+      const world = await unlogged()
+      world.sandbox.faults.next({ kind: 'error', code: 20002 }, Number.POSITIVE_INFINITY)
+      for (let count = 0; count < 60; count += 1)
+        await expect(force(world.deps)).rejects.toMatchObject({ feishuCode: 20002 })
+      await expect(force(world.deps)).rejects.toMatchObject(LIMITED)
+      expect(presented(world)).toBe(60)
+    })
   })
 })
 

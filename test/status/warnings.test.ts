@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { DEFAULT_SCOPES } from '../../src/config/config.ts'
@@ -28,6 +28,19 @@ async function change(world: World, changes: (now: number) => Partial<TokenSet>)
 test('a fresh login has nothing to warn of', async () => {
   const world = await makeDeps()
   await seed(world)
+  expect(await warnings(world)).toEqual([])
+})
+
+test('an activity log that cannot be written is told in one warning, for as long as that lasts', async () => {
+  const world = await makeDeps()
+  const path = join(world.deps.config.tokenDir, 'activity.jsonl')
+  mkdirSync(path, { mode: 0o700, recursive: true })
+  const told = [expect.stringMatching(/activity\.jsonl is a directory.*not recorded/)]
+  expect(await warnings(world)).toEqual(told)
+  await seed(world)
+  await force(world.deps)
+  expect(await warnings(world)).toEqual(told)
+  rmSync(path, { recursive: true })
   expect(await warnings(world)).toEqual([])
 })
 
