@@ -5,6 +5,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { CodedError, errnoOf } from '../errors.ts'
 import { say } from '../sentence.ts'
+import { MAX_CHARACTERS } from './lines.ts'
 import type { Headers, Link, Wire } from './link.ts'
 import type { Message, Reply } from './message.ts'
 
@@ -13,6 +14,8 @@ export type HttpOptions = {
   fetch: FetchLike
   /** Headers for what belongs to no request: the stream on which the server speaks of its own accord. */
   streamHeaders: () => Promise<Headers>
+  /** No message is longer; what is holds this process up while it is read. */
+  maxBytes?: number
 }
 
 /** No refusal comes near; more is not read. */
@@ -42,11 +45,11 @@ function replyOf(status: number, text: string): Reply {
   return { status }
 }
 
-/** The beginning of an answer that is no success. */
-async function beginningOf(response: Response): Promise<string> {
+/** An answer, or its beginning where it is longer. */
+async function textOf(response: Response, maxBytes: number): Promise<string> {
   const reader = response.body?.getReader()
   const chunks: Uint8Array[] = []
-  for (let bytes = 0; reader && bytes < MAX_REFUSAL_BYTES; ) {
+  for (let bytes = 0; reader && bytes < maxBytes; ) {
     const { done, value } = await reader.read()
     if (done) break
     chunks.push(value)
@@ -56,9 +59,14 @@ async function beginningOf(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
+/** Whether there is a blank line, which ends an event. */
+function endsEvent(bytes: Buffer): boolean {
+  return ['\n\n', '\n\r', '\r\r'].some((end) => bytes.includes(end))
+}
+
 /** Opens a wire; `link` is asked for once the wire is in use. */
 export async function openHttpWire(
-  { url, fetch, streamHeaders }: HttpOptions,
+  { url, fetch, streamHeaders, maxBytes = MAX_CHARACTERS }: HttpOptions,
   link: () => Link,
 ): Promise<Wire & { setProtocolVersion: (version: string) => void }> {
   const headersOf = new Map<string, Headers>()
@@ -82,10 +90,11 @@ export async function openHttpWire(
     // Without a session no server knows whom a stream of its own is for: it is not asked for one.
     if (sent === null && !headers.has('mcp-session-id')) return NO_STREAM()
     const response = await fetch(input, { ...init, headers, redirect: 'manual' })
-    if (sent === null) return response.ok ? response : NO_STREAM()
+    if (sent === null) return response.ok ? bounded(response, () => undefined) : NO_STREAM()
     const id = (JSON.parse(sent) as Message).id
     const lost = response.status === 404 && headers.has('mcp-session-id')
-    if (!response.ok) throw failed({ ...replyOf(response.status, await beginningOf(response)), lost })
+    if (!response.ok)
+      throw failed({ ...replyOf(response.status, await textOf(response, MAX_REFUSAL_BYTES)), lost })
     const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
     if (type === 'application/json') return withNamedErrors(response)
     return type === 'text/event-stream' && typeof id === 'number' ? watched(response, id) : response
@@ -94,7 +103,10 @@ export async function openHttpWire(
   /** Errors that name no request (`id: null`) are errors of the request that they answer; the transport drops them. */
   function withNamedErrors(response: Response): Response {
     const json = async () => {
-      const data = JSON.parse(await response.text()) as { id?: unknown; error?: Reply['error'] } | null
+      const data = JSON.parse(await textOf(response, maxBytes)) as {
+        id?: unknown
+        error?: Reply['error']
+      } | null
       if (data?.id === null && data.error) throw failed({ status: response.status, error: data.error })
       return data
     }
@@ -104,7 +116,7 @@ export async function openHttpWire(
   /** The same answer, whose end is noticed. */
   function watched(response: Response, id: number): Response {
     streams.set(id, { resumable: false })
-    const ended = () => {
+    return bounded(response, () => {
       // What was read last is still being taken apart.
       setImmediate(() => {
         const stream = streams.get(id)
@@ -112,13 +124,24 @@ export async function openHttpWire(
         if (stream?.resumable) resuming.add(id)
         else link().fail(id, broken(url, null))
       })
-    }
+    })
+  }
+
+  /** The same events, of which none is longer than a message may be. */
+  function bounded(response: Response, ended: () => void): Response {
     const reader = response.body?.getReader()
+    let bytes = 0
+    let last: Uint8Array = Buffer.alloc(0)
     const body = new ReadableStream({
       async pull(controller) {
         try {
           const chunk = await reader?.read()
-          if (chunk && !chunk.done) return controller.enqueue(chunk.value)
+          if (chunk && !chunk.done) {
+            bytes = endsEvent(Buffer.concat([last, chunk.value])) ? 0 : bytes + chunk.value.length
+            last = chunk.value.subarray(-1)
+            if (bytes <= maxBytes) return controller.enqueue(chunk.value)
+            await reader?.cancel()
+          }
           controller.close()
         } catch (error) {
           controller.error(error)

@@ -3,7 +3,7 @@
 import { StringDecoder } from 'node:string_decoder'
 
 /** A document or a picture in base64 is shorter by far; what is longer is thrown away as it comes. */
-const MAX_CHARACTERS = 134_217_728
+export const MAX_CHARACTERS = 134_217_728
 
 /** Makes what takes the chunks of a stream; `take` gets each line once it is whole. */
 export function createLines(

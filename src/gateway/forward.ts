@@ -91,7 +91,7 @@ function relay(
   settle: (held: HeldAnswer | null) => void,
 ): Dispatcher.DispatchHandler {
   const { res, route } = exchange
-  let held: { status: number; headers: IncomingHttpHeaders; chunks: Buffer[]; size: number } | null = null
+  let held: { status: number; headers: IncomingHttpHeaders; begun: Buffer } | null = null
   let ended = false
   return {
     onRequestStart(controller) {
@@ -105,23 +105,21 @@ function relay(
       // Informational answers (RFC 9110 §15.2) are for the gateway's own connection.
       if (status < 200) return
       if (hasToken && route.refusals.mayBe(status, headers, route.path))
-        held = { status, headers, chunks: [], size: 0 }
+        held = { status, headers, begun: Buffer.alloc(0) }
       else res.writeHead(status, endToEnd(headers))
     },
     onResponseData(controller, chunk) {
       if (held === null) return pass(res, controller, chunk)
-      held.chunks.push(chunk)
-      held.size += chunk.length
-      const begun = Buffer.concat(held.chunks)
-      if (held.size <= REFUSAL_BYTES && !route.refusals.isNone(held.headers, begun)) return
+      held.begun = Buffer.concat([held.begun, chunk])
+      if (held.begun.length <= REFUSAL_BYTES && !route.refusals.isNone(held.headers, held.begun)) return
       res.writeHead(held.status, endToEnd(held.headers))
-      pass(res, controller, begun)
+      pass(res, controller, held.begun)
       held = null
     },
     onResponseEnd() {
       ended = true
       if (held === null) res.end()
-      settle(held && { status: held.status, headers: held.headers, body: Buffer.concat(held.chunks) })
+      settle(held && { status: held.status, headers: held.headers, body: held.begun })
     },
     onResponseError(_controller, error) {
       ended = true

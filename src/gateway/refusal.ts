@@ -53,9 +53,8 @@ const MCP_REFUSED = [-32003, -32010, -32011]
 export const MCP: Refusals = {
   mayBe: (status, headers) => isWhole(status, headers) || isPlainStream(headers),
   isNone: (headers, begun) => {
-    if (!isPlainStream(headers)) return false
-    const text = begun.toString()
-    return /\r?\n\r?\n/.test(text) && readRpc(text) === null
+    const ended = begun.includes('\n\n') || begun.includes('\n\r\n')
+    return ended && isPlainStream(headers) && readRpc(begun.toString()) === null
   },
   async read(status, headers, body) {
     const text = await decode(headers['content-encoding'], body).then(String, () => '')

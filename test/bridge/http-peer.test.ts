@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { createHttpPeer } from '../../src/bridge/http-peer.ts'
 import type { Call } from '../../src/bridge/message.ts'
@@ -114,6 +114,7 @@ async function peerAt(
   answer: (request: IncomingMessage, response: ServerResponse, id: unknown) => void,
   headers: Record<string, string> = {},
   asking: typeof fetch = fetch,
+  maxBytes?: number,
 ): Promise<Peer> {
   const server = createServer(async (request, response) => {
     if (request.method === 'GET') return answer(request, response, null)
@@ -129,6 +130,7 @@ async function peerAt(
     url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`),
     fetch: asking as typeof fetch & Parameters<typeof createHttpPeer>[0]['fetch'],
     streamHeaders: async () => ({}),
+    ...(maxBytes ? { maxBytes } : {}),
     hello: () => ({ protocolVersion: '2025-06-18', capabilities: {}, clientInfo: {} }),
     listener: { notice: () => undefined, ask: async () => ({ result: {} }) },
   })
@@ -175,4 +177,49 @@ test('of an answer that is no success only the beginning is read, so that one wi
     write()
   })
   expect(await call(peer, 'any')).toMatchObject({ status: 502 })
+})
+
+describe('of a message that is longer than any may be no more is read', () => {
+  const MAX_BYTES = 1 << 20
+
+  /** An answer that begins like this, and goes on with blanks without an end. */
+  const endless = (type: string, begin: string) =>
+    peerAt(
+      (_request, response) => {
+        response.writeHead(200, { 'content-type': type }).write(begin)
+        const write = () => {
+          while (!response.destroyed && response.write(Buffer.alloc(16_384, ' ')));
+        }
+        response.on('drain', write)
+        write()
+      },
+      {},
+      fetch,
+      MAX_BYTES,
+    )
+
+  test('be it JSON', async () => {
+    const peer = await endless('application/json', '{')
+    await expect(call(peer, 'any')).rejects.toMatchObject({ code: 'unexpected_response' })
+  })
+
+  test('or an event', async () => {
+    const peer = await endless('text/event-stream', 'data: {')
+    await expect(call(peer, 'any')).rejects.toMatchObject({ code: 'network_error' })
+  })
+
+  test('while many events may come that are longer together', async () => {
+    const peer = await peerAt(
+      (_request, response, id) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        const notice = JSON.stringify({ jsonrpc: '2.0', method: 'x', params: { text: ' '.repeat(60_000) } })
+        for (let nth = 0; nth < 40; nth += 1) response.write(`data: ${notice}\n\n`)
+        response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n\n`)
+      },
+      {},
+      fetch,
+      MAX_BYTES,
+    )
+    expect(await call(peer, 'any')).toMatchObject({ result: {} })
+  })
 })
