@@ -25,6 +25,9 @@ const REQUEST_DEADLINE_MS = 4_000
 /** How often Node looks for late requests; its default of 30 s would make any deadline that long. */
 const DEADLINE_CHECK_MS = 500
 
+/** Enough for the event loop to read what arrived while the process stood still. */
+const READ_FIRST_MS = 250
+
 const FIXED_HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',
   'Content-Security-Policy': CONTENT_SECURITY_POLICY,
@@ -90,9 +93,12 @@ export function createCallbackServer(options: CallbackServerOptions, connections
   })
   server.on('clientError', (error: Error, socket: Socket) => {
     // What is not HTTP at all (a failed TLS handshake, a reset) gets no answer.
-    const isHttp = 'code' in error && /^(HPE_|ERR_HTTP_REQUEST_TIMEOUT$)/.test(String(error.code))
-    if (isHttp && socket.writable) refuseGarbage(socket)
-    else socket.destroy()
+    const code = String('code' in error && error.code)
+    const refuse = () => refuseGarbage(socket)
+    if (!socket.writable || !/^(HPE_|ERR_HTTP_REQUEST_TIMEOUT$)/.test(code)) socket.destroy()
+    // Node runs timers before it reads: where the process stood still, the request lies there.
+    else if (code === 'ERR_HTTP_REQUEST_TIMEOUT') setTimeout(refuse, READ_FIRST_MS).unref()
+    else refuse()
   })
   return server
 }
