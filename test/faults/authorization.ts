@@ -61,21 +61,31 @@ export function paste(address: string): Talk {
   return converse({ callback_url: address }, async () => undefined)
 }
 
-/** The page that a browser shows of an address; null: it can show none, however often it is asked to. */
-async function visit(address: string): Promise<string | null> {
+/** What a person did and saw. */
+export type Visit = {
+  address: string
+  /** The page that the browser shows; null: it can show none, however often it is asked to. */
+  page: string | null
+  /** It was sent on to the page of the end, which waits for it a second: on a busy machine it may come later. */
+  ledOn: boolean
+}
+
+async function visit(address: string): Promise<Omit<Visit, 'address'>> {
+  const options = { headers: { connection: 'close', 'accept-language': 'en' }, redirect: 'manual' } as const
+  let ledOn = false
   for (let attempt = 1; attempt <= 3; attempt += 1) {
     try {
-      const page = await fetch(address, { headers: { connection: 'close', 'accept-language': 'en' } })
-      return await page.text()
+      const answer = await fetch(address, options)
+      const next = answer.headers.get('location')
+      ledOn ||= next !== null
+      const page = next === null ? answer : await fetch(new URL(next, address), options)
+      return { page: await page.text(), ledOn }
     } catch {
       // The process is gone, or its system let it down: a person loads the page again.
     }
   }
-  return null
+  return { page: null, ledOn }
 }
-
-/** What a person did and saw. */
-export type Visit = { address: string; page: string | null }
 
 /** Asks a server for a link, approves, and lets the browser reach its listener. */
 export function approveAtListener({ sandbox }: Scene, tell: (visit: Visit) => void): Talk {
@@ -83,8 +93,8 @@ export function approveAtListener({ sandbox }: Scene, tell: (visit: Visit) => vo
     const link = result?.structuredContent?.authorization_url
     if (!link) return
     const address = await sandbox.approve(link)
-    tell({ address, page: null })
-    tell({ address, page: await visit(address) })
+    tell({ address, page: null, ledOn: false })
+    tell({ address, ...(await visit(address)) })
   })
 }
 
