@@ -143,22 +143,19 @@ export function removeLeftovers(path: string, olderThanMs: number = LEFTOVER_AFT
 }
 
 /**
- * Undoes an exchange after which the temporary file turned out to hold someone's fresh edit.
+ * Undoes an exchange after which `kept` turned out to hold someone's fresh edit.
  * Throws, and keeps both files, where a second edit came within the same moment.
  */
-function giveBack(exchange: Exchange, temporary: string, path: string, ours: Buffer): void {
-  exchange(temporary, path)
-  if (!holdsBytes(temporary, ours)) {
-    // Under a name that no clean-up takes for a leftover.
-    const kept = `${path}.${basename(temporary, '.tmp').slice(-KEPT_CHARS)}.kept`
-    renameSync(temporary, kept)
+function giveBack(exchange: Exchange, kept: string, path: string, ours: Buffer): void {
+  exchange(kept, path)
+  if (!holdsBytes(kept, ours)) {
     throw new CodedError(
       'store_not_writable',
       say`${path} was written twice in the same moment; the other version was kept as ${kept}`,
       { nextStep: FIX },
     )
   }
-  removeFile(temporary)
+  removeFile(kept)
 }
 
 /**
@@ -172,11 +169,17 @@ export async function replaceSharedFile(
   options: { exchange?: Exchange | null; rename?: Rename; retryMs?: number } = {},
 ): Promise<boolean> {
   const exchange = options.exchange === undefined ? loadExchange() : options.exchange
-  const temporary = temporaryName(ourName(path))
+  let temporary = temporaryName(ourName(path))
   const isBase = () => holdsBytes(path, base)
   createFileOnce(temporary, next)
   try {
     removeLeftovers(path)
+    // What is exchanged may hold someone's edit then: under a name that no clean-up takes for a leftover.
+    if (exchange) {
+      const kept = `${path}.${basename(temporary, '.tmp').slice(-KEPT_CHARS)}.kept`
+      renameSync(temporary, kept)
+      temporary = kept
+    }
     // From here to the exchange there is no await: nothing of ours comes between.
     if (!isBase()) {
       removeFile(temporary)

@@ -91,6 +91,23 @@ test('two edits within the same moment are both kept, and no clean-up removes on
   expect(Object.values(contents()).sort()).toEqual(['theirs 1', 'theirs 2'])
 })
 
+test('an edit that the exchange takes is still there after a kill in that moment, whatever is cleaned up', async () => {
+  const { path, contents } = makeFile()
+  let left: Record<string, string> = {}
+  const exchange: Exchange = (from, to) => {
+    if (Object.keys(left).length === 0) saveOver(path, 'theirs')
+    swapSync(from, to)
+    removeLeftovers(path, Number.NEGATIVE_INFINITY)
+    if (Object.keys(left).length === 0) left = contents()
+  }
+  expect(await replaceSharedFile(path, BASE, OURS, { exchange })).toBe(false)
+  expect(left).toEqual({
+    f: 'ours',
+    [Object.keys(left).find((name) => /^f\..{6}\.kept$/.test(name)) ?? '']: 'theirs',
+  })
+  expect(contents()).toEqual({ f: 'theirs' })
+})
+
 test('where the file system cannot exchange, the file is renamed', async () => {
   const unknown: Exchange = () => {
     throw Object.assign(new Error('EINVAL: invalid argument'), { code: 'EINVAL' })

@@ -118,7 +118,9 @@ function placeOf(call: string, folder: string): Place | null {
   if (fd?.[1] === '1') return { name: 'stdout', path: path.startsWith('/') ? 'stdout' : null }
   if (path.startsWith('socket:') || /^AF_INET/.test(call)) return { name: 'socket', path: null }
   if (!paths.some((path) => path.startsWith(folder))) return null
-  const names = paths.map((path) => path.slice(folder.length).replace(/[\w-]{12}\.tmp$/, '*.tmp'))
+  const names = paths.map((path) =>
+    path.slice(folder.length).replace(/[\w-]{12}\.tmp$|[\w-]{6}\.kept$/, '*.tmp'),
+  )
   // Named by a hash of a path, which is another one in every run.
   const hashed = /\/[0-9a-f]{32}\.json|-[0-9a-f]{12}-/
   const plain = names.map((name) =>
@@ -129,7 +131,8 @@ function placeOf(call: string, folder: string): Place | null {
   )
   return {
     name: plain.join(' → '),
-    path: paths.length === 1 && !path.endsWith('.tmp') && !hashed.test(path) ? (names[0] ?? null) : null,
+    path:
+      paths.length === 1 && !/\.(?:tmp|kept)$/.test(path) && !hashed.test(path) ? (names[0] ?? null) : null,
   }
 }
 
