@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -90,6 +90,16 @@ test('a healthy installation passes', async () => {
   expect(report.checks.redirect_registered?.hint).toContain(`/app/${stage.sandbox.app.appId}/safe`)
   expect(report.checks.token?.message).toContain('Feishu confirms it')
   expect(readdirSync(join(stage.tokenDir, 'store')).filter((name) => name.endsWith('.tmp'))).toEqual([])
+})
+
+test('an activity log that cannot be written is told', async () => {
+  const stage = await loggedInStage()
+  mkdirSync(join(stage.tokenDir, 'activity.jsonl'), { mode: 0o700 })
+  expect((await doctor(stage)).checks.copies).toMatchObject({
+    status: 'warn',
+    message: expect.stringContaining('activity.jsonl is a directory'),
+    hint: expect.stringContaining('remove it'),
+  })
 })
 
 test('people read one line a check, with what to do below it', async () => {
