@@ -110,16 +110,20 @@ export function readWhole(fd: number, size: number): Buffer {
   return bytes.subarray(0, length)
 }
 
-/** What Windows says no differently than that there is nothing. */
-function notAFolder(path: string): Error {
-  return Object.assign(new Error('ENOTDIR'), { code: 'ENOTDIR', path })
+/** Whether a path goes through a file; Windows says then that there is nothing, no differently than of an empty folder. */
+function liesBehindFile(path: string): boolean {
+  for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
+    const stat = statSync(folder, { throwIfNoEntry: false })
+    if (stat) return stat.isFile()
+  }
+  return false
 }
 
 /** Reads a file of ours whole; null when there is none. Refuses more than `maxBytes`. */
 export function readOwnFile(path: string, maxBytes: number): Buffer | null {
   // Most of what is looked for (a journal, a pending login) is not there, and an error costs ten times a look.
   if (!lstatSync(path, { throwIfNoEntry: false })) {
-    if (WINDOWS && statSync(dirname(path), { throwIfNoEntry: false })?.isFile()) throw notAFolder(path)
+    if (WINDOWS && liesBehindFile(path)) throw Object.assign(new Error('ENOTDIR'), { code: 'ENOTDIR', path })
     return null
   }
   let fd: number

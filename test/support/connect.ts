@@ -6,6 +6,7 @@ import { type CallToolResult, ToolListChangedNotificationSchema } from '@modelco
 import type { Deps } from '../../src/deps.ts'
 import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
 import { openDeps, settingsOf } from './deps.ts'
+import { HANGS_MS } from './patience.ts'
 import { type Environment, type Server, type Stage, setStage, startServer } from './program.ts'
 import { storeIssued } from './stored.ts'
 
@@ -78,7 +79,9 @@ export async function callOther(
   name: string,
   args: Record<string, unknown> = {},
 ): Promise<{ text: string; isError: boolean }> {
-  const result = (await client.callTool({ name, arguments: args })) as CallToolResult
+  const result = (await client.callTool({ name, arguments: args }, undefined, {
+    timeout: HANGS_MS,
+  })) as CallToolResult
   const [block] = result.content
   return { text: block?.type === 'text' ? block.text : '', isError: result.isError === true }
 }

@@ -10,6 +10,7 @@ import type { Deps } from '../../src/deps.ts'
 import { serve } from '../../src/mcp/server.ts'
 import type { Sentence } from '../../src/sentence.ts'
 import { type Answer, readAnswer } from './contract.ts'
+import { HANGS_MS } from './patience.ts'
 
 export type Connection = {
   client: Client
@@ -40,7 +41,11 @@ export async function connect(
     client,
     tools: byName,
     async call(name, args = {}) {
-      const answer = readAnswer((await client.callTool({ name, arguments: args })) as CallToolResult)
+      const answer = readAnswer(
+        (await client.callTool({ name, arguments: args }, undefined, {
+          timeout: HANGS_MS,
+        })) as CallToolResult,
+      )
       const problem = answer.isError ? undefined : outputProblem(byName.get(name), answer.data)
       expect(problem, answer.text).toBeUndefined()
       return answer

@@ -17,6 +17,7 @@ import { onTestFinished } from 'vitest'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { type Answer, readAnswer } from './contract.ts'
 import { checkFiles, checkLedger, checkText } from './invariants.ts'
+import { HANGS_MS } from './patience.ts'
 import { freePort } from './port.ts'
 
 export const PROGRAM: string = resolve('dist/main.js')
@@ -226,7 +227,9 @@ export async function startServer(
     if (transport.child.exitCode === null && transport.child.signalCode === null) await close()
   })
   const call = async (name: string, args: Record<string, unknown> = {}): Promise<Answer> => {
-    return readAnswer((await client.callTool({ name, arguments: args })) as CallToolResult)
+    return readAnswer(
+      (await client.callTool({ name, arguments: args }, undefined, { timeout: HANGS_MS })) as CallToolResult,
+    )
   }
   return { client, transport, pid: transport.child.pid ?? 0, call, close }
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { temporaryName } from '../../../src/machine/files.ts'
@@ -80,7 +80,6 @@ describe('a record', () => {
     const store = await storeUpTo(disk, 1)
     const copy = disk.crash()
     writeFileSync(join(copy.directory, 'file'), '')
-    symlinkSync(join(copy.directory, 'file'), join(copy.directory, 'other'))
     const elsewhere = makeDisk(join(copy.directory, 'file'))
     expect((await failureOf(() => elsewhere.open().read(ID))).message).toContain('ENOTDIR')
     expect((await store.read(ID)).generation).toBe(1)
