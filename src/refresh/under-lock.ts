@@ -60,8 +60,7 @@ async function checkPace(deps: Deps, { app, locked, tokenSet, unneeded }: Attemp
   const calls = deps.activity.callsSince(app.key, now - FORCED_MS).filter((call) => call.forced)
   // The record knows those that were kept, the activity log also those that failed; it may not be writable.
   const counts = [tokenSet.forcedAt ?? [], calls.map((call) => Date.parse(call.at))]
-  const oldest = counts.map((at) => forcedLately(at, now).at(-MAX_FORCED_PER_MINUTE) ?? null)
-  const at = Math.max(...oldest.map((instant) => instant ?? 0))
+  const at = Math.max(...counts.map((at) => forcedLately(at, now).at(-MAX_FORCED_PER_MINUTE) ?? 0))
   if (at === 0) return
   const waitMs = at + FORCED_MS - now
   throw rateLimited(say`this profile was refreshed ${MAX_FORCED_PER_MINUTE} times within a minute`, waitMs)

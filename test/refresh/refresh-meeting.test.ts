@@ -183,6 +183,39 @@ test('a process that is to end notes no intent', async () => {
 })
 
 describe('the limit of sixty forced refreshes in a minute', () => {
+  test.each([
+    [true, 60, 'rate_limited'],
+    [true, 59, 'refreshed'],
+    [false, 60, 'refreshed'],
+  ])('counts those that failed, if they were forced (%s): %d are %s', async (forced, count, outcome) => {
+    const world = await makeDeps()
+    await seed(world)
+    const { deps } = world
+    const at = new Date(world.now() - 1_000).toISOString()
+    const call = {
+      at,
+      account: '',
+      forced,
+      endpoint: 'token',
+      outcome: 'x',
+      code: null,
+      log_id: null,
+      duration_ms: 1,
+      pid: 1,
+    }
+    const callsSince: Deps['activity']['callsSince'] = (_, since) => {
+      expect(since).toBe(world.now() - 60_000)
+      return Array.from({ length: count }, () => call)
+    }
+    const refresh = force({ ...deps, activity: { ...deps.activity, callsSince } })
+    expect(
+      await refresh.then(
+        ({ status }) => status,
+        ({ code }) => code,
+      ),
+    ).toBe(outcome)
+  })
+
   test('says how long to wait: until the first of them is a minute old', async () => {
     const world = await makeDeps()
     await seed(world)
