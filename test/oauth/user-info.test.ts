@@ -81,6 +81,11 @@ test.each<[unknown, number, string, string]>([
   expect([error.message, error.nextStep]).toEqual([message, nextStep])
 })
 
+test('a scope that is missing is looked for on the page of scopes, where none is named', async () => {
+  const error = await failureOf(async () => processUserInfo(answer({ code: 99991679 }, 400), APP))
+  expect(error.nextStep).toContain('https://open.feishu.cn/app/cli_a1/auth?q=&')
+})
+
 test.each(['', 'a b', 'ou_1\n', 'x'.repeat(129), 'x/', '/x'])('%j is the id of nobody', async (open_id) => {
   const error = await failureOf(async () => processUserInfo(answer({ code: 0, data: { open_id } }), APP))
   expect(error.code).toBe('unexpected_response')

@@ -198,16 +198,20 @@ describe('the slot of an app', () => {
     expect(await takeSlot(world.deps, id)).toBe(world.now() + inMs)
   })
 
-  test('cannot be had while a process keeps the pace file locked', async () => {
+  test.each([
+    ['cli_a', String(process.pid)],
+    // No holder has told who it is.
+    ['cli_b', 'unknown'],
+  ])('of %s cannot be had while process %s keeps the pace file locked', async (appId, holder) => {
     const world = await makeDeps()
     await note(world, 0)
-    const lock = await acquireLock(join(world.directory, 'pace-feishu-cli_a.lock'), 1_000, world.now)
+    const lock = await acquireLock(join(world.directory, `pace-feishu-${appId}.lock`), 1_000, world.now)
     if (lock?.kind !== 'held') throw new Error('the pace file is locked')
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     try {
-      const refused = expect(takeSlot(world.deps, id)).rejects.toMatchObject({
+      const refused = expect(takeSlot(world.deps, { ...id, appId })).rejects.toMatchObject({
         code: 'store_locked',
-        message: `Process ${process.pid} keeps the pace file locked.`,
+        message: `Process ${holder} keeps the pace file locked.`,
         nextStep: 'Check that process and end it, then try again.',
       })
       await vi.advanceTimersByTimeAsync(11_000)
