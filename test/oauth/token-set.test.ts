@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  accessTokenEndsAt,
   accessTokenRemainingMs,
   canRefresh,
   decodeRecord,
@@ -81,6 +82,15 @@ describe('the remaining life of an access token', () => {
   test('is nothing without one', () => {
     expect(accessTokenRemainingMs(makeTokenSet({ accessToken: null }), ISSUED_AT)).toBe(0)
   })
+})
+
+test.each([
+  [{}, ISSUED_AT + 7_013_000],
+  [{ accessTokenExpiresAt: 1 }, 1],
+  [{ accessTokenExpiresAt: 0 }, null],
+  [{ accessToken: null }, null],
+])('the end of an access token with %j is %j', (changes, at) => {
+  expect(accessTokenEndsAt(makeTokenSet(changes))).toBe(at)
 })
 
 test.each([
