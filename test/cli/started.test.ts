@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Started, startedAs, startLine } from '../../src/cli/started.ts'
 import { makeFolder } from '../support/folder.ts'
-import { NO_LINKS, testIf } from '../support/needs.ts'
+import { NO_LINKS, NO_POSIX, testIf } from '../support/needs.ts'
 
 /** A machine of files: Node where a version manager keeps it, and the folders that the desktop looks in. */
 function makeMachine() {
@@ -105,7 +105,7 @@ testIf(NO_LINKS)(
   },
 )
 
-test('npx of such a Node gets the PATH in which it finds Node', () => {
+testIf(NO_POSIX)('npx of such a Node gets the PATH in which it finds Node', () => {
   const machine = makeMachine()
   const node = machine.put('home/.nvm/versions/node/v22.1.0/bin/node')
   const script = npxScript(machine, 'feishu-token-mcp')
