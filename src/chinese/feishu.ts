@@ -65,6 +65,7 @@ export const FEISHU: Table = {
   'Show authorization_url; {call} or feishu_error': '请打开授权链接并授权，然后运行 {call}',
   '{use}; authorization_error says what to fix before authorizing again': '{use}；重新授权之前，请先解决上面说明的问题',
   'Do what authorization_error says, then {call} again': '请先解决上面说明的问题，然后重新运行 {call}',
+  Nothing: '无需任何操作',
   '{call} so that the person approves': '请运行 {call} 完成授权',
   'The page was opened in the browser: ask the person to approve there, then {call}': '授权页面已在浏览器中打开，请在其中授权，然后运行 {call}',
   'Ask the person to open authorization_url on this machine and approve{why}, then {call}': '请在本机打开授权链接并授权{why}，然后运行 {call}',

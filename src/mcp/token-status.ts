@@ -81,7 +81,7 @@ const output = {
   deliveries: sameAs<Delivery>('As of refresh_token.'),
   profiles: listOf<TokenStatus['profiles'][number]>(
     { profile: text('Name.'), status: sameWord<Status | null>('null: not read.') },
-    'All, if several.',
+    'All.',
   ),
   warnings: texts('For the person.'),
   feishu_error: objectOrNull<NonNullable<TokenStatus['feishu_error']>>(

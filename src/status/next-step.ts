@@ -74,8 +74,8 @@ export function pendingNextStep({ pending }: Authorization): Sentence {
 
 const VALID = say`Nothing is needed: the token is valid`
 
-/** No more than that: models read it with every call. */
-const NOTHING = say`Nothing is needed.`
+/** In a word: models read it with every call. */
+const NOTHING = say`Nothing.`
 
 /** What to do with a token set that is in force; without its period. */
 function useText({ status, refused, endless }: Situation): Sentence {

@@ -27,14 +27,13 @@ export async function listProfiles(
   return { names: await profileNames(deps, own, apps ?? {}), apps }
 }
 
-/** The profiles with their status; none where there is but this one, of which the answer tells anyway. */
+/** All profiles by name, the first of them with their status. */
 export async function profileStatuses(
   deps: Deps,
   { names, apps }: { names: string[]; apps: KeptApps | null },
   own: string,
   status: Status,
 ): Promise<TokenStatus['profiles']> {
-  if (names.length === 1) return []
   const looked = await Promise.all(
     names.slice(0, MAX_PROFILE_STATUSES).map(async (profile) => ({
       profile,

@@ -8,7 +8,7 @@ import type { TokenStatus } from '../../src/status/fields.ts'
 import { pendingNextStep } from '../../src/status/next-step.ts'
 
 const ANSWER = {
-  next_step: say`Nothing is needed.`,
+  next_step: say`Nothing.`,
   status: 'valid',
   profile: 'default',
   brand: 'feishu',
@@ -41,7 +41,7 @@ test('the status says first who is logged in, then each instant once, in local t
     `login:           until ${end} (in 7 days)`,
     'scopes:          docx:document',
     'key in:          file',
-    'next step:       Nothing is needed.',
+    'next step:       Nothing.',
     '',
   ])
   expect(inChinese(statusText(ANSWER), DOOR).split('\n').slice(0, 5)).toEqual([

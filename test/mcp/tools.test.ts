@@ -134,8 +134,7 @@ test('with nothing configured each tool says what to set and where, and nothing 
   const { call } = await connectTo(world)
   const status = await call('token_status', { verify: true, wait_seconds: 1 })
   expect(status.data).toMatchObject({ status: 'not_configured', app_id: null, authorization_status: 'none' })
-  // Of the only one the answer tells anyway.
-  expect(status.data.profiles).toEqual([])
+  expect(status.data.profiles).toEqual([{ profile: 'default', status: 'not_configured' }])
   for (const name of ['start_authorization', 'refresh_token']) {
     const answer = await call(name)
     expect(answer.text).toMatch(/setup.*FEISHU_APP_ID.*FEISHU_APP_SECRET.*console.*code=not_configured/s)
@@ -192,7 +191,7 @@ test('from the link to the approval each answer keeps the contract', async () =>
     authorization_url: null,
     authorization_error: null,
     user_name: world.sandbox.user.name,
-    next_step: 'Nothing is needed.',
+    next_step: 'Nothing.',
   })
   world.pass(10 * MINUTE + 5_000)
   expect((await call('token_status')).data.authorization_status).toBe('none')
