@@ -1,5 +1,6 @@
-// The real @larksuiteoapi/lark-mcp under `connect`, from nothing to a document read, in one session.
-// LARK_MCP_DIR names the folder it was installed into (npm install --ignore-scripts --prefix DIR @larksuiteoapi/lark-mcp@0.5.1).
+// The real @larksuiteoapi/lark-mcp under `connect -- npx …`, from nothing to a document read, in one session.
+// LARK_MCP_DIR names the folder it was installed into (npm install --ignore-scripts --prefix DIR @larksuiteoapi/lark-mcp@0.5.1):
+// npx finds it there, and asks no registry.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ import { authorize, presentations } from '../support/program.ts'
 const installed = join(process.env.LARK_MCP_DIR ?? '', 'node_modules/@larksuiteoapi/lark-mcp/dist/cli.js')
 
 test('lark-mcp under connect: a login in the chat, a document, and a token that nobody notices', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async (context) => {
   if (!process.env.LARK_MCP_DIR || !existsSync(installed)) {
     const how = 'npm install --ignore-scripts --prefix DIR @larksuiteoapi/lark-mcp@0.5.1'
@@ -25,8 +26,10 @@ test('lark-mcp under connect: a login in the chat, a document, and a token that 
       'docs:permission.member:create',
     ],
   })
+  const there = ['sh', '-c', 'cd "$0" && exec "$@"', process.env.LARK_MCP_DIR ?? '']
+  const npx = [...there, 'npx', '-y', '@larksuiteoapi/lark-mcp@0.5.1']
   const words = ['mcp', '--token-mode', 'user_access_token', '-t', 'docx.v1.document.rawContent']
-  const server = await startListed(stage, ['--for', 'lark-mcp', '--', process.execPath, installed, ...words])
+  const server = await startListed(stage, ['--for', 'lark-mcp', '--', ...npx, ...words])
   const { tools } = await server.client.listTools()
   const name = tools.map(({ name }) => name).find((name) => name.includes('rawContent')) ?? ''
   expect(tools.map(({ name }) => name)).toEqual([...OURS, name])
