@@ -87,7 +87,7 @@ class Bridge {
       changed: (methods) => this.#tellChanged(methods),
       listener: {
         notice: ({ method, params }) => this.#send({ jsonrpc: '2.0', method, params }),
-        ask: (call) => this.#askClient(call),
+        ask: (call, signal) => this.#askClient(call, signal),
       },
     })
   }
@@ -149,9 +149,18 @@ class Bridge {
     return asked
   }
 
-  async #askClient({ method, params }: Call): Promise<Answer> {
+  async #askClient({ method, params }: Call, signal: AbortSignal): Promise<Answer> {
     if (!isOffered(this.#hello.capabilities, method, params)) return NOT_OFFERED
-    const { result, error } = await this.#question((id) => this.#send({ jsonrpc: '2.0', id, method, params }))
+    const { result, error } = await this.#question((id) => {
+      signal.addEventListener('abort', () => {
+        const waiting = this.#questions.get(id)
+        if (!waiting) return
+        waiting({ error: FAILED })
+        const given = { requestId: id, reason: 'the other server took it back' }
+        this.#send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: given })
+      })
+      this.#send({ jsonrpc: '2.0', id, method, params })
+    })
     return error ? ({ error } as Answer) : { result: (result ?? {}) as Json }
   }
 

@@ -21,6 +21,9 @@ export type HttpOptions = {
 /** No refusal comes near; more is not read. */
 const MAX_REFUSAL_BYTES = 65_536
 
+/** No server is waited for longer when we leave: that is for it, not for us. */
+const FAREWELL_MS = 1_000
+
 /** A stream that ends at once is asked for again no sooner, whatever the server says of it. */
 const STREAM_MS = 1_000
 
@@ -70,6 +73,9 @@ export async function openHttpWire(
   link: () => Link,
 ): Promise<Wire & { setProtocolVersion: (version: string) => void }> {
   const headersOf = new Map<string, Headers>()
+  /** Those of the last request: the end of a session must cost no refresh. */
+  let latest: Headers = {}
+  let sessionLost = false
   /** Requests whose answer comes as events, and those among them whose stream can be taken up again. */
   const streams = new Map<number, { resumable: boolean }>()
   /** Requests whose stream has ended and is being taken up again. */
@@ -79,20 +85,24 @@ export async function openHttpWire(
 
   const guarded: FetchLike = async (input, init = {}) => {
     const sent = typeof init.body === 'string' ? init.body : null
-    if (sent === null) {
+    const isEnd = init.method === 'DELETE'
+    if (sent === null && !isEnd) {
       const early = streamAskedAt + STREAM_MS - performance.now()
       if (early > 0) await new Promise((resume) => setTimeout(resume, early).unref())
       streamAskedAt = performance.now()
     }
-    const own = (sent === null ? null : headersOf.get(sent)) ?? (await streamHeaders())
+    const own = isEnd ? latest : ((sent === null ? null : headersOf.get(sent)) ?? (await streamHeaders()))
+    latest = own
     const headers = new Headers(init.headers)
     for (const [name, value] of Object.entries(own)) headers.set(name, value)
     // Without a session no server knows whom a stream of its own is for: it is not asked for one.
     if (sent === null && !headers.has('mcp-session-id')) return NO_STREAM()
     const response = await fetch(input, { ...init, headers, redirect: 'manual' })
+    if (isEnd) return response
     if (sent === null) return response.ok ? bounded(response, () => undefined) : NO_STREAM()
     const id = (JSON.parse(sent) as Message).id
     const lost = response.status === 404 && headers.has('mcp-session-id')
+    sessionLost ||= lost
     if (!response.ok)
       throw failed({ ...replyOf(response.status, await textOf(response, MAX_REFUSAL_BYTES)), lost })
     const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
@@ -184,9 +194,24 @@ export async function openHttpWire(
     if (id !== null && !streams.has(id) && link().isWaiting(id)) throw unreadable(url)
   }
 
+  async function close(): Promise<void> {
+    if (!sessionLost) await farewell()
+    await transport.close()
+  }
+
+  /** Ends the session there; a server that does not answer is not waited for. */
+  async function farewell(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, FAREWELL_MS)
+    })
+    await Promise.race([transport.terminateSession().catch(() => undefined), late])
+    clearTimeout(timer)
+  }
+
   return {
     send,
-    close: () => transport.close(),
+    close,
     setProtocolVersion: (version) => transport.setProtocolVersion(version),
   }
 }

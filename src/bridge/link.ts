@@ -27,7 +27,8 @@ export type Wire = {
 /** Whom the other server speaks to of its own accord. */
 export type Listener = {
   notice: (call: Call) => void
-  ask: (call: Call) => Promise<Answer>
+  /** `signal`: the question was taken back, and no answer is waited for. */
+  ask: (call: Call, signal: AbortSignal) => Promise<Answer>
 }
 
 /** One request: whoever waits for it, and for how long nothing may be heard of it, if that is not the link's own. */
@@ -59,7 +60,7 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
   const waiting = new Map<number, Waiting>()
   let lastId = 0
   /** Questions of the other side that are not answered yet: a person may be thinking. */
-  let asked = 0
+  const asked = new Map<string | number, AbortController>()
   let retired = false
 
   function request(call: Call, given: RequestOptions): Promise<Reply> {
@@ -77,7 +78,7 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
         finish(end) {
           clearTimeout(timer)
           waiting.delete(id)
-          if (retired && waiting.size === 0) void wire.close()
+          if (retired && waiting.size === 0) void close()
           signal.removeEventListener('abort', abort)
           if ('reply' in end) resolve(end.reply)
           else reject(end.error)
@@ -88,7 +89,7 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
         },
       }
       const giveUp = () => {
-        if (asked > 0) return entry.heard()
+        if (asked.size > 0) return entry.heard()
         cancelThere('no answer in time')
         entry.finish({ error: silent(silenceMs) })
       }
@@ -113,12 +114,27 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
     await Promise.race([sent, late]).finally(() => clearTimeout(timer))
   }
 
-  async function answer({ id, method = '', params }: Message): Promise<void> {
-    asked += 1
-    const asking = method === 'ping' ? Promise.resolve({ result: {} }) : listener.ask({ method, params })
+  async function answer({ id = '', method = '', params }: Message): Promise<void> {
+    const controller = new AbortController()
+    asked.set(id, controller)
+    const { signal } = controller
+    const asking =
+      method === 'ping' ? Promise.resolve({ result: {} }) : listener.ask({ method, params }, signal)
     const answered = await asking.catch(() => NO_ANSWER)
-    asked -= 1
+    if (signal.aborted) return
+    asked.delete(id)
     await wire.send({ jsonrpc: '2.0', id, ...answered }, null)
+  }
+
+  /** The other side wants no answer any more. What it means by other ids is not known here, and nobody else's business. */
+  function takeBack(id: unknown): void {
+    asked.get(id as string | number)?.abort()
+    asked.delete(id as string | number)
+  }
+
+  function close(): Promise<void> {
+    for (const id of [...asked.keys()]) takeBack(id)
+    return wire.close()
   }
 
   return {
@@ -129,6 +145,7 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
         answer(message).catch(() => undefined)
       } else if (message.method !== undefined) {
         const { method, params } = message
+        if (method === 'notifications/cancelled') return takeBack(params?.requestId)
         const token = method === 'notifications/progress' ? params?.progressToken : undefined
         for (const entry of waiting.values())
           if (token !== undefined && entry.progressToken === token) entry.heard()
@@ -139,12 +156,13 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
     },
     fail(id, error) {
       for (const [known, entry] of waiting) if (id === null || known === id) entry.finish({ error })
+      if (id === null) for (const question of [...asked.keys()]) takeBack(question)
     },
     isWaiting: (id) => waiting.has(id),
-    close: () => wire.close(),
+    close,
     retire() {
       retired = true
-      if (waiting.size === 0) void wire.close()
+      if (waiting.size === 0) void close()
     },
   }
 }

@@ -142,7 +142,7 @@ async function handle(context: Context, req: IncomingMessage, res: ServerRespons
 
 /** What is refused by one host says nothing of another. */
 function renewalsOf({ renewals }: Context, origin: string): Renewals {
-  const known = renewals.get(origin) ?? { last: null, doubted: null }
+  const known = renewals.get(origin) ?? { last: null, renewed: null }
   renewals.set(origin, known)
   return known
 }

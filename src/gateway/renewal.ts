@@ -19,11 +19,26 @@ export type TokenSource = {
   renewToken: (refusedGeneration: number) => Promise<AccessToken>
 }
 
+/** A token that came of a refusal, and until when another refusal of it costs no renewal. */
+export type Renewed = { generation: number; untilMs: number }
+
+/** No token ends so soon: a server that refuses it wants something else, and must not cost a refresh for each call. */
+const SETTLED_MS = 60_000
+
+/** What a renewal came to: refused again, to renew it once more would never help. */
+export function renewedFor(refusedAgain: boolean, { generation }: AccessToken, nowMs: number): Renewed {
+  return { generation, untilMs: refusedAgain ? Number.POSITIVE_INFINITY : nowMs + SETTLED_MS }
+}
+
+/** Whether a refusal of this token is none of its age. */
+export function isJustRenewed(last: Renewed | null, { generation }: AccessToken, nowMs: number): boolean {
+  return last !== null && last.generation === generation && nowMs < last.untilMs
+}
+
 /** What a gateway remembers of renewals. */
 export type Renewals = {
   last: { refused: number; token: Promise<AccessToken> } | null
-  /** The generation that Feishu refused although it had just been issued: to renew it again would not help. */
-  doubted: number | null
+  renewed: Renewed | null
 }
 
 const SEND_AGAIN: Fault = {
@@ -44,16 +59,15 @@ export async function forwardWithToken(
   const refusal = await attempt(exchange, token)
   if (refusal === null) return
   // An API that takes no user token at all says 99991668, too: it must not cost a renewal each time.
-  if (renewals.doubted === token.generation && refusal.code !== ACCESS_TOKEN_EXPIRED) {
+  if (isJustRenewed(renewals.renewed, token, performance.now()) && refusal.code !== ACCESS_TOKEN_EXPIRED) {
     return sendFault(res, refusedAgain(refusal))
   }
   const renewed = await renewOnce(source, renewals, token.generation)
   log('info', say`Feishu refused the access token (${refusal.code}); it has been renewed`)
   if (body instanceof Readable) return sendFault(res, SEND_AGAIN)
   const again = await attempt(exchange, renewed)
-  if (again === null) return
-  renewals.doubted = renewed.generation
-  sendFault(res, refusedAgain(again))
+  renewals.renewed = renewedFor(again !== null, renewed, performance.now())
+  if (again !== null) sendFault(res, refusedAgain(again))
 }
 
 /** Hands any answer on but a refusal of the token. */

@@ -8,7 +8,13 @@ import type { Answer, Call, Reply } from '../bridge/message.ts'
 import type { Peer } from '../bridge/peer.ts'
 import type { Deps } from '../deps.ts'
 import { toCodedError } from '../errors.ts'
-import type { AccessToken, TokenSource } from '../gateway/renewal.ts'
+import {
+  type AccessToken,
+  isJustRenewed,
+  type Renewed,
+  renewedFor,
+  type TokenSource,
+} from '../gateway/renewal.ts'
 import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
 import type { Brand } from '../profile.ts'
 import { createCatalogue } from './connect-catalogue.ts'
@@ -35,8 +41,7 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
   let client: Parameters<Far['attach']>[0] | null = null
   let opening: Promise<Open> | null = null
   let source: TokenSource | null = null
-  /** The generation that was refused although it had just been issued: to renew it again would not help. */
-  let doubted: number | null = null
+  let lastRenewed: Renewed | null = null
   const catalogue = createCatalogue({
     open: async () => {
       const { deps, profile, target } = await open()
@@ -71,7 +76,7 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
         if (call.method.endsWith('/list_changed')) catalogue.refetch()
         else client?.listener.notice(call)
       },
-      ask: (call) => (client as NonNullable<typeof client>).listener.ask(call),
+      ask: (call, signal) => (client as NonNullable<typeof client>).listener.ask(call, signal),
     }
     const streamHeaders = async () => requestHeaders(target, await tokenFor(deps, profile, target), null)
     const hello = () => (client as NonNullable<typeof client>).hello()
@@ -109,10 +114,11 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
     const token = await tokenFor(deps, profile, target)
     deps.closing.throwIfAborted()
     const reply = await peer.request(call, { signal, headers: requestHeaders(target, token, names) })
-    if (!token || !isRefusal(reply) || doubted === token.generation) return { reply, token }
+    const now = () => deps.clock.elapsed()
+    if (!token || !isRefusal(reply) || isJustRenewed(lastRenewed, token, now())) return { reply, token }
     const renewed = await tokenSource(deps, profile).renewToken(token.generation)
     const again = await peer.request(call, { signal, headers: requestHeaders(target, renewed, names) })
-    doubted = isRefusal(again) ? renewed.generation : null
+    lastRenewed = renewedFor(isRefusal(again), renewed, now())
     return { reply: again, token: renewed }
   }
 

@@ -17,9 +17,12 @@ function nested(): Json {
 }
 
 /** A client before a bridge; our own server, which has nothing; and another one. */
-async function setBridge(
-  far: Partial<Far>,
-): Promise<{ say: (message: Message) => void; heard: Message[]; notify: (params: Json) => void }> {
+async function setBridge(far: Partial<Far>): Promise<{
+  say: (message: Message) => void
+  heard: Message[]
+  notify: (params: Json) => void
+  ask: (signal: AbortSignal) => void
+}> {
   const heard: Message[] = []
   let listener: Parameters<Far['attach']>[0]['listener'] | null = null
   const client: Transport = {
@@ -44,6 +47,7 @@ async function setBridge(
   return {
     heard,
     say: (message) => client.onmessage?.(message as unknown as JSONRPCMessage),
+    ask: (signal) => void listener?.ask({ method: 'sampling/createMessage' }, signal),
     notify: (params) => listener?.notice({ method: 'notifications/message', params }),
   }
 }
@@ -74,4 +78,25 @@ test('a notice that cannot be written is left out', async () => {
   say({ jsonrpc: '2.0', id: 1, ...CALL })
   await vi.waitUntil(() => heard.length > 0)
   expect(heard).toEqual([{ jsonrpc: '2.0', id: 1, result: {} }])
+})
+
+test('a question that the other server takes back is taken back from the client, by the id that it has there', async () => {
+  const { say, heard, ask } = await setBridge({})
+  say({ jsonrpc: '2.0', id: 0, method: 'initialize', params: { capabilities: { sampling: {} } } })
+  await vi.waitUntil(() => heard.length > 0)
+  const [kept, taken] = [new AbortController(), new AbortController()]
+  ask(kept.signal)
+  ask(taken.signal)
+  const [, first, second] = heard
+  expect(first?.id).not.toBe(second?.id)
+  say({ jsonrpc: '2.0', id: first?.id, result: {} })
+  kept.abort()
+  taken.abort()
+  expect(heard.slice(3)).toEqual([
+    {
+      jsonrpc: '2.0',
+      method: 'notifications/cancelled',
+      params: expect.objectContaining({ requestId: second?.id }),
+    },
+  ])
 })

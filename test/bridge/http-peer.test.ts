@@ -15,7 +15,7 @@ import type { Peer } from '../../src/bridge/peer.ts'
 type Setting = {
   peer: Peer
   notices: string[]
-  tokens: (string | undefined)[]
+  tokens: string[]
   mcp: McpServer
   told: Promise<Call>
 }
@@ -42,7 +42,7 @@ async function setPeer(): Promise<Setting> {
   const mcp = createMcp()
   const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: randomUUID })
   await mcp.connect(transport as Parameters<typeof mcp.connect>[0])
-  const tokens: (string | undefined)[] = []
+  const tokens: string[] = []
   const server = createServer((request, response) => {
     tokens.push(`${request.method} ${request.headers['x-token']}`)
     void transport.handleRequest(request, response)
@@ -117,7 +117,7 @@ async function peerAt(
   maxBytes?: number,
 ): Promise<Peer> {
   const server = createServer(async (request, response) => {
-    if (request.method === 'GET') return answer(request, response, null)
+    if (request.method !== 'POST') return answer(request, response, null)
     const { id, method } = JSON.parse(String(Buffer.concat(await request.toArray())))
     if (id === undefined) return void response.writeHead(202).end()
     if (method !== 'initialize') return answer(request, response, id)
@@ -222,4 +222,28 @@ describe('of a message that is longer than any may be no more is read', () => {
     )
     expect(await call(peer, 'any')).toMatchObject({ result: {} })
   })
+})
+
+test('the session is ended when we leave, with the headers of the last request', async () => {
+  const { peer, tokens } = await setPeer()
+  await call(peer, 'later', 'last')
+  await expect.poll(() => tokens).toContain('GET of the stream')
+  await peer.close()
+  expect(tokens.filter((token) => token.startsWith('DELETE'))).toHaveLength(1)
+})
+
+test('a server that does not answer to the end of its session is not waited for', async () => {
+  const methods: unknown[] = []
+  const peer = await peerAt(
+    (request, response, id) => {
+      methods.push(request.method)
+      if (request.method === 'DELETE') return
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+    },
+    { 'mcp-session-id': 's' },
+  )
+  await call(peer, 'any')
+  await peer.close()
+  expect(methods).toContain('DELETE')
 })

@@ -9,26 +9,34 @@ afterEach(() => void vi.useRealTimers())
 
 const SILENCE_MS = 60_000
 
-type Setting = { link: Link; sent: Message[]; notices: string[]; answerAsk: (value: string) => void }
+type Setting = {
+  link: Link
+  sent: Message[]
+  notices: string[]
+  answerAsk: (value: string) => void
+  taken: () => boolean | undefined
+}
 
 function setLink(): Setting {
   vi.useFakeTimers()
   const sent: Message[] = []
   const notices: string[] = []
   let answerAsk: (value: string) => void = () => undefined
+  let question: AbortSignal | null = null
   const wire: Wire = { send: async (message) => void sent.push(message), close: async () => undefined }
   const link = openLink({
     silenceMs: SILENCE_MS,
     wire,
     listener: {
       notice: ({ method }) => void notices.push(method),
-      ask: () =>
+      ask: (_, signal) =>
         new Promise((resolve) => {
+          question = signal
           answerAsk = (value) => resolve({ result: { value } })
         }),
     },
   })
-  return { link, sent, notices, answerAsk: (value) => answerAsk(value) }
+  return { link, sent, notices, answerAsk: (value) => answerAsk(value), taken: () => question?.aborted }
 }
 
 const call = { method: 'tools/call', params: { name: 'slow', _meta: { progressToken: 'p' } } }
@@ -88,4 +96,32 @@ test('a connection that breaks answers all that waits', async () => {
   ]
   link.fail(null, new CodedError('network_error', say`Gone.`, { nextStep: say`Look.` }))
   expect((await Promise.all(failed)).map(({ code }) => code)).toEqual(['network_error', 'network_error'])
+})
+
+test('a question that is taken back is answered no more, and the silence counts again', async () => {
+  const { link, sent, notices, answerAsk, taken } = setLink()
+  const failed = failureOf(() => link.request(call, options()))
+  link.receive({ jsonrpc: '2.0', id: 'q', method: 'sampling/createMessage', params: {} })
+  const cancel = (requestId: unknown) => ({
+    jsonrpc: '2.0',
+    method: 'notifications/cancelled',
+    params: { requestId },
+  })
+  link.receive(cancel('other'))
+  expect(taken()).toBe(false)
+  link.receive(cancel('q'))
+  expect(taken()).toBe(true)
+  answerAsk('too late')
+  await vi.advanceTimersByTimeAsync(SILENCE_MS)
+  expect((await failed).code).toBe('network_error')
+  expect(sent.map(({ id }) => id)).not.toContain('q')
+  // What it means by its ids means something else to the client.
+  expect(notices).toEqual([])
+})
+
+test('the end of a connection takes back what was asked over it', async () => {
+  const { link, taken } = setLink()
+  link.receive({ jsonrpc: '2.0', id: 'q', method: 'sampling/createMessage', params: {} })
+  link.fail(null, new CodedError('network_error', say`It is gone.`, { nextStep: say`Call again.` }))
+  expect(taken()).toBe(true)
 })

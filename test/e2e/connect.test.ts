@@ -123,6 +123,19 @@ describe('a refused token', () => {
     expect(done(stage, 'fetch-doc')).toBe(8)
   })
 
+  test('by a server that refuses each call once costs one refresh, not one per call', async () => {
+    const stage = await connectStage()
+    await logIn(stage)
+    const server = await startListed(stage)
+    const refuse = () =>
+      stage.sandbox.faults.next({ endpoint: 'mcp', kind: 'answer', status: 401, body: '{}' })
+    for (let calls = 0; calls < 4; calls += 1) {
+      refuse()
+      await readDocument(server)
+    }
+    expect(presentations(stage)).toBe(1)
+  })
+
   test('also as an error that names no request, and as an event', async () => {
     const stage = await connectStage({ knobs: { mcpEventStreams: true } })
     await logIn(stage)
@@ -130,10 +143,12 @@ describe('a refused token', () => {
     const error = { jsonrpc: '2.0', id: null, error: { code: -32003, message: 'no' } }
     stage.sandbox.faults.next({ endpoint: 'mcp', kind: 'answer', status: 200, body: JSON.stringify(error) })
     expect((await readDocument(server)).text).toContain('the launch')
+    await server.close()
+    const later = await startListed(stage)
     const refusal = { status: 200, code: -32003 }
     stage.sandbox.knobs.mcpRefusal = refusal
     expireThere(stage)
-    expect((await readDocument(server)).text).toContain('the launch')
+    expect((await readDocument(later)).text).toContain('the launch')
     expect(presentations(stage)).toBe(2)
   })
 

@@ -116,7 +116,7 @@ const REST: readonly Held[] = [
     fault: '3. does not recover from an expired token',
     patch: {
       file: 'src/hand-over/connect.ts',
-      from: 'if (!token || !isRefusal(reply) || doubted === token.generation) return { reply, token }',
+      from: 'if (!token || !isRefusal(reply) || isJustRenewed(lastRenewed, token, now())) return { reply, token }',
       to: 'if (reply) return { reply, token }',
     },
     async proof(program) {

@@ -195,6 +195,19 @@ test('a renewed token that is refused, too, is told with Feishu’s words and co
   expect(source.asked).toEqual([1])
 })
 
+test('an API that refuses each request once costs one renewal, not one per call', async () => {
+  let requests = 0
+  const upstream = await startUpstream((_, res) => {
+    requests += 1
+    if (requests % 2 === 0) return void res.end('{}')
+    res.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify(INVALID))
+  })
+  const source = tokens()
+  const gateway = await startGatewayTo(upstream.origin, source)
+  for (let i = 0; i < 4; i++) await call(gateway)
+  expect(source.asked).toEqual([1])
+})
+
 test('a refusal of anything but our token is none of the gateway’s business', async () => {
   const upstream = await startUpstream(accepting(() => 99))
   const gateway = await startGatewayTo(upstream.origin)
