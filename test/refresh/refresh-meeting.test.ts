@@ -184,12 +184,14 @@ test('a process that is to end notes no intent', async () => {
 
 describe('the limit of sixty forced refreshes in a minute', () => {
   test.each([
-    [true, 60, 'rate_limited'],
-    [true, 59, 'refreshed'],
-    [false, 60, 'refreshed'],
-  ])('counts those that failed, if they were forced (%s): %d are %s', async (forced, count, outcome) => {
+    ['forced ones', force, true, 60, 'rate_limited'],
+    ['one less', force, true, 59, 'refreshed'],
+    ['as many that were due', force, false, 60, 'refreshed'],
+    ['forced ones, where it is due', refreshDue, true, 60, 'refreshed'],
+  ] as const)('counts those that failed: %s', async (_, refresh, forced, count, outcome) => {
     const world = await makeDeps()
     await seed(world)
+    if (refresh === refreshDue) expire(world)
     const { deps } = world
     const at = new Date(world.now() - 1_000).toISOString()
     const call = {
@@ -203,13 +205,13 @@ describe('the limit of sixty forced refreshes in a minute', () => {
       duration_ms: 1,
       pid: 1,
     }
-    const callsSince: Deps['activity']['callsSince'] = (_, since) => {
+    const callsSince: Deps['activity']['callsSince'] = (_account, since) => {
       expect(since).toBe(world.now() - 60_000)
       return Array.from({ length: count }, () => call)
     }
-    const refresh = force({ ...deps, activity: { ...deps.activity, callsSince } })
+    const refreshed = refresh({ ...deps, activity: { ...deps.activity, callsSince } })
     expect(
-      await refresh.then(
+      await refreshed.then(
         ({ status }) => status,
         ({ code }) => code,
       ),
@@ -294,6 +296,18 @@ test('a pause binds for an hour, and not where a clock that was set back makes i
   expect(presented(world)).toBe(1)
   world.jump(-1)
   expect((await force(world.deps)).status).toBe('refreshed')
+})
+
+test('a person who is known is not asked for again', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  const urls: string[] = []
+  world.intercept((request) => (options) => {
+    urls.push(options.url)
+    return request(options)
+  })
+  await force(world.deps)
+  expect(urls).toEqual([expect.stringContaining('token')])
 })
 
 describe('a person who is not known yet', () => {
