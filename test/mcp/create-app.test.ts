@@ -10,7 +10,7 @@ import { endpointsOf } from '../../src/oauth/feishu.ts'
 import { Secret } from '../../src/secret.ts'
 import { settle } from '../../src/wiring/settle.ts'
 import { type Connection, connect } from '../support/connection.ts'
-import { makeDeps, type World } from '../support/deps.ts'
+import { makeDeps, type World, withSleep } from '../support/deps.ts'
 
 const CREATE = { create_app: true, open_browser: false }
 
@@ -22,14 +22,21 @@ async function emptyWorld(): Promise<World> {
   })
 }
 
-function connectTo(deps: Deps): Promise<Connection> {
+/** `waits` resolves when a call looks for the first time and waits: what has changed before is no new step to it. */
+async function connectTo(deps: Deps): Promise<Connection & { waits: () => Promise<void> }> {
   onTestFinished(() => settle(deps))
-  return connect(() => deps)
+  let told = () => {}
+  const watched = withSleep(deps, (...pause) => {
+    told()
+    return deps.clock.sleep(...pause)
+  })
+  const waits = () => new Promise<void>((resolve) => (told = resolve))
+  return { ...(await connect(() => watched)), waits }
 }
 
 test('two links, and the profile and the scopes hold for both', async () => {
   const world = await emptyWorld()
-  const { call } = await connectTo(world.deps)
+  const { call, waits } = await connectTo(world.deps)
   const wish = { ...CREATE, profile: 'work', scopes: ['im:message'] }
   const { data: first } = await call('start_authorization', wish)
   expect(first).toMatchObject({
@@ -52,7 +59,9 @@ test('two links, and the profile and the scopes hold for both', async () => {
   })
   expect((await call('token_status')).data).toMatchObject({ authorization_status: 'none' })
 
+  const waiting = waits()
   const approving = call('token_status', { profile: 'work', wait_seconds: 45 })
+  await waiting
   await world.sandbox.approveDevice(String(first.user_code))
   const { data: second } = await approving
   expect(second).toMatchObject({
@@ -92,9 +101,11 @@ test('another process joins the creation, sees the second link, and goes on when
   })
   await settle(world.deps)
   await other.call('start_authorization', CREATE)
-  const waiting = other.call('token_status', { wait_seconds: 45 })
+  const waiting = other.waits()
+  const approving = other.call('token_status', { wait_seconds: 45 })
+  await waiting
   await world.sandbox.approveDevice(String(first.user_code))
-  expect((await waiting).data.authorization_step).toBe('approve')
+  expect((await approving).data.authorization_step).toBe('approve')
   const { data: again } = await one.call('start_authorization', CREATE)
   expect(again).toMatchObject({ joined: true, authorization_step: 'approve' })
 })
@@ -122,7 +133,7 @@ test('where a process ended after it had kept the app, the next goes on with the
 
 test('a denial of the creation keeps nothing; a denial of the approval keeps the app', async () => {
   const world = await emptyWorld()
-  const { call } = await connectTo(world.deps)
+  const { call, waits } = await connectTo(world.deps)
   const { data: first } = await call('start_authorization', CREATE)
   const waiting = call('token_status', { wait_seconds: 45 })
   await world.sandbox.denyDevice(String(first.user_code))
@@ -131,7 +142,9 @@ test('a denial of the creation keeps nothing; a denial of the approval keeps the
   expect(declined.next_step).toMatch(/create_app.*developer console.*setup/)
 
   const { data: second } = await call('start_authorization', CREATE)
+  const begun = waits()
   const created = call('token_status', { wait_seconds: 45 })
+  await begun
   await world.sandbox.approveDevice(String(second.user_code))
   await created
   const { data: approval } = await call('start_authorization', { open_browser: false })
