@@ -28,7 +28,7 @@ const FIRST_LOOK_MS = 300
 /** A client that asks for nothing is left alone for as long as by the plain server. */
 const UNASKED_LOOK_MS = 5_000
 /** For how long the lists of a server that was never seen may keep a client waiting: Codex asks once in a session. */
-const FIRST_LISTS_MS = 5_000
+const FIRST_LISTS_MS = 2_000
 /** After a failure, doubling: a server that is down must not be asked every second. */
 const RETRY_MS = 5_000
 const MAX_RETRY_MS = 300_000
