@@ -14,6 +14,7 @@ import { isRevoked, revocationRequest } from '../oauth/revocation.ts'
 import { decodeRecord, type TokenRecord, type TokenSet, withheld } from '../oauth/token-set.ts'
 import { say } from '../sentence.ts'
 import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
+import { isRenamed } from './move.ts'
 
 export type LogoutAnswer = { status: 'logged_out'; profile: string; revoked: boolean }
 
@@ -30,14 +31,15 @@ export async function logout(deps: Deps, profile: string): Promise<Logout> {
     const { generation, tokenSet } = await locked.read()
     // One that cannot be opened can be answered by no one.
     const pending = decodePending(await locked.readPending().catch(() => null))
+    const renamed = tokenSet !== null && (await isRenamed(deps.store, app.id, tokenSet))
     deps.closing.throwIfAborted()
-    if (tokenSet) {
+    if (tokenSet && !renamed) {
       // First: killed after the revocation, no one is told that the token is valid.
       const now = deps.clock.now()
       const marked = { ...withheld(tokenSet, { reason: 'logout', at: now }), accessTokenExpiresAt: now }
       await commit(deps, locked, { generation, tokenSet: marked }, generation)
     }
-    const grants = grantsOf(tokenSet, pending)
+    const grants = grantsOf(renamed ? null : tokenSet, pending)
     const revoked: boolean[] = []
     for (const grant of grants) revoked.push(await revoke(deps, app, grant))
     if (tokenSet) await commit(deps, locked, { generation: generation + 1, tokenSet: null }, generation)

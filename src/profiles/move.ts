@@ -64,6 +64,13 @@ async function move(
   return next
 }
 
+/** Whether a token set on its way to another name is there already: what becomes of its tokens is decided there. */
+export async function isRenamed(store: TokenStore, id: ProfileId, tokenSet: TokenSet): Promise<boolean> {
+  const profile = tokenSet.refusal?.reason === 'leaving' ? tokenSet.refusal.renamedTo : undefined
+  const there = profile === undefined ? null : (await store.read({ ...id, profile })).tokenSet
+  return there !== null && isArrived(there, tokenSet, true)
+}
+
 /** Whether an earlier call got so far; the token set may have been refreshed in its new place since. */
 function isArrived(there: TokenSet, here: TokenSet, leaving: boolean): boolean {
   const same =

@@ -3,9 +3,11 @@ import { resolveApp } from '../../src/app/app.ts'
 import { startAuthorization } from '../../src/authorize/authorize.ts'
 import { encodeRecord } from '../../src/oauth/token-set.ts'
 import { logout } from '../../src/profiles/logout.ts'
+import { moveRecord } from '../../src/profiles/move.ts'
 import { Secret } from '../../src/secret.ts'
 import { tokenStatus } from '../../src/status/status.ts'
 import { settle } from '../../src/wiring/settle.ts'
+import { changing } from '../store/fixture.ts'
 import { afterAnswer, makeDeps, seed, type World } from '../support/deps.ts'
 import { freePort } from '../support/port.ts'
 
@@ -78,4 +80,24 @@ test('a logout that dies when Feishu has revoked leaves nothing that is called v
   ])
   expect(await logout(deps, 'default')).toMatchObject({ hadToken: true })
   expect(await tokenStatus(deps, LOOK)).toMatchObject({ status: 'not_authorized', warnings: [] })
+})
+
+test('a logout of a name whose token has arrived under another one, by a rename that was killed then, leaves it there', async () => {
+  const world = await makeWorld()
+  const { app, record } = await seed(world)
+  const { deps, sandbox } = world
+  let changes = 0
+  const store = changing(deps.store, () => {
+    changes += 1
+    if (changes === 3) throw new Error('killed')
+  })
+  const work = { ...app.id, profile: 'work' }
+  await expect(moveRecord({ store, id: app.id }, { store, id: work }, 1_000)).rejects.toThrow('killed')
+  const next = await world.sibling()
+  expect(await logout(next, 'default')).toMatchObject({ hadToken: false })
+  expect(sandbox.inspect(record.tokenSet?.refreshToken?.reveal() ?? '')).not.toMatchObject({
+    status: 'revoked',
+  })
+  expect((await next.store.read(app.id)).tokenSet).toBeNull()
+  expect((await next.store.read(work)).tokenSet?.refusal).toBeNull()
 })
