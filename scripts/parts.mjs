@@ -2,7 +2,9 @@
 // whole before it runs a line of it, so what a start does not need must lie in another file; and each file costs too,
 // so one a module would be slower still.
 
-import { basename, relative } from 'node:path'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
 import { build } from 'esbuild'
 
 /** @typedef {{ file: string, entries: string[] }} Part `entries` and all that they import lie in it, or in an earlier one. */
@@ -48,12 +50,26 @@ function assign(modules, parts) {
   return partOf
 }
 
-/** A file that gives its modules out by name, and runs `start` if it has one. */
-function contentsOf(names, start) {
+/** Names what the parts were built from. */
+function nameBuild(root, modules) {
+  const hash = createHash('sha256')
+  for (const path of [...modules.keys()].sort()) hash.update(readFileSync(join(root, path)))
+  return `build-${hash.digest('hex').slice(0, 12)}`
+}
+
+/**
+ * A file that gives its modules out by name, and runs `start` if it has one. To parts of another build it gives none: an
+ * update replaces the files of a program that runs, and half of each must not spend a refresh token.
+ */
+function contentsOf(names, start, buildName) {
   const rows = names.map(
     (name) => `  ${JSON.stringify(name)}: () => require(${JSON.stringify(`./${name}`)}),`,
   )
-  const given = `const modules = {\n${rows.join('\n')}\n}\nexports.give = (name) => modules[name]()\n`
+  const given = `const modules = {\n${rows.join('\n')}\n}
+exports.give = (name, build) => {
+  if (build === ${JSON.stringify(buildName)}) return modules[name]()
+  throw Object.assign(new Error(build), { code: 'OTHER_BUILD' })
+}\n`
   return start ? `${given}require(${JSON.stringify(`./${start}`)})\n` : given
 }
 
@@ -61,7 +77,7 @@ function contentsOf(names, start) {
  * Sends imports of modules that lie in another part there. Each name is taken out once a part: esbuild would wrap a
  * CommonJS module for every file that imports it, name by name.
  */
-function otherParts(root, parts, partOf, exportsOf, index) {
+function otherParts(root, parts, partOf, exportsOf, buildName, index) {
   const namespace = 'other-part'
   return {
     name: namespace,
@@ -75,7 +91,7 @@ function otherParts(root, parts, partOf, exportsOf, index) {
       })
       onLoad({ filter: /.*/, namespace }, ({ path }) => {
         const file = JSON.stringify(`./${basename(parts[partOf.get(path)].file)}`)
-        const given = `require(${file}).give(${JSON.stringify(path)})`
+        const given = `require(${file}).give(${JSON.stringify(path)}, ${JSON.stringify(buildName)})`
         return { contents: `export const { ${exportsOf.get(path).join(', ')} } = ${given}` }
       })
       onResolve({ filter: /^\.\/[a-z]+\.js$/, namespace }, ({ path }) => ({ path, external: true }))
@@ -94,6 +110,7 @@ export async function buildParts(options, first, entry, parts) {
   const modules = await readModules(options, entry)
   const partOf = assign(modules, parts)
   const exportsOf = await readExports(modules)
+  const buildName = nameBuild(options.absWorkingDir, modules)
   const crossing = new Set()
   for (const [path, { static: now, dynamic: later }] of modules) {
     for (const target of [...now, ...later]) if (partOf.get(target) !== partOf.get(path)) crossing.add(target)
@@ -107,13 +124,14 @@ export async function buildParts(options, first, entry, parts) {
           contents: contentsOf(
             [...crossing].filter((path) => partOf.get(path) === index).sort(),
             partOf.get(entry) === index ? entry : null,
+            buildName,
           ),
           resolveDir: options.absWorkingDir,
           sourcefile: basename(file),
         },
         outfile: file,
         plugins: [
-          otherParts(options.absWorkingDir, parts, partOf, exportsOf, index),
+          otherParts(options.absWorkingDir, parts, partOf, exportsOf, buildName, index),
           ...(options.plugins ?? []),
         ],
       }),

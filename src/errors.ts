@@ -137,6 +137,9 @@ export function isLasting(error: unknown): boolean {
   return LASTING.includes(errnoOf(error) ?? '')
 }
 
+/** A part of the program that is not there any more, or is another build's (scripts/parts.mjs). */
+const PARTS_LOST = ['MODULE_NOT_FOUND', 'OTHER_BUILD']
+
 /** Any error as one of ours. What we did not foresee is named without its text, which may hold anything. */
 export function toCodedError(error: unknown): CodedError {
   if (error instanceof CodedError) return error
@@ -147,6 +150,12 @@ export function toCodedError(error: unknown): CodedError {
     const code = isLasting(error) ? 'config_invalid' : 'store_not_writable'
     return new CodedError(code, say`${where} cannot be used (${errno}).`, {
       nextStep: say`Fix that, then try again; nothing was lost.`,
+      cause: error,
+    })
+  }
+  if (errno && PARTS_LOST.includes(errno)) {
+    return new CodedError('config_invalid', say`feishu-token-mcp was updated or removed while it ran.`, {
+      nextStep: say`Restart it: a client does so with a new session.`,
       cause: error,
     })
   }

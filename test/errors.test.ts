@@ -94,3 +94,14 @@ test.each([
   const error = toCodedError(Object.assign(new Error(code), { code, path: '/tokens/f' }))
   expect([error.code, error.message]).toEqual([expected, `/tokens/f cannot be used (${code}).`])
 })
+
+test.each(['MODULE_NOT_FOUND', 'OTHER_BUILD'])(
+  'an update or a removal while it ran (%s) says to restart it',
+  (code) => {
+    expect(toCodedError(Object.assign(new Error('/some/path'), { code }))).toMatchObject({
+      code: 'config_invalid',
+      message: 'feishu-token-mcp was updated or removed while it ran.',
+      nextStep: 'Restart it: a client does so with a new session.',
+    })
+  },
+)

@@ -10,6 +10,8 @@ export const COMMANDS: Table = {
   // Every command
   'Nothing is needed': '无需任何操作',
   'feishu-token-mcp met an error of its own ({name})': 'feishu-token-mcp 发生内部错误（{name}）',
+  'feishu-token-mcp was updated or removed while it ran': 'feishu-token-mcp 在运行期间被更新或删除',
+  'Restart it: a client does so with a new session': '请重新启动它：在客户端中新建会话即可',
   'Try again; if that does not help, set FEISHU_LOG_LEVEL=debug and report what is on stderr': '请重试；如仍如此，请设置 FEISHU_LOG_LEVEL=debug，并反馈标准错误输出的内容',
   // setup
   "Should your assistant get Feishu's tools too (documents, messages, …), not the login alone?": '除登录外，是否也让助手使用飞书的工具（文档、消息等）？',

@@ -2,10 +2,11 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { setStage } from '../support/program.ts'
+import { run, setStage, startServer } from '../support/program.ts'
+import { openStore, storeIssued } from '../support/stored.ts'
 
 /** The background work begins after five seconds: here at once, when the test says so, and what comes of it is told. */
 const PRELOAD = `
@@ -21,16 +22,24 @@ const PRELOAD = `
   }
 `
 
+/** A copy of the program, below the project, so that packages are found. */
+function copyProgram(): string {
+  const cache = join('node_modules', '.cache')
+  mkdirSync(cache, { recursive: true })
+  const folder = mkdtempSync(join(cache, 'removed-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const dist = join(folder, 'dist')
+  cpSync('dist', dist, { recursive: true })
+  return dist
+}
+
 test('a program that was removed within five seconds of the handshake goes on without a stack trace', async () => {
   const stage = await setStage()
-  // Below the project, so that packages are found.
-  const folder = mkdtempSync(join('node_modules', '.cache', 'removed-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const dist = copyProgram()
   const preload = join(stage.home, 'preload.mjs')
   writeFileSync(preload, PRELOAD)
-  cpSync('dist', join(folder, 'dist'), { recursive: true })
   const env = { ...stage.env, NODE_OPTIONS: `--import file://${preload}` }
-  const server = spawn(process.execPath, [join(folder, 'dist', 'main.js')], { env })
+  const server = spawn(process.execPath, [join(dist, 'main.js')], { env })
   onTestFinished(() => void server.kill('SIGKILL'))
   let stderr = ''
   let look = () => undefined as unknown
@@ -54,10 +63,32 @@ test('a program that was removed within five seconds of the handshake goes on wi
     server.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
   }
   await said('background: set')
-  rmSync(join(folder, 'dist'), { recursive: true })
+  rmSync(dist, { recursive: true })
   server.kill('SIGUSR2')
   await said('background: over')
   server.stdin.end()
   expect(await ended).toEqual([0, null])
   expect(stderr).toBe('background: set\nbackground: over\n')
+})
+
+test('a program that another version takes the place of while a server runs spends no refresh token half in the one, half in the other', async () => {
+  const stage = await setStage()
+  const { sandbox, tokenDir } = stage
+  const id = { brand: 'feishu', appId: sandbox.app.appId, profile: 'default' } as const
+  await storeIssued(openStore(tokenDir), id, sandbox.issue(), sandbox.user, Date.now())
+  const dist = copyProgram()
+  const server = await startServer(stage, { program: join(dist, 'main.js') })
+  expect(await server.call('token_status')).toMatchObject({ isError: false })
+  for (const name of readdirSync(dist).filter((name) => name.endsWith('.js'))) {
+    const path = join(dist, name)
+    const text = readFileSync(path, 'utf8').replaceAll(/build-[0-9a-f]{12}/g, 'build-of-tomorrow')
+    // What stores an answer has another name there.
+    writeFileSync(path, text.replaceAll(/\bcommit\(/g, 'storeAnswer('))
+  }
+  const answer = await server.call('refresh_token', { force: true })
+  expect(answer.text).toMatch(
+    /^FAILED: feishu-token-mcp was updated or removed while it ran\. .*code=config_invalid/,
+  )
+  expect(await server.call('token_status')).toMatchObject({ isError: false })
+  expect(await run(stage, ['refresh', '--force'])).toMatchObject({ code: 0 })
 })
