@@ -77,7 +77,9 @@ export async function adoptTokens(deps: Deps, authorization: LockedAuthorization
   await locked.commit({ generation: stored.generation + 1, tokenSet }, stored.generation)
   const outcome: Outcome = { status: 'succeeded', at: deps.clock.now(), failure: null }
   await locked.writePending(encodePending(withOutcome(pending, outcome, 'closing'))).catch(() => undefined)
-  await deps.deliver(app.id, tokenSet)
+  await deps.deliver(app.id, tokenSet).catch((error) => {
+    deps.log('warn', say`authorization: ${describeError(toCodedError(error))}`)
+  })
   return { outcome, tokenSet }
 }
 

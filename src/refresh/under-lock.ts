@@ -3,7 +3,7 @@
 import type { App } from '../app/app.ts'
 import { fetchUser } from '../app/user.ts'
 import type { Deps, RefreshResult } from '../deps.ts'
-import { CodedError } from '../errors.ts'
+import { CodedError, describeError, toCodedError } from '../errors.ts'
 import { canRefresh, type TokenRecord } from '../oauth/token-set.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { LockedProfile } from '../store/token-store.ts'
@@ -72,7 +72,12 @@ async function judgeOutcome(deps: Deps, attempt: Attempt, outcome: Presented): P
   if (outcome.kind === 'refused') throw cannotRefresh(outcome.tokenSet)
   if (outcome.kind === 'overtaken') return resultOf(deps, app, 'refreshed_elsewhere', outcome.record)
   const record = await fillInUser(deps, attempt, outcome.record)
-  const deliveries = record.tokenSet ? await deps.deliver(app.id, record.tokenSet) : []
+  // The token is stored: it is told, also where what delivers copies cannot be loaded any more.
+  const undelivered = (error: unknown) => {
+    deps.log('warn', describeError(toCodedError(error)))
+    return []
+  }
+  const deliveries = record.tokenSet ? await deps.deliver(app.id, record.tokenSet).catch(undelivered) : []
   return resultOf(deps, app, 'refreshed', record, deliveries)
 }
 

@@ -3,7 +3,16 @@ import { rateLimited } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
 import { seed } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
-import { begin, codePresentations, expectFreePort, makeWorld, paste, status, stored } from './fixture.ts'
+import {
+  begin,
+  codePresentations,
+  expectFreePort,
+  makeWorld,
+  paste,
+  status,
+  stored,
+  visit,
+} from './fixture.ts'
 
 type Failing = { fault: Fault; count?: number; code: string; feishuCode: number | null; sent: number }
 
@@ -91,4 +100,12 @@ test('an error that consumed nothing is tried once more, after the pause that it
   world.sandbox.faults.next(rateLimited({ reset: '0.2' }))
   expect((await paste(world.deps, location)).status).toBe('succeeded')
   expect(codePresentations(world)).toBe(2)
+})
+
+test('a login succeeds, also where the part that delivers copies cannot be loaded', async () => {
+  const world = await makeWorld()
+  const deps = { ...world.deps, deliver: () => Promise.reject(new Error('gone')) }
+  expect((await visit(await world.sandbox.approve(await begin(deps)))).status).toBe(200)
+  expect(await status(deps)).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
+  expect(world.logs.join('\n')).toContain('authorization: ')
 })

@@ -37,6 +37,20 @@ test('a token that is due is renewed with one request, and nothing is left of th
   expect(stored.tokenSet?.accessToken?.reveal()).toBe(result.record.tokenSet?.accessToken?.reveal())
 })
 
+test('a token is renewed and told, also where the part that delivers copies cannot be loaded', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  expire(world)
+  const gone = Object.assign(new Error('gone'), { code: 'MODULE_NOT_FOUND' })
+  const deps = { ...world.deps, deliver: () => Promise.reject(gone) }
+  expect(await refreshDue(deps)).toMatchObject({
+    status: 'refreshed',
+    record: { generation: 2 },
+    deliveries: [],
+  })
+  expect(world.logs).toEqual([expect.stringContaining('was updated or removed while it ran')])
+})
+
 test('calls at once cost one request, forced or not, in one process or several', async () => {
   const world = await makeDeps()
   await seed(world)
