@@ -5,6 +5,7 @@ import type { Delivery } from '../delivery/deliver.ts'
 import type { Authorization, AuthorizationStatus, AuthorizationStep } from '../oauth/pending-authorization.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { KeySource } from '../store/envelope.ts'
+import type { StoreDescription } from '../store/token-store.ts'
 import type { FeishuErrorAnswer } from './feishu-error.ts'
 
 /** What `token_status` answers of it. */
@@ -57,7 +58,7 @@ export type TokenStatus = AuthorizationFields & {
   missing_scopes: string[]
   auto_refresh: boolean
   key_source: KeySource | null
-  store: 'file' | 'postgres'
+  store: StoreDescription['kind']
   generation: number | null
   verified: boolean | null
   api_calls_last_hour: number

@@ -47,6 +47,8 @@ export class Unsaved {
 
   /** The last attempts. */
   async flush(): Promise<void> {
+    // Node loads modules for `performance`: the usual end needs none.
+    if (this.#kept.size === 0) return
     const giveUpAt = performance.now() + LAST_ATTEMPTS_MS
     for (let attempt = 0; this.#kept.size > 0 && attempt < LAST_ATTEMPTS; attempt += 1) {
       if (performance.now() > giveUpAt) return

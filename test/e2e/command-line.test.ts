@@ -166,7 +166,7 @@ test('status says the same as the tool, to people in their words, and exits by w
   expect([valid.code, valid.stderr]).toEqual([0, ''])
   expect(json(valid)).toMatchObject({ status: 'valid', verified: true, generation: 1 })
   const people = await run(stage, ['status'])
-  expect(people.stdout).toMatch(/^Logged in as .*\.\nstatus: +valid\n.*next step: +Nothing is needed/s)
+  expect(people.stdout).toMatch(/^Logged in as .*\.\nstatus: +valid\n.*next step: +Nothing\./s)
   expect(people.stdout).not.toContain('start_authorization')
 
   stage.sandbox.revoke()
