@@ -22,7 +22,7 @@ test('the browser gets one argument, the link, and no secret', async () => {
   expect(started.data.next_step).toContain('opened in the browser')
   const argv = await browser.argv()
   expect(argv).toEqual([started.data.authorization_url])
-  expect(argv[0]).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/open-apis\/authen\/v1\/authorize\?[\w&=%.*+-]+$/)
+  expect(argv[0]).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/open-apis\/authen\/v1\/authorize\?[\w&=%:.*+-]+$/)
   expect(browser.inherited()).not.toContain(stage.sandbox.app.appSecret)
   expect(browser.inherited()).not.toContain('A'.repeat(43))
 })

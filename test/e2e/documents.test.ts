@@ -42,7 +42,7 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/(^| )npx -y feishu-token-mcp( connect)?$/, null, 'needs the package to be published'],
   [/^npm (publish|view feishu-token-mcp maintainers)$/, null, 'needs the package to be published'],
   [/^(claude -p|codex exec)$/, null, 'needs an account'],
-  [/^npm install --package-lock-only$/, null, 'changes the project'],
+  [/^npm (install --package-lock-only|pkg set .*)$/, null, 'changes the project'],
   [/^claude mcp /, 'test/e2e/claude-code.long.test.ts', 'claude mcp list'],
   [/^gemini mcp /, 'test/e2e/gemini-cli.long.test.ts', 'gemini mcp list'],
   [/^codex mcp /, 'test/e2e/codex-cli.long.test.ts', 'codex mcp list'],
