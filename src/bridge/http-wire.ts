@@ -80,6 +80,8 @@ export async function openHttpWire(
   const streams = new Map<number, { resumable: boolean }>()
   /** Requests whose stream has ended and is being taken up again. */
   const resuming = new Set<number>()
+  /** A message was too long: a stream that is taken up again would bring it again. */
+  let cut = false
 
   let streamAskedAt = Number.NEGATIVE_INFINITY
 
@@ -97,6 +99,7 @@ export async function openHttpWire(
     for (const [name, value] of Object.entries(own)) headers.set(name, value)
     // Without a session no server knows whom a stream of its own is for: it is not asked for one.
     if (sent === null && !headers.has('mcp-session-id')) return NO_STREAM()
+    if (cut && headers.has('last-event-id')) return NO_STREAM()
     const response = await fetch(input, { ...init, headers, redirect: 'manual' })
     if (isEnd) return response
     if (sent === null) return response.ok ? bounded(response, () => undefined) : NO_STREAM()
@@ -131,7 +134,7 @@ export async function openHttpWire(
       setImmediate(() => {
         const stream = streams.get(id)
         streams.delete(id)
-        if (stream?.resumable) resuming.add(id)
+        if (stream?.resumable && !cut) resuming.add(id)
         else link().fail(id, broken(url, null))
       })
     })
@@ -150,6 +153,8 @@ export async function openHttpWire(
             bytes = endsEvent(Buffer.concat([last, chunk.value])) ? 0 : bytes + chunk.value.length
             last = chunk.value.subarray(-1)
             if (bytes <= maxBytes) return controller.enqueue(chunk.value)
+            cut = true
+            failResuming()
             await reader?.cancel()
           }
           controller.close()
@@ -168,10 +173,14 @@ export async function openHttpWire(
   transport.onmessage = (message) => link().receive(message as Message)
   transport.onerror = (error) => {
     if (!error.message.startsWith('Maximum reconnection attempts')) return
+    failResuming()
+  }
+  await transport.start()
+
+  function failResuming(): void {
     for (const id of resuming) link().fail(id, broken(url, null))
     resuming.clear()
   }
-  await transport.start()
 
   async function send(message: Message, headers: Headers | null): Promise<void> {
     const body = JSON.stringify(message)

@@ -208,6 +208,36 @@ describe('of a message that is longer than any may be no more is read', () => {
     await expect(call(peer, 'any')).rejects.toMatchObject({ code: 'network_error' })
   })
 
+  test.each([
+    ['when it comes', 0],
+    ['when it comes again', 1],
+  ])('or an event of a stream that can be taken up again, %s', async (_when, resumed) => {
+    let asked = 0
+    const peer = await peerAt(
+      (request, response) => {
+        const isResumed = request.headers['last-event-id'] !== undefined
+        if (request.method !== 'POST' && !isResumed) return void response.writeHead(405).end()
+        asked += 1
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write(`retry: 1\nid: ${asked}\ndata:\n\n`)
+        if (asked <= resumed) return void response.end()
+        response.write('data: {')
+        const write = () => {
+          while (!response.destroyed && response.write(Buffer.alloc(16_384, ' ')));
+        }
+        response.on('drain', write)
+        write()
+      },
+      { 'mcp-session-id': 'one' },
+      fetch,
+      MAX_BYTES,
+    )
+    await expect(call(peer, 'any')).rejects.toMatchObject({ code: 'network_error' })
+    // Longer than a stream is asked for again.
+    await new Promise((resume) => setTimeout(resume, 1_500))
+    expect(asked).toBe(1 + resumed)
+  })
+
   test('while many events may come that are longer together', async () => {
     const peer = await peerAt(
       (_request, response, id) => {
