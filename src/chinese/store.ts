@@ -145,6 +145,8 @@ export const STORE: Table = {
   'The logout of {time} was interrupted': '{time} 的退出登录被中断',
   'Log out again, or {call} so that the person approves again': '请再次退出登录，或运行 {call} 重新授权',
   'The profile was being renamed to "{name}" when that was interrupted': '该账号正要改名为“{name}”，过程被中断',
+  'Profile "{profile}" was being renamed to "{from}" when that was interrupted': '账号“{profile}”正要改名为“{from}”，过程被中断',
+  'Run `{program} profile rename {profile} {from}` first': '请先运行 `{program} profile rename {profile} {from}`',
   'Run the same `profile rename` again': '请重新运行同一条 `profile rename` 命令',
   'The token was being moved to another store when that was interrupted': '该凭证正要移到另一个存储，过程被中断',
   'Run the same `store copy` again': '请重新运行同一条 `store copy` 命令',

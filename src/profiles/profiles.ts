@@ -108,6 +108,7 @@ export async function renameProfile(
   const app = await resolveApp(deps, from, apps)
   const own = ownsApp(apps, from) ? apps[from] : null
   await checkName(deps, app, { from, to, own, apps })
+  await checkArrived(deps, app, from)
   const { store } = deps
   const place = { store, id: app.id }
   const generation = await withoutPending(deps, place, async () => {
@@ -118,6 +119,18 @@ export async function renameProfile(
   })
   if (own && from !== DEFAULT_PROFILE) await store.updateApps(({ [from]: _, ...others }) => others)
   return { generation }
+}
+
+/** Refuses a name that another one was on its way to: that rename, run again, would bring the same token there once more. */
+async function checkArrived({ store, command }: Deps, app: App, from: string): Promise<void> {
+  for (const profile of await store.profileNames(app.id)) {
+    const record = await store.read({ ...app.id, profile }).catch(() => null)
+    if (record?.tokenSet?.refusal?.renamedTo !== from) continue
+    throw refusal(
+      say`Profile "${profile}" was being renamed to "${from}" when that was interrupted`,
+      say`Run \`${command} profile rename ${profile} ${from}\` first.`,
+    )
+  }
 }
 
 /** Refuses a name that is taken, and one under which another app would be used than so far. */
