@@ -72,16 +72,19 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
   const open = (flags: number) =>
     openOwnFile(path, constants.O_WRONLY | constants.O_APPEND | flags, { inPlace: true })
 
-  function append(line: string): void {
+  /** Returns how long the file is then. */
+  function append(line: string): number {
     ensureOwnDirectory(directory)
     const fd = open(constants.O_CREAT)
-    let size: number
     try {
       writeSync(fd, line)
-      size = fstatSync(fd).size
+      return fstatSync(fd).size
     } finally {
       closeSync(fd)
     }
+  }
+
+  function shorten(size: number, line: string): void {
     if (size > LARGEST_BYTES) replaceFile(path, line)
     else if (size > MAX_BYTES) replaceFile(path, newestHalf(readOwnFile(path, LARGEST_BYTES)))
   }
@@ -92,8 +95,11 @@ export function createActivityLog(directory: string, path: string): ActivityLog 
   function flush(): unknown {
     const lines = waiting.map((call) => `${JSON.stringify(call)}\n`).join('')
     try {
-      if (lines !== '') append(lines)
+      if (lines === '') return null
+      const size = append(lines)
+      // Written, whatever comes of the rest: a call that is written twice counts twice.
       waiting = []
+      shorten(size, lines)
       return null
     } catch (error) {
       waiting = waiting.slice(-MOST_WAITING)

@@ -16,7 +16,7 @@ import { type ActivityLog, createActivityLog, type LoggedCall, recorded } from '
 import type { HttpAnswer, HttpRequest } from '../../src/oauth/http.ts'
 import { say } from '../../src/sentence.ts'
 import { makeFolder } from '../support/folder.ts'
-import { NO_LINKS, OWN_FILE, OWN_FOLDER, skipIf } from '../support/needs.ts'
+import { NO_LINKS, NO_POSIX, OWN_FILE, OWN_FOLDER, skipIf, testIf } from '../support/needs.ts'
 import { ISSUED_AT } from '../support/token-set.ts'
 
 let directory = ''
@@ -197,4 +197,16 @@ describe('a recorded request', () => {
   ])('that ended with %s says so', async (_what, answer, outcome, code) => {
     expect(await record(answer)).toMatchObject({ outcome, code })
   })
+})
+
+testIf(NO_POSIX)('a call is written once, also where the log cannot be shortened', () => {
+  // A name that leaves no room for the one of a temporary file.
+  path = join(directory, 'a'.repeat(250))
+  log = createActivityLog(directory, path)
+  mkdirSync(directory, { mode: 0o700 })
+  writeFileSync(path, `${'x'.repeat(600_000)}\n`, { mode: 0o600 })
+  log.record(makeCall())
+  log.flush()
+  log.flush()
+  expect(log.callsSince(makeCall().account, 0)).toHaveLength(1)
 })
