@@ -3,7 +3,7 @@
 // glibc's file runs. The build copies the files, so an install brings no package of others for it.
 
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { resolve, toNamespacedPath } from 'node:path'
 import { CodedError } from '../errors.ts'
 import { say } from '../sentence.ts'
 
@@ -31,7 +31,8 @@ export function loadNative(): Native {
   const file = resolve(import.meta.dirname, FOLDER, platform, `${PACKAGE}.node`)
   const module = { exports: {} as Native }
   try {
-    process.dlopen(module, file)
+    // As Node's own loader does it: Windows ends at 260 characters else.
+    process.dlopen(module, toNamespacedPath(file))
   } catch (cause) {
     throw notLoaded(cause as Error, platform, existsSync(file))
   }
