@@ -60,13 +60,14 @@ const START: readonly Held[] = [
       to: '',
     },
     async proof(program) {
-      const stage = await loggedIn()
+      const stage = await connectStage()
       const server = await startConnect(stage, [], { program })
       let told = false
       server.client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
         told = true
       })
       expect(await toolNames(server)).toEqual(OURS)
+      await logIn(stage)
       await expect.poll(() => toolNames(server), { timeout: 10_000 }).toContain('fetch-doc')
       expect(told).toBe(true)
     },
