@@ -14,8 +14,8 @@ import { NO_TMUX, openTerminal } from '../support/terminal.ts'
 const TIMEOUT_MS = 240_000
 const CODE = '([A-Z0-9]{4}-[A-Z0-9]{4})'
 const QUESTION = 'What is in the weekly plan?'
-/** Claude Code does not wait for servers by itself; it tells the model that it may. */
-const WAIT = { ending: 'WaitForMcpServers', input: {} }
+/** Claude Code does not wait for servers by itself; while one is not there yet, it tells the model that it may. */
+const WAIT = { ending: 'WaitForMcpServers', input: {}, ifShown: true }
 const CALL = { ending: 'fetch-doc', input: { doc_id: DOCUMENT } }
 
 /** A home in which nothing is known of Feishu. */

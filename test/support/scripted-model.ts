@@ -119,16 +119,22 @@ export type ScriptedModel = {
   shown: Set<string>
 }
 
-/** Starts the model; it wants to call the tools whose names end so, with these inputs. */
+/** Starts the model; it wants to call the tools whose names end so, with these inputs; `ifShown`: only one that it is shown. */
 export async function startModel(
   dialect: keyof typeof DIALECTS,
-  ...calls: { ending: string; input: Json }[]
+  ...calls: { ending: string; input: Json; ifShown?: boolean }[]
 ): Promise<ScriptedModel> {
   const { path, tools, results, events } = DIALECTS[dialect]
   const shown = new Set<string>()
+  let skipped = 0
   function next(asked: Json): Move {
     const said = results(asked)
-    const call = calls[said.length]
+    const isShown = (ending: string) => tools(asked).some((name) => isNamed(name, ending))
+    let call = calls[said.length + skipped]
+    while (call?.ifShown && !isShown(call.ending)) {
+      skipped += 1
+      call = calls[said.length + skipped]
+    }
     if (!call) return { text: `The tool says: ${said.at(-1)}` }
     const name = tools(asked).find((name) => isNamed(name, call.ending))
     return name === undefined ? { text: 'There is no such tool.' } : { call: { name, input: call.input } }
