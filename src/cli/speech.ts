@@ -3,13 +3,15 @@
 import { styleText } from 'node:util'
 import { createVoice } from '../chinese/voice.ts'
 import { languageOf } from '../config/language.ts'
-import type { Door } from '../sentence.ts'
+import type { Door, Style } from '../sentence.ts'
 import type { Cli, Terminal } from './io.ts'
 
 /** Whether a stream shows colours (https://no-color.org). */
 function takesColour({ environment, isTerminal }: Terminal, stream: 'stdout' | 'stderr'): boolean {
   return !environment.NO_COLOR && environment.TERM !== 'dumb' && isTerminal[stream]
 }
+
+const paint = (style: Style, text: string): string => styleText(style, text, { validateStream: false })
 
 /** A command's process, with what it says to people in their language; `said` resolves when all of it is out. */
 export function speaking(
@@ -20,9 +22,10 @@ export function speaking(
   const door = (stream: 'stdout' | 'stderr'): Door => ({
     command: terminal.command,
     profile,
-    paint: takesColour(terminal, stream)
-      ? (style, text) => styleText(style, text, { validateStream: false })
-      : undefined,
+    // Asked only where there is something to paint: it opens the stream.
+    get paint() {
+      return takesColour(terminal, stream) ? paint : undefined
+    },
   })
   const out = createVoice(language, door('stdout'), terminal.stdout)
   const error = createVoice(language, door('stderr'), terminal.stderr)
