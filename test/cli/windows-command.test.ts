@@ -7,7 +7,7 @@ const FILES = [
   'C:\\node\\npx.cmd',
   'C:\\Program Files\\uv\\uvx.exe',
   'C:\\tools\\npx.exe',
-  'C:\\work\\run.bat',
+  'D:\\jobs\\run.bat',
 ]
 const ENVIRONMENT = {
   Path: 'C:\\Program Files\\uv;C:\\node',
@@ -38,7 +38,7 @@ test('a script is run by cmd.exe, each word between quotes', () => {
     ],
     verbatim: true,
   })
-  expect(start(['C:/work/run.bat'])).toMatchObject({ verbatim: true })
+  expect(start(['D:/jobs/run.bat'])).toMatchObject({ verbatim: true })
   expect(start(['npx.cmd'], { PATH: 'C:\\node' })).toMatchObject({ file: 'cmd.exe', verbatim: true })
 })
 
