@@ -6,6 +6,7 @@ import type { Delivery } from './delivery/deliver.ts'
 import type { Seat } from './loopback/page-text.ts'
 import type { ActivityLog } from './machine/activity.ts'
 import type { Clock } from './machine/clock.ts'
+import type { Exposure } from './machine/closed-folder.ts'
 import type { Request } from './oauth/http.ts'
 import type { TokenRecord, TokenSet } from './oauth/token-set.ts'
 import type { ProfileId } from './profile.ts'
@@ -27,6 +28,7 @@ export type Deps = {
   /** The way to a host for the gateway. */
   upstream: (url: string) => Promise<Dispatcher>
   activity: ActivityLog
+  exposure: Exposure
   clock: Clock
   /** Opens a page for the person; resolves to why it could not, or null when it was opened. */
   openBrowser: (url: string) => Promise<Sentence | null>

@@ -53,6 +53,6 @@ export const SETTINGS: Table = {
   'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of TLS certificates off: anyone in between can take the token. Remove it, and set NODE_EXTRA_CA_CERTS if a proxy needs its own certificate authority': 'NODE_TLS_REJECT_UNAUTHORIZED=0 关闭了 TLS 证书校验：网络中间的任何人都可能窃取凭证。请删除该设置；如代理需要自己的 CA，请设置 NODE_EXTRA_CA_CERTS',
   'FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute': 'FEISHU_TOKEN_DIR 是相对路径：客户端若从其他目录启动本程序，使用的就是另一个存储。请改为绝对路径',
   'The settings are not usable: {series}': '设置无法使用：{series}',
-  'FEISHU_TOKEN_DIR is outside your own folder. A directory that this program makes there is closed to others; one that was there before is not. Close it yourself: {command}': 'FEISHU_TOKEN_DIR 不在你的用户目录中。本程序在那里新建的目录不对他人开放；原先已有的目录则不然，请自行设置其权限：{command}',
+  'FEISHU_TOKEN_DIR is outside your own folder, and others may have rights in it. Close it: {reset}, then {close}': 'FEISHU_TOKEN_DIR 不在你的用户目录中，其他用户可能有权访问。请收回这些权限：先运行 {reset}，再运行 {close}',
   "{name} names {host}, which is not one of Feishu's hosts: it gets the App Secret and the tokens. Remove it unless that is your own deployment": '{name} 指向 {host}，它不是飞书的主机：App Secret 和凭证都会发给它。除非那是你自己的私有部署，否则请移除该设置',
 }

@@ -4,7 +4,6 @@ import { posix, resolve, win32 } from 'node:path'
 import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
-import { liesBelow } from '../machine/closed-folder.ts'
 import { expandHome } from '../machine/home.ts'
 import { secretProblem } from '../oauth/app-credentials.ts'
 import { splitScopes } from '../oauth/scope-presets.ts'
@@ -228,12 +227,6 @@ function readTokenDir(reader: SettingsReader, machine: Machine): string {
   if (!isAbsolute(path)) {
     reader.warnings.push(
       say`FEISHU_TOKEN_DIR is relative: a client that starts us in another folder finds another store. Make it absolute.`,
-    )
-  }
-  if (machine.platform === 'win32' && !liesBelow(machine.home, path)) {
-    const command = `icacls "${path}" /inheritance:r /grant:r "${machine.env.USERDOMAIN ?? '.'}\\${machine.env.USERNAME ?? 'YOU'}:(OI)(CI)F"`
-    reader.warnings.push(
-      say`FEISHU_TOKEN_DIR is outside your own folder. A directory that this program makes there is closed to others; one that was there before is not. Close it yourself: ${command}`,
     )
   }
   return resolve(path)

@@ -4,7 +4,8 @@
 import { resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, toCodedError } from '../errors.ts'
-import { say, series } from '../sentence.ts'
+import { type Sentence, say, series } from '../sentence.ts'
+import { settingsWarnings } from '../status/warnings.ts'
 import {
   CHECK_NAMES,
   type Check,
@@ -29,11 +30,12 @@ const CHECK_MS = 25_000
 export async function diagnose(deps: Deps, profile: string, runtime: Runtime): Promise<Diagnosis> {
   const exposed = exposedPaths(deps, runtime)
   const app = await resolveApp(deps, profile).catch(toCodedError)
+  const warnings = settingsWarnings(deps)
   const checks: Checks = {
-    settings: async () => settings(deps, profile),
+    settings: async () => settings(deps, profile, warnings),
     versions: async () => versions(runtime),
     ...machineChecks(deps, app, { profile, exposed }),
-    ...feishuChecks(deps, app, profile),
+    ...feishuChecks(deps, app, profile, warnings),
     timer: () => timerCheck(deps),
   }
   const configured = !(app instanceof CodedError && app.code === 'not_configured')
@@ -72,9 +74,8 @@ async function bounded(check: () => Promise<Finding>): Promise<Finding> {
   }
 }
 
-function settings({ config }: Deps, profile: string): Finding {
-  if (config.warnings.length > 0)
-    return warn(series(config.warnings, ' '), say`Correct them where the client sets them.`)
+function settings({ config }: Deps, profile: string, warnings: Sentence[]): Finding {
+  if (warnings.length > 0) return warn(series(warnings, ' '), say`Correct them where the client sets them.`)
   return pass(
     say`profile "${profile}", redirect URL ${config.redirectUri}, store in ${config.store ? 'PostgreSQL' : config.tokenDir}`,
   )

@@ -9,7 +9,7 @@ import { moment } from '../moment.ts'
 import { endpointsOf, redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import type { HttpAnswer } from '../oauth/http.ts'
 import { checkScopes } from '../oauth/scopes.ts'
-import { say, series } from '../sentence.ts'
+import { type Sentence, say, series } from '../sentence.ts'
 import type { TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Checks, type Finding, fail, pass, skip, warn, withApp } from './check.ts'
@@ -26,8 +26,8 @@ const CLOCK_WARN_MS = 60_000
 /** What a host answered, and how our clock stood against its own. */
 type Probe = { host: string; answer: HttpAnswer; durationMs: number; skewMs: number | null }
 
-/** `app` is the profile's app, or why there is none. */
-export function feishuChecks(deps: Deps, app: App | CodedError, profile: string): Checks {
+/** `app` is the profile's app, or why there is none; `known` warnings are told by another check. */
+export function feishuChecks(deps: Deps, app: App | CodedError, profile: string, known: Sentence[]): Checks {
   const endpoints = app instanceof CodedError ? endpointsOf(deps.config.brand, deps.config) : app.endpoints
   const open = probe(deps, endpoints.open)
   const accounts = endpoints.accounts === endpoints.open ? open : probe(deps, endpoints.accounts)
@@ -40,7 +40,7 @@ export function feishuChecks(deps: Deps, app: App | CodedError, profile: string)
     open_host: async () => reachable(await open),
     app: () => credentials(deps, app),
     redirect_registered: withApp(app, async (app) => registered(deps, app)),
-    token: async () => token(deps, await status),
+    token: async () => token(deps, await status, known),
     scopes: withApp(app, async (app) => scopes(deps, app, await status)),
   }
 }
@@ -107,8 +107,7 @@ function registered(deps: Deps, app: App): Finding {
   )
 }
 
-function token(deps: Deps, status: TokenStatus): Finding {
-  const known = deps.config.warnings
+function token(deps: Deps, status: TokenStatus, known: Sentence[]): Finding {
   const warnings = status.warnings.filter((warning) => !known.includes(warning))
   const login = say`Run \`${deps.command} login\`.`
   switch (status.status) {

@@ -33,7 +33,7 @@ function makeDirectory(path: string, close: Close | null): void {
 /** Creates a directory that has its name only when it is closed: nobody else has put anything in it by then. */
 function makeClosed(path: string, close: Close): void {
   const temporary = temporaryName(path)
-  mkdirSync(temporary)
+  mkdirSync(temporary, { mode: 0o700 })
   try {
     close(temporary)
     if (readdirSync(temporary).length > 0) refusePath(temporary, say`was written to by somebody else`)

@@ -17,7 +17,7 @@ import { call, type Sentence, say } from '../sentence.ts'
 import { authorizationFields, type Status, type TokenStatus } from './fields.ts'
 import { pendingNextStep, statusNextStep } from './next-step.ts'
 import { listProfiles, profileStatuses, statusOf } from './profile-statuses.ts'
-import { warningsOf } from './warnings.ts'
+import { settingsWarnings, warningsOf } from './warnings.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -201,7 +201,7 @@ async function withoutRecord(
     generation: null,
     verified: null,
     profiles: await profileStatuses(deps, await listProfiles(deps, profile), profile, status),
-    warnings: [error.said, ...deps.config.warnings],
+    warnings: [error.said, ...settingsWarnings(deps)],
     feishu_error: await explained(deps, options, app, authorization),
   }
 }

@@ -23,9 +23,15 @@ const GRANT_WARNING_MS = 14 * DAY_MS
 /** A clock that is off by more breaks expiry times; Feishu itself allows about this much. */
 const CLOCK_SKEW_WARNING_MS = 300_000
 
+/** What is amiss with the settings, or with the folder that they name. */
+export function settingsWarnings({ config, exposure }: Deps): Sentence[] {
+  const exposed = exposure()
+  return exposed ? [...config.warnings, exposed] : [...config.warnings]
+}
+
 /** The warnings of a record, a sentence each. */
 export async function warningsOf(deps: Deps, app: App, record: TokenRecord): Promise<Sentence[]> {
-  const warnings = [...deps.config.warnings, ...deps.remarks.values()]
+  const warnings = [...settingsWarnings(deps), ...deps.remarks.values()]
   const { tokenSet } = record
   const unrecorded = deps.activity.problem()
   if (unrecorded) warnings.push(unrecorded)

@@ -8,6 +8,7 @@ import type { Deps, Log } from '../deps.ts'
 import { createActivityLog, recorded } from '../machine/activity.ts'
 import { createBrowser, isRemote, type Launcher } from '../machine/browser.ts'
 import { createClock } from '../machine/clock.ts'
+import { createExposure } from '../machine/closed-folder.ts'
 import type { Transport } from '../machine/transport.ts'
 import type { HttpRequest } from '../oauth/http.ts'
 import type { Secret } from '../secret.ts'
@@ -65,6 +66,10 @@ export async function openDeps(host: Host): Promise<Deps> {
     request: recorded(transport.request, activity, clock),
     upstream: transport.upstream,
     activity,
+    exposure:
+      host.machine.platform === 'win32'
+        ? createExposure(config.tokenDir, host.home, host.machine.environment)
+        : () => null,
     clock,
     log: host.log(config.logLevel),
     command: host.command,

@@ -1,6 +1,6 @@
 // The built program under Windows' rules for locked and open files, kept on Linux by windows-rules.cjs.
 
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect } from 'vitest'
 import { testIf } from '../support/needs.ts'
@@ -74,3 +74,70 @@ testIf(MISSING)(
     expect(data).toMatchObject({ status: 'valid', generation: presentations(stage) + 1 })
   },
 )
+
+/** Stands in for a program of Windows' own, which is started by its whole path: here that is a name in PATH. */
+function setProgram(stage: Stage, name: string, script: string): void {
+  const folder = join(stage.home, 'system')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, `C:\\Windows\\System32\\${name}`), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  stage.env.PATH = `${folder}:${process.env.PATH}`
+}
+
+const KIM = 'S-1-5-21-1-2-3-1001'
+
+/** A token directory outside the own folder, and what icacls was told so far. */
+async function setStageElsewhere(): Promise<{ stage: Stage; rights: string; asked: () => string[] }> {
+  const stage = await setWindowsStage()
+  stage.env.FEISHU_TOKEN_DIR = stage.tokenDir
+  stage.env.HOME = join(stage.home, 'own')
+  stage.env.TEMP = stage.home
+  const [log, rights] = [join(stage.home, 'log'), join(stage.home, 'rights')]
+  setProgram(stage, 'whoami.exe', `printf '%s\\r\\n' '"desk\\kim","${KIM}"'`)
+  setProgram(stage, 'icacls.exe', `echo "$@" >>'${log}'; [ "$2" != /save ] || cp '${rights}' "$3"`)
+  return { stage, rights, asked: () => readFileSync(log, 'utf8').trim().split('\n') }
+}
+
+const warningsIn = async (stage: Stage): Promise<string[]> =>
+  JSON.parse((await run(stage, ['status', '--json'])).stdout).warnings
+
+testIf(MISSING)(
+  'a directory elsewhere is closed when it is made, and warned of while it is not',
+  async () => {
+    const { stage, rights, asked } = await setStageElsewhere()
+    await authorize(stage, await startServer(stage))
+    const closing = `/inheritance:r /grant:r *${KIM}:(OI)(CI)F *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F /q`
+    expect(asked()[0]).toMatch(new RegExp(`^${stage.tokenDir}\\S+ `))
+    expect(asked()[0]?.endsWith(closing)).toBe(true)
+    const doctor = async () => JSON.parse((await run(stage, ['doctor', '--json'])).stdout).checks
+    const told = async () => [await warningsIn(stage), (await doctor())[0]]
+    writeFileSync(
+      rights,
+      `tokens\r\nD:PAI(A;OICI;FA;;;${KIM})(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)\r\n`,
+      'utf16le',
+    )
+    expect(await told()).toEqual([[], expect.objectContaining({ name: 'settings', status: 'pass' })])
+    writeFileSync(rights, 'tokens\r\nD:AI(A;OICIID;FA;;;BA)(A;OICIID;0x1301bf;;;AU)\r\n', 'utf16le')
+    expect(await told()).toEqual([
+      [expect.stringContaining(`icacls "${stage.tokenDir}" /reset`)],
+      expect.objectContaining({
+        name: 'settings',
+        status: 'warn',
+        message: expect.stringContaining('icacls'),
+      }),
+    ])
+    expect(
+      (await doctor()).filter(({ message }: { message: string }) => message.includes('icacls')),
+    ).toHaveLength(1)
+  },
+)
+
+testIf(MISSING)('a directory elsewhere that cannot be closed is not made', async () => {
+  const { stage } = await setStageElsewhere()
+  setProgram(stage, 'icacls.exe', 'exit 1')
+  const { code, stderr } = await run(stage, ['login', '--no-browser'])
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringContaining(`${stage.tokenDir} could not be closed to others`),
+  ])
+  expect(existsSync(stage.tokenDir)).toBe(false)
+})
