@@ -150,4 +150,8 @@ export const STORE: Table = {
   'Run the same `profile rename` again': '请重新运行同一条 `profile rename` 命令',
   'The token was being moved to another store when that was interrupted': '该凭证正要移到另一个存储，过程被中断',
   'Run the same `store copy` again': '请重新运行同一条 `store copy` 命令',
+  '"{profile}" may have come to its new place already, and is not there any more; nothing was moved': '“{profile}”可能已到达新位置，但现在已不在那里；没有迁移任何内容',
+  '`profile remove {profile} --force` deletes what is left here, and revokes nothing': '`profile remove {profile} --force` 只删除此处的剩余内容，不会撤销任何授权',
+  '"{profile}" was on its way to another place when that was interrupted, and may be in force there; it was not logged out': '“{profile}”移往别处的过程被中断，可能已在那里生效；未退出登录',
+  'Run the same `store copy` again, then log out in the new store; `profile remove {profile} --force` deletes what is left here, and revokes nothing': '请重新运行同一条 `store copy` 命令，再在新的存储中退出登录；`profile remove {profile} --force` 只删除此处的剩余内容，不会撤销任何授权',
 }

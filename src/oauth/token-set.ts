@@ -19,8 +19,17 @@ export type Refusal = {
   lostAt: number | null
   /** The HTTP status of what came in place of the lost answer; absent: nothing came. */
   answered?: number
-  /** The name that it goes to; absent: it goes to another store, or nowhere. */
+  /** Where it is on its way to; absent: nowhere. */
+  way?: Way
+}
+
+/** Where a token set goes: to another name, or to another store. */
+export type Way = {
   renamedTo?: string
+  /** {@link StoreDescription.identity} of that store. */
+  copiedTo?: string
+  /** The generation that it gets there: below it, that place has not had it yet. */
+  arrivesAs: number
 }
 
 export type User = { openId: string; name: string | null }
@@ -88,11 +97,14 @@ export function canRefresh(tokenSet: TokenSet): boolean {
 /** The token set, which no one may present any more, for a reason of our own. */
 export function withheld(
   tokenSet: TokenSet,
-  { reason, at, renamedTo }: { reason: 'outdated' | 'logout' | 'leaving'; at: number; renamedTo?: string },
+  {
+    reason,
+    at,
+    ...leaving
+  }: { reason: 'outdated' | 'logout'; at: number } | { reason: 'leaving'; at: number; way: Way },
 ): TokenSet {
   const code = reason === 'outdated' ? 'refresh_uncertain' : 'not_authorized'
-  const named = renamedTo === undefined ? {} : { renamedTo }
-  const refusal: Refusal = { reason, at, code, feishuCode: null, logId: null, lostAt: null, ...named }
+  const refusal: Refusal = { reason, at, code, feishuCode: null, logId: null, lostAt: null, ...leaving }
   return { ...tokenSet, refusal }
 }
 

@@ -5,7 +5,7 @@
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { decodePending, isLive } from '../oauth/pending-authorization.ts'
-import { canRefresh, type TokenSet, withheld } from '../oauth/token-set.ts'
+import { canRefresh, type TokenSet, type Way, withheld } from '../oauth/token-set.ts'
 import type { ProfileId } from '../profile.ts'
 import { cannotRefresh } from '../refresh/reasons.ts'
 import { type Sentence, say } from '../sentence.ts'
@@ -23,60 +23,112 @@ export async function moveRecord(from: Place, to: Place, deadlineMs: number): Pr
   const [first, second] = from.id.profile <= to.id.profile ? [from, to] : [to, from]
   return first.store.withLock(first.id, deadlineMs, (one) =>
     second.store.withLock(second.id, deadlineMs, (other) =>
-      first === from ? move(one, other, from.id, to.id) : move(other, one, from.id, to.id),
+      first === from ? move(one, other, from, to) : move(other, one, from, to),
     ),
   )
 }
 
-async function move(
-  source: LockedProfile,
-  target: LockedProfile,
-  { profile }: ProfileId,
-  to: ProfileId,
-): Promise<number> {
+async function move(source: LockedProfile, target: LockedProfile, from: Place, to: Place): Promise<number> {
+  const { profile } = from.id
   const { tokenSet: stored, generation } = await source.read()
-  const renamed = profile === to.profile ? {} : { renamedTo: to.profile }
-  const leaving = stored?.refusal?.reason === 'leaving'
-  if (leaving && stored.refusal?.renamedTo !== renamed.renamedTo) throw cannotRefresh(stored)
-  const tokenSet = leaving ? { ...stored, refusal: null } : stored
+  const left = wayOf(stored)
+  if (stored && left && !leads(left, from, to)) throw cannotRefresh(stored)
+  const tokenSet = stored && left ? { ...stored, refusal: null } : stored
   const there = await target.read()
-  const arrived = tokenSet && there.tokenSet && isArrived(there.tokenSet, tokenSet, leaving)
-  if (there.tokenSet && !arrived) {
+  const arrived = tokenSet && isArrived(there.tokenSet, tokenSet, left)
+  if (!arrived && left && there.generation >= left.arrivesAs) {
     throw new CodedError(
       'config_invalid',
-      say`There is another token set of "${to.profile}" already; nothing was moved.`,
+      say`"${profile}" may have come to its new place already, and is not there any more; nothing was moved.`,
+      { nextStep: onlyHere(profile) },
+    )
+  }
+  const returns = tokenSet && there.tokenSet && isReturn(there.tokenSet, tokenSet, from, to)
+  if (there.tokenSet && !arrived && !returns) {
+    throw new CodedError(
+      'config_invalid',
+      say`There is another token set of "${to.id.profile}" already; nothing was moved.`,
       { nextStep: say`Log that one out first, or choose another name.` },
     )
   }
-  // A generation that the place has had before would look like an old copy that was put back.
-  const next = arrived ? there.generation : Math.max(generation, there.generation + 1)
-  if (!arrived) {
-    const interrupted = await interruptedOf(source, tokenSet)
-    if (tokenSet && canRefresh(tokenSet) && !leaving) {
-      const marked = withheld(tokenSet, { reason: 'leaving', at: tokenSet.issuedAt, ...renamed })
-      if (!(await source.commit({ generation, tokenSet: marked }, generation, interrupted)))
-        throw notWritten(say`"${profile}" was not moved: its old place could not be written.`)
-    }
-    if (!(await target.commit({ generation: next, tokenSet }, there.generation, interrupted)))
-      throw notWritten(say`"${profile}" could not be written to its new place.`)
+  if (arrived) {
+    await source.remove()
+    return there.generation
   }
+  // A generation that the place has had before would look like an old copy that was put back.
+  const next = left?.arrivesAs ?? Math.max(generation, there.generation + 1)
+  const interrupted = await interruptedOf(source, tokenSet)
+  if (tokenSet && canRefresh(tokenSet) && !left) {
+    const way = { ...directionOf(from, to), arrivesAs: next }
+    const marked = withheld(tokenSet, { reason: 'leaving', at: tokenSet.issuedAt, way })
+    if (!(await source.commit({ generation, tokenSet: marked }, generation, interrupted)))
+      throw notWritten(say`"${profile}" was not moved: its old place could not be written.`)
+  }
+  if (!(await target.commit({ generation: next, tokenSet }, there.generation, interrupted)))
+    throw notWritten(say`"${profile}" could not be written to its new place.`)
   await source.remove()
   return next
 }
 
-/** Whether a token set on its way to another name is there already: what becomes of its tokens is decided there. */
+function directionOf(from: Place, to: Place): Omit<Way, 'arrivesAs'> {
+  return from.id.profile === to.id.profile
+    ? { copiedTo: to.store.description.identity }
+    : { renamedTo: to.id.profile }
+}
+
+function leads(way: Way, from: Place, to: Place): boolean {
+  const { renamedTo, copiedTo } = directionOf(from, to)
+  return way.renamedTo === renamedTo && way.copiedTo === copiedTo
+}
+
+/** Where a token set is on its way to; null: nowhere. */
+function wayOf(tokenSet: TokenSet | null): Way | null {
+  return (tokenSet?.refusal?.reason === 'leaving' && tokenSet.refusal.way) || null
+}
+
+/** Whether the token set comes back to where it left by a move that was interrupted. */
+function isReturn(there: TokenSet, tokenSet: TokenSet, from: Place, to: Place): boolean {
+  const left = wayOf(there)
+  return left !== null && leads(left, to, from) && isArrived(tokenSet, there, left)
+}
+
+/**
+ * Whether a token set on its way to another name is there already: what becomes of its tokens is decided there.
+ *
+ * @throws CodedError where it may be in force, and no one here sees where
+ */
 export async function isRenamed(store: TokenStore, id: ProfileId, tokenSet: TokenSet): Promise<boolean> {
-  const profile = tokenSet.refusal?.reason === 'leaving' ? tokenSet.refusal.renamedTo : undefined
-  const there = profile === undefined ? null : (await store.read({ ...id, profile })).tokenSet
-  return there !== null && isArrived(there, tokenSet, true)
+  const left = wayOf(tokenSet)
+  if (!left) return false
+  const { renamedTo: profile } = left
+  const there = profile === undefined ? null : await store.read({ ...id, profile })
+  if (there && isArrived(there.tokenSet, tokenSet, left)) return true
+  if (there && there.generation < left.arrivesAs) return false
+  throw new CodedError(
+    'config_invalid',
+    say`"${id.profile}" was on its way to another place when that was interrupted, and may be in force there; it was not logged out.`,
+    {
+      nextStep:
+        profile === undefined
+          ? say`Run the same \`store copy\` again, then log out in the new store; \`profile remove ${id.profile} --force\` deletes what is left here, and revokes nothing.`
+          : onlyHere(id.profile),
+    },
+  )
+}
+
+function onlyHere(profile: string): Sentence {
+  return say`\`profile remove ${profile} --force\` deletes what is left here, and revokes nothing.`
 }
 
 /** Whether an earlier call got so far; the token set may have been refreshed in its new place since. */
-function isArrived(there: TokenSet, here: TokenSet, leaving: boolean): boolean {
+function isArrived(there: TokenSet | null, here: TokenSet, left: Way | null): boolean {
+  if (!there || wayOf(there)) return false
   const same =
     there.refreshToken?.reveal() === here.refreshToken?.reveal() &&
     there.accessToken?.reveal() === here.accessToken?.reveal()
-  return same || (leaving && there.authorizedAt === here.authorizedAt && there.issuedAt > here.issuedAt)
+  // Of tokens that were taken over from a script no one knows which authorization they come from.
+  const isOfOne = here.authorizedAt > 0 && there.authorizedAt === here.authorizedAt
+  return same || (left !== null && isOfOne && there.issuedAt > here.issuedAt)
 }
 
 /** What is known of presentations of the token set's refresh token, and the pause that Feishu asked for. */

@@ -125,7 +125,7 @@ export async function renameProfile(
 async function checkArrived({ store, command }: Deps, app: App, from: string): Promise<void> {
   for (const profile of await store.profileNames(app.id)) {
     const record = await store.read({ ...app.id, profile }).catch(() => null)
-    if (record?.tokenSet?.refusal?.renamedTo !== from) continue
+    if (record?.tokenSet?.refusal?.way?.renamedTo !== from) continue
     throw refusal(
       say`Profile "${profile}" was being renamed to "${from}" when that was interrupted`,
       say`Run \`${command} profile rename ${profile} ${from}\` first.`,

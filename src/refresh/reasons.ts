@@ -57,7 +57,7 @@ export function cannotRefresh(tokenSet: TokenSet): CodedError {
     const nextStep = say`Log out again, or ${call('start_authorization')} so that the person approves again.`
     return new CodedError('not_authorized', say`The logout of ${at(null)} was interrupted.`, { nextStep })
   }
-  if (refusal.reason === 'leaving') return leavingError(refusal.renamedTo)
+  if (refusal.reason === 'leaving') return leavingError(refusal.way?.renamedTo)
   if (refusal.reason === 'lost') {
     return new CodedError(
       'refresh_uncertain',

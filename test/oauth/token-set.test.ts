@@ -113,13 +113,13 @@ test('nobody knows when a person must come back where neither begin nor end is k
 })
 
 test.each([
-  ['outdated', 'refresh_uncertain', {}],
-  ['logout', 'not_authorized', {}],
-  ['leaving', 'not_authorized', { renamedTo: 'home' }],
-] as const)('a token set that is withheld as %s keeps all else', (reason, code, renamed) => {
+  ['refresh_uncertain', { reason: 'outdated' }],
+  ['not_authorized', { reason: 'logout' }],
+  ['not_authorized', { reason: 'leaving', way: { renamedTo: 'home', arrivesAs: 1 } }],
+] as const)('a token set that is withheld (%s: %o) keeps all else', (code, why) => {
   const tokenSet = makeTokenSet()
-  const refusal = { reason, at: 7, code, feishuCode: null, logId: null, lostAt: null, ...renamed }
-  const held = withheld(tokenSet, { reason, at: 7, ...renamed })
+  const refusal = { ...why, at: 7, code, feishuCode: null, logId: null, lostAt: null }
+  const held = withheld(tokenSet, { ...why, at: 7 })
   expect(held).toStrictEqual({ ...tokenSet, refusal })
   expect(canRefresh(held)).toBe(false)
 })

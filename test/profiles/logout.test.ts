@@ -4,11 +4,14 @@ import { startAuthorization } from '../../src/authorize/authorize.ts'
 import { encodeRecord } from '../../src/oauth/token-set.ts'
 import { logout } from '../../src/profiles/logout.ts'
 import { moveRecord } from '../../src/profiles/move.ts'
+import { removeProfile } from '../../src/profiles/profiles.ts'
 import { Secret } from '../../src/secret.ts'
 import { tokenStatus } from '../../src/status/status.ts'
+import type { TokenStore } from '../../src/store/token-store.ts'
 import { settle } from '../../src/wiring/settle.ts'
-import { changing } from '../store/fixture.ts'
+import { changing, makeDisk } from '../store/fixture.ts'
 import { afterAnswer, makeDeps, seed, type World } from '../support/deps.ts'
+import { failureOf } from '../support/failure.ts'
 import { freePort } from '../support/port.ts'
 
 const LOOK = { profile: 'default', verify: false, waitSeconds: 0 }
@@ -82,22 +85,80 @@ test('a logout that dies when Feishu has revoked leaves nothing that is called v
   expect(await tokenStatus(deps, LOOK)).toMatchObject({ status: 'not_authorized', warnings: [] })
 })
 
+const KILLED = 'killed'
+
+/** A move of the stored token set that is killed before its nth change: the third is when it has arrived. */
+async function killMove(world: World, nth: number, to: { store?: TokenStore; profile?: string }) {
+  const { app, record } = await seed(world)
+  let changes = 0
+  const dying = (store: TokenStore) =>
+    changing(store, () => {
+      changes += 1
+      if (changes >= nth) throw new Error(KILLED)
+    })
+  const source = dying(world.deps.store)
+  const target = { store: to.store ? dying(to.store) : source, id: { ...app.id, profile: 'default', ...to } }
+  await expect(moveRecord({ store: source, id: app.id }, target, 1_000)).rejects.toThrow(KILLED)
+  const inspect = () => world.sandbox.inspect(record.tokenSet?.refreshToken?.reveal() ?? '')
+  return { id: app.id, work: { ...app.id, profile: 'work' }, inspect }
+}
+
 test('a logout of a name whose token has arrived under another one, by a rename that was killed then, leaves it there', async () => {
   const world = await makeWorld()
-  const { app, record } = await seed(world)
-  const { deps, sandbox } = world
-  let changes = 0
-  const store = changing(deps.store, () => {
-    changes += 1
-    if (changes === 3) throw new Error('killed')
-  })
-  const work = { ...app.id, profile: 'work' }
-  await expect(moveRecord({ store, id: app.id }, { store, id: work }, 1_000)).rejects.toThrow('killed')
+  const { id, work, inspect } = await killMove(world, 3, { profile: 'work' })
   const next = await world.sibling()
   expect(await logout(next, 'default')).toMatchObject({ hadToken: false })
-  expect(sandbox.inspect(record.tokenSet?.refreshToken?.reveal() ?? '')).not.toMatchObject({
-    status: 'revoked',
-  })
-  expect((await next.store.read(app.id)).tokenSet).toBeNull()
+  expect(inspect()).not.toMatchObject({ status: 'revoked' })
+  expect((await next.store.read(id)).tokenSet).toBeNull()
   expect((await next.store.read(work)).tokenSet?.refusal).toBeNull()
 })
+
+test('a logout of a name whose token has not arrived under another one revokes it', async () => {
+  const world = await makeWorld()
+  const { inspect } = await killMove(world, 2, { profile: 'work' })
+  expect(await logout(await world.sibling(), 'default')).toMatchObject({ answer: { revoked: true } })
+  expect(inspect()).toMatchObject({ status: 'revoked' })
+})
+
+const ONLY_HERE = '`profile remove default --force` deletes what is left here, and revokes nothing.'
+
+test('a logout of a name whose token has gone on from another one is refused: it may be in force there', async () => {
+  const world = await makeWorld()
+  const { id, work, inspect } = await killMove(world, 3, { profile: 'work' })
+  const next = await world.sibling()
+  const third = { store: makeDisk().open(), id: work }
+  await moveRecord({ store: next.store, id: work }, third, 1_000)
+  expect(await failureOf(() => logout(next, 'default'))).toMatchObject({
+    code: 'config_invalid',
+    message: expect.stringMatching(/^"default" was on its way to another place .* it was not logged out\.$/),
+    nextStep: ONLY_HERE,
+  })
+  expect(inspect()).not.toMatchObject({ status: 'revoked' })
+  await removeProfile(next, { profile: 'default', force: true })
+  expect((await next.store.read(id)).tokenSet).toBeNull()
+  expect((await third.store.read(work)).tokenSet?.refusal).toBeNull()
+})
+
+test.each([2, 3])(
+  'a logout in the old store, of a copy killed before its change %i, is refused: completed, it is revoked in the new one',
+  async (nth) => {
+    const world = await makeWorld()
+    const store = makeDisk().open()
+    const { id, inspect } = await killMove(world, nth, { store })
+    const old = await world.sibling()
+    expect(await failureOf(() => logout(old, 'default'))).toMatchObject({
+      code: 'config_invalid',
+      nextStep: `Run the same \`store copy\` again, then log out in the new store; ${ONLY_HERE}`,
+    })
+    expect(inspect()).not.toMatchObject({ status: 'revoked' })
+    const status = await tokenStatus(old, LOOK)
+    expect(status.warnings.map(String)).toEqual([expect.stringContaining('Run the same `store copy` again')])
+    await moveRecord({ store: old.store, id }, { store, id }, 1_000)
+    const fresh = { ...old, store }
+    expect(await tokenStatus(fresh, LOOK)).toMatchObject({ status: 'valid', warnings: [] })
+    expect(await logout(fresh, 'default')).toMatchObject({ answer: { revoked: true } })
+    expect(inspect()).toMatchObject({ status: 'revoked' })
+    for (const deps of [old, fresh])
+      expect(await tokenStatus(deps, LOOK)).toMatchObject({ status: 'not_authorized', warnings: [] })
+  },
+)

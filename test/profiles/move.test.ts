@@ -52,6 +52,25 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
     return records.map(({ tokenSet }) => (tokenSet?.refusal ? undefined : tokenSet?.refreshToken?.reveal()))
   }
 
+  /** A move that is killed before its nth change: the third is when it has arrived. */
+  async function killedBefore(nth: number): Promise<void> {
+    let changes = 0
+    const kill = () => {
+      changes += 1
+      if (changes >= nth) throw new Error('killed')
+    }
+    const source = changing(from.open(), kill)
+    await expect(move(source, makeTo ? changing(to.open(), kill) : source)).rejects.toThrow('killed')
+  }
+
+  const refreshThere = () =>
+    to.open().withLock(there, LONG_MS, async (locked) => {
+      const { tokenSet } = await locked.read()
+      if (!tokenSet) throw new Error('nothing has arrived')
+      const later = { ...tokenSet, issuedAt: tokenSet.issuedAt + 1, refreshToken: new Secret('canary-later') }
+      await locked.commit({ generation: 2, tokenSet: later }, 1)
+    })
+
   test('takes its tokens, its generation, the count and the pause of its refreshes along, and leaves none', async () => {
     await fill(from.open(), ID, 3)
     await from.open().withLock(ID, LONG_MS, async (locked) => {
@@ -128,18 +147,12 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
         await locked.prepare(refreshTokenOf(1))
         locked.markSent()
       })
-      let changes = 0
-      const kill = () => {
-        changes += 1
-        if (changes >= at) throw new Error('killed')
-      }
-      const source = changing(from.open(), kill)
-      await expect(move(source, makeTo ? changing(to.open(), kill) : source)).rejects.toThrow('killed')
+      await killedBefore(at)
       expect((await inForce()).filter((token) => token !== undefined).length).toBe(at === 2 ? 0 : 1)
       const halfway = (await from.open().read(ID)).tokenSet
       expect(halfway?.refreshToken?.reveal()).toBe('canary-refresh-1')
       expect(halfway?.refusal ?? {}).toMatchObject(
-        at === 1 ? {} : { reason: 'leaving', ...(makeTo ? {} : { renamedTo: 'work' }) },
+        at === 1 ? {} : { reason: 'leaving', way: makeTo ? {} : { renamedTo: 'work' } },
       )
       expect(await move()).toBe(1)
       expect(await inForce()).toEqual([undefined, 'canary-refresh-1'])
@@ -149,34 +162,15 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
 
   test('and was refreshed in its new place before the old one let go is left there as it is', async () => {
     await fill(from.open(), ID, 1)
-    let changes = 0
-    const kill = () => {
-      changes += 1
-      if (changes === 3) throw new Error('killed')
-    }
-    const source = changing(from.open(), kill)
-    await expect(move(source, makeTo ? changing(to.open(), kill) : source)).rejects.toThrow('killed')
-    await to.open().withLock(there, LONG_MS, async (locked) => {
-      const { tokenSet } = await locked.read()
-      if (!tokenSet) throw new Error('nothing has arrived')
-      const later = { ...tokenSet, issuedAt: tokenSet.issuedAt + 1, refreshToken: new Secret('canary-later') }
-      await locked.commit({ generation: 2, tokenSet: later }, 1)
-    })
+    await killedBefore(3)
+    await refreshThere()
     expect(await move()).toBe(2)
     expect(await inForce()).toEqual([undefined, 'canary-later'])
   })
 
   test('is not sent elsewhere when it is on its way', async () => {
     await fill(from.open(), ID, 1)
-    let changes = 0
-    const source = changing(from.open(), () => {
-      changes += 1
-      if (changes === 2) throw new Error('killed')
-    })
-    const target = changing(to.open(), () => {
-      throw new Error('killed')
-    })
-    await expect(move(source, makeTo ? target : source)).rejects.toThrow('killed')
+    await killedBefore(2)
     const store = from.open()
     const elsewhere = moveRecord({ store, id: ID }, { store, id: { ...ID, profile: 'home' } }, LONG_MS)
     expect(await failureOf(() => elsewhere)).toMatchObject({
@@ -184,5 +178,69 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
       nextStep: makeTo ? 'Run the same `store copy` again.' : 'Run the same `profile rename` again.',
     })
     expect(await move()).toBe(1)
+  })
+
+  const HOME = { ...ID, profile: 'home' }
+  const GONE: [how: string, go: (store: TokenStore) => Promise<unknown>][] = [
+    ['renamed', (store) => moveRecord({ store, id: there }, { store, id: HOME }, LONG_MS)],
+    [
+      'moved to a third store',
+      (store) => moveRecord({ store, id: there }, { store: makeFilePlace().open(), id: there }, LONG_MS),
+    ],
+    [
+      'logged out',
+      (store) =>
+        store.withLock(there, LONG_MS, async (locked) => {
+          const { generation } = await locked.read()
+          await locked.commit({ generation: generation + 1, tokenSet: null }, generation)
+        }),
+    ],
+    ['removed', (store) => store.withLock(there, LONG_MS, (locked) => locked.remove())],
+    [
+      'replaced by another login',
+      (store) =>
+        store.withLock(there, LONG_MS, async (locked) => {
+          await locked.commit(makeRecord(9), (await locked.read()).generation)
+        }),
+    ],
+  ]
+
+  test.each(GONE)('and was %s in its new place is not brought there again', async (_how, go) => {
+    await fill(from.open(), ID, 1)
+    await killedBefore(3)
+    await go(to.open())
+    expect(await failureOf(move)).toMatchObject({
+      code: 'config_invalid',
+      message:
+        '"default" may have come to its new place already, and is not there any more; nothing was moved.',
+      nextStep: '`profile remove default --force` deletes what is left here, and revokes nothing.',
+    })
+    const [here, arrived] = await inForce()
+    expect(here).toBeUndefined()
+    expect(arrived).not.toBe('canary-refresh-1')
+  })
+
+  test.runIf(makeTo)('and has come to its new store is not sent to a third one as well', async () => {
+    await fill(from.open(), ID, 1)
+    await killedBefore(3)
+    const third = makeFilePlace()
+    expect(await failureOf(() => move(from.open(), third.open()))).toMatchObject({
+      code: 'config_invalid',
+      nextStep: 'Run the same `store copy` again.',
+    })
+    expect((await third.open().read(ID)).tokenSet).toBeNull()
+    expect(await move()).toBe(1)
+  })
+
+  test.runIf(makeTo).each([
+    ['as it came', 0],
+    ['refreshed since', 1],
+  ])('goes back where it was left half way, %s', async (_how, refreshed) => {
+    await fill(from.open(), ID, 1)
+    await killedBefore(3)
+    if (refreshed > 0) await refreshThere()
+    const back = { store: to.open(), id: there }
+    expect(await moveRecord(back, { store: from.open(), id: ID }, LONG_MS)).toBe(2)
+    expect(await inForce()).toEqual([refreshed > 0 ? 'canary-later' : 'canary-refresh-1', undefined])
   })
 })

@@ -91,7 +91,7 @@ describe('a token set that cannot be refreshed says why, and what to do', () => 
     ],
     [
       'it was being renamed',
-      { reason: 'leaving', renamedTo: 'home' },
+      { reason: 'leaving', way: { renamedTo: 'home', arrivesAs: 1 } },
       {
         code: 'config_invalid',
         message: 'The profile was being renamed to "home" when that was interrupted.',

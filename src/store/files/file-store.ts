@@ -1,5 +1,6 @@
 // The store in files.
 
+import { hostname } from 'node:os'
 import { CodedError } from '../../errors.ts'
 import { fileVersion, replaceFile } from '../../machine/files.ts'
 import { ensureOwnDirectory } from '../../machine/own-directory.ts'
@@ -39,6 +40,7 @@ function credentialsError(path: string, error: unknown): unknown {
 function describe(directory: string, folder: string): StoreDescription {
   return {
     kind: 'file',
+    identity: `${hostname()} ${directory}`,
     folder,
     place: directory,
     unsaved: {

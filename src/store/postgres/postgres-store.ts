@@ -26,7 +26,7 @@ import type { SharedKeys } from './shared-key.ts'
 /** How a row is read without its lease. */
 type Look = (id: ProfileId) => Promise<Row>
 
-const DESCRIPTION: StoreDescription = {
+const DESCRIPTION: Omit<StoreDescription, 'identity'> = {
   kind: 'postgres',
   folder: null,
   place: 'PostgreSQL',
@@ -120,7 +120,7 @@ export function createPostgresStore(options: {
   }
 
   const viewOf = (look: Look): TokenStore => ({
-    description: DESCRIPTION,
+    description: { ...DESCRIPTION, identity: database.identity },
     glance: () => viewOf(remembered(lookUp)),
     read: (id) => read(id, look),
     readJournal: async (id) => journalOf(await look(id), localOf(id)),
