@@ -50,6 +50,9 @@ function assign(modules, parts) {
   return partOf
 }
 
+/** The last part holds what no start needs. */
+const isRest = (parts, index) => index === parts.length - 1
+
 /** Names what the parts were built from. */
 function nameBuild(root, modules) {
   const hash = createHash('sha256')
@@ -60,22 +63,34 @@ function nameBuild(root, modules) {
 /**
  * A file that gives its modules out by name, and runs `start` if it has one. To parts of another build it gives none: an
  * update replaces the files of a program that runs, and half of each must not spend a refresh token.
+ *
+ * Its modules run at once and share one scope, which costs a start the least; those of the `rest` each run when they are
+ * first asked for.
  */
-function contentsOf(names, start, buildName) {
-  const rows = names.map(
-    (name) => `  ${JSON.stringify(name)}: () => require(${JSON.stringify(`./${name}`)}),`,
-  )
-  const given = `const modules = {\n${rows.join('\n')}\n}
+function contentsOf(names, exportsOf, start, buildName, rest) {
+  const imports = start ? [`import ${JSON.stringify(`./${start}`)}`] : []
+  const rows = names.map((name, at) => {
+    const path = JSON.stringify(`./${name}`)
+    if (rest) return `  ${JSON.stringify(name)}: () => require(${path}),`
+    const pairs = exportsOf.get(name).map((item) => [item, `m${at}_${item}`])
+    imports.push(`import { ${pairs.map((pair) => pair.join(' as ')).join(', ')} } from ${path}`)
+    return `  ${JSON.stringify(name)}: () => ({ ${pairs.map((pair) => pair.join(': ')).join(', ')} }),`
+  })
+  return `${imports.join('\n')}
+const modules = {\n${rows.join('\n')}\n}
 exports.give = (name, build) => {
   if (build === ${JSON.stringify(buildName)}) return modules[name]()
   throw Object.assign(new Error(build), { code: 'OTHER_BUILD' })
 }\n`
-  return start ? `${given}require(${JSON.stringify(`./${start}`)})\n` : given
 }
 
+/** Marks a module that a part asks for while it runs. */
+const LATER = '?later'
+
 /**
- * Sends imports of modules that lie in another part there. Each name is taken out once a part: esbuild would wrap a
- * CommonJS module for every file that imports it, name by name.
+ * Sends imports of modules that lie in another part there, and those that a part asks for while it runs: esbuild would
+ * put each module that it can reach so, and all that these import, in a function of its own. Each name is taken out once
+ * a part, for the like reason.
  */
 function otherParts(root, parts, partOf, exportsOf, buildName, index) {
   const namespace = 'other-part'
@@ -87,12 +102,17 @@ function otherParts(root, parts, partOf, exportsOf, buildName, index) {
         const resolved = await resolve(path, { resolveDir, kind, importer, pluginData: namespace })
         const name = relative(root, resolved.path)
         const part = partOf.get(name)
-        return part === undefined || part === index ? null : { path: name, namespace }
+        const later = kind === 'dynamic-import'
+        if (part === undefined || (part === index && !(later && !isRest(parts, part)))) return null
+        return { path: name, namespace, suffix: later ? LATER : '' }
       })
-      onLoad({ filter: /.*/, namespace }, ({ path }) => {
+      onLoad({ filter: /.*/, namespace }, ({ path, suffix }) => {
         const file = JSON.stringify(`./${basename(parts[partOf.get(path)].file)}`)
         const given = `require(${file}).give(${JSON.stringify(path)}, ${JSON.stringify(buildName)})`
-        return { contents: `export const { ${exportsOf.get(path).join(', ')} } = ${given}` }
+        const names = exportsOf.get(path).join(', ')
+        return {
+          contents: suffix === LATER ? `module.exports = ${given}` : `export const { ${names} } = ${given}`,
+        }
       })
       onResolve({ filter: /^\.\/[a-z]+\.js$/, namespace }, ({ path }) => ({ path, external: true }))
     },
@@ -113,7 +133,8 @@ export async function buildParts(options, first, entry, parts) {
   const buildName = nameBuild(options.absWorkingDir, modules)
   const crossing = new Set()
   for (const [path, { static: now, dynamic: later }] of modules) {
-    for (const target of [...now, ...later]) if (partOf.get(target) !== partOf.get(path)) crossing.add(target)
+    for (const target of now) if (partOf.get(target) !== partOf.get(path)) crossing.add(target)
+    for (const target of later) crossing.add(target)
   }
   return Promise.all(
     parts.map(({ file }, index) =>
@@ -123,8 +144,10 @@ export async function buildParts(options, first, entry, parts) {
         stdin: {
           contents: contentsOf(
             [...crossing].filter((path) => partOf.get(path) === index).sort(),
+            exportsOf,
             partOf.get(entry) === index ? entry : null,
             buildName,
+            isRest(parts, index),
           ),
           resolveDir: options.absWorkingDir,
           sourcefile: basename(file),

@@ -6,7 +6,7 @@ import { fstatSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createVoice, inLanguage } from './chinese/voice.ts'
-import { readArgv } from './cli/argv.ts'
+import { type Argv, readArgv } from './cli/argv.ts'
 import type { openConnect as OpenConnect } from './cli/connect.ts'
 import { type Started, startedAs } from './cli/started.ts'
 import type { LogLevel } from './config/config.ts'
@@ -215,8 +215,7 @@ async function serveMcp(connect: Connect | null): Promise<number> {
 }
 
 /** The bridge that the command line asks for; null: it asks for something else, or cannot be used. */
-async function openConnect(args: string[]): Promise<Connect | null> {
-  const argv = readArgv(args)
+async function openConnect(argv: Argv): Promise<Connect | null> {
   if (argv.name !== 'connect') return null
   const [{ openConnect }, { readConnect, settingsOf }] = await Promise.all([
     import('./cli/connect.ts'),
@@ -243,10 +242,10 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-async function runCommand(args: string[]): Promise<number> {
+async function runCommand(argv: Argv): Promise<number> {
   const { runCli } = await import('./cli/run.ts')
   const { writeAtOnce } = await import('./cli/output.ts')
-  return runCli(args, {
+  return runCli(argv, {
     version: VERSION,
     runtime: { node: process.versions.node, platform: process.platform, arch: process.arch },
     home: homeDirectory(),
@@ -307,15 +306,16 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2)
-  const connect = args.length === 0 ? null : await openConnect(args)
-  const serves = args.length === 0 || connect !== null
+  const argv = args.length === 0 ? null : readArgv(args)
+  const connect = argv && (await openConnect(argv))
+  const serves = argv === null || connect !== null
   if (serves) openOutput()
   if (serves && isTerminal('stdin')) {
     voice.say(
       say`This serves MCP, for a client that starts it; press Ctrl-C to end it. For people: \`${command} --help\`.\n`,
     )
   }
-  const code = serves ? await serveMcp(connect) : await runCommand(args)
+  const code = serves ? await serveMcp(connect) : await runCommand(argv)
   if (output.stream) await flushed(output.stream)
   const exitCode = code === 0 && !serves && isLoss(output.lost) ? 1 : code
   await voice.said()

@@ -4,15 +4,14 @@ import { errorAnswer, errorText } from '../answers.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, toCodedError, traceOf } from '../errors.ts'
 import { type Sentence, say, shown, styled } from '../sentence.ts'
-import { type Argv, OPTIONS, type OptionName, readArgv } from './argv.ts'
+import { type Argv, OPTIONS, type OptionName } from './argv.ts'
 import { COMMANDS } from './commands.ts'
 import type { Cli, Terminal } from './io.ts'
 import { speaking } from './speech.ts'
 import { exitCode, expectOptions, nearest, usageError } from './usage.ts'
 
 /** Runs one command of the command line; resolves to the exit code. */
-export async function runCli(args: string[], terminal: Terminal): Promise<number> {
-  const argv = readArgv(args)
+export async function runCli(argv: Argv, terminal: Terminal): Promise<number> {
   const { cli, said } = speaking(terminal, argv.options.profile)
   try {
     return await Promise.race([dispatch(argv, cli), cli.over])

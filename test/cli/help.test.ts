@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { inLanguage } from '../../src/chinese/voice.ts'
-import { OPTIONS, SHARED } from '../../src/cli/argv.ts'
+import { OPTIONS, readArgv, SHARED } from '../../src/cli/argv.ts'
 import { COMMANDS } from '../../src/cli/commands.ts'
 import { help, helpOn } from '../../src/cli/help.ts'
 import type { Terminal } from '../../src/cli/io.ts'
@@ -29,7 +29,7 @@ function terminal(stage: { stderr?: boolean; stdout?: boolean; environment?: Rec
 
 async function failed(args: string[], stage: Parameters<typeof terminal>[0] = {}): Promise<string> {
   const { said, process } = terminal(stage)
-  expect(await runCli(args, process)).toBe(2)
+  expect(await runCli(readArgv(args), process)).toBe(2)
   return said.stderr
 }
 
@@ -43,7 +43,7 @@ test.each(entries)(
       ['-h', name, '--json'],
     ]) {
       const { said, process } = terminal()
-      expect(await runCli(args, process)).toBe(0)
+      expect(await runCli(readArgv(args), process)).toBe(0)
       expect(said.stdout).toBe(String(helpOn('feishu-token-mcp', entry)))
       expect(said.stderr).toBe('')
     }
@@ -102,7 +102,7 @@ test('colour is for a terminal that takes it', async () => {
   }
   expect(await failed(['x'], { stdout: true })).not.toContain('\x1b')
   const { said, process } = terminal({ stdout: true })
-  await runCli(['--help'], process)
+  await runCli(readArgv(['--help']), process)
   expect(said.stdout).toContain('\x1b[1mCommands:\x1b[22m\n')
   expect(said.stdout.replace(/\x1b\[\d+m/g, '')).toBe(String(help('feishu-token-mcp')))
 })

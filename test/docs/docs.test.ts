@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parse as parseToml } from 'smol-toml'
 import { describe, expect, test } from 'vitest'
+import { readArgv } from '../../src/cli/argv.ts'
 import type { Terminal } from '../../src/cli/io.ts'
 import { runCli } from '../../src/cli/run.ts'
 import { readConfig } from '../../src/config/config.ts'
@@ -48,7 +49,7 @@ async function usages(): Promise<string[]> {
       help += text
     },
   } as unknown as Terminal
-  expect(await runCli(['--help'], terminal)).toBe(0)
+  expect(await runCli(readArgv(['--help']), terminal)).toBe(0)
   const found = [...help.matchAll(/^ {2}(\w.*)$/gm)].map(([, usage = '']) => usage)
   expect(found.length).toBeGreaterThan(7)
   return found
