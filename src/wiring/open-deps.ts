@@ -55,7 +55,11 @@ export async function openDeps(host: Host): Promise<Deps> {
     ])
     // `pg` would read it by itself, but no helper program of ours is to inherit it.
     const password = host.machine.environment.PGPASSWORD
-    const shared = openSharedStore(config, withPassword(address, password), keys, clock.now)
+    const shared = openSharedStore(config, withPassword(address, password), {
+      keys,
+      now: clock.now,
+      command: host.command,
+    })
     return seenThrough(shared, underWay)
   }
   let deliveries: Delivery[] = []

@@ -10,7 +10,11 @@ import { createSharedKeys } from '../store/postgres/shared-key.ts'
 import type { TokenStore } from '../store/token-store.ts'
 
 /** Opens the store in the database at an address. The apps' credentials stay in this machine's files. */
-export function openSharedStore(config: Config, address: Secret, keys: Keys, now: () => number): TokenStore {
+export function openSharedStore(
+  config: Config,
+  address: Secret,
+  { keys, now, command }: { keys: Keys; now: () => number; command: string },
+): TokenStore {
   // With files in use the key may be in a keychain; one that is shared never is.
   const setting = config.keySource === 'keychain' ? 'auto' : config.keySource
   const shared = createKeys({
@@ -25,5 +29,6 @@ export function openSharedStore(config: Config, address: Secret, keys: Keys, now
     keys: createSharedKeys(shared, setting, config.key !== null),
     local: createFileStore({ directory: config.tokenDir, keys, now }),
     now,
+    command,
   })
 }

@@ -17,7 +17,7 @@ import {
   startPgBouncer,
   startPostgres,
 } from '../support/postgres.ts'
-import { authorize, type Environment, presentations, run, startServer } from '../support/program.ts'
+import { authorize, type Environment, PROGRAM, presentations, run, startServer } from '../support/program.ts'
 import { age } from '../support/stored.ts'
 import { json, openTeamStore, seed, setTeam } from '../support/team.ts'
 
@@ -144,7 +144,7 @@ ifPostgres('store init', () => {
     const status = await run(stage, ['refresh', '--json'], { env: bare })
     expect(json(status).error).toMatchObject({
       code: 'config_invalid',
-      next_step: expect.stringContaining('store init'),
+      next_step: `Run \`node ${PROGRAM} store init\` once, as the owner of the database.`,
     })
     const files = await run(stage, ['store', 'init', '--json'], { env: { FEISHU_TOKEN_STORE: 'file' } })
     expect([files.code, json(files).error]).toMatchObject([2, { code: 'config_invalid' }])

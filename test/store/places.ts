@@ -48,7 +48,8 @@ export function openPostgresStore(
   const keys = createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
   const shared = createSharedKeys(keys, 'file', false)
   const local = createFileStore({ directory, keys, now })
-  return createPostgresStore({ address: new Secret(address), directory, keys: shared, local, now })
+  const command = 'feishu-token-mcp'
+  return createPostgresStore({ address: new Secret(address), directory, keys: shared, local, now, command })
 }
 
 let schemas = 0
@@ -76,7 +77,8 @@ export async function makePostgresPlace(server: Postgres): Promise<Place> {
         )
         await server.sql('postgres', statements.join('; '))
         const folder = copyOf(directory)
-        const of = (name: string) => localFolder(folder, openDatabase(new Secret(addressOf(name))).identity)
+        const of = (name: string) =>
+          localFolder(folder, openDatabase(new Secret(addressOf(name)), '').identity)
         if (existsSync(of(schema))) renameSync(of(schema), of(copy))
         return placeAt(copy, folder)
       },

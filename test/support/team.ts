@@ -80,5 +80,6 @@ export function openTeamStore({ postgres, database, stage }: Team, now: () => nu
     keys: createSharedKeys(keys, 'env', true),
     local: createFileStore({ directory, keys, now }),
     now,
+    command: 'feishu-token-mcp',
   })
 }

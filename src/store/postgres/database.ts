@@ -12,6 +12,8 @@ export type Query = <T extends QueryResultRow>(text: string, values?: unknown[])
 export type Database = {
   /** Host, port and database, for people: neither user nor password. */
   place: string
+  /** How this program was started, for hints: it makes the tables. */
+  command: string
   /** Names the set of tables: the place, and what the address says of the search path. */
   identity: string
   /** One statement, by itself a transaction. Rejects with CodedError. */
@@ -34,28 +36,30 @@ const QUERY_MS = 5_000
 const OUTAGE_MS = 2_000
 
 /** Server codes that are a matter of settings, and what to do about each (PostgreSQL: appendix A). */
-const SETTINGS: Readonly<Record<string, [why: Sentence, nextStep: Sentence]>> = {
-  '28P01': [say`refuses the password`, say`Correct the password in FEISHU_TOKEN_STORE.`],
+const SETTINGS: Readonly<Record<string, [why: Sentence, nextStep: (command: string) => Sentence]>> = {
+  '28P01': [say`refuses the password`, () => say`Correct the password in FEISHU_TOKEN_STORE.`],
   '28000': [
     say`refuses this user`,
-    say`Correct the user in FEISHU_TOKEN_STORE, or let it in in pg_hba.conf.`,
+    () => say`Correct the user in FEISHU_TOKEN_STORE, or let it in in pg_hba.conf.`,
   ],
-  '3D000': [say`has no such database`, say`Correct the name of the database in FEISHU_TOKEN_STORE.`],
+  '3D000': [say`has no such database`, () => say`Correct the name of the database in FEISHU_TOKEN_STORE.`],
   '42P01': [
     say`has no tables for tokens`,
-    say`Run \`feishu-token-mcp store init\` once, as the owner of the database.`,
+    (command) => say`Run \`${command} store init\` once, as the owner of the database.`,
   ],
-  '42501': [say`grants this user too little`, say`Grant it what docs/teams.md names under Roles.`],
+  '42501': [say`grants this user too little`, () => say`Grant it what docs/teams.md names under Roles.`],
 }
 
 const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH)/
 
-function toStoreError(place: string, error: unknown): CodedError {
+function toStoreError({ place, command }: Pick<Database, 'place' | 'command'>, error: unknown): CodedError {
   if (error instanceof CodedError) return error
   const code = errnoOf(error) ?? ''
   const [why, nextStep] = SETTINGS[code] ?? []
   if (why && nextStep) {
-    return new CodedError('config_invalid', say`PostgreSQL at ${place} ${why} (${code}).`, { nextStep })
+    return new CodedError('config_invalid', say`PostgreSQL at ${place} ${why} (${code}).`, {
+      nextStep: nextStep(command),
+    })
   }
   const text = error instanceof Error ? error.message : ''
   // The one file that is opened is a certificate or key that the address names.
@@ -76,7 +80,7 @@ function toStoreError(place: string, error: unknown): CodedError {
 }
 
 /** The database of an address. Nothing is loaded and no one connected to before the first statement. */
-export function openDatabase(address: Secret): Database {
+export function openDatabase(address: Secret, command: string): Database {
   const url = parseAddress(address.reveal())
   const place = url ? placeOfDatabase(url) : ''
   let pool: Promise<Pool> | null = null
@@ -106,7 +110,7 @@ export function openDatabase(address: Secret): Database {
       failure = null
       return result
     } catch (cause) {
-      const error = toStoreError(place, cause)
+      const error = toStoreError({ place, command }, cause)
       if (error.code === 'store_not_writable') failure = { error, until: performance.now() + OUTAGE_MS }
       throw error
     }
@@ -114,6 +118,7 @@ export function openDatabase(address: Secret): Database {
 
   return {
     place,
+    command,
     identity: `${place} ${url?.searchParams.get('options') ?? ''}`,
     query: (text, values) => guarded(async (pool) => (await pool.query(text, values)).rows),
     transaction: (work) =>

@@ -49,9 +49,11 @@ export function createPostgresStore(options: {
   keys: SharedKeys
   local: Pick<TokenStore, 'readApps' | 'updateApps'>
   now: () => number
+  /** How this program was started, for hints. */
+  command: string
 }): TokenStore {
-  const { keys, now } = options
-  const database = openDatabase(options.address)
+  const { keys, now, command } = options
+  const database = openDatabase(options.address, command)
   const rows = openRows(database)
   const directory = localFolder(options.directory, database.identity)
   const sealed = new SealedFiles(directory, keys)
@@ -163,7 +165,7 @@ export function createPostgresStore(options: {
         say`The key of a shared store is not moved from here: all machines have it.`,
         {
           nextStep: say`Each machine may keep it in a key file or in FEISHU_TOKEN_KEY (FEISHU_TOKEN_KEY_SOURCE); for a new key,
-              make another database with \`store init\` and use \`store copy\`.`,
+              make another database with \`${command} store init\` and use \`store copy\`.`,
         },
       )
     },

@@ -75,7 +75,7 @@ function inOneStatement(readAll: (ids: ProfileId[]) => Promise<Row[]>): (id: Pro
 export function openRows(database: Database): Rows {
   type Read = Row & { version: number }
   const checked = <T extends Read | undefined>(row: T): T => {
-    if (row) checkVersion(database.place, row.version)
+    if (row) checkVersion(database, row.version)
     return row
   }
 

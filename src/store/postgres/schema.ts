@@ -35,16 +35,14 @@ export const SCHEMA_VERSION: number = MIGRATIONS.length
 const INIT_LOCK = 0x666569736875
 
 /** Throws where the tables are older or newer than this program. */
-export function checkVersion(place: string, version: number): void {
+export function checkVersion({ place, command }: Database, version: number): void {
   if (version === SCHEMA_VERSION) return
   const newer = version > SCHEMA_VERSION
   throw new CodedError(
     'config_invalid',
     say`The tables in PostgreSQL at ${place} are of ${newer ? say`a newer` : say`an older`} version (${version}) than this program's (${SCHEMA_VERSION}).`,
     {
-      nextStep: newer
-        ? say`Update feishu-token-mcp on this machine.`
-        : say`Run \`feishu-token-mcp store init\`.`,
+      nextStep: newer ? say`Update feishu-token-mcp on this machine.` : say`Run \`${command} store init\`.`,
     },
   )
 }
@@ -67,7 +65,7 @@ export async function initSchema(database: Database, firstKey: () => Promise<Key
     await query('select pg_advisory_xact_lock($1)', [INIT_LOCK])
     const before = await current(query)
     if (before && before.version >= SCHEMA_VERSION) {
-      checkVersion(database.place, before.version)
+      checkVersion(database, before.version)
       return { status: 'unchanged', version: before.version, keyId: before.key_id }
     }
     for (const statements of MIGRATIONS.slice(before?.version ?? 0)) await query(statements)
