@@ -1,13 +1,13 @@
 // The help, of all commands and of one.
 
-import { cell, columns, type Sentence, say, series, styled } from '../sentence.ts'
+import { cell, columns, folded, type Sentence, say, series, styled } from '../sentence.ts'
 import { OPTIONS, type OptionName } from './argv.ts'
 import { COMMANDS, type CommandEntry } from './commands.ts'
 
 /** The help on everything. */
 export function help(command: string): Sentence {
   const rows = Object.values(COMMANDS).map(
-    ({ forms, does }) => say`  ${styled(say`${forms.join(' | ')}`, 'bold')}\n${'      '}${does}`,
+    ({ forms, does }) => say`${series(forms.map(formRow), '\n')}\n${folded(say`${'      '}${does}`, 6)}`,
   )
   const lines = [
     say`Usage: ${command} [COMMAND] [--profile NAME] [--json]`,
@@ -20,10 +20,22 @@ export function help(command: string): Sentence {
     ...sharedOptions(),
     '',
     say`More on a command, with an example: ${command} COMMAND --help`,
-    say`Exit codes: 0 done, 1 try again, 2 usage or settings, 3 a person must authorize, 4 denied or not answered.`,
+    folded(
+      say`Exit codes: 0 done, 1 try again, 2 usage or settings, 3 a person must authorize, 4 denied or not answered.`,
+      EXITS_INDENT,
+    ),
     '',
   ]
   return series(lines, '\n')
+}
+
+/** The further lines of a form are moved in further than those of what it does. */
+const FORM_INDENT = 8
+/** Below the first code. */
+const EXITS_INDENT = 12
+
+function formRow(form: string): Sentence {
+  return styled(folded(say`  ${form}`, FORM_INDENT), 'bold')
 }
 
 const NEEDS_LOGIN = say`0 done, 1 try again, 2 usage or settings, 3 log in`
@@ -36,9 +48,9 @@ export function helpOn(command: string, { forms, does, options, example, exits }
   const own = rows.length === 0 ? [] : [styled(say`Options:`, 'bold'), ...optionRows(rows), '']
   const lines = [
     styled(say`Usage:`, 'bold'),
-    ...forms.map((form) => say`  ${command} ${form}`),
+    ...forms.map((form) => folded(say`  ${command} ${form}`, FORM_INDENT)),
     '',
-    say`${does}.`,
+    folded(say`${does}.`, 0),
     '',
     ...own,
     ...sharedOptions(),
@@ -46,7 +58,7 @@ export function helpOn(command: string, { forms, does, options, example, exits }
     styled(say`Example:`, 'bold'),
     say`  ${command} ${example}`,
     '',
-    say`Exit codes: ${exits ?? NEEDS_LOGIN}.`,
+    folded(say`Exit codes: ${exits ?? NEEDS_LOGIN}.`, EXITS_INDENT),
     '',
   ]
   return series(lines, '\n')
@@ -73,5 +85,5 @@ function sharedOptions(): Sentence[] {
 
 function optionRows(rows: readonly [string, Sentence][]): Sentence[] {
   const width = Math.max(...rows.map(([name]) => columns(name)))
-  return rows.map(([name, text]) => say`  ${cell(name, width)}  ${text}`)
+  return rows.map(([name, text]) => folded(say`  ${cell(name, width)}  ${text}`, width + 4))
 }

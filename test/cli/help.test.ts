@@ -5,6 +5,7 @@ import { COMMANDS } from '../../src/cli/commands.ts'
 import { help, helpOn } from '../../src/cli/help.ts'
 import type { Terminal } from '../../src/cli/io.ts'
 import { runCli } from '../../src/cli/run.ts'
+import { columns } from '../../src/sentence.ts'
 
 const entries = Object.entries(COMMANDS)
 
@@ -27,6 +28,11 @@ function terminal(stage: { stderr?: boolean; stdout?: boolean; environment?: Rec
   return { said, process }
 }
 
+/** Without the folds of a narrow terminal. */
+function unfolded(text: string): string {
+  return text.replace(/\n {8,}(?=\S)/g, ' ')
+}
+
 async function failed(args: string[], stage: Parameters<typeof terminal>[0] = {}): Promise<string> {
   const { said, process } = terminal(stage)
   expect(await runCli(readArgv(args), process)).toBe(2)
@@ -47,7 +53,7 @@ test.each(entries)(
       expect(said.stdout).toBe(String(helpOn('feishu-token-mcp', entry)))
       expect(said.stderr).toBe('')
     }
-    const text = String(helpOn('feishu-token-mcp', entry))
+    const text = unfolded(String(helpOn('feishu-token-mcp', entry)))
     for (const form of entry.forms) expect(text).toContain(`feishu-token-mcp ${form}\n`)
     for (const option of Object.keys(entry.options))
       expect(text).toMatch(new RegExp(`^  --${option}[ …]`, 'm'))
@@ -66,6 +72,24 @@ test.each(entries)(
     const chinese = await inLanguage('zh', helpOn('feishu-token-mcp', entry), null)
     expect(chinese).toMatch(/^用法：\n {2}feishu-token-mcp /)
     expect(chinese).toMatch(/^示例：\n/m)
+  },
+)
+
+test.each(['en', 'zh'] as const)(
+  'no line is wider than a terminal, and none loses a word by that (%s)',
+  async (language) => {
+    const texts = [help('feishu-token-mcp'), ...entries.map(([, entry]) => helpOn('feishu-token-mcp', entry))]
+    for (const text of texts) {
+      const said = await inLanguage(language, text, null)
+      for (const line of said.split('\n')) expect(columns(line), line).toBeLessThanOrEqual(80)
+    }
+    const { does, forms } = COMMANDS.connect as (typeof COMMANDS)[string]
+    const whole = (await inLanguage(language, help('feishu-token-mcp'), null)).replace(
+      /\n +/g,
+      language === 'en' ? ' ' : '',
+    )
+    expect(whole).toContain(await inLanguage(language, does, null))
+    for (const form of forms) expect(whole).toContain(form)
   },
 )
 

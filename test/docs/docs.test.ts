@@ -50,7 +50,9 @@ async function usages(): Promise<string[]> {
     },
   } as unknown as Terminal
   expect(await runCli(readArgv(['--help']), terminal)).toBe(0)
-  const found = [...help.matchAll(/^ {2}(\w.*)$/gm)].map(([, usage = '']) => usage)
+  // A form a line, a long one on several.
+  const blocks = help.replaceAll('\n        ', ' ').matchAll(/(?:^ {2}\w.*\n)+/gm)
+  const found = [...blocks].map(([forms]) => forms.trim().replaceAll('\n  ', ' | '))
   expect(found.length).toBeGreaterThan(7)
   return found
 }
