@@ -81,7 +81,7 @@ export async function resolveApp(deps: Deps, profile: string, apps?: KeptApps): 
     say`No Feishu app is configured: App ID and App Secret are missing.`,
     {
       nextStep: say`An app is needed: ${toolsOnly(clause(CREATE))}run \`${deps.command} setup\`, or set FEISHU_APP_ID
-        and FEISHU_APP_SECRET in this server's env, both from the developer console.`,
+        and FEISHU_APP_SECRET${toolsOnly(say` in this server's env`)}, both from the developer console.`,
     },
   )
 }

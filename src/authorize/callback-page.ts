@@ -9,13 +9,20 @@ import type { Failure } from '../oauth/pending-authorization.ts'
 import { canRefresh, missingScopes, reauthorizeBy, type TokenSet } from '../oauth/token-set.ts'
 import type { Ending } from './finish.ts'
 
-const START_AGAIN: Text = {
-  en: 'Ask your assistant to start the authorization again.',
-  zh: '请让助手重新发起授权。',
+/** How a person starts again, by where they did; behind something else that is to be done first. */
+const START_AGAIN: Record<Seat, Text> = {
+  assistant: {
+    en: 'Ask your assistant to start the authorization again.',
+    zh: '请让助手重新发起授权。',
+  },
+  terminal: { en: 'Log in again in the terminal.', zh: '请在终端中重新登录。' },
 }
-const THEN_START_AGAIN: Text = {
-  en: 'Then ask your assistant to start the authorization again.',
-  zh: '然后让助手重新发起授权。',
+const THEN_START_AGAIN: Record<Seat, Text> = {
+  assistant: {
+    en: 'Then ask your assistant to start the authorization again.',
+    zh: '然后让助手重新发起授权。',
+  },
+  terminal: { en: 'Then log in again in the terminal.', zh: '然后在终端中重新登录。' },
 }
 /** More names than this say less; the link holds all of them. */
 const SHOWN_SCOPES = 8
@@ -49,12 +56,12 @@ export function endPage(
       profile: app.id.profile,
       accessTokenExpiresAt: tokenSet.accessTokenExpiresAt,
       reauthorizeBy: canRefresh(tokenSet) ? reauthorizeBy(tokenSet) : null,
-      notes: notesOn(app, tokenSet),
+      notes: notesOn(app, tokenSet, seat),
       seat,
     }
   }
-  if (outcome.status === 'denied' || !outcome.failure) return { kind: 'denied' }
-  return failedPage(app, outcome.failure, scopes)
+  if (outcome.status === 'denied' || !outcome.failure) return { kind: 'denied', seat }
+  return failedPage(app, outcome.failure, scopes, seat)
 }
 
 /** The page when nothing could be stored, and so nothing has ended. */
@@ -70,14 +77,18 @@ export function unstoredPage(error: unknown): Page {
 }
 
 /** What is less than the person asked for. */
-function notesOn({ id, endpoints }: App, tokenSet: TokenSet): Extract<Page, { kind: 'succeeded' }>['notes'] {
+function notesOn(
+  { id, endpoints }: App,
+  tokenSet: TokenSet,
+  seat: Seat,
+): Extract<Page, { kind: 'succeeded' }>['notes'] {
   const missing = missingScopes(tokenSet)
   const notes: Extract<Page, { kind: 'succeeded' }>['notes'] = []
   if (!tokenSet.refreshToken) {
     notes.push({
       text: {
-        en: `Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token", enable offline_access and publish a version. ${THEN_START_AGAIN.en}`,
-        zh: `飞书没有返回 refresh_token，凭证到期后需要重新登录。请打开“刷新 user_access_token”开关，开通 offline_access 并发布版本，${THEN_START_AGAIN.zh}`,
+        en: `Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token", enable offline_access and publish a version. ${THEN_START_AGAIN[seat].en}`,
+        zh: `飞书没有返回 refresh_token，凭证到期后需要重新登录。请打开“刷新 user_access_token”开关，开通 offline_access 并发布版本，${THEN_START_AGAIN[seat].zh}`,
       },
       action: { label: CONSOLE.safe, url: redirectSettingsUrl(endpoints.open, id.appId) },
     })
@@ -95,13 +106,18 @@ function notesOn({ id, endpoints }: App, tokenSet: TokenSet): Extract<Page, { ki
   return notes
 }
 
-function failedPage(app: App, { code, message: said, feishuCode }: Failure, scopes: readonly string[]): Page {
+function failedPage(
+  app: App,
+  { code, message: said, feishuCode }: Failure,
+  scopes: readonly string[],
+  seat: Seat,
+): Page {
   const known = feishuCode === null ? null : feishuError(feishuCode)
   const shown = feishuCode === null ? code : `${code} ${feishuCode}`
   if (!known) {
     const message = String(said)
     const reason = { en: message, zh: REASONS[code] ?? message }
-    return { kind: 'failed', reason, nextStep: START_AGAIN, action: null, code: shown }
+    return { kind: 'failed', reason, nextStep: START_AGAIN[seat], action: null, code: shown }
   }
   const { cause, remedy } = known
   const url = consoleUrl(known, { open: app.endpoints.open, appId: app.id.appId, scopes })
@@ -111,8 +127,8 @@ function failedPage(app: App, { code, message: said, feishuCode }: Failure, scop
     kind: 'failed',
     reason: { en: `Feishu: ${cause.en}.`, zh: `飞书返回：${cause.zh}。` },
     nextStep: {
-      en: isAgain ? `${remedy.en}.` : `${remedy.en}. ${THEN_START_AGAIN.en}`,
-      zh: isAgain ? `${remedy.zh}。` : `${remedy.zh}，${THEN_START_AGAIN.zh}`,
+      en: isAgain ? `${remedy.en}.` : `${remedy.en}. ${THEN_START_AGAIN[seat].en}`,
+      zh: isAgain ? `${remedy.zh}。` : `${remedy.zh}，${THEN_START_AGAIN[seat].zh}`,
     },
     action: known.console && url ? { label: CONSOLE[known.console], url } : null,
     code: shown,

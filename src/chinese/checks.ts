@@ -17,6 +17,7 @@ export const CHECKS: Table = {
   '{host} answered in {n} ms': '{host} 响应正常（{n} 毫秒）',
   '{host} answers': '{host} 响应正常',
   '{host} did not say what time it is': '{host} 没有给出时间',
+  "This machine's clock agrees with that of {host}": '本机时钟与 {host} 一致',
   "This machine's clock is {n} s {ahead} that of {host}": '本机时钟比 {host} {ahead} {n} 秒',
   'ahead of': '快',
   behind: '慢',

@@ -25,7 +25,8 @@ export const FEISHU: Table = {
   '{user} logged in, but profile "{profile}" belongs to {owner}, whose token was kept': '登录者是 {user}，但账号“{profile}”属于 {owner}；后者的凭证已保留',
   'The code was sent, but no usable answer came: {why}': '授权码已发送，但未收到可用的响应：{why}',
   // The app that is created from the chat
-  "An app is needed: {create}run `{command} setup`, or set FEISHU_APP_ID and FEISHU_APP_SECRET in this server's env, both from the developer console": '需要一个应用：{create}请运行 `{command} setup`，或在本服务的 env 中设置 FEISHU_APP_ID 和 FEISHU_APP_SECRET（均见开发者后台）',
+  "in this server's env": '在本服务的 env 中',
+  "An app is needed: {create}run `{command} setup`, or set FEISHU_APP_ID and FEISHU_APP_SECRET{env}, both from the developer console": '需要一个应用：{create}请运行 `{command} setup`，或{env}设置 FEISHU_APP_ID 和 FEISHU_APP_SECRET（均见开发者后台）',
   '{call}, so that Feishu creates it (its own flow, not in its public documentation), or ': '请运行 {call}，由飞书创建（飞书自有流程，未写入其公开文档），或',
   '{again}create the app in the developer console ({url}/app) and run `{command} setup`': '{again}请在开发者后台（{url}/app）创建应用，并运行 `{command} setup`',
   '{call} for a new link, or ': '请运行 {call} 获取新的链接，或',

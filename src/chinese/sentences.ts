@@ -54,10 +54,10 @@ const MARKS: Readonly<Record<string, string>> = {
 
 const HOLE = /\{(\w+)\}/
 
-/** Chinese text needs no blank before or behind it, and no mark of Chinese one behind it. */
-const ENDS_CHINESE = /[\p{Script=Han}，。；：？！（）“”…] ?$/u
+/** Chinese text needs no blank before or behind it, and no mark of Chinese one behind it; what ends a colour is neither. */
+const ENDS_CHINESE = /[\p{Script=Han}，。；：？！（）“”…](?:\x1b\[\d+m)* ?$/u
 const BEGINS_CHINESE = /^ ?[\p{Script=Han}（“，。；：]/u
-const ENDS_WITH_MARK = /[，。；：？！）”] ?$/u
+const ENDS_WITH_MARK = /[，。；：？！）”](?:\x1b\[\d+m)* ?$/u
 
 /** Text with `{}` for each value → the names of its values, and the Chinese. */
 const CHINESE: ReadonlyMap<string, { holes: string[]; chinese: string }> = new Map(

@@ -72,7 +72,11 @@ function reachable({ host, answer, durationMs }: Probe): Finding {
 function clock({ host, skewMs }: Probe): Finding {
   if (skewMs === null) return skip(say`${host} did not say what time it is.`)
   const seconds = Math.round(Math.abs(skewMs) / 1000)
-  const message = say`This machine's clock is ${seconds} s ${skewMs < 0 ? say`behind` : say`ahead of`} that of ${host}.`
+  const message =
+    // HTTP tells whole seconds.
+    seconds <= 1
+      ? say`This machine's clock agrees with that of ${host}.`
+      : say`This machine's clock is ${seconds} s ${skewMs < 0 ? say`behind` : say`ahead of`} that of ${host}.`
   const hint = say`Set the clock, preferably with a time service (NTP).`
   if (Math.abs(skewMs) > CLOCK_FAIL_MS) return fail(message, hint)
   return Math.abs(skewMs) > CLOCK_WARN_MS ? warn(message, hint) : pass(message)

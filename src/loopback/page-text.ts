@@ -66,7 +66,19 @@ export const GO_BACK: Record<Seat, Text> = {
   },
 }
 
-/** `failed` brings its own reason and next step; where `succeeded` leads to depends on where the login was started. */
+/** What a person does who declined by mistake. */
+export const DECLINED: Record<Seat, Text> = {
+  assistant: {
+    en: 'You can close this tab. If this was a mistake, ask your assistant to authorize again.',
+    zh: '可以关闭此页面。如果是误操作，请让助手重新发起授权。',
+  },
+  terminal: {
+    en: 'You can close this tab. If this was a mistake, log in again in the terminal.',
+    zh: '可以关闭此页面。如果是误操作，请在终端中重新登录。',
+  },
+}
+
+/** `failed` brings its own reason and next step; where `succeeded` and `denied` lead to depends on where the login was started. */
 export const FACES: Record<Page['kind'] | 'incomplete', Face> = {
   succeeded: {
     status: 200,
@@ -78,10 +90,10 @@ export const FACES: Record<Page['kind'] | 'incomplete', Face> = {
   incomplete: {
     status: 200,
     glyph: 'attention',
-    title: { en: 'Authorized, but something is missing', zh: '已授权，但还缺一些内容' },
+    title: { en: 'Authorized, but something is missing', zh: '已授权，但不完整' },
     lead: {
       en: 'Your assistant can work, but not with everything that was asked for.',
-      zh: '助手可以工作，但没有拿到所请求的全部内容。',
+      zh: '助手可以工作，但没有获得所请求的全部内容。',
     },
     next: {
       en: 'Fix what is listed above, then log in again. Until then your assistant works with what was granted.',
@@ -96,10 +108,7 @@ export const FACES: Record<Page['kind'] | 'incomplete', Face> = {
       en: 'You declined the request, so nothing was authorized. An authorization from before stays as it was.',
       zh: '你拒绝了这次请求，因此没有授予任何权限；之前已有的授权不受影响。',
     },
-    next: {
-      en: 'You can close this tab. If this was a mistake, ask your assistant to authorize again.',
-      zh: '可以关闭此页面。如果是误操作，请让助手重新发起授权。',
-    },
+    next: { en: '', zh: '' },
   },
   failed: FAILED,
   unstored: FAILED,
@@ -109,7 +118,7 @@ export const FACES: Record<Page['kind'] | 'incomplete', Face> = {
     title: { en: 'This link is out of date', zh: '这个链接已经过期' },
     lead: {
       en: 'A newer login has been started since, and it is still waiting. Nothing was authorized with the old link.',
-      zh: '之后又发起了新的登录，它仍在等待。旧链接没有授予任何权限。',
+      zh: '此后又发起了新的登录，正在等待授权。旧链接没有授予任何权限。',
     },
     next: {
       en: 'Use the newest link: ask your assistant for it, or look in the terminal where you started the login.',
@@ -180,5 +189,7 @@ export type Page =
     }
   /** `unstored`: nothing has ended, the same address may be opened again. */
   | { kind: 'failed' | 'unstored'; reason: Text; nextStep: Text; action: Action | null; code: string }
-  | { kind: 'denied' | 'already_used' | 'outdated' | 'broken' }
+  /** Without `seat`: at an assistant. */
+  | { kind: 'denied'; seat?: Seat }
+  | { kind: 'already_used' | 'outdated' | 'broken' }
   | { kind: 'ignored' | 'not_found' | 'method_not_allowed' | 'misdirected' | 'forbidden' }

@@ -1,7 +1,7 @@
 // The pages as HTML, one per outcome: fixed text (page-text.ts), nothing from the query.
 
 import { FAVICON_URL, GLYPHS, MARK, STYLESHEET } from './page-style.ts'
-import { type Action, FACES, GO_BACK, LABELS, type Page, type Text } from './page-text.ts'
+import { type Action, DECLINED, FACES, GO_BACK, LABELS, type Page, type Text } from './page-text.ts'
 
 type Language = 'zh' | 'en'
 
@@ -26,7 +26,8 @@ export function renderPage(page: Page, language: Language): { status: number; ht
   const failed = page.kind === 'failed' || page.kind === 'unstored' ? page : null
   const complete = succeeded?.notes.length === 0 ? succeeded : null
   const { status, glyph, title, lead, next } = FACES[succeeded && !complete ? 'incomplete' : page.kind]
-  const nextStep = complete ? GO_BACK[complete.seat] : (failed?.nextStep ?? next)
+  const declined = page.kind === 'denied' ? DECLINED[page.seat ?? 'assistant'] : null
+  const nextStep = complete ? GO_BACK[complete.seat] : (declined ?? failed?.nextStep ?? next)
   const html = `<!doctype html>
 <html lang="${language === 'zh' ? 'zh-CN' : 'en'}">
 <head>

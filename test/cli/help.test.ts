@@ -124,6 +124,8 @@ test('colour is for a terminal that takes it', async () => {
   for (const environment of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) {
     expect(await failed(['x'], { stderr: true, environment })).not.toContain('\x1b')
   }
+  const chinese = await failed(['x'], { stderr: true, environment: { FEISHU_LANG: 'zh' } })
+  expect(chinese).toContain('\x1b[31m错误：\x1b[39m没有命令')
   expect(await failed(['x'], { stdout: true })).not.toContain('\x1b')
   const { said, process } = terminal({ stdout: true })
   await runCli(readArgv(['--help']), process)
