@@ -105,8 +105,8 @@ test('help and version go to stdout, and name every command and exit code', asyn
     `setup login status refresh token logout exec headers gateway connect timer deliver import profile key
     store doctor`.split(/\s+/)
   const named = [...help.stdout.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name)
-  expect(named.toSorted()).toEqual(contract.toSorted())
-  expect(help.stdout).toMatch(/0 done.*1 .*2 .*3 .*4 /)
+  expect([...new Set(named)].toSorted()).toEqual(contract.toSorted())
+  expect(help.stdout).toMatch(/0 done.*1 .*2 .*3 .*\s4 /s)
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
   expect(await run(stage, ['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
 })
