@@ -48,6 +48,10 @@ function replyOf(status: number, text: string): Reply {
   return { status }
 }
 
+function typeOf({ headers }: Response): string | undefined {
+  return headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+}
+
 /** An answer, or its beginning where it is longer. */
 async function textOf(response: Response, maxBytes: number): Promise<string> {
   const reader = response.body?.getReader()
@@ -76,10 +80,10 @@ export async function openHttpWire(
   /** Those of the last request: the end of a session must cost no refresh. */
   let latest: Headers = {}
   let sessionLost = false
-  /** Requests whose answer comes as events, and those among them whose stream can be taken up again. */
-  const streams = new Map<number, { resumable: boolean }>()
-  /** Requests whose stream has ended and is being taken up again. */
-  const resuming = new Set<number>()
+  /** Requests whose answer comes as events, with the last one that their stream can be taken up after; null: none. */
+  const streams = new Map<number, string | null>()
+  /** The same of those whose stream has ended and is being taken up again. */
+  const resuming = new Map<number, string>()
   /** A message was too long: a stream that is taken up again would bring it again. */
   let cut = false
 
@@ -102,13 +106,13 @@ export async function openHttpWire(
     if (cut && headers.has('last-event-id')) return NO_STREAM()
     const response = await fetch(input, { ...init, headers, redirect: 'manual' })
     if (isEnd) return response
-    if (sent === null) return response.ok ? bounded(response, () => undefined) : NO_STREAM()
+    if (sent === null) return stream(response, headers.get('last-event-id'))
     const id = (JSON.parse(sent) as Message).id
     const lost = response.status === 404 && headers.has('mcp-session-id')
     sessionLost ||= lost
     if (!response.ok)
       throw failed({ ...replyOf(response.status, await textOf(response, MAX_REFUSAL_BYTES)), lost })
-    const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+    const type = typeOf(response)
     if (type === 'application/json') return withNamedErrors(response)
     return type === 'text/event-stream' && typeof id === 'number' ? watched(response, id) : response
   }
@@ -128,16 +132,26 @@ export async function openHttpWire(
 
   /** The same answer, whose end is noticed. */
   function watched(response: Response, id: number): Response {
-    streams.set(id, { resumable: false })
+    streams.set(id, null)
     return bounded(response, () => {
       // What was read last is still being taken apart.
       setImmediate(() => {
-        const stream = streams.get(id)
+        const event = streams.get(id) ?? null
         streams.delete(id)
-        if (stream?.resumable && !cut) resuming.add(id)
+        if (event !== null && !cut) resuming.set(id, event)
         else link().fail(id, broken(url, null))
       })
     })
+  }
+
+  /** The stream that was asked for, or that there is none. A call whose answer it was to bring `after` an event ends. */
+  function stream(response: Response, after: string | null): Response {
+    const end = () => after !== null && failResuming(after)
+    if (response.ok && typeOf(response) === 'text/event-stream')
+      // Where no event came, the transport does not know any more what it was to come after.
+      return bounded(response, () => setImmediate(end))
+    end()
+    return NO_STREAM()
   }
 
   /** The same events, of which none is longer than a message may be. */
@@ -177,9 +191,13 @@ export async function openHttpWire(
   }
   await transport.start()
 
-  function failResuming(): void {
-    for (const id of resuming) link().fail(id, broken(url, null))
-    resuming.clear()
+  /** Ends the calls whose streams are being taken up again: those after one event, or all. */
+  function failResuming(after?: string): void {
+    for (const [id, event] of resuming) {
+      if (after !== undefined && event !== after) continue
+      resuming.delete(id)
+      link().fail(id, broken(url, null))
+    }
   }
 
   async function send(message: Message, headers: Headers | null): Promise<void> {
@@ -188,9 +206,10 @@ export async function openHttpWire(
     if (headers) headersOf.set(body, headers)
     try {
       await transport.send(message as never, {
-        onresumptiontoken: () => {
-          const stream = id === null ? undefined : streams.get(id)
-          if (stream) stream.resumable = true
+        onresumptiontoken: (event) => {
+          if (id === null) return
+          if (streams.has(id)) streams.set(id, event)
+          else if (resuming.has(id)) resuming.set(id, event)
         },
       })
     } catch (error) {

@@ -142,6 +142,58 @@ async function peerAt(
   return peer
 }
 
+describe('a call whose stream is cut', () => {
+  type Resume = (response: ServerResponse, id: unknown) => void
+  const asEvents = (response: ServerResponse, events: string) =>
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).end(events)
+
+  /** Cuts the stream of a call after its first event; what it is taken up with is the test's. */
+  async function cutAndResume(resume: Resume): Promise<{ answer: Promise<unknown>; posts: () => number }> {
+    let called: unknown
+    let posts = 0
+    const peer = await peerAt(
+      (request, response, id) => {
+        if (request.method === 'GET')
+          return void (request.headers['last-event-id']
+            ? resume(response, called)
+            : response.writeHead(405).end())
+        if (request.method !== 'POST') return void response.writeHead(200).end()
+        called = id
+        posts += 1
+        asEvents(response, 'retry: 1\nid: first\ndata:\n\n')
+      },
+      { 'mcp-session-id': 'one' },
+    )
+    return { answer: call(peer, 'any'), posts: () => posts }
+  }
+
+  test('is answered by the stream that is taken up again, and not sent again', async () => {
+    const { answer, posts } = await cutAndResume((response, id) => {
+      asEvents(response, `id: second\ndata: ${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n\n`)
+    })
+    expect(await answer).toMatchObject({ result: {} })
+    expect(posts()).toBe(1)
+  })
+
+  test.each<[how: string, resume: Resume]>([
+    ...[400, 404, 405, 503].map((status): [string, Resume] => [
+      `is refused with ${status}`,
+      (response) => void response.writeHead(status).end(),
+    ]),
+    ['is redirected', (response) => void response.writeHead(302, { location: '/' }).end()],
+    ['is answered with nothing', (response) => void response.writeHead(204).end()],
+    [
+      'is answered with a page',
+      (response) => void response.writeHead(200, { 'content-type': 'text/html' }).end(),
+    ],
+    ['ends without an event', (response) => void asEvents(response, ': nothing\n\n')],
+  ])('ends at once, and is not sent again, where taking it up %s', async (_how, resume) => {
+    const { answer, posts } = await cutAndResume(resume)
+    await expect(answer).rejects.toThrow(/^The connection to .* broke off/)
+    expect(posts()).toBe(1)
+  })
+})
+
 test('a stream that the server ends at once is not asked for without a pause', async () => {
   const askedAt: number[] = []
   const asking: typeof fetch = (input, init) => {
