@@ -6,6 +6,7 @@
 // file open without having truncated it, and writes after that look. Where a file system cannot exchange, the file is
 // read once more and renamed in the same turn of the event loop, which leaves some tens of microseconds.
 
+import { createHash, randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -37,8 +38,9 @@ export const MAX_BYTES: number = 32 * 1024 * 1024
 /** A temporary file this old belongs to a process that was killed: a delivery takes two seconds at most. */
 const LEFTOVER_AFTER_MS = 60_000
 
-/** So much of a temporary name's random part makes the name of a kept file. */
-const KEPT_CHARS = 6
+const RANDOM_BYTES = 6
+/** `FILE.RANDOM.BEFORE.AFTER.kept`: what is neither the one nor the other is someone's. */
+const KEPT_NAME = /\.[A-Za-z0-9_-]{6}\.([0-9a-f]{12})\.([0-9a-f]{12})\.kept$/
 
 const OWNER_WRITES = 0o200
 const READ_ONLY = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
@@ -130,15 +132,34 @@ function ourName(path: string): string {
   return join(dirname(path), '.feishu-token-mcp')
 }
 
+function digest(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 12)
+}
+
+/** Beside the file, for what may be someone's edit. Where what else it may be is `known`, the name tells them apart. */
+function keptName(path: string, ...known: Buffer[]): string {
+  const random = randomBytes(RANDOM_BYTES).toString('base64url').slice(0, RANDOM_BYTES)
+  return [path, random, ...known.map(digest), 'kept'].join('.')
+}
+
+/** Whether a file that was kept of `path` holds no edit: what the delivery found there, or what it made of it. */
+function holdsNoEdit(name: string, path: string): boolean {
+  const [ending, ...known] = KEPT_NAME.exec(name) ?? []
+  if (ending === undefined || name !== basename(path) + ending) return false
+  const bytes = bytesNow(join(dirname(path), name))
+  return bytes !== null && known.includes(digest(bytes))
+}
+
 /** Removes what a killed delivery left beside the file. */
 export function removeLeftovers(path: string, olderThanMs: number = LEFTOVER_AFTER_MS): void {
   const folder = dirname(path)
   // The folder was written to a moment ago: its time is now, by the clock that the leftovers go by.
   const now = statSync(folder).mtimeMs
   for (const name of readdirSync(folder)) {
-    if (!isTemporaryNameOf(name, ourName(path))) continue
+    if (!isTemporaryNameOf(name, ourName(path)) && !name.endsWith('.kept')) continue
     const stat = statSync(join(folder, name), { throwIfNoEntry: false })
-    if (stat && now - stat.ctimeMs > olderThanMs) removeFile(join(folder, name))
+    if (!stat || now - stat.ctimeMs <= olderThanMs) continue
+    if (!name.endsWith('.kept') || holdsNoEdit(name, path)) removeFile(join(folder, name))
   }
 }
 
@@ -149,9 +170,12 @@ export function removeLeftovers(path: string, olderThanMs: number = LEFTOVER_AFT
 function giveBack(exchange: Exchange, kept: string, path: string, ours: Buffer): void {
   exchange(kept, path)
   if (!holdsBytes(kept, ours)) {
+    // Whatever it is, even what the file held before: someone wrote it just now.
+    const aside = keptName(path)
+    renameSync(kept, aside)
     throw new CodedError(
       'store_not_writable',
-      say`${path} was written twice in the same moment; the other version was kept as ${kept}`,
+      say`${path} was written twice in the same moment; the other version was kept as ${aside}`,
       { nextStep: FIX },
     )
   }
@@ -174,9 +198,8 @@ export async function replaceSharedFile(
   createFileOnce(temporary, next)
   try {
     removeLeftovers(path)
-    // What is exchanged may hold someone's edit then: under a name that no clean-up takes for a leftover.
     if (exchange) {
-      const kept = `${path}.${basename(temporary, '.tmp').slice(-KEPT_CHARS)}.kept`
+      const kept = keptName(path, base, next)
       renameSync(temporary, kept)
       temporary = kept
     }

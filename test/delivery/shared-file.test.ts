@@ -91,22 +91,65 @@ test('two edits within the same moment are both kept, and no clean-up removes on
   expect(Object.values(contents()).sort()).toEqual(['theirs 1', 'theirs 2'])
 })
 
+test('an edit that brings back what the file held before is kept as well', async () => {
+  const { path, contents } = makeFile()
+  const edits = ['theirs', String(BASE)]
+  const exchange: Exchange = (from, to) => {
+    saveOver(path, edits.shift() ?? '')
+    swapSync(from, to)
+  }
+  await expect(replaceSharedFile(path, BASE, OURS, { exchange })).rejects.toThrow(/kept as .*\.kept$/)
+  removeLeftovers(path, Number.NEGATIVE_INFINITY)
+  expect(Object.values(contents()).sort()).toEqual(['base', 'theirs'])
+})
+
 test('an edit that the exchange takes is still there after a kill in that moment, whatever is cleaned up', async () => {
   const { path, contents } = makeFile()
   let left: Record<string, string> = {}
   const exchange: Exchange = (from, to) => {
     if (Object.keys(left).length === 0) saveOver(path, 'theirs')
     swapSync(from, to)
+    if (Object.keys(left).length > 0) return
     removeLeftovers(path, Number.NEGATIVE_INFINITY)
-    if (Object.keys(left).length === 0) left = contents()
+    left = contents()
   }
   expect(await replaceSharedFile(path, BASE, OURS, { exchange })).toBe(false)
   expect(left).toEqual({
     f: 'ours',
-    [Object.keys(left).find((name) => /^f\..{6}\.kept$/.test(name)) ?? '']: 'theirs',
+    [Object.keys(left).find((name) => /^f\..{6}(\..{12}){2}\.kept$/.test(name)) ?? '']: 'theirs',
   })
   expect(contents()).toEqual({ f: 'theirs' })
 })
+
+test.each<[when: string, edit: string | null, at: 'before' | 'after', left: string[]]>([
+  ['before the exchange', null, 'before', ['base']],
+  ['after the exchange', null, 'after', ['ours']],
+  ['after an exchange that took an edit', 'theirs', 'after', ['ours', 'theirs']],
+])(
+  'what a delivery leaves that is killed %s is removed by the next one, but for an edit',
+  async (_when, edit, at, left) => {
+    const { path, contents } = makeFile()
+    let killed: Record<string, string> = {}
+    const isAlive = () => Object.keys(killed).length === 0
+    const exchange: Exchange = (from, to) => {
+      if (edit !== null && isAlive()) saveOver(path, edit)
+      if (at === 'before' && isAlive()) killed = contents()
+      swapSync(from, to)
+      if (isAlive()) killed = contents()
+    }
+    await replaceSharedFile(path, BASE, OURS, { exchange })
+    const home = makeHome()
+    for (const [name, text] of Object.entries(killed)) home.put(name, text)
+    home.put('f.edited.kept', 'kept by its owner')
+    home.put('g.aaaaaa.0123456789ab.0123456789ab.kept', 'of another file')
+    const names = readdirSync(home.path)
+    removeLeftovers(join(home.path, 'f'))
+    expect(readdirSync(home.path)).toEqual(names)
+    removeLeftovers(join(home.path, 'f'), Number.NEGATIVE_INFINITY)
+    const texts = readdirSync(home.path).map((name) => readFileSync(join(home.path, name), 'utf8'))
+    expect(texts.sort()).toEqual([...left, 'kept by its owner', 'of another file'].sort())
+  },
+)
 
 test('where the file system cannot exchange, the file is renamed', async () => {
   const unknown: Exchange = () => {

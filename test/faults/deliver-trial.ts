@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { removeLeftovers } from '../../src/delivery/shared-file.ts'
 import { deliverCopies } from '../../src/hand-over/deliver.ts'
 import { refreshToken } from '../../src/refresh/refresh.ts'
 import { checkOutputs, type Scene, setScene } from './scene.ts'
@@ -63,6 +64,9 @@ async function setTrial(
       const status = await (await storedIn(scene)).deliver()
       if (!['delivered', 'unchanged'].includes(status)) throw new Error(`the next delivery: ${status}`)
       if (readFileSync(path, 'utf8') !== after) throw new Error('the next delivery did not write the token')
+      removeLeftovers(path, Number.NEGATIVE_INFINITY)
+      const kept = readdirSync(scene.home).filter((name) => /\.(?:tmp|kept)$/.test(name))
+      if (kept.length > 0) throw new Error(`not known for our own: ${kept.join(' ')}`)
       return false
     },
   }

@@ -119,7 +119,7 @@ function placeOf(call: string, folder: string): Place | null {
   if (path.startsWith('socket:') || /^AF_INET/.test(call)) return { name: 'socket', path: null }
   if (!paths.some((path) => path.startsWith(folder))) return null
   const names = paths.map((path) =>
-    path.slice(folder.length).replace(/[\w-]{12}\.tmp$|[\w-]{6}\.kept$/, '*.tmp'),
+    path.slice(folder.length).replace(/[\w-]{12}\.tmp$|[\w-]{6}(\.[0-9a-f]{12}){2}\.kept$/, '*.tmp'),
   )
   // Named by a hash of a path, which is another one in every run.
   const hashed = /\/[0-9a-f]{32}\.json|-[0-9a-f]{12}-/
