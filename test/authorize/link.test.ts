@@ -78,6 +78,20 @@ test('a cancel frees the port before it answers, and the next call begins at onc
   }
 })
 
+test('a link that a newer one has replaced is called out of date, and the newest works', async () => {
+  const world = await makeWorld()
+  const old = await world.sandbox.approve(await begin(world.deps))
+  await start(world.deps, { cancel: true })
+  const newest = await begin(world.deps)
+  const page = await visit(old)
+  expect(page.status).toBe(400)
+  expect(page.html).toMatch(/This link is out of date[\s\S]*Use the newest link/)
+  expect((await visit(world.deps.config.redirectUri)).html).toContain('This is not a login page')
+  expect(await status(world.deps, 0)).toMatchObject({ authorization_status: 'pending' })
+  await visit(await world.sandbox.approve(newest))
+  expect(await status(world.deps)).toMatchObject({ status: 'valid' })
+})
+
 test('a cancel and a new call at once end with one authorization that works', async () => {
   const world = await makeWorld()
   const other = await startProcess(world)

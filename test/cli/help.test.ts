@@ -5,7 +5,7 @@ import { COMMANDS } from '../../src/cli/commands.ts'
 import { help, helpOn } from '../../src/cli/help.ts'
 import type { Terminal } from '../../src/cli/io.ts'
 import { runCli } from '../../src/cli/run.ts'
-import { columns } from '../../src/sentence.ts'
+import { columns, say } from '../../src/sentence.ts'
 
 const entries = Object.entries(COMMANDS)
 
@@ -117,6 +117,11 @@ test.each([
 ])('%j is told in words at a terminal, and with its code to a script', async (args, text) => {
   expect(await failed(args, { stderr: true, environment: { NO_COLOR: '1' } })).toBe(`Error: ${text}\n`)
   expect(await failed(args)).toBe(`FAILED: ${text} [code=config_invalid recovery=fix_config]\n`)
+})
+
+test('names in a command line of the Chinese keep the blanks between them', async () => {
+  const said = await inLanguage('zh', say`profile takes list, remove NAME, or rename NAME NEW`, null)
+  expect(said).toContain('`rename 旧名称 新名称`')
 })
 
 test('colour is for a terminal that takes it', async () => {

@@ -109,6 +109,14 @@ test('every setting is read, blanks around it left out', () => {
   ])
 })
 
+test.each([
+  [{ ALL_PROXY: 'socks5://a' }, 'socks5://a'],
+  [{ all_proxy: '127.0.0.1:7890' }, '127.0.0.1:7890'],
+  [{ ALL_PROXY: 'http://a', HTTPS_PROXY: 'http://b' }, 'http://b'],
+])('%j: the proxy is %s, as it stands there', (environment, proxy) => {
+  expect(revealed(read(environment).proxy)).toBe(proxy)
+})
+
 test('every problem is told at once, each with its setting', async () => {
   const message = await problemsOf({
     FEISHU_BRAND: 'dingtalk',

@@ -149,6 +149,12 @@ describe('the Chinese README', () => {
     expect(used.filter((code) => !known.has(code))).toEqual([])
   })
 
+  test('holds none of the phrases that read translated', () => {
+    const said =
+      /会自动授权|让凭证临近过期|创建应用、保存应用凭证、把服务添加到助手|缺少依赖的测试会自动跳过|批准/
+    expect(chinese.split('\n').filter((line) => said.test(line))).toEqual([])
+  })
+
   test('leaves no sentence in English', () => {
     const prose = chinese.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`|\]\([^)]*\)/g, '')
     expect(prose.match(/(?:\b[A-Za-z]{2,}[ ,]+){3}[A-Za-z]{2,}/g)).toBeNull()

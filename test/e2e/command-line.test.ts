@@ -209,6 +209,19 @@ test.for(EXITS)(
   },
 )
 
+test.each(['socks5://127.0.0.1:7890', '127.0.0.1:7890', 'http://'])(
+  'a proxy of other programs (%s) is none of the business of a command that needs no network',
+  async (proxy) => {
+    const stage = await setStage()
+    await seed(stage)
+    for (const name of ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']) {
+      const ended = await run(stage, ['token'], { env: { [name]: proxy } })
+      expect([ended.code, ended.stderr], name).toEqual([0, ''])
+      expect((await run(stage, ['status'], { env: { [name]: proxy } })).code, name).toBe(0)
+    }
+  },
+)
+
 test('token prints a valid token and nothing else', async () => {
   const stage = await setStage()
   await seed(stage, { remainingMs: 60_000 })

@@ -211,7 +211,7 @@ testIf(NO_TMUX)('at a terminal of people who read Chinese, setup asks in Chinese
   terminal.type('3')
   await terminal.seen(/请输入 1 \/ 2。[\s\S]*选择哪种方式？\[1\] /)
   terminal.type('1')
-  await terminal.seen(/\[feishu\] /)
+  await terminal.seen(/飞书（feishu\.cn）还是 Lark（larksuite\.com）？\[feishu\] /)
   terminal.type('')
   await terminal.seen(/App ID（cli_…）：/)
   terminal.type(appId)

@@ -26,6 +26,11 @@ test('the server shows the drawing of docs/icon.svg, as SVG and as PNG', () => {
   expect(JSON.stringify(ICONS).length).toBeLessThan(4096)
 })
 
+test.each(['README.md', 'docs/README.zh-CN.md'])('%s begins with it', (path) => {
+  const [title = ''] = readFileSync(path, 'utf8').split('\n')
+  expect(title).toMatch(/^# <img [^>]*src="(?:docs\/)?icon\.svg"[^>]*> feishu-token-mcp$/)
+})
+
 test('the bundle has it in 512 by 512', () => {
   expect(pngSize(readFileSync('docs/icon.png'))).toEqual([512, 512])
 })
