@@ -30,12 +30,6 @@ async function listed(session: Session): Promise<void> {
   }
 }
 
-async function timeOf(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now()
-  await work()
-  return performance.now() - began
-}
-
 async function measureStarts(node: string, scene: Scene, rounds: number): Promise<number> {
   const commands: Command[] = [
     [node, PROGRAM, 'connect'],
@@ -54,33 +48,27 @@ async function measureStarts(node: string, scene: Scene, rounds: number): Promis
 }
 
 async function measureCalls(node: string, scene: Scene, token: string, rounds: number): Promise<number> {
-  const url = scene.env.FEISHU_MCP_URL ?? ''
   const headers = { 'X-Lark-MCP-UAT': token, 'X-Lark-MCP-Allowed-Tools': CALL.name }
-  const words = [
-    resolve('bench/direct-client-process.ts'),
-    url,
-    JSON.stringify(headers),
-    JSON.stringify(CALL),
-  ]
-  const direct = fork('scripts/run.mjs', words, { execPath: node, stdio: 'ignore' })
-  await once(direct, 'message')
-  const session = await openSession([node, PROGRAM, 'connect'], scene.env)
-  await listed(session)
-  const times: [number[], number[]] = [[], []]
+  const words = [scene.env.FEISHU_MCP_URL ?? '', JSON.stringify(headers), JSON.stringify(CALL)]
+  const client = fork(
+    'scripts/run.mjs',
+    [resolve('bench/two-ways-process.ts'), ...words, node, PROGRAM, 'connect'],
+    { execPath: node, env: scene.env, stdio: 'ignore' },
+  )
+  await once(client, 'message')
+  const through: number[] = []
+  const direct: number[] = []
   for (let round = -1; round < rounds; round += 1) {
-    const through: number[] = []
-    for (let call = 0; call < CALLS; call += 1) {
-      through.push(await timeOf(() => session.callTool(CALL.name, CALL.arguments)))
-    }
-    direct.send(CALLS)
-    const [past] = await once(direct, 'message')
+    client.send(CALLS)
+    const [times] = (await once(client, 'message')) as [{ through: number[]; direct: number[] }]
+    // The first round has the code compiled and is not counted.
     if (round < 0) continue
-    times[0].push(...through)
-    times[1].push(...past)
+    through.push(...times.through)
+    direct.push(...times.direct)
   }
-  await session.close()
-  direct.disconnect()
-  return median(times[0]) / median(times[1])
+  client.disconnect()
+  await once(client, 'exit')
+  return median(through) / median(direct)
 }
 
 async function peakOf(command: Command, scene: Scene): Promise<number | null> {

@@ -9,7 +9,7 @@ import type { Gateway } from '../gateway/gateway.ts'
 import { openChild, readChildWishes } from '../hand-over/child.ts'
 import { createFar } from '../hand-over/connect.ts'
 import { type Remote, readRemote, type Target } from '../hand-over/connect-target.ts'
-import { fetchThrough } from '../machine/fetch.ts'
+import { type Fetch, fetchThrough } from '../machine/fetch.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
 import type { Brand } from '../profile.ts'
 import { type ConnectHost, type ConnectWish, wishesOf } from './connect-wish.ts'
@@ -53,7 +53,7 @@ function remoteTarget(
   const url = new URL(hostedMcpUrl(brand, mcpUrl))
   const hosted = { ...(wanted ?? readRemote(command, url, { headers: [], mcpUrl })), url, byBrand: true }
   const remote = wanted?.byBrand === false ? wanted : hosted
-  let fetching: ReturnType<typeof fetchThrough> | null = null
+  let fetching: Promise<Fetch> | null = null
   return {
     key: ['http', remote.url.href],
     name: remote.url.host,

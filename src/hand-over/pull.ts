@@ -1,7 +1,7 @@
 // Other programs pull the token: `token` prints it, `exec` hands it to its child.
 
 import { resolveApp } from '../app/app.ts'
-import type { Deps } from '../deps.ts'
+import type { Deps, RefreshResult } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import { refreshToken } from '../refresh/refresh.ts'
@@ -11,15 +11,16 @@ import { call, say } from '../sentence.ts'
 export async function pullRecord(
   deps: Deps,
   profile: string,
-): Promise<{ record: TokenRecord; problem: CodedError | null }> {
+): Promise<Pick<RefreshResult, 'record' | 'remainingMs'> & { problem: CodedError | null }> {
   try {
-    return { record: (await refreshToken(deps, { profile, force: false })).record, problem: null }
+    return { ...(await refreshToken(deps, { profile, force: false })), problem: null }
   } catch (error) {
     if (!(error instanceof CodedError)) throw error
     const app = await resolveApp(deps, profile)
     const record = await deps.store.read(app.id).catch(() => null)
-    if (!record || deps.clock.remainingMs(record, app.key) <= 0) throw error
-    return { record, problem: error }
+    const remainingMs = record ? deps.clock.remainingMs(record, app.key) : 0
+    if (!record || remainingMs <= 0) throw error
+    return { record, remainingMs, problem: error }
   }
 }
 

@@ -1,9 +1,8 @@
 // The access token of the moment, for whoever sends requests of other programs on: read again, renewed when refused.
 
 import { resolveApp } from '../app/app.ts'
-import type { Deps } from '../deps.ts'
+import type { Deps, RefreshResult } from '../deps.ts'
 import type { AccessToken, TokenSource } from '../gateway/renewal.ts'
-import type { TokenRecord } from '../oauth/token-set.ts'
 import { refreshToken } from '../refresh/refresh.ts'
 import { pullRecord, revealAccessToken } from './pull.ts'
 
@@ -16,25 +15,25 @@ export function createTokenSource(deps: Deps, profile: string, freshMs: number):
   let looking: Promise<AccessToken> | null = null
   let renewal: { refused: number; token: Promise<AccessToken> } | null = null
 
-  async function keep(record: TokenRecord): Promise<AccessToken> {
-    const app = await resolveApp(deps, profile)
+  function keep({ record, remainingMs }: Pick<RefreshResult, 'record' | 'remainingMs'>): AccessToken {
     const token = { accessToken: revealAccessToken(record), generation: record.generation }
-    const until = deps.clock.elapsed() + Math.min(freshMs, deps.clock.remainingMs(record, app.key))
-    cached = { token, until }
+    cached = { token, until: deps.clock.elapsed() + Math.min(freshMs, remainingMs) }
     return token
   }
 
   async function renew(refused: number): Promise<AccessToken> {
-    const stored = await deps.store.read((await resolveApp(deps, profile)).id)
-    if (stored.generation > refused && stored.tokenSet) return keep(stored)
-    return keep((await refreshToken(deps, { profile, force: true })).record)
+    const app = await resolveApp(deps, profile)
+    const record = await deps.store.read(app.id)
+    if (record.generation > refused && record.tokenSet)
+      return keep({ record, remainingMs: deps.clock.remainingMs(record, app.key) })
+    return keep(await refreshToken(deps, { profile, force: true }))
   }
 
   return {
     async currentToken() {
       if (cached && deps.clock.elapsed() < cached.until) return cached.token
       looking ??= pullRecord(deps, profile)
-        .then(({ record }) => keep(record))
+        .then(keep)
         .finally(() => {
           looking = null
         })

@@ -1,3 +1,3 @@
 // What is used of undici, by name: bundled, the package itself would come as one default export.
 
-export { Agent, EnvHttpProxyAgent, fetch, Pool } from 'undici'
+export { Agent, EnvHttpProxyAgent, Pool } from 'undici'

@@ -16,8 +16,10 @@ export async function refreshToken(
   options: { profile: string; force: boolean },
 ): Promise<RefreshResult> {
   const startedAt = deps.clock.elapsed()
-  const app = await resolveApp(deps, options.profile)
-  const seen = await deps.store.read(app.id)
+  // `connect` comes here with each call. What is changed is read again under the lock.
+  const glance = { ...deps, store: deps.store.glance() }
+  const app = await resolveApp(glance, options.profile)
+  const seen = await glance.store.read(app.id)
   if (!options.force && stepOf(deps, app, seen) === 'use') return resultOf(deps, app, 'still_valid', seen)
   const { refreshes } = deps.underWay
   const running = refreshes.get(app.key)

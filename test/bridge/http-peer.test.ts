@@ -6,11 +6,17 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { Agent } from 'undici'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { createHttpPeer } from '../../src/bridge/http-peer.ts'
 import type { Call } from '../../src/bridge/message.ts'
 import type { Peer } from '../../src/bridge/peer.ts'
+import { type Fetch, fetchThrough } from '../../src/machine/fetch.ts'
+
+const agent = new Agent()
+afterAll(() => agent.destroy())
+const ourFetch = fetchThrough(agent)
 
 type Setting = {
   peer: Peer
@@ -55,7 +61,7 @@ async function setPeer(): Promise<Setting> {
   })
   const peer = createHttpPeer({
     url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`),
-    fetch,
+    fetch: ourFetch,
     streamHeaders: async () => ({ 'x-token': 'of the stream' }),
     hello: () => ({
       protocolVersion: '2025-06-18',
@@ -113,7 +119,7 @@ test('a server with sessions speaks of its own accord on a stream that it was as
 async function peerAt(
   answer: (request: IncomingMessage, response: ServerResponse, id: unknown) => void,
   headers: Record<string, string> = {},
-  asking: typeof fetch = fetch,
+  asking: Fetch = ourFetch,
   maxBytes?: number,
 ): Promise<Peer> {
   const server = createServer(async (request, response) => {
@@ -128,7 +134,7 @@ async function peerAt(
   await once(server, 'listening')
   const peer = createHttpPeer({
     url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`),
-    fetch: asking as typeof fetch & Parameters<typeof createHttpPeer>[0]['fetch'],
+    fetch: asking,
     streamHeaders: async () => ({}),
     ...(maxBytes ? { maxBytes } : {}),
     hello: () => ({ protocolVersion: '2025-06-18', capabilities: {}, clientInfo: {} }),
@@ -196,9 +202,9 @@ describe('a call whose stream is cut', () => {
 
 test('a stream that the server ends at once is not asked for without a pause', async () => {
   const askedAt: number[] = []
-  const asking: typeof fetch = (input, init) => {
+  const asking: Fetch = (input, init) => {
     if (init?.method === 'GET') askedAt.push(performance.now())
-    return fetch(input, init)
+    return ourFetch(input, init)
   }
   const peer = await peerAt(
     (request, response, id) => {
@@ -246,7 +252,7 @@ describe('of a message that is longer than any may be no more is read', () => {
         write()
       },
       {},
-      fetch,
+      ourFetch,
       MAX_BYTES,
     )
 
@@ -281,7 +287,7 @@ describe('of a message that is longer than any may be no more is read', () => {
         write()
       },
       { 'mcp-session-id': 'one' },
-      fetch,
+      ourFetch,
       MAX_BYTES,
     )
     await expect(call(peer, 'any')).rejects.toMatchObject({ code: 'network_error' })
@@ -299,7 +305,7 @@ describe('of a message that is longer than any may be no more is read', () => {
         response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n\n`)
       },
       {},
-      fetch,
+      ourFetch,
       MAX_BYTES,
     )
     expect(await call(peer, 'any')).toMatchObject({ result: {} })

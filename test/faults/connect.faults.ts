@@ -177,7 +177,11 @@ const REST: readonly Held[] = [
   },
   {
     fault: '9. lets the credential follow a redirect',
-    patch: { file: 'src/machine/fetch.ts', from: "redirect: 'manual'", to: "redirect: 'follow'" },
+    patch: {
+      file: 'src/machine/fetch.ts',
+      from: 'return responseOf(await dispatcher.request(request))',
+      to: "return await fetch(url, { ...init, redirect: 'follow' })",
+    },
     async proof(program) {
       const [stage, elsewhere] = [await loggedIn(), await connectStage()]
       const server = await startListed(stage, [], { program })

@@ -20,6 +20,26 @@ test('a valid token is left alone', async () => {
   expect(presented(world)).toBe(0)
 })
 
+test('a valid token costs a look: what is stored is not opened again until it has changed', async () => {
+  const world = await makeDeps()
+  const { app } = await seed(world)
+  const { config, ...rest } = world.deps
+  // The app is one that setup kept, as with most people.
+  await world.deps.store.updateApps(() => ({
+    default: { app_id: app.id.appId, app_secret: world.sandbox.app.appSecret, brand: app.id.brand },
+  }))
+  const deps = { ...rest, config: { ...config, app: null } }
+  const { record } = await refreshDue(deps)
+  expect((await refreshDue(deps)).record).toBe(record)
+  const other = await world.sibling()
+  await force(other)
+  expect((await refreshDue(deps)).record.generation).toBe(2)
+  await other.store.withLock(app.id, 1_000, (locked) => locked.remove())
+  await expect(refreshDue(deps)).rejects.toMatchObject({ code: 'not_authorized' })
+  await other.store.updateApps(() => ({}))
+  await expect(refreshDue(deps)).rejects.toMatchObject({ code: 'not_configured' })
+})
+
 test('a token that is due is renewed with one request, and nothing is left of the attempt', async () => {
   const world = await makeDeps()
   const { app, record } = await seed(world)

@@ -4,7 +4,6 @@ import { hostname } from 'node:os'
 import { CodedError } from '../../errors.ts'
 import { fileVersion, replaceFile } from '../../machine/files.ts'
 import { ensureOwnDirectory } from '../../machine/own-directory.ts'
-import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileId } from '../../profile.ts'
 import { call, Sentence, say } from '../../sentence.ts'
 import { KEEPS_ASIDE } from '../envelope.ts'
@@ -74,19 +73,20 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     throw lockedError(lock)
   }
 
-  /** Records as they were when a look last opened them, by the state of their files. */
-  const seen = new Map<string, { version: string; record: TokenRecord }>()
+  /** What a look last opened, by the state of the files that it lay in. */
+  const seen = new Map<string, { version: string; content: unknown }>()
 
-  /** For looks alone: a record whose files are as they were is not opened again. Whoever changes it reads it again. */
-  async function lookAt(files: ProfileFiles): Promise<TokenRecord> {
+  /** For looks alone: what lies in files that are as they were is not opened again. Whoever changes it reads it again. */
+  async function lookAt<T>(paths: readonly [string, ...string[]], open: () => Promise<T>): Promise<T> {
+    const [path] = paths
     // Before it is read: what changes meanwhile is seen by the next look.
-    const version = `${fileVersion(files.path)} ${fileVersion(files.lockPath)}`
-    const known = seen.get(files.path)
-    if (known?.version === version) return known.record
-    const record = await files.readRecord()
+    const version = paths.map(fileVersion).join(' ')
+    const known = seen.get(path)
+    if (known?.version === version) return known.content as T
+    const content = await open()
     if (seen.size >= MOST_SEEN) seen.clear()
-    seen.set(files.path, { version, record })
-    return record
+    seen.set(path, { version, content })
+    return content
   }
 
   const store: TokenStore = {
@@ -166,8 +166,10 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     glance: () => glancing,
     async read(id) {
       const files = filesOf(id)
-      return unsaved.recordAt(files.path) ?? lookAt(files)
+      const { path, lockPath } = files
+      return unsaved.recordAt(path) ?? lookAt([path, lockPath], () => files.readRecord())
     },
+    readApps: () => lookAt([sealed.appsPath], store.readApps),
   }
   return store
 }

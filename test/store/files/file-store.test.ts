@@ -136,6 +136,17 @@ describe('a look', () => {
     rmSync(path)
     expect(await looking.read(ID)).toEqual({ generation: 2, tokenSet: null })
   })
+
+  test('the same holds of the credentials', async () => {
+    const looking = disk.open().glance()
+    expect(await looking.readApps()).toBe(null)
+    await disk.open().updateApps(() => ({ default: { app_id: 'a' } }))
+    const seen = await looking.readApps()
+    expect(seen).toEqual({ default: { app_id: 'a' } })
+    expect(await looking.readApps()).toBe(seen)
+    await disk.open().updateApps(() => ({ default: { app_id: 'b' } }))
+    expect(await looking.readApps()).toEqual({ default: { app_id: 'b' } })
+  })
 })
 
 describe('the lock of a profile', () => {
