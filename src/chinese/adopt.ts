@@ -23,6 +23,7 @@ export const ADOPT: Table = {
   'FEISHU_DELIVER_TO names this entry, which needs no token any more: take {target} out of it': 'FEISHU_DELIVER_TO 中有这个条目，而它不再需要凭证：请将 {target} 从中删除',
   'It took the app from elsewhere: run `{command} setup` for connect to have it': '该条目的应用凭证来自别处：请运行 `{command} setup`，connect 才能使用它',
   'The profile "{profile}" uses the app {app}; that of this entry is {other}': '账号“{profile}”正在使用应用 {app}；该条目中的应用是 {other}',
+  'It is for {brand}, and the profile "{profile}" uses an app of {other}: run `{command} setup --profile NAME` with an app of {brand2}, then `{command2} setup --adopt --profile NAME`': '该条目用于 {brand}，而账号“{profile}”使用的是 {other} 的应用：请先用 {brand2} 的应用运行 `{command} setup --profile NAME`，再运行 `{command2} setup --adopt --profile NAME`',
   'Set up the app of this entry in its place?': '要改用该条目中的应用吗？',
   'Keep the App ID and App Secret of this entry ({app}), encrypted? Without an app, connect has nothing to log in with': '要加密保存该条目中的 App ID 和 App Secret（{app}）吗？没有应用，connect 无法登录',
   'App ID and App Secret of this entry cannot be right; they were not kept': '该条目中的 App ID 和 App Secret 有误，未保存',

@@ -1,13 +1,13 @@
 // App ID and App Secret that stand in an entry which becomes `connect`'s: offered to be kept as by `setup`, before they go.
 
-import { readKeptApps, resolveApp } from '../app/app.ts'
+import { type KeptApps, readKeptApps, resolveApp } from '../app/app.ts'
 import { checkCredentials, keepApp } from '../app/setup.ts'
 import type { Adoption } from '../delivery/adoption.ts'
 import { CodedError } from '../errors.ts'
 import { findAppId, secretProblem } from '../oauth/app-credentials.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import { endpointsOf } from '../oauth/feishu.ts'
-import { DEFAULT_PROFILE } from '../profile.ts'
+import { type Brand, DEFAULT_PROFILE } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
@@ -24,14 +24,15 @@ export type Answers = Dialogue | 'yes' | 'nobody'
 export async function keepAppOf(
   invocation: Invocation,
   answers: Exclude<Answers, 'nobody'>,
-  { app, appByReference }: Pick<Adoption, 'app' | 'appByReference'>,
+  { app, appByReference, isLark }: Adoption,
 ): Promise<Sentence | null> {
   const { cli, profile } = invocation
   const present = await presentAppId(invocation)
   if (!app && appByReference && present === null) {
     cli.stderr(say`It took the app from elsewhere: run \`${cli.command} setup\` for connect to have it.\n`)
   }
-  if (!app || (await isKept(invocation, app.appId))) return null
+  // What the environment of this shell says, a client may not know.
+  if (!app || (await keptAppOf(invocation))?.app_id === app.appId) return null
   const isOther = present !== null && present !== app.appId
   if (isOther) {
     cli.stderr(say`The profile "${profile}" uses the app ${present}; that of this entry is ${app.appId}.\n`)
@@ -43,7 +44,7 @@ export async function keepAppOf(
     ? say`Set up the app of this entry in its place?`
     : say`Keep the App ID and App Secret of this entry (${app.appId}), encrypted? Without an app, connect has nothing to log in with.`
   if (answers !== 'yes' && !(await confirm(answers, question))) return null
-  return keep(invocation, app).then(() => null, problemOf)
+  return keep(invocation, app, isLark).then(() => null, problemOf)
 }
 
 /** Why something was not done, with what to do about it. */
@@ -51,7 +52,11 @@ export function problemOf(error: unknown): Sentence {
   return error instanceof CodedError ? say`${error.said} ${error.step}` : say`${(error as Error).message}`
 }
 
-async function keep(invocation: Invocation, app: NonNullable<Adoption['app']>): Promise<void> {
+async function keep(
+  invocation: Invocation,
+  app: NonNullable<Adoption['app']>,
+  isLark: boolean | null,
+): Promise<void> {
   const { cli, deps, profile } = invocation
   refuseEnvironmentApp(invocation)
   const { appId, appSecret } = app
@@ -64,7 +69,7 @@ async function keep(invocation: Invocation, app: NonNullable<Adoption['app']>): 
       },
     )
   }
-  const brand = app.isLark ? 'lark' : deps.config.brand
+  const brand = isLark === null ? deps.config.brand : brandOf(isLark)
   const given: NewApp = {
     brand,
     appId,
@@ -77,10 +82,23 @@ async function keep(invocation: Invocation, app: NonNullable<Adoption['app']>): 
   cli.stderr(say`${keptText(profile)} ${say`The secret is encrypted.`}\n`)
 }
 
-/** Whether `setup` kept this app: what the environment of this shell says, a client may not know. */
-async function isKept({ deps, profile }: Invocation, appId: string): Promise<boolean> {
+/** Why an entry cannot use the profile's app: that is of the other brand, whose tokens its server refuses. */
+export async function otherBrand(invocation: Invocation, { isLark }: Adoption): Promise<Sentence | null> {
+  const kept = await keptAppOf(invocation)
+  if (!kept || isLark === null || kept.brand === brandOf(isLark)) return null
+  const [own, other] = isLark ? ['Lark', 'Feishu'] : ['Feishu', 'Lark']
+  const { cli, profile } = invocation
+  return say`It is for ${own}, and the profile "${profile}" uses an app of ${other}: run \`${cli.command} setup --profile NAME\` with an app of ${own}, then \`${cli.command} setup --adopt --profile NAME\`.`
+}
+
+function brandOf(isLark: boolean): Brand {
+  return isLark ? 'lark' : 'feishu'
+}
+
+/** The app that `setup` kept for the profile; null: none. */
+async function keptAppOf({ deps, profile }: Invocation): Promise<KeptApps[string] | null> {
   const apps = await readKeptApps(deps)
-  return (Object.hasOwn(apps, profile) ? apps[profile] : apps[DEFAULT_PROFILE])?.app_id === appId
+  return (Object.hasOwn(apps, profile) ? apps[profile] : apps[DEFAULT_PROFILE]) ?? null
 }
 
 /** The profile's app; null: it has none. */

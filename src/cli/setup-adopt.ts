@@ -9,7 +9,7 @@ import { hostedMcpUrl } from '../oauth/feishu.ts'
 import { type Sentence, say, unended } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Invocation, print } from './io.ts'
-import { type Answers, keepAppOf, problemOf } from './setup-adopt-app.ts'
+import { type Answers, keepAppOf, otherBrand, problemOf } from './setup-adopt-app.ts'
 import { newEntry } from './setup-entry.ts'
 import { confirm, createDialogue } from './terminal.ts'
 import { usageError } from './usage.ts'
@@ -83,8 +83,11 @@ async function adoptOne(
   const { insertion, diff } = await planAdoption(one)
   if (verdict.kind === 'refused') return ['left_alone', verdict.why]
   if (insertion.kind === 'refused') return ['left_alone', insertion.why]
+  const { adoption } = verdict
+  const mismatch = adoption.app ? null : await otherBrand(invocation, adoption)
+  if (mismatch) return ['left_alone', mismatch]
   cli.stderr(say`${diff}\n`)
-  const { exposed } = verdict.adoption
+  const { exposed } = adoption
   if (exposed.length > 0) {
     cli.stderr(
       say`What looks like a secret of another service would be in the argument list, which other users of this machine can read: ${exposed.join(', ')}.\n`,
@@ -93,8 +96,11 @@ async function adoptOne(
   if (answers === 'nobody') return ['left_alone', null]
   if (answers === 'yes' && exposed.length > 0)
     return ['left_alone', say`whether that may be is for a person to say`]
-  const appProblem = await keepAppOf(invocation, answers, verdict.adoption)
+  const appProblem = await keepAppOf(invocation, answers, adoption)
   if (appProblem) return ['failed', appProblem]
+  // The entry's own app was not wanted in the place of another one.
+  const declined = await otherBrand(invocation, adoption)
+  if (declined) return ['left_alone', declined]
   const isWanted =
     answers === 'yes' || (await confirm(answers, say`Change this entry of ${client.label} into connect?`))
   if (!isWanted) return ['left_alone', null]

@@ -4,7 +4,15 @@
 import { say } from '../sentence.ts'
 import { adoptHosted } from './adopt-hosted.ts'
 import { lineOf } from './adopt-program.ts'
-import { isTable, refused, type Start, type Verdict, withEnvironment, withExtras } from './adoption.ts'
+import {
+  isTable,
+  refused,
+  type Start,
+  type Verdict,
+  variablesFor,
+  withEnvironment,
+  withExtras,
+} from './adoption.ts'
 import { TOKEN_HEADER } from './mcp-entry.ts'
 import type { Data } from './rewrite.ts'
 
@@ -44,6 +52,9 @@ export function adoptBridged(entry: Data, start: Start): Verdict {
   const { command, args } = verdict.adoption.entry as { command: string; args: string[] }
   const others = Object.fromEntries(Object.entries(env).filter(([name]) => !used.has(name)))
   const changed = withExtras(line.withWords([command, ...args]), start.entry)
-  const whole = withEnvironment(changed, 'env', { ...start.entry.env, ...others })
+  const whole = withEnvironment(changed, 'env', {
+    ...variablesFor(verdict.adoption.isLark, start),
+    ...others,
+  })
   return { kind: 'adopt', adoption: { ...verdict.adoption, entry: whole } }
 }

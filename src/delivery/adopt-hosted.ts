@@ -4,6 +4,7 @@
 import { type Sentence, say } from '../sentence.ts'
 import {
   comesFromElsewhere,
+  isOfLark,
   isTable,
   NO_TEXT,
   REFERENCE,
@@ -11,6 +12,7 @@ import {
   replaceKeys,
   type Start,
   type Verdict,
+  variablesFor,
   withEnvironment,
   withExtras,
 } from './adoption.ts'
@@ -47,7 +49,9 @@ export function adoptHosted(entry: Data, start: Start): Verdict {
   if ('refused' in address) return refused(address.refused)
   const options = wordsOfHeaders(texts, secrets)
   if ('refused' in options) return refused(options.refused)
-  const { command, args, env } = start.entry
+  const { command, args } = start.entry
+  const isLark = isOfLark(entry[addressKey] as string)
+  const env = variablesFor(isLark, start)
   const words = [...args, ...address.words, ...options.words]
   // OpenCode calls it remote, and starts a program by one list.
   const isOpenCode = entry.type === 'remote'
@@ -64,9 +68,11 @@ export function adoptHosted(entry: Data, start: Start): Verdict {
   return {
     kind: 'adopt',
     adoption: {
-      entry: env ? withEnvironment(whole, isOpenCode ? 'environment' : 'env', env) : whole,
+      entry:
+        Object.keys(env).length > 0 ? withEnvironment(whole, isOpenCode ? 'environment' : 'env', env) : whole,
       secrets: [...secrets, ...secretHeaders(texts)],
       app: null,
+      isLark,
       appByReference: false,
       exposed: options.exposed,
     },

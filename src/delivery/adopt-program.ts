@@ -4,6 +4,7 @@
 import { say } from '../sentence.ts'
 import {
   comesFromElsewhere,
+  isOfLark,
   isTable,
   NO_TEXT,
   REFERENCE,
@@ -11,6 +12,7 @@ import {
   replaceKeys,
   type Start,
   type Verdict,
+  variablesFor,
   withEnvironment,
   withExtras,
 } from './adoption.ts'
@@ -114,7 +116,9 @@ export function adoptProgram(entry: Data, start: Start): Verdict {
       say`${words[0] ?? ''} does not hand on the environment, from which lark-mcp gets its token`,
     )
   }
-  const { command, args, env: added = {} } = start.entry
+  const { command, args } = start.entry
+  // It speaks to Feishu where it is told nothing else.
+  const isLark = isOfLark(found.domain.at(-1) ?? 'https://open.feishu.cn')
   const others = Object.fromEntries(
     Object.entries(env).filter((pair) => !ours.some(([name]) => name === pair[0])),
   )
@@ -125,15 +129,17 @@ export function adoptProgram(entry: Data, start: Start): Verdict {
   return {
     kind: 'adopt',
     adoption: {
-      entry: withEnvironment(withExtras(changed, start.entry), tableName, { ...added, ...others }),
+      entry: withEnvironment(withExtras(changed, start.entry), tableName, {
+        ...variablesFor(isLark, start),
+        ...others,
+      }),
       secrets: [
         ...found.token,
         ...found.appSecret,
         ...ours.flatMap(([name, value]) => secretOf(name, value)),
       ],
-      app: isLiteral
-        ? { appId, appSecret, isLark: found.domain.some((text) => /larksuite/.test(text)) }
-        : null,
+      app: isLiteral ? { appId, appSecret } : null,
+      isLark,
       appByReference: !isLiteral && found.appId.length + found.appSecret.length > 0,
       exposed: [],
     },

@@ -10,7 +10,9 @@ export type Adoption = {
   /** What the entry held that is secret: the token, and the App Secret. */
   secrets: string[]
   /** The credentials that stood in it. */
-  app: { appId: string; appSecret: string; isLark: boolean } | null
+  app: { appId: string; appSecret: string } | null
+  /** Whether it was for Lark, not Feishu; null: its address is of neither. */
+  isLark: boolean | null
   /** It took the app's credentials from elsewhere, and does so no more. */
   appByReference: boolean
   /** Headers with a secret of some other service, which come to stand in the argument list. */
@@ -46,6 +48,17 @@ export const REFERENCE: Verdict = refused(
   say`its token is a reference, which the program that fills it in may keep fresh`,
 )
 export const NO_TEXT: Verdict = refused(say`its token is not a string`)
+
+/** Whether an address is Lark's, not Feishu's; null: of neither. */
+export function isOfLark(address: string): boolean | null {
+  const [, host] = /(?:^|[/.])(feishu\.cn|larksuite\.com)(?:[:/]|$)/.exec(address) ?? []
+  return host === undefined ? null : host === 'larksuite.com'
+}
+
+/** The variables of an entry of `connect`: its client knows the brand from nowhere else. */
+export function variablesFor(isLark: boolean | null, { entry }: Start): Record<string, string> {
+  return { ...entry.env, ...(isLark && { FEISHU_BRAND: 'lark' }) }
+}
 
 /** The entry with these variables; without any, without the table. */
 export function withEnvironment(entry: Data, name: string, env: Data): Data {

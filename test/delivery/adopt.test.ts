@@ -21,7 +21,9 @@ const SECRET = 'ThisIsTheAppSecret0123456789abcd'
 const LARK_MCP = ['-y', '@larksuiteoapi/lark-mcp', 'mcp']
 const HOSTED = 'https://mcp.feishu.cn/mcp'
 
-const wordsFor = (url: string) => (url === HOSTED ? [] : url.includes('feishu') ? [url] : null)
+const LARK = 'https://mcp.larksuite.com/mcp'
+
+const wordsFor = (url: string) => (url === HOSTED ? [] : /feishu|larksuite/.test(url) ? [url] : null)
 const find = async (home: Home, base = BASE) => (await findAdoptable(home.machine, base, wordsFor)).found
 const keeping = (home: Home, now = NOW) => ({ memoryDir: home.memoryDir, now, apart: true })
 
@@ -314,7 +316,7 @@ test('lark-mcp keeps its tools and its variables; token, app and address are our
   home.put('.cursor/mcp.json', server(entry))
   const { verdict } = await only(home)
   expect(verdict).toMatchObject({
-    adoption: { app: { appId: 'cli_a1', appSecret: SECRET, isLark: true }, appByReference: false },
+    adoption: { app: { appId: 'cli_a1', appSecret: SECRET }, isLark: true, appByReference: false },
   })
   expect(await adopted(entry)).toEqual({
     command: 'node',
@@ -331,7 +333,7 @@ test('lark-mcp keeps its tools and its variables; token, app and address are our
       '-l',
       'zh',
     ],
-    env: { FEISHU_LANG: 'zh', NO_COLOR: '1' },
+    env: { FEISHU_BRAND: 'lark', FEISHU_LANG: 'zh', NO_COLOR: '1' },
     disabled: false,
   })
 })
@@ -488,6 +490,22 @@ test.each([
   ],
 ])('an entry is left alone: %s', async (_name, entry, why) => {
   expect(await refusal(entry)).toMatch(why)
+})
+
+test.each([
+  ['lark-mcp', { command: 'npx', args: [...LARK_MCP, '-u', TOKEN] }, ['-d', 'https://open.larksuite.com']],
+  [
+    'mcp-remote',
+    { command: 'npx', args: ['mcp-remote', HOSTED, '--header', `X-Lark-MCP-UAT:${TOKEN}`] },
+    null,
+  ],
+  ['the hosted server', { url: HOSTED, headers: { 'X-Lark-MCP-UAT': TOKEN } }, null],
+])('an entry of %s for Lark is told the brand, one for Feishu is not', async (_name, entry, more) => {
+  const base: ServerEntry = { command: 'node', args: ['/opt/main.js', 'connect'] }
+  expect(await adopted(entry, base)).not.toHaveProperty('env')
+  const given = JSON.parse(JSON.stringify(entry).replaceAll(HOSTED, LARK))
+  if (more) given.args.push(...more)
+  expect(await adopted(given, base)).toMatchObject({ env: { FEISHU_BRAND: 'lark' } })
 })
 
 test('a comment with the token in it is no part of what is left', async () => {

@@ -78,6 +78,31 @@ test('without a terminal, --adopt shows what it would change and changes nothing
   expect(stage.sandbox.requests).toEqual([])
 })
 
+test('an entry for the other brand than that of the app that setup kept is left alone, with the way on', async () => {
+  const stage = await setStage({ env })
+  const { appId, appSecret } = stage.sandbox.app
+  const given = ['setup', '--app-id', appId, '--app-secret-stdin']
+  expect((await run(stage, given, { input: `${appSecret}\n` })).code).toBe(0)
+  const headers = { 'X-Lark-MCP-UAT': TOKEN }
+  const url = 'https://mcp.larksuite.com/mcp'
+  const text = put(stage, '.gemini/settings.json', { mcpServers: { docs: { url, headers } } })
+  const result = await run(stage, ['setup', '--adopt', '--yes'])
+  expect(result.code).toBe(0)
+  expect(result.stderr).toMatch(
+    /left alone: It is for Lark, and the profile "default" uses an app of Feishu: run .* setup --profile NAME/,
+  )
+  expect(read(stage, '.gemini/settings.json')).toBe(text)
+  // A profile of its own for Lark takes it.
+  const lark = ['--profile', 'lark', '--brand', 'lark']
+  expect((await run(stage, [...given, ...lark], { input: `${appSecret}\n` })).code).toBe(0)
+  expect((await run(stage, ['setup', '--adopt', '--yes', '--profile', 'lark'])).code).toBe(0)
+  const { docs } = JSON.parse(read(stage, '.gemini/settings.json')).mcpServers
+  expect(docs).toMatchObject({
+    args: [PROGRAM, 'connect', url],
+    env: { FEISHU_BRAND: 'lark', FEISHU_PROFILE: 'lark' },
+  })
+})
+
 test('--yes changes all: the app is kept sealed first, and no secret is left, shown or kept in clear', async () => {
   const stage = await setStage({ env })
   installClients(stage)
