@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { expect, test } from 'vitest'
 import { inChinese } from '../src/chinese/sentences.ts'
 import { localTime, moment } from '../src/moment.ts'
@@ -41,6 +41,6 @@ test('no other source makes UTC of an instant, and none puts it into a sentence'
   )
   const texts = files.map((file) => [file, readFileSync(join('src', file), 'utf8')] as const)
   const inUtc = texts.filter(([, text]) => text.includes('toISOString')).map(([file]) => file)
-  expect(inUtc.sort()).toEqual(FOR_PROGRAMS)
+  expect(inUtc.map((file) => file.replaceAll(sep, '/')).sort()).toEqual(FOR_PROGRAMS)
   expect(texts.filter(([, text]) => /say`[^`]*\$\{toTime\(/.test(text)).map(([file]) => file)).toEqual([])
 })

@@ -6,6 +6,7 @@ import { cpSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { englishIn } from '../support/english.ts'
+import { NO_LINKS, testIf } from '../support/needs.ts'
 import {
   approve,
   PROGRAM,
@@ -148,7 +149,7 @@ test('the setting wins over the locale', async () => {
   expect((await run(stage, ['--help'])).stdout).toMatch(/^Usage: /)
 })
 
-test('the Chinese is loaded only when something is said in it', async () => {
+testIf(NO_LINKS)('the Chinese is loaded only when something is said in it', async () => {
   const stage = await setStage()
   await seed(stage)
   const dist = join(stage.home, 'dist')

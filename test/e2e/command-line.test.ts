@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { localTime } from '../../src/moment.ts'
 import { redirectTo } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
-import { OWN_FILE, testIf } from '../support/needs.ts'
+import { NO_SIGNALS, OWN_FILE, skipIf, testIf } from '../support/needs.ts'
 import {
   approve,
   type Environment,
@@ -338,7 +338,8 @@ test('login goes on when the browser reaches the listener before anybody pastes,
 
 test.for([[[]], [['--callback-url-stdin']]])(
   'Ctrl-C cancels the login that it ends, and frees the port: %j',
-  async ([more]) => {
+  async ([more], context) => {
+    skipIf(NO_SIGNALS, context)
     const stage = await setStage()
     const login = start(stage, ['login', '--no-browser', '--json', ...(more ?? [])])
     await login.written(/Waiting|paste/)
@@ -352,7 +353,7 @@ test.for([[[]], [['--callback-url-stdin']]])(
   },
 )
 
-test('Ctrl-C leaves an authorization alone that an assistant began', async () => {
+testIf(NO_SIGNALS)('Ctrl-C leaves an authorization alone that an assistant began', async () => {
   const stage = await setStage()
   const server = await startServer(stage)
   const started = await server.call('start_authorization', { open_browser: false })

@@ -16,7 +16,7 @@ import {
   startListed,
   toolNames,
 } from '../support/connect.ts'
-import { OWN_FILE } from '../support/needs.ts'
+import { NO_SIGNALS, OWN_FILE, testIf } from '../support/needs.ts'
 import { authorize, presentations, run, type Stage, setStage, start } from '../support/program.ts'
 
 function expireThere(stage: Stage): void {
@@ -364,7 +364,7 @@ test('a setting that names no address that may be used ends it with 2, too', asy
   expect(code).toBe(2)
 })
 
-test('a signal ends it with 128+n, and calls under way are not waited for', async () => {
+testIf(NO_SIGNALS)('a signal ends it with 128+n, and calls under way are not waited for', async () => {
   const stage = await connectStage()
   await logIn(stage)
   const fault = stage.sandbox.faults.next({ endpoint: 'mcp', kind: 'silence' }, Number.POSITIVE_INFINITY)

@@ -10,6 +10,7 @@ import { expect, onTestFinished, type TestContext, test } from 'vitest'
 import { PROGRAMS, type ProgramName } from '../../src/hand-over/programs.ts'
 import { DOCUMENTS, inlineCommands, shellLines, typed } from '../support/document.ts'
 import { makeFolder } from '../support/folder.ts'
+import { NO_POSIX, skipIf, testIf } from '../support/needs.ts'
 import { HANGS_MS } from '../support/patience.ts'
 import {
   approve,
@@ -121,7 +122,8 @@ test('whoever is said to run a command names it, and no command is named in vain
   }
 })
 
-test.for(commands('oneTest'))('`%s` runs a test', async (line) => {
+test.for(commands('oneTest'))('`%s` runs a test', async (line, context) => {
+  skipIf(NO_POSIX, context)
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^VITEST|^NODE_ENV$/.test(name)),
   )
@@ -129,7 +131,8 @@ test.for(commands('oneTest'))('`%s` runs a test', async (line) => {
   expect(told).toMatch(/Tests .*[1-9]\d* passed/)
 })
 
-test.for(commands('sandbox'))('`%s` tells where the sandbox is', async (line) => {
+test.for(commands('sandbox'))('`%s` tells where the sandbox is', async (line, context) => {
+  skipIf(NO_POSIX, context)
   const child = spawn('/bin/sh', ['-c', `exec ${typed(line)}`])
   onTestFinished(() => void child.kill('SIGKILL'))
   const [text] = await once(child.stdout, 'data')
@@ -140,7 +143,8 @@ test.for(commands('sandbox'))('`%s` tells where the sandbox is', async (line) =>
   await once(child, 'close')
 })
 
-test.for(commands('setup'))('`%s` keeps the credentials', async (line) => {
+test.for(commands('setup'))('`%s` keeps the credentials', async (line, context) => {
+  skipIf(NO_POSIX, context)
   const { stage, env } = await setShell()
   const { appId, appSecret } = stage.sandbox.app
   const { FEISHU_APP_ID: _, FEISHU_APP_SECRET: __, ...bare } = env
@@ -152,6 +156,7 @@ test.for(commands('setup'))('`%s` keeps the credentials', async (line) => {
 })
 
 test.for(commands('openssl'))('`%s` is understood by openssl', async (line, context) => {
+  skipIf(NO_POSIX, context)
   const folder = makeFolder()
   await type('openssl version').catch(() => context.skip('openssl is not installed'))
   const printed = await type(line, { cwd: folder })
@@ -161,6 +166,7 @@ test.for(commands('openssl'))('`%s` is understood by openssl', async (line, cont
 })
 
 test.for(commands('pull'))('`%s` hands a valid token on', async (line, context) => {
+  skipIf(NO_POSIX, context)
   const { stage, bin, env } = await setShell()
   const server = await startServer(stage)
   await authorize(stage, server)
@@ -176,7 +182,8 @@ test.for(commands('pull'))('`%s` hands a valid token on', async (line, context) 
   expect((await type(typedLine, { env })) === token).toBe(true)
 })
 
-test.for(commands('exec'))('`%s` starts the program with what it reads', async (line) => {
+test.for(commands('exec'))('`%s` starts the program with what it reads', async (line, context) => {
+  skipIf(NO_POSIX, context)
   const { stage, bin, env } = await setShell()
   const server = await startServer(stage)
   await authorize(stage, server)
@@ -204,7 +211,7 @@ async function pullWithCurl(
   expect(JSON.parse(answer)).toMatchObject({ code: 0, data: { open_id: stage.sandbox.user.openId } })
 }
 
-test('the line for cron renews what is due', async () => {
+testIf(NO_POSIX)('the line for cron renews what is due', async () => {
   const [line = ''] = /^\d+ \d+ \* \* \* .*$/m.exec(readFileSync('docs/commands.md', 'utf8')) ?? []
   // A token whose whole life lies inside the margin is always due.
   const stage = await setStage({ knobs: { accessTokenLifetimeMs: 200_000 } })
@@ -217,7 +224,7 @@ test('the line for cron renews what is due', async () => {
   expect(generation).toBe(2)
 })
 
-test('the commands on profiles do what they say, one after the other as they stand', async () => {
+testIf(NO_POSIX)('the commands on profiles do what they say, one after the other as they stand', async () => {
   const { stage, env } = await setShell()
   const { appId, appSecret } = stage.sandbox.app
   for (const line of commands('profiles')) {
@@ -237,7 +244,8 @@ test('the commands on profiles do what they say, one after the other as they sta
   expect(profiles.map(({ profile }: { profile: string }) => profile)).toEqual(['default'])
 })
 
-test.for(commands('vsCode'))('`%s` hands VS Code one JSON object', async (line) => {
+test.for(commands('vsCode'))('`%s` hands VS Code one JSON object', async (line, context) => {
+  skipIf(NO_POSIX, context)
   const bin = makeFolder()
   writeFileSync(join(bin, 'code'), '#!/bin/sh\nprintf %s "$2"\n')
   chmodSync(join(bin, 'code'), 0o755)
@@ -245,7 +253,8 @@ test.for(commands('vsCode'))('`%s` hands VS Code one JSON object', async (line) 
   expect(entry).toMatchObject({ name: 'feishu', command: expect.stringMatching(/^(node|npx)$/) })
 })
 
-test.for(commands('alias'))('after `%s` the shell knows the name', async (line) => {
+test.for(commands('alias'))('after `%s` the shell knows the name', async (line, context) => {
+  skipIf(NO_POSIX, context)
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
   // An alias holds from the next line on.
   expect(await type(`${line}\nfeishu-token-mcp --version`)).toContain(version)

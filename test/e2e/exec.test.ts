@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { NO_MODES, NO_POSIX, NO_SIGNALS, testIf } from '../support/needs.ts'
 import { authorize, PROGRAM, run, type Stage, setStage, start, startServer } from '../support/program.ts'
 
 /** A child that calls a protected API with what its environment holds, each time a line comes on stdin. */
@@ -73,23 +74,30 @@ test('a child goes on calling while the token expires and rotates', async () => 
   expect(stage.sandbox.ledger.filter(({ outcome }) => outcome === 'rotated')).toHaveLength(3)
 })
 
-test('stdio, exit code and signals are the child’s own', async () => {
+test('stdio and exit code are the child’s own', async () => {
   const stage = await authorizedStage()
   const node = process.execPath
   const echo = "process.stdin.pipe(process.stdout); process.stderr.write('e'); process.exitCode = 42"
   const echoed = await run(stage, ['exec', '--', node, '-e', echo], { input: 'through' })
   expect(echoed).toMatchObject({ code: 42, stdout: 'through', stderr: 'e' })
-  expect((await run(stage, ['exec', '--', node, '-e', "process.kill(process.pid, 'SIGTERM')"])).code).toBe(
-    143,
-  )
   expect((await run(stage, ['exec', '--', '/no/such/command'])).code).toBe(127)
-  const plain = join(stage.home, 'plain')
-  await writeFile(plain, 'text')
-  expect((await run(stage, ['exec', '--', plain])).code).toBe(126)
   expect((await run(stage, ['exec'])).code).toBe(2)
 })
 
-test('a signal reaches the child, and its answer to it counts', async () => {
+testIf(NO_MODES)('what may not be executed is told by the exit code', async () => {
+  const stage = await authorizedStage()
+  const plain = join(stage.home, 'plain')
+  await writeFile(plain, 'text')
+  expect((await run(stage, ['exec', '--', plain])).code).toBe(126)
+})
+
+testIf(NO_SIGNALS)('the signal that ended the child stands in the exit code', async () => {
+  const stage = await authorizedStage()
+  const args = ['exec', '--', process.execPath, '-e', "process.kill(process.pid, 'SIGTERM')"]
+  expect((await run(stage, args)).code).toBe(143)
+})
+
+testIf(NO_SIGNALS)('a signal reaches the child, and its answer to it counts', async () => {
   const stage = await authorizedStage()
   const script =
     "process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1000); console.log('ready')"
@@ -99,7 +107,7 @@ test('a signal reaches the child, and its answer to it counts', async () => {
   expect((await running.end).code).toBe(7)
 })
 
-test('no token stands in the command line of exec or of its child', async () => {
+testIf(NO_POSIX)('no token stands in the command line of exec or of its child', async () => {
   const stage = await authorizedStage()
   const script = "setInterval(() => {}, 1000); console.log('pid ' + process.pid)"
   const running = start(stage, ['exec', '--no-gateway', '--', process.execPath, '-e', script])
@@ -122,53 +130,59 @@ test('a program that cannot use the gateway gets the token itself, and stderr sa
   )
 })
 
-test('behind a proxy for all the gateway is reached directly, and the proxy sees nothing', async () => {
-  const stage = await authorizedStage()
-  const seen: string[] = []
-  const proxy = createServer((socket) => socket.on('data', (data) => seen.push(String(data))).end())
-  proxy.listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  onTestFinished(() => void proxy.close())
-  const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
-  const script =
-    'curl -sS -m 20 -H "Authorization: Bearer $USER_ACCESS_TOKEN" $LARK_DOMAIN/open-apis/authen/v1/user_info'
-  const env = {
-    HTTP_PROXY: address,
-    http_proxy: address,
-    ALL_PROXY: address,
-    all_proxy: address,
-    NO_PROXY: 'corp.example',
-  }
-  const ended = await run(stage, ['exec', '--', 'sh', '-c', script], { env })
-  expect(ended.stderr).toBe('')
-  expect(JSON.parse(ended.stdout)).toMatchObject({ code: 0 })
-  expect(seen).toEqual([])
-})
+testIf(NO_POSIX)(
+  'behind a proxy for all the gateway is reached directly, and the proxy sees nothing',
+  async () => {
+    const stage = await authorizedStage()
+    const seen: string[] = []
+    const proxy = createServer((socket) => socket.on('data', (data) => seen.push(String(data))).end())
+    proxy.listen(0, '127.0.0.1')
+    await once(proxy, 'listening')
+    onTestFinished(() => void proxy.close())
+    const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    const script =
+      'curl -sS -m 20 -H "Authorization: Bearer $USER_ACCESS_TOKEN" $LARK_DOMAIN/open-apis/authen/v1/user_info'
+    const env = {
+      HTTP_PROXY: address,
+      http_proxy: address,
+      ALL_PROXY: address,
+      all_proxy: address,
+      NO_PROXY: 'corp.example',
+    }
+    const ended = await run(stage, ['exec', '--', 'sh', '-c', script], { env })
+    expect(ended.stderr).toBe('')
+    expect(JSON.parse(ended.stdout)).toMatchObject({ code: 0 })
+    expect(seen).toEqual([])
+  },
+)
 
-test('a value with the token stands in no command line, and what stands in the command is left as it is', async () => {
-  const stage = await authorizedStage()
-  const script = "setInterval(() => {}, 1000); console.log('pid ' + process.pid + ' ' + process.argv[1])"
-  const args = [
-    'exec',
-    '--no-gateway',
-    '--env',
-    'MINE=Bearer {token}',
-    '--',
-    process.execPath,
-    '-e',
-    script,
-    '{token}',
-  ]
-  const running = start(stage, args)
-  const [, pid] = await running.written(/pid (\d+) \{token\}/)
-  const lines = [running.child.pid, pid].map((of) => readFileSync(`/proc/${of}/cmdline`, 'utf8')).join('\n')
-  for (const secret of stage.sandbox.secrets()) expect(lines).not.toContain(secret)
-  const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
-  const mine = /MINE=Bearer ([^\0]+)/.exec(environment)?.[1] ?? ''
-  expect(stage.sandbox.inspect(mine)).toMatchObject({ status: 'live' })
-  running.child.kill('SIGTERM')
-  await running.end
-})
+testIf(NO_POSIX)(
+  'a value with the token stands in no command line, and what stands in the command is left as it is',
+  async () => {
+    const stage = await authorizedStage()
+    const script = "setInterval(() => {}, 1000); console.log('pid ' + process.pid + ' ' + process.argv[1])"
+    const args = [
+      'exec',
+      '--no-gateway',
+      '--env',
+      'MINE=Bearer {token}',
+      '--',
+      process.execPath,
+      '-e',
+      script,
+      '{token}',
+    ]
+    const running = start(stage, args)
+    const [, pid] = await running.written(/pid (\d+) \{token\}/)
+    const lines = [running.child.pid, pid].map((of) => readFileSync(`/proc/${of}/cmdline`, 'utf8')).join('\n')
+    for (const secret of stage.sandbox.secrets()) expect(lines).not.toContain(secret)
+    const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
+    const mine = /MINE=Bearer ([^\0]+)/.exec(environment)?.[1] ?? ''
+    expect(stage.sandbox.inspect(mine)).toMatchObject({ status: 'live' })
+    running.child.kill('SIGTERM')
+    await running.end
+  },
+)
 
 test.each([
   [['--for', 'nobody', '--', 'true']],

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { expect, onTestFinished, test } from 'vitest'
+import { NO_POSIX, NO_SIGNALS, skipIf, testIf } from '../support/needs.ts'
 import { freePort } from '../support/port.ts'
 import {
   authorize,
@@ -69,6 +70,7 @@ function startNetwork(): { enter: string[]; host: string } | null {
 }
 
 test('a container reaches the gateway of the compose file by the name of its service', async (context) => {
+  skipIf(NO_POSIX, context)
   const network = startNetwork()
   if (!network)
     return context.skip('no network namespaces: run as root, and apt-get install util-linux iproute2')
@@ -111,7 +113,7 @@ test('the health check of the compose file tells whether the gateway answers', a
   expect((await check())[0]).toBe(0)
 })
 
-test('the service runs, and what systemd sends ends it as the unit expects', async () => {
+testIf(NO_SIGNALS)('the service runs, and what systemd sends ends it as the unit expects', async () => {
   const { stage, port } = await setScene()
   const unit = block('ini')
   const [, line = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? []

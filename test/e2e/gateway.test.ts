@@ -9,7 +9,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { expect, onTestFinished, test } from 'vitest'
 import { HOSTED_TOOLS } from '../../src/oauth/hosted-mcp.ts'
-import { OWN_FILE } from '../support/needs.ts'
+import { NO_SIGNALS, OWN_FILE, skipIf } from '../support/needs.ts'
 import {
   authorize,
   type Environment,
@@ -292,9 +292,10 @@ async function startSlowServer(): Promise<{ url: string; arrived: Promise<void>;
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, arrived, answer }
 }
 
-test.each(['SIGTERM', 'SIGINT'] as const)(
+test.for(['SIGTERM', 'SIGINT'] as const)(
   'at %s what is under way is finished, a stream is ended, nothing new is taken',
-  async (signal) => {
+  async (signal, context) => {
+    skipIf(NO_SIGNALS, context)
     const stage = await setStage()
     const server = await startServer(stage)
     await authorize(stage, server)

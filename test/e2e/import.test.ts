@@ -6,25 +6,30 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { toTime } from '../../src/answers.ts'
+import { NO_POSIX, skipIf, testIf } from '../support/needs.ts'
 import { PROGRAM, run, setStage } from '../support/program.ts'
 
-test.each(['-', '/dev/stdin'])('import %s reads standard input, which nobody can delete', async (name) => {
-  const stage = await setStage()
-  const { access_token, refresh_token } = stage.sandbox.issue()
-  const input = JSON.stringify({ code: 0, data: { access_token, refresh_token, expires_in: 7_200 } })
-  const result = await run(stage, ['import', name, '--json'], { input })
-  // Feishu's answer does not say when it was given.
-  expect([result.code, JSON.parse(result.stdout)]).toMatchObject([
-    0,
-    { status: 'needs_refresh', reauthorize_by: null, authorized_at: null },
-  ])
-  expect(result.stderr).toContain('Delete what they came from')
-  expect((await run(stage, ['refresh', '--json'])).code).toBe(0)
-  const later = JSON.parse((await run(stage, ['status', '--json'])).stdout)
-  expect(later).toMatchObject({ status: 'valid', reauthorize_by: later.refresh_token_expires_at })
-})
+test.for(['-', '/dev/stdin'])(
+  'import %s reads standard input, which nobody can delete',
+  async (name, context) => {
+    if (name !== '-') skipIf(NO_POSIX, context)
+    const stage = await setStage()
+    const { access_token, refresh_token } = stage.sandbox.issue()
+    const input = JSON.stringify({ code: 0, data: { access_token, refresh_token, expires_in: 7_200 } })
+    const result = await run(stage, ['import', name, '--json'], { input })
+    // Feishu's answer does not say when it was given.
+    expect([result.code, JSON.parse(result.stdout)]).toMatchObject([
+      0,
+      { status: 'needs_refresh', reauthorize_by: null, authorized_at: null },
+    ])
+    expect(result.stderr).toContain('Delete what they came from')
+    expect((await run(stage, ['refresh', '--json'])).code).toBe(0)
+    const later = JSON.parse((await run(stage, ['status', '--json'])).stdout)
+    expect(later).toMatchObject({ status: 'valid', reauthorize_by: later.refresh_token_expires_at })
+  },
+)
 
-test('import <(…) reads the pipe that the shell makes', async () => {
+testIf(NO_POSIX)('import <(…) reads the pipe that the shell makes', async () => {
   const stage = await setStage()
   const file = join(stage.home, 'answer.json')
   const expires_at = toTime(Date.now() + 3_600_000)

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { NO_SIGNALS, testIf } from '../support/needs.ts'
 import { run, setStage, startServer } from '../support/program.ts'
 import { openStore, storeIssued } from '../support/stored.ts'
 
@@ -33,43 +34,46 @@ function copyProgram(): string {
   return dist
 }
 
-test('a program that was removed within five seconds of the handshake goes on without a stack trace', async () => {
-  const stage = await setStage()
-  const dist = copyProgram()
-  const preload = join(stage.home, 'preload.mjs')
-  writeFileSync(preload, PRELOAD)
-  const env = { ...stage.env, NODE_OPTIONS: `--import file://${preload}` }
-  const server = spawn(process.execPath, [join(dist, 'main.js')], { env })
-  onTestFinished(() => void server.kill('SIGKILL'))
-  let stderr = ''
-  let look = () => undefined as unknown
-  server.stderr.on('data', (chunk) => {
-    stderr += chunk
-    look()
-  })
-  const ended = once(server, 'close')
-  const said = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      look = () => stderr.includes(text) && resolve()
+testIf(NO_SIGNALS)(
+  'a program that was removed within five seconds of the handshake goes on without a stack trace',
+  async () => {
+    const stage = await setStage()
+    const dist = copyProgram()
+    const preload = join(stage.home, 'preload.mjs')
+    writeFileSync(preload, PRELOAD)
+    const env = { ...stage.env, NODE_OPTIONS: `--import file://${preload}` }
+    const server = spawn(process.execPath, [join(dist, 'main.js')], { env })
+    onTestFinished(() => void server.kill('SIGKILL'))
+    let stderr = ''
+    let look = () => undefined as unknown
+    server.stderr.on('data', (chunk) => {
+      stderr += chunk
       look()
-      void ended.then(() => reject(new Error(`ended with ${stderr}`)))
     })
-  const clientInfo = { name: 'test', version: '0' }
-  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo }
-  for (const message of [
-    { id: 0, method: 'initialize', params },
-    { method: 'notifications/initialized', params: {} },
-  ]) {
-    server.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
-  }
-  await said('background: set')
-  rmSync(dist, { recursive: true })
-  server.kill('SIGUSR2')
-  await said('background: over')
-  server.stdin.end()
-  expect(await ended).toEqual([0, null])
-  expect(stderr).toBe('background: set\nbackground: over\n')
-})
+    const ended = once(server, 'close')
+    const said = (text: string) =>
+      new Promise<void>((resolve, reject) => {
+        look = () => stderr.includes(text) && resolve()
+        look()
+        void ended.then(() => reject(new Error(`ended with ${stderr}`)))
+      })
+    const clientInfo = { name: 'test', version: '0' }
+    const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo }
+    for (const message of [
+      { id: 0, method: 'initialize', params },
+      { method: 'notifications/initialized', params: {} },
+    ]) {
+      server.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+    }
+    await said('background: set')
+    rmSync(dist, { recursive: true })
+    server.kill('SIGUSR2')
+    await said('background: over')
+    server.stdin.end()
+    expect(await ended).toEqual([0, null])
+    expect(stderr).toBe('background: set\nbackground: over\n')
+  },
+)
 
 test('a program that another version takes the place of while a server runs spends no refresh token half in the one, half in the other', async () => {
   const stage = await setStage()

@@ -4,6 +4,7 @@ import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/typ
 import { expect, test } from 'vitest'
 import type { Fault } from '../feishu-sandbox/faults.ts'
 import { findSecrets, holdsSecret, readCommandLines, readTree } from '../support/canary.ts'
+import { NO_POSIX, testIf } from '../support/needs.ts'
 import {
   approve,
   run,
@@ -114,54 +115,57 @@ function storeKey(stage: Stage): Record<string, string> {
   return { 'the key': key, 'the key as bytes': Buffer.from(key, 'base64').toString('latin1') }
 }
 
-test('no secret is shown or left anywhere, whatever goes wrong and however loud the log', async () => {
-  const stage = await setStage()
-  const server = await startServer(stage, { env: { ...LOUD, ...fakeBrowser(stage) } })
-  let notified = ''
-  server.client.setNotificationHandler(ResourceUpdatedNotificationSchema, (message) => {
-    notified += JSON.stringify(message)
-  })
-  await server.client.subscribeResource({ uri: 'feishu-token://status' })
-  let state = ''
-  let afterwards = 0
-  const commandLines = await watched(server.pid, async () => {
-    await failToAuthorize(stage, server)
-    const started = await server.call('start_authorization')
-    expect(started.data.browser_opened).toBe(true)
-    state = new URL(String(started.data.authorization_url)).searchParams.get('state') ?? ''
-    await approve(stage, started.data.authorization_url)
-    afterwards = server.transport.stdout.length
-    await server.call('token_status', { wait_seconds: 20, verify: true })
-    await failToRefresh(stage, server)
-    await server.client.readResource({ uri: 'feishu-token://status' })
-  })
-  const { stdout, stderr } = server.transport
-  const pages = stage.outputs.join('\n')
-  const files = readTree(stage.tokenDir)
-  const browser = readFileSync(join(stage.home, 'browser'), 'utf8')
-  const terminal = await useCommandLine(stage)
-  await server.close()
+testIf(NO_POSIX)(
+  'no secret is shown or left anywhere, whatever goes wrong and however loud the log',
+  async () => {
+    const stage = await setStage()
+    const server = await startServer(stage, { env: { ...LOUD, ...fakeBrowser(stage) } })
+    let notified = ''
+    server.client.setNotificationHandler(ResourceUpdatedNotificationSchema, (message) => {
+      notified += JSON.stringify(message)
+    })
+    await server.client.subscribeResource({ uri: 'feishu-token://status' })
+    let state = ''
+    let afterwards = 0
+    const commandLines = await watched(server.pid, async () => {
+      await failToAuthorize(stage, server)
+      const started = await server.call('start_authorization')
+      expect(started.data.browser_opened).toBe(true)
+      state = new URL(String(started.data.authorization_url)).searchParams.get('state') ?? ''
+      await approve(stage, started.data.authorization_url)
+      afterwards = server.transport.stdout.length
+      await server.call('token_status', { wait_seconds: 20, verify: true })
+      await failToRefresh(stage, server)
+      await server.client.readResource({ uri: 'feishu-token://status' })
+    })
+    const { stdout, stderr } = server.transport
+    const pages = stage.outputs.join('\n')
+    const files = readTree(stage.tokenDir)
+    const browser = readFileSync(join(stage.home, 'browser'), 'utf8')
+    const terminal = await useCommandLine(stage)
+    await server.close()
 
-  // The controls: there was something to find, and the log was loud.
-  expect(stage.sandbox.secrets().length).toBeGreaterThan(12)
-  expect(stderr).toMatch(/NET \d+/)
-  expect(commandLines).toContain('main.js')
-  expect(Object.keys(files).length).toBeGreaterThan(3)
+    // The controls: there was something to find, and the log was loud.
+    expect(stage.sandbox.secrets().length).toBeGreaterThan(12)
+    expect(stderr).toMatch(/NET \d+/)
+    expect(commandLines).toContain('main.js')
+    expect(Object.keys(files).length).toBeGreaterThan(3)
 
-  const minted = Object.fromEntries(
-    stage.sandbox.secrets().map((secret, index) => [`secret ${index}`, secret]),
-  )
-  const secrets = { ...minted, ...storeKey(stage) }
-  const keyless = Object.fromEntries(Object.entries(files).filter(([path]) => !path.endsWith('.key')))
-  const left = { ...keyless, ...readTree(stage.tokenDir) }
-  for (const path of Object.keys(left)) if (path.endsWith('.key')) delete left[path]
-  const shown = { stdout, stderr, pages, notified, commandLines, terminal, browser }
-  expect(findSecrets({ ...shown, ...left }, secrets)).toEqual([])
-  // The link holds its state for as long as it can be used, and its place is the answer alone.
-  const late = { stdout: stdout.slice(afterwards), stderr, pages, commandLines: '', ...left }
-  expect(findSecrets(late, { state })).toEqual([])
-  expect(holdsSecret(stdout, state)).toBe(true)
-})
+    const minted = Object.fromEntries(
+      stage.sandbox.secrets().map((secret, index) => [`secret ${index}`, secret]),
+    )
+    const secrets = { ...minted, ...storeKey(stage) }
+    const keyless = Object.fromEntries(Object.entries(files).filter(([path]) => !path.endsWith('.key')))
+    const left = { ...keyless, ...readTree(stage.tokenDir) }
+    for (const path of Object.keys(left)) if (path.endsWith('.key')) delete left[path]
+    const shown = { stdout, stderr, pages, notified, commandLines, terminal, browser }
+    expect(findSecrets({ ...shown, ...left }, secrets)).toEqual([])
+    // The link holds its state for as long as it can be used, and its place is the answer alone.
+    const late = { stdout: stdout.slice(afterwards), stderr, pages, commandLines: '', ...left }
+    expect(findSecrets(late, { state })).toEqual([])
+    expect(holdsSecret(stdout, state)).toBe(true)
+  },
+)
 
 test('the scan bites: it finds the token where it belongs, and every disguise of it', async () => {
   const stage = await setStage()

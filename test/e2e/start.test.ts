@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { expect, test } from 'vitest'
 import { PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
 import { openStore, storeIssued } from '../support/stored.ts'
@@ -40,7 +40,7 @@ function watched(stage: Stage): Watch {
     loaded: () =>
       noted()
         .files.filter((file) => file !== probe)
-        .map((file) => relative(DIST, file))
+        .map((file) => relative(DIST, file).replaceAll(sep, '/'))
         .sort(),
   }
 }

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { findProgram } from '../../src/machine/program.ts'
 import { installTimer, removeTimer, type TimerHost, timerState } from '../../src/timer/timer.ts'
 import { makeFolder } from '../support/folder.ts'
+import { NO_POSIX, testIf } from '../support/needs.ts'
 import { PROGRAM, run, type Stage, setStage } from '../support/program.ts'
 
 /** Notes each call, and answers as the program does whose name it bears. */
@@ -52,28 +53,31 @@ async function setSystemd(): Promise<{
   return { stage, bin, timer: (...args) => run(stage, ['timer', ...args], { env }) }
 }
 
-test('installs a unit and a timer that start this program by absolute paths, shows them, and says how it stands', async () => {
-  const { stage, bin, timer } = await setSystemd()
-  const installed = await timer('install')
-  expect(installed).toMatchObject({ code: 0, stdout: '' })
-  expect(installed.stderr).toMatch(
-    /The timer is running \(systemd\).*Nothing is needed.*loginctl enable-linger/s,
-  )
-  const folder = join(stage.home, '.config', 'systemd', 'user')
-  const service = readFileSync(join(folder, 'feishu-token-mcp.service'), 'utf8')
-  expect(service).toContain(`ExecStart="${process.execPath}" "${PROGRAM}" refresh --all\n`)
-  expect(service).toContain(`Environment="FEISHU_TOKEN_DIR=${stage.home}/a \\"b\\" 100%% x"\n`)
-  const timerUnit = readFileSync(join(folder, 'feishu-token-mcp.timer'), 'utf8')
-  expect(timerUnit).toMatch(/^OnCalendar=daily$/m)
-  for (const text of [service, timerUnit]) {
-    expect(text).not.toContain(stage.sandbox.app.appSecret)
-    for (const line of text.trim().split('\n')) expect(installed.stderr).toContain(line)
-  }
-  expect(calls(bin)).toContain('systemctl --user daemon-reload')
-  expect(calls(bin)).toContain('systemctl --user enable --now feishu-token-mcp.timer')
-})
+testIf(NO_POSIX)(
+  'installs a unit and a timer that start this program by absolute paths, shows them, and says how it stands',
+  async () => {
+    const { stage, bin, timer } = await setSystemd()
+    const installed = await timer('install')
+    expect(installed).toMatchObject({ code: 0, stdout: '' })
+    expect(installed.stderr).toMatch(
+      /The timer is running \(systemd\).*Nothing is needed.*loginctl enable-linger/s,
+    )
+    const folder = join(stage.home, '.config', 'systemd', 'user')
+    const service = readFileSync(join(folder, 'feishu-token-mcp.service'), 'utf8')
+    expect(service).toContain(`ExecStart="${process.execPath}" "${PROGRAM}" refresh --all\n`)
+    expect(service).toContain(`Environment="FEISHU_TOKEN_DIR=${stage.home}/a \\"b\\" 100%% x"\n`)
+    const timerUnit = readFileSync(join(folder, 'feishu-token-mcp.timer'), 'utf8')
+    expect(timerUnit).toMatch(/^OnCalendar=daily$/m)
+    for (const text of [service, timerUnit]) {
+      expect(text).not.toContain(stage.sandbox.app.appSecret)
+      for (const line of text.trim().split('\n')) expect(installed.stderr).toContain(line)
+    }
+    expect(calls(bin)).toContain('systemctl --user daemon-reload')
+    expect(calls(bin)).toContain('systemctl --user enable --now feishu-token-mcp.timer')
+  },
+)
 
-test('a helper program gets none of our secrets, the database’s password neither', async () => {
+testIf(NO_POSIX)('a helper program gets none of our secrets, the database’s password neither', async () => {
   const { stage, bin } = await setSystemd()
   const env = { PATH: bin, USER: 'somebody', PGPASSWORD: 'canary-of-the-database' }
   await run(stage, ['timer', 'status'], { env })
@@ -83,30 +87,33 @@ test('a helper program gets none of our secrets, the database’s password neith
   expect(seen).not.toContain(env.PGPASSWORD)
 })
 
-test('a second install changes nothing; what was changed is put right; remove takes all away', async () => {
-  const { stage, bin, timer } = await setSystemd()
-  const json = async (action: string) => JSON.parse((await timer(action, '--json')).stdout)
-  expect(await json('status')).toMatchObject({ status: 'absent', scheduler: 'systemd', changed: false })
-  expect(await json('remove')).toMatchObject({ status: 'absent', changed: false })
-  expect(await json('install')).toMatchObject({ status: 'running', changed: true, cron_line: null })
-  const path = join(stage.home, '.config/systemd/user/feishu-token-mcp.service')
-  const { ino } = statSync(path)
-  const told = calls(bin).filter((call) => call.includes('enable --now')).length
-  expect(await json('install')).toMatchObject({ status: 'running', changed: false })
-  expect(statSync(path).ino).toBe(ino)
-  expect(calls(bin).filter((call) => call.includes('enable --now'))).toHaveLength(told)
+testIf(NO_POSIX)(
+  'a second install changes nothing; what was changed is put right; remove takes all away',
+  async () => {
+    const { stage, bin, timer } = await setSystemd()
+    const json = async (action: string) => JSON.parse((await timer(action, '--json')).stdout)
+    expect(await json('status')).toMatchObject({ status: 'absent', scheduler: 'systemd', changed: false })
+    expect(await json('remove')).toMatchObject({ status: 'absent', changed: false })
+    expect(await json('install')).toMatchObject({ status: 'running', changed: true, cron_line: null })
+    const path = join(stage.home, '.config/systemd/user/feishu-token-mcp.service')
+    const { ino } = statSync(path)
+    const told = calls(bin).filter((call) => call.includes('enable --now')).length
+    expect(await json('install')).toMatchObject({ status: 'running', changed: false })
+    expect(statSync(path).ino).toBe(ino)
+    expect(calls(bin).filter((call) => call.includes('enable --now'))).toHaveLength(told)
 
-  writeFileSync(path, 'ExecStart=/gone/node /gone/main.js refresh --all\n')
-  expect(await json('status')).toMatchObject({ status: 'outdated' })
-  expect(await json('install')).toMatchObject({ status: 'running', changed: true })
-  expect(readFileSync(path, 'utf8')).toContain(PROGRAM)
+    writeFileSync(path, 'ExecStart=/gone/node /gone/main.js refresh --all\n')
+    expect(await json('status')).toMatchObject({ status: 'outdated' })
+    expect(await json('install')).toMatchObject({ status: 'running', changed: true })
+    expect(readFileSync(path, 'utf8')).toContain(PROGRAM)
 
-  expect(await json('remove')).toMatchObject({ status: 'absent', changed: true })
-  expect(existsSync(path)).toBe(false)
-  expect(calls(bin)).toContain('systemctl --user disable --now feishu-token-mcp.timer')
-})
+    expect(await json('remove')).toMatchObject({ status: 'absent', changed: true })
+    expect(existsSync(path)).toBe(false)
+    expect(calls(bin)).toContain('systemctl --user disable --now feishu-token-mcp.timer')
+  },
+)
 
-test('doctor tells whether the timer runs', async () => {
+testIf(NO_POSIX)('doctor tells whether the timer runs', async () => {
   const { stage, bin, timer } = await setSystemd()
   const check = async () => {
     const env = { PATH: bin, FEISHU_TOKEN_DIR: join(stage.home, 'a "b" 100% x') }
@@ -123,20 +130,23 @@ test('doctor tells whether the timer runs', async () => {
   expect(await check()).toMatchObject({ status: 'warn', hint: expect.stringContaining('timer install') })
 })
 
-test('where no scheduler runs, a line for crontab is printed, and it does what it says', async () => {
-  const { stage, bin, timer } = await setSystemd()
-  writeFileSync(join(bin, 'broken'), '')
-  const installed = await timer('install')
-  expect(installed.code).toBe(0)
-  expect(installed.stdout).toMatch(/^17 10 \* \* \* .* refresh --all\n$/)
-  expect(installed.stdout).toContain('100\\%')
-  expect(installed.stderr).toContain('crontab -e')
-  expect(existsSync(join(stage.home, '.config'))).toBe(false)
-  const none = await run(stage, ['timer', 'install'], { env: { PATH: makeFolder() } })
-  expect(none.stdout).toMatch(/^17 10 \* \* \* /)
-})
+testIf(NO_POSIX)(
+  'where no scheduler runs, a line for crontab is printed, and it does what it says',
+  async () => {
+    const { stage, bin, timer } = await setSystemd()
+    writeFileSync(join(bin, 'broken'), '')
+    const installed = await timer('install')
+    expect(installed.code).toBe(0)
+    expect(installed.stdout).toMatch(/^17 10 \* \* \* .* refresh --all\n$/)
+    expect(installed.stdout).toContain('100\\%')
+    expect(installed.stderr).toContain('crontab -e')
+    expect(existsSync(join(stage.home, '.config'))).toBe(false)
+    const none = await run(stage, ['timer', 'install'], { env: { PATH: makeFolder() } })
+    expect(none.stdout).toMatch(/^17 10 \* \* \* /)
+  },
+)
 
-test('a scheduler that refuses is told, with what is left to do', async () => {
+testIf(NO_POSIX)('a scheduler that refuses is told, with what is left to do', async () => {
   const { bin, timer } = await setSystemd()
   writeFileSync(join(bin, 'refuses'), '')
   const refused = await timer('install')
@@ -144,14 +154,17 @@ test('a scheduler that refuses is told, with what is left to do', async () => {
   expect(refused.stderr).toMatch(/systemd does not take the timer: Access denied.*17 10 \* \* \*/s)
 })
 
-test('secrets of the environment are not written, and it is said that the run lacks them', async () => {
-  const { stage, timer } = await setSystemd()
-  const installed = await timer('install')
-  expect(installed.stderr).toMatch(/It runs without FEISHU_APP_SECRET, which are set here/)
-  expect(
-    readFileSync(join(stage.home, '.config/systemd/user/feishu-token-mcp.service'), 'utf8'),
-  ).not.toContain('FEISHU_APP_ID')
-})
+testIf(NO_POSIX)(
+  'secrets of the environment are not written, and it is said that the run lacks them',
+  async () => {
+    const { stage, timer } = await setSystemd()
+    const installed = await timer('install')
+    expect(installed.stderr).toMatch(/It runs without FEISHU_APP_SECRET, which are set here/)
+    expect(
+      readFileSync(join(stage.home, '.config/systemd/user/feishu-token-mcp.service'), 'utf8'),
+    ).not.toContain('FEISHU_APP_ID')
+  },
+)
 
 test.each([[[]], [['start']], [['install', 'x']]])('timer %j is a usage error', async (args) => {
   expect(await run(await setStage(), ['timer', ...args])).toMatchObject({ code: 2, stdout: '' })
@@ -170,7 +183,7 @@ function hostOf(platform: NodeJS.Platform, bin: string, environment: Record<stri
   }
 }
 
-test('on macOS an agent of launchd, started anew whenever it is put in place', async () => {
+testIf(NO_POSIX)('on macOS an agent of launchd, started anew whenever it is put in place', async () => {
   const bin = standIns(['launchctl'])
   const host = hostOf('darwin', bin)
   const { state, changed } = await installTimer(host, '/tokens')
@@ -189,47 +202,54 @@ test('on macOS an agent of launchd, started anew whenever it is put in place', a
   expect(existsSync(path)).toBe(false)
 })
 
-test('on Windows a task of the Task Scheduler, which is told what its account must set', async () => {
-  const bin = standIns(['schtasks'], '.exe')
-  const tokenDir = makeFolder()
-  // The paths of Windows are text here; the folder of the stand-in is one of Linux.
-  const host = { ...hostOf('win32', bin), environment: { Path: bin, FEISHU_TOKEN_DIR: 'D:\\tokens' } }
-  expect(findProgram('schtasks', host)).toMatch(/schtasks\.exe$/)
-  const { state, changed } = await installTimer(host, tokenDir)
-  expect([changed, state.status, state.scheduler, state.lacking]).toEqual([
-    true,
-    'running',
-    'task-scheduler',
-    ['FEISHU_TOKEN_DIR'],
-  ])
-  const [file] = state.files
-  const bytes = readFileSync(String(file?.path))
-  expect([...bytes.subarray(0, 2)]).toEqual([0xff, 0xfe])
-  const text = bytes.toString('utf16le')
-  expect(text).toContain('<Command>/opt/a &amp; b/node</Command>')
-  expect(text).toContain('<Arguments>&quot;/opt/it/main.js&quot; refresh --all</Arguments>')
-  expect(
-    calls(bin).some((call) => call.startsWith('schtasks.exe /Create /TN feishu-token-mcp refresh /XML ')),
-  ).toBe(true)
-  expect((await removeTimer(host, tokenDir)).state.status).toBe('absent')
-})
+testIf(NO_POSIX)(
+  'on Windows a task of the Task Scheduler, which is told what its account must set',
+  async () => {
+    const bin = standIns(['schtasks'], '.exe')
+    const tokenDir = makeFolder()
+    // The paths of Windows are text here; the folder of the stand-in is one of Linux.
+    const host = { ...hostOf('win32', bin), environment: { Path: bin, FEISHU_TOKEN_DIR: 'D:\\tokens' } }
+    expect(findProgram('schtasks', host)).toMatch(/schtasks\.exe$/)
+    const { state, changed } = await installTimer(host, tokenDir)
+    expect([changed, state.status, state.scheduler, state.lacking]).toEqual([
+      true,
+      'running',
+      'task-scheduler',
+      ['FEISHU_TOKEN_DIR'],
+    ])
+    const [file] = state.files
+    const bytes = readFileSync(String(file?.path))
+    expect([...bytes.subarray(0, 2)]).toEqual([0xff, 0xfe])
+    const text = bytes.toString('utf16le')
+    expect(text).toContain('<Command>/opt/a &amp; b/node</Command>')
+    expect(text).toContain('<Arguments>&quot;/opt/it/main.js&quot; refresh --all</Arguments>')
+    expect(
+      calls(bin).some((call) => call.startsWith('schtasks.exe /Create /TN feishu-token-mcp refresh /XML ')),
+    ).toBe(true)
+    expect((await removeTimer(host, tokenDir)).state.status).toBe('absent')
+  },
+)
 
-test('a program is found in the absolute folders of PATH alone, and only where it can be run', () => {
-  const folder = makeFolder()
-  mkdirSync(join(folder, 'systemctl'))
-  const plain = makeFolder()
-  writeFileSync(join(plain, 'systemctl'), '')
-  chmodSync(join(plain, 'systemctl'), 0o644)
-  const bin = standIns(['systemctl'])
-  const find = (path: string) => findProgram('systemctl', { platform: 'linux', environment: { PATH: path } })
-  expect(find(`.:bin:${folder}:${plain}:${bin}`)).toBe(join(bin, 'systemctl'))
-  const standing = process.cwd()
-  try {
-    process.chdir(bin)
-    expect(find('.')).toBeNull()
-    expect(find('')).toBeNull()
-  } finally {
-    process.chdir(standing)
-  }
-  expect(dirname(String(find(bin)))).toBe(bin)
-})
+testIf(NO_POSIX)(
+  'a program is found in the absolute folders of PATH alone, and only where it can be run',
+  () => {
+    const folder = makeFolder()
+    mkdirSync(join(folder, 'systemctl'))
+    const plain = makeFolder()
+    writeFileSync(join(plain, 'systemctl'), '')
+    chmodSync(join(plain, 'systemctl'), 0o644)
+    const bin = standIns(['systemctl'])
+    const find = (path: string) =>
+      findProgram('systemctl', { platform: 'linux', environment: { PATH: path } })
+    expect(find(`.:bin:${folder}:${plain}:${bin}`)).toBe(join(bin, 'systemctl'))
+    const standing = process.cwd()
+    try {
+      process.chdir(bin)
+      expect(find('.')).toBeNull()
+      expect(find('')).toBeNull()
+    } finally {
+      process.chdir(standing)
+    }
+    expect(dirname(String(find(bin)))).toBe(bin)
+  },
+)

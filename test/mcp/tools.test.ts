@@ -175,7 +175,8 @@ test('from the link to the approval each answer keeps the contract', async () =>
     requested_scopes: ['auth:user.id:read', 'docx:document', 'offline_access'],
     console_urls: { redirect_settings: `${world.sandbox.url}/app/${app.appId}/safe` },
   })
-  expect(started.data.next_step).toContain('no DISPLAY')
+  const unopened = process.platform === 'win32' ? 'no browser could be started' : 'no DISPLAY'
+  expect(started.data.next_step).toContain(unopened)
   const pending = await call('token_status')
   expect(pending.data.next_step).toContain('feishu_error')
   expect(pending.data).toMatchObject({
