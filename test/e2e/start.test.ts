@@ -40,7 +40,8 @@ function watched(stage: Stage): Watch {
     loaded: () =>
       noted()
         .files.filter((file) => file !== probe)
-        .map((file) => relative(DIST, file).replaceAll(sep, '/'))
+        // Windows is given the long form of a path, which begins with \\?\.
+        .map((file) => relative(DIST, file.replace(/^\\\\\?\\/, '')).replaceAll(sep, '/'))
         .sort(),
   }
 }

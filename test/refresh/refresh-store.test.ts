@@ -21,6 +21,7 @@ import {
   seed,
   type World,
 } from '../support/deps.ts'
+import { NO_POSIX_FILES, testIf } from '../support/needs.ts'
 
 function pathOf(world: World): string {
   return join(world.directory, 'store', `feishu-${world.sandbox.app.appId}-default.json`)
@@ -171,12 +172,15 @@ test('the reserved room takes the answer when a process died before it could be 
   expect((await world.deps.store.read(app.id)).tokenSet?.refusal).toBeNull()
 })
 
-test('a token folder that is removed during a refresh is written back, with the key', async () => {
-  const world = await makeDeps({ env: { FEISHU_TOKEN_KEY_SOURCE: 'file' } })
-  const { app } = await seed(world)
-  world.intercept(afterAnswer(() => rmSync(world.directory, { recursive: true })))
-  expect(await force(world.deps)).toMatchObject({ status: 'refreshed', persisted: false })
-  world.intercept(null)
-  expect((await force(world.deps)).status).toBe('refreshed')
-  expect((await (await world.sibling()).store.read(app.id)).generation).toBe(3)
-})
+testIf(NO_POSIX_FILES)(
+  'a token folder that is removed during a refresh is written back, with the key',
+  async () => {
+    const world = await makeDeps({ env: { FEISHU_TOKEN_KEY_SOURCE: 'file' } })
+    const { app } = await seed(world)
+    world.intercept(afterAnswer(() => rmSync(world.directory, { recursive: true })))
+    expect(await force(world.deps)).toMatchObject({ status: 'refreshed', persisted: false })
+    world.intercept(null)
+    expect((await force(world.deps)).status).toBe('refreshed')
+    expect((await (await world.sibling()).store.read(app.id)).generation).toBe(3)
+  },
+)
