@@ -92,6 +92,7 @@ test('what the command line does not know ends with 2, on stderr and, if wanted,
       expect(failure(result)).toMatchObject({ code: 'config_invalid', recovery: 'fix_config', log_id: null })
     }),
   )
+  expect((await run(stage, ['status', 'more'])).stderr).toContain('Unexpected word "more"')
   expect((await run(stage, ['setup'])).stderr).toContain('asks on a terminal; without one, give --app-id')
   expect(stage.sandbox.requests).toEqual([])
 })
