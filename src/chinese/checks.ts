@@ -55,7 +55,9 @@ export const CHECKS: Table = {
   'The port of {url} is free': '{url} 的端口空闲',
   'Process {pid} listens there for the answer to the pending authorization': '进程 {pid} 正在此端口等待授权结果',
   'Process {pid} on {host} waits for the approval of an authorization': '{host} 上的进程 {pid} 正在等待授权完成',
-  'In the last hour {n} process(es) asked Feishu for this profile: {pids}': '最近一小时内有 {n} 个进程为此账号请求过飞书：{pids}',
+  'In the last hour Feishu was asked for this profile by {processes} {pids}': '最近一小时内，{processes} {pids} 为此账号请求过飞书',
+  process: '进程',
+  processes: '进程',
   'No other copy asked Feishu for this profile in the last hour': '最近一小时内没有其他副本为此账号请求飞书',
   // status
   'Run `{command} doctor`, which says what to do': '请运行 `{command} doctor`，它会说明如何解决',

@@ -202,7 +202,7 @@ async function copies(deps: Deps, app: App, holder: LockHolder | null): Promise<
   const notes = [
     holder && say`Process ${holder.pid} on ${holder.host} waits for the approval of an authorization.`,
     pids.length > 0 &&
-      say`In the last hour ${pids.length} process(es) asked Feishu for this profile: ${pids.join(', ')}.`,
+      say`In the last hour Feishu was asked for this profile by ${pids.length === 1 ? say`process` : say`processes`} ${pids.join(', ')}.`,
   ].filter((note) => note !== null && note !== false)
   return pass(
     notes.length > 0
