@@ -80,6 +80,20 @@ test('what ended with a failure has opened nothing; what goes on has', async () 
   expect((await open(machine, null)).problem).toBeNull()
 })
 
+test.each([
+  ['exit', 3, 'no browser could be started'],
+  ['error', new Error('ENOENT'), 'no browser could be started'],
+  ['exit', 0, null],
+])('what ends while it is looked at (%s, %s) is judged by that', async (event, what, problem) => {
+  const program = started(null)
+  const open = async () => {
+    setImmediate(() => program.emit(event, what))
+    return program
+  }
+  const browser = createBrowser({ platform: 'darwin', environment: {} }, { open, run: open })
+  expect((await browser(URL_OF_LINK))?.toString() ?? null).toBe(problem)
+})
+
 describe('BROWSER', () => {
   test.each<[string, string[]]>([
     ['/opt/firefox/firefox', ['/opt/firefox/firefox', URL_OF_LINK]],
