@@ -76,8 +76,12 @@ const CONFIG = Object.fromEntries(
   }),
 )
 
-/** Reads a command line. */
+/** Reads a command line. Words alone need no parser, which Node would load first. */
 export function readArgv(args: readonly string[]): Argv {
+  if (!args.some((arg) => arg.startsWith('-'))) {
+    const [name, ...operands] = args
+    return { name, operands, behind: null, options: {}, misuse: null }
+  }
   const { values, tokens } = parseArgs({
     args: [...args],
     options: CONFIG,

@@ -28,7 +28,14 @@ test('a command line is read once: command, words, options, and what stands behi
     options: { env: ['A=b'] },
     misuse: null,
   })
-  expect(readArgv([])).toEqual({ name: undefined, operands: [], behind: null, options: {}, misuse: null })
+  const words = { behind: null, options: {}, misuse: null }
+  expect(readArgv(['profile', 'rename', 'a', 'b'])).toEqual({
+    name: 'profile',
+    operands: ['rename', 'a', 'b'],
+    ...words,
+  })
+  expect(readArgv(['profile', 'rename', 'a', 'b', '--'])).toMatchObject({ operands: ['rename', 'a', 'b'] })
+  expect(readArgv([])).toEqual({ name: undefined, operands: [], ...words })
   expect(readArgv(['import', '-'])).toMatchObject({ operands: ['-'], misuse: null })
 })
 
