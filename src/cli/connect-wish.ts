@@ -1,6 +1,7 @@
 // What the command line of `connect` wishes for, checked before anything is served.
 
 import type { Environment } from '../config/settings-reader.ts'
+import { larkMcpAmong } from '../delivery/mcp-entry.ts'
 import type { Deps } from '../deps.ts'
 import { type Remote, readRemote } from '../hand-over/connect-target.ts'
 import { readMcpUrl } from '../hand-over/hosted.ts'
@@ -91,14 +92,23 @@ function readWanted(
   return wanted === null && headers.length === 0 ? null : { ...checked, byBrand: wanted === null }
 }
 
-/** Settings that come with the wish: its profile, and the scopes of Feishu's hosted server where none are set. */
-export function settingsOf(
-  { profile, program, remote }: ConnectWish,
-  environment: Environment,
-): Record<string, string> {
-  const reachesHosted = program === null && (remote === null || remote.hosted)
+/** Settings that come with the wish: its profile, and the scopes that the other side's tools need, where none are set. */
+export function settingsOf(wish: ConnectWish, environment: Environment): Record<string, string> {
+  const { profile } = wish
+  const scopes = environment.FEISHU_SCOPES?.trim() ? null : scopesOf(wish)
   return {
     ...(profile !== null && { FEISHU_PROFILE: profile }),
-    ...(reachesHosted && !environment.FEISHU_SCOPES?.trim() && { FEISHU_SCOPES: '@hosted-mcp' }),
+    ...(scopes !== null && { FEISHU_SCOPES: scopes }),
   }
+}
+
+/** Options of lark-mcp that choose other tools than its usual ones: what those need, nobody here knows. */
+const OTHER_TOOLS = /^(?:-t|--tools|--config)/
+
+/** What the tools of the other side need; null: it is not known. */
+function scopesOf({ program, remote }: ConnectWish): string | null {
+  if (!program) return remote === null || remote.hosted ? '@hosted-mcp' : null
+  const at = larkMcpAmong(program.words)
+  const isUsual = at !== -1 && !program.words.slice(at + 1).some((word) => OTHER_TOOLS.test(word))
+  return isUsual ? '@lark-mcp' : null
 }
