@@ -1,8 +1,9 @@
 // The MCP clients of this machine and their config files: found, and written only when a person has said yes.
 
-import { existsSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isMissing } from '../machine/files.ts'
+import { findProgram } from '../machine/program.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { HANDED_ON, type Insertion, insertEntry, type ServerEntry } from './add-entry.ts'
 import { backUp, type Keeping } from './backup.ts'
@@ -24,6 +25,12 @@ const LABELS: Readonly<Record<string, string>> = {
   codex: 'Codex',
   gemini: 'Gemini CLI',
   cline: 'Cline',
+}
+/** Clients of the terminal, by their programs: nothing but these tells of one that was never run. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  'claude-code': 'claude',
+  codex: 'codex',
+  gemini: 'gemini',
 }
 /** Clients that want the transport named. */
 const TYPED = ['claude-code', 'vscode']
@@ -53,9 +60,16 @@ function entryFor(kind: string, base: ServerEntry, machine: Machine): ServerEntr
 }
 
 /** The file to write: one that exists, else one whose own folder exists; null: this client is not on the machine. */
-function locate({ paths }: Target, { home }: Machine): string | null {
-  const own = (path: string) => dirname(path) !== home && existsSync(dirname(path))
-  return paths.find((path) => existsSync(path)) ?? paths.find(own) ?? null
+function locate(kind: string, { paths }: Target, machine: Machine): string | null {
+  const own = (path: string) => dirname(path) !== machine.home && existsSync(dirname(path))
+  const found = paths.find((path) => existsSync(path)) ?? paths.find(own)
+  return found ?? (isInstalled(kind, machine) ? paths[0] : null) ?? null
+}
+
+function isInstalled(kind: string, { platform, env }: Machine): boolean {
+  const program = PROGRAMS[kind]
+  if (program === undefined) return false
+  return findProgram(program, { platform, environment: env }, ['.exe', '.cmd']) !== null
 }
 
 /** The clients of this machine, with the entry that each of them gets under `name`. */
@@ -64,7 +78,7 @@ export function findClients(machine: Machine, name: string, base: ServerEntry): 
   if (machine.home === '') return []
   return Object.entries(LABELS).flatMap(([kind, label]) => {
     const [target] = parseTargets(`${kind}:${name}`, machine)
-    const path = target && locate(target, machine)
+    const path = target && locate(kind, target, machine)
     if (!target || !path) return []
     return [{ label, target: { ...target, paths: [path] }, entry: entryFor(kind, base, machine) }]
   })
@@ -176,6 +190,8 @@ export async function writeEdit(target: Target, edit: Edit, keeping: Keeping): P
     if (insertion.kind === 'refused') return insertion.why
     const next = Buffer.from(mark + insertion.text)
     if (bytes === null) {
+      // A client that was never run has no folder yet.
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
       if (await createSharedFile(path, next)) return null
       continue
     }

@@ -9,14 +9,20 @@ const EXECUTABLE = 0o111
 
 /**
  * The absolute path of a program of the system, from the absolute folders of PATH: never from the folder that someone
- * happens to stand in, where a stranger's archive may have left one of the same name. Null: there is none.
+ * happens to stand in, where a stranger's archive may have left one of the same name. Null: there is none. `endings`: what
+ * its name may end with on Windows.
  */
-export function findProgram(name: string, { platform, environment }: Place): string | null {
+export function findProgram(
+  name: string,
+  { platform, environment }: Place,
+  endings: readonly string[] = ['.exe'],
+): string | null {
   const windows = platform === 'win32'
   const { delimiter, isAbsolute } = windows ? win32 : posix
   const variable = Object.keys(environment).find((key) => (windows ? key.toUpperCase() : key) === 'PATH')
   const folders = (environment[variable ?? 'PATH'] ?? '').split(delimiter).filter(isAbsolute)
-  const paths = folders.map((folder) => `${folder}/${windows ? `${name}.exe` : name}`)
+  const names = windows ? endings.map((ending) => name + ending) : [name]
+  const paths = folders.flatMap((folder) => names.map((file) => `${folder}/${file}`))
   return paths.find((path) => isProgram(path, windows)) ?? null
 }
 

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { diffChars } from 'diff'
 import { expect, onTestFinished, test } from 'vitest'
@@ -124,6 +124,29 @@ test('clients are found by their file or their folder; the others are not offere
   expect(found.map(({ label }) => label)).toEqual(['Claude Code', 'Cursor', 'Codex'])
   expect(found[0]?.entry).toMatchObject({ type: 'stdio', command: 'npx' })
   expect(found[2]?.entry).toMatchObject({ startup_timeout_sec: 30, env_vars: expect.any(Array) })
+})
+
+test('a client of the terminal that was never run is found by its program, and its config is made with a yes', async () => {
+  const home = makeHome()
+  for (const program of ['claude', 'codex', 'gemini']) home.put(`bin/${program}`, '')
+  const machine = { ...home.machine, env: { PATH: `relative:${join(home.path, 'bin')}` } }
+  if (process.platform !== 'win32') {
+    // What cannot be run is no program.
+    expect(findClients(machine, 'feishu-token', ENTRY)).toEqual([])
+    for (const program of ['claude', 'codex', 'gemini']) chmodSync(join(home.path, 'bin', program), 0o755)
+  }
+  const found = findClients(machine, 'feishu-token', ENTRY)
+  expect(found.map(({ target }) => target.paths.map((path) => path.slice(home.path.length + 1)))).toEqual([
+    ['.claude.json'],
+    [join('.codex', 'config.toml')],
+    [join('.gemini', 'settings.json')],
+  ])
+  for (const client of found) {
+    expect((await planEntry(client)).insertion.kind).toBe('insert')
+    expect(await writeEntry(client, { memoryDir: home.memoryDir, now: NOW })).toBeNull()
+    expect((await planEntry(client)).insertion).toEqual({ kind: 'present' })
+  }
+  expect(JSON.parse(home.read('.claude.json')).mcpServers['feishu-token']).toMatchObject({ command: 'npx' })
 })
 
 test('Codex hands on the way to the network by name, the others have it in the entry', () => {

@@ -2,10 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import {
@@ -16,7 +16,9 @@ import {
 import { onTestFinished } from 'vitest'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { type Answer, readAnswer } from './contract.ts'
+import { makeFolder } from './folder.ts'
 import { checkFiles, checkLedger, checkText } from './invariants.ts'
+import { NO_LINKS } from './needs.ts'
 import { HANGS_MS } from './patience.ts'
 import { freePort } from './port.ts'
 
@@ -42,6 +44,22 @@ export type Stage = {
   outputs: string[]
 }
 
+/**
+ * PATH without the clients of whoever runs the tests, to whom `setup` would offer an entry: a folder that holds one is
+ * replaced by links to everything else in it.
+ */
+function pathWithoutClients(): string {
+  const isClient = (name: string) => /^(?:claude|codex|gemini)(?:\.exe|\.cmd)?$/.test(name)
+  const folders = (process.env.PATH ?? '').split(delimiter).map((folder) => {
+    const names = existsSync(folder) ? readdirSync(folder) : []
+    if (NO_LINKS || !names.some(isClient)) return folder
+    const links = makeFolder()
+    for (const name of names) if (!isClient(name)) symlinkSync(join(folder, name), join(links, name))
+    return links
+  })
+  return folders.join(delimiter)
+}
+
 export async function setStage(options: SandboxOptions & { env?: Environment } = {}): Promise<Stage> {
   const port = await freePort()
   const redirectUri = `http://localhost:${port}/callback`
@@ -60,7 +78,7 @@ export async function setStage(options: SandboxOptions & { env?: Environment } =
     }
   })
   const env = {
-    PATH: process.env.PATH ?? '',
+    PATH: pathWithoutClients(),
     HOME: home,
     USERPROFILE: home,
     FEISHU_APP_ID: sandbox.app.appId,
