@@ -179,8 +179,8 @@ const REST: readonly Held[] = [
     fault: '9. lets the credential follow a redirect',
     patch: {
       file: 'src/machine/fetch.ts',
-      from: 'return responseOf(await dispatcher.request(request))',
-      to: "return await fetch(url, { ...init, redirect: 'follow' })",
+      from: 'dispatcher.dispatch(request, answering(signal, resolve, fail))',
+      to: "fetch(url, { ...init, redirect: 'follow' }).then(resolve, fail)",
     },
     async proof(program) {
       const [stage, elsewhere] = [await loggedIn(), await connectStage()]
