@@ -117,7 +117,7 @@ test('an authorization succeeds where the stored token set cannot be opened, whi
 })
 
 test('tokens that a device code has brought wait for a store that is not free, and are not lost', async () => {
-  const world = await makeWorld({ knobs: { deviceIntervalMs: 1_000 } })
+  const world = await makeWorld({ knobs: { deviceIntervalMs: 1_000, enforcePollInterval: false } })
   const { store } = world.deps
   let refusals = 0
   const withLock: typeof store.withLock = async (id, deadlineMs, work) => {
