@@ -241,29 +241,44 @@ describe('of a message that is longer than any may be no more is read', () => {
   const MAX_BYTES = 1 << 20
 
   /** An answer that begins like this, and goes on with blanks without an end. */
-  const endless = (type: string, begin: string) =>
-    peerAt(
+  async function endless(type: string, begin: string, maxBytes: number | undefined) {
+    let sent = 0
+    const peer = await peerAt(
       (_request, response) => {
         response.writeHead(200, { 'content-type': type }).write(begin)
+        const chunk = Buffer.alloc(262_144, ' ')
         const write = () => {
-          while (!response.destroyed && response.write(Buffer.alloc(16_384, ' ')));
+          do sent += chunk.length
+          while (!response.destroyed && response.write(chunk))
         }
         response.on('drain', write)
         write()
       },
       {},
       ourFetch,
-      MAX_BYTES,
+      maxBytes,
     )
+    return { peer, sent: () => sent }
+  }
 
-  test('be it JSON', async () => {
-    const peer = await endless('application/json', '{')
+  /** Undefined: the bound that is in force. */
+  const BOUNDS: [maxBytes: number | undefined, most: number][] = [
+    [MAX_BYTES, MAX_BYTES],
+    [undefined, 134_217_728],
+  ]
+  /** What lies in the buffers on the way. */
+  const ON_THE_WAY = 64 * MAX_BYTES
+
+  test.each(BOUNDS)('be it JSON (%s)', async (maxBytes, most) => {
+    const { peer, sent } = await endless('application/json', '{', maxBytes)
     await expect(call(peer, 'any')).rejects.toMatchObject({ code: 'unexpected_response' })
+    expect(sent()).toBeLessThan(most + ON_THE_WAY)
   })
 
-  test('or an event', async () => {
-    const peer = await endless('text/event-stream', 'data: {')
+  test.each(BOUNDS)('or an event (%s)', async (maxBytes, most) => {
+    const { peer, sent } = await endless('text/event-stream', 'data: {', maxBytes)
     await expect(call(peer, 'any')).rejects.toMatchObject({ code: 'network_error' })
+    expect(sent()).toBeLessThan(most + ON_THE_WAY)
   })
 
   test.each([

@@ -30,3 +30,16 @@ test('a long line in many chunks is no more work than its length', () => {
   // Put together anew with each chunk it takes more than ten seconds.
   expect(process.cpuUsage(before).user / 1e6).toBeLessThan(3)
 })
+
+test('of a line that is longer than any message no more is kept, until the next one', () => {
+  const chunk = Buffer.alloc(65_536, 'y')
+  const lines: string[] = []
+  const read = createLines((line) => void lines.push(line))
+  const peak = () => process.resourceUsage().maxRSS / 1_024
+  const before = peak()
+  for (let mebibytes = 0; mebibytes < 768; mebibytes += 1 / 16) read(chunk)
+  read(Buffer.from('\nnext\n'))
+  expect(lines).toEqual(['next'])
+  // In mebibytes: the 128 that a message may have, and what waits for the garbage collector.
+  expect(peak() - before).toBeLessThan(512)
+})

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { connect } from 'node:net'
-import { describe, expect, test } from 'vitest'
+import { type AddressInfo, connect } from 'node:net'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createCallbackServer } from '../../src/loopback/callback-server.ts'
 import { trackConnections } from '../../src/loopback/connections.ts'
 import { createEndPages } from '../../src/loopback/end-pages.ts'
 import type { Page } from '../../src/loopback/page-text.ts'
+import { holdTimers } from '../support/timers.ts'
 import { type Answer, openListener, requestBytes, send } from './client.ts'
 
 function expectSafeHeaders({ headers, body }: Answer): void {
@@ -255,12 +256,37 @@ test.each([
   expect(queries).toEqual([])
 })
 
-test('its time is four seconds', () => {
+function createServer() {
   const onResponse = async () => ({ kind: 'denied' }) as const
   const redirectUri = new URL('http://localhost:9000/callback')
-  const server = createCallbackServer(
+  return createCallbackServer(
     { redirectUri, tls: null, language: null, onResponse, endPages: createEndPages() },
     trackConnections(),
   )
-  expect(server).toMatchObject({ headersTimeout: 4_000, requestTimeout: 4_000 })
+}
+
+test('its time is four seconds', () => {
+  expect(createServer()).toMatchObject({ headersTimeout: 4_000, requestTimeout: 4_000 })
 })
+
+test.each([
+  ['is answered where it lies there unread', requestBytes(9000, '/callback'), 303],
+  ['is refused a moment later where there is none', '', 400],
+])(
+  'a request whose time is over by the clock %s: the process may have stood still',
+  async (_what, bytes, status) => {
+    const server = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' })
+    const [[accepted]] = await Promise.all([once(server, 'connection'), once(client, 'connect')])
+    holdTimers()
+    // As Node says it of a connection that it has read nothing from.
+    server.emit('clientError', Object.assign(new Error(), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), accepted)
+    client.write(bytes)
+    if (bytes === '') await vi.advanceTimersByTimeAsync(1_000)
+    const answer = String(Buffer.concat(await client.toArray()))
+    expect(answer).toContain(`HTTP/1.1 ${status} `)
+    expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
+  },
+)
