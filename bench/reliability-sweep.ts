@@ -3,19 +3,19 @@
 import { openTheatre } from '../test/faults/scene.ts'
 import { FAULTS, straceProblem } from '../test/faults/strace.ts'
 import { isThorough, prepareSweep, sweep } from '../test/faults/sweep.ts'
-import type { Sweep } from '../test/faults/sweeps.ts'
-import { buildVariant, WHOLE } from '../test/faults/variant.ts'
+import { type Sweep, sweptProgram } from '../test/faults/sweeps.ts'
 
 /** Strikes every `every`th call with each fault. */
 export async function measureSweep(
-  { name, setTrial, control }: Sweep,
+  suite: Sweep,
   every: number,
 ): Promise<{ measured: string; good: boolean }> {
+  const { setTrial, control } = suite
   const problem = straceProblem()
   if (problem) return { measured: `not measured: ${problem}`, good: false }
   const theatre = await openTheatre()
   try {
-    const swept = await prepareSweep(theatre, WHOLE, setTrial)
+    const swept = await prepareSweep(theatre, await sweptProgram(suite), setTrial)
     let tried = 0
     let missed = 0
     let lost = 0
@@ -31,7 +31,7 @@ export async function measureSweep(
       broken.push(...tally.broken)
     }
     for (const promise of broken) console.log(`     ${promise}`)
-    const main = await buildVariant(`${name.replaceAll(' ', '-')}-control`, [control.without])
+    const main = await sweptProgram(suite, control.without)
     const weak = await prepareSweep(theatre, main, setTrial)
     const shown = weak.points.filter(({ where }) => control.at.test(where))
     const caught = (await sweep(weak, shown, 'SIGKILL')).broken.length

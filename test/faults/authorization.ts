@@ -66,25 +66,18 @@ export type Visit = {
   address: string
   /** The page that the browser shows; null: it can show none, however often it is asked to. */
   page: string | null
-  /** It was sent on to the page of the end, which waits for it a second: on a busy machine it may come later. */
-  ledOn: boolean
 }
 
-async function visit(address: string): Promise<Omit<Visit, 'address'>> {
-  const options = { headers: { connection: 'close', 'accept-language': 'en' }, redirect: 'manual' } as const
-  let ledOn = false
+async function visit(address: string): Promise<string | null> {
+  const options = { headers: { connection: 'close', 'accept-language': 'en' } }
   for (let attempt = 1; attempt <= 3; attempt += 1) {
     try {
-      const answer = await fetch(address, options)
-      const next = answer.headers.get('location')
-      ledOn ||= next !== null
-      const page = next === null ? answer : await fetch(new URL(next, address), options)
-      return { page: await page.text(), ledOn }
+      return await (await fetch(address, options)).text()
     } catch {
       // The process is gone, or its system let it down: a person loads the page again.
     }
   }
-  return { page: null, ledOn }
+  return null
 }
 
 /** Asks a server for a link, approves, and lets the browser reach its listener. */
@@ -93,8 +86,8 @@ export function approveAtListener({ sandbox }: Scene, tell: (visit: Visit) => vo
     const link = result?.structuredContent?.authorization_url
     if (!link) return
     const address = await sandbox.approve(link)
-    tell({ address, page: null, ledOn: false })
-    tell({ address, ...(await visit(address)) })
+    tell({ address, page: null })
+    tell({ address, page: await visit(address) })
   })
 }
 

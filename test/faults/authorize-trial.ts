@@ -22,8 +22,9 @@ function checkAnswer(
   if (!answer && !deaf) throw new Error(`no answer: ${stdout}`)
   if (answer?.isError && fault === 'delay') throw new Error(answer.text)
   if (answer?.isError && /code=unexpected_response/.test(answer.text)) throw new Error(answer.text)
-  if (answer && !answer.isError && !visit?.page && !visit?.ledOn && !deaf) throw new Error('no page')
+  if (answer && !answer.isError && !visit?.page && !deaf) throw new Error('no page')
   const told = visit?.page?.includes(FACES.succeeded.title.en)
+  if (!told && fault === 'delay') throw new Error('the page of the end was not shown')
   if (told && generation !== 2) throw new Error('the page said that it had succeeded')
 }
 

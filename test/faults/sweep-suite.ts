@@ -5,11 +5,14 @@ import { printedSeed, seededRandom } from './process.ts'
 import { openTheatre, type Theatre } from './scene.ts'
 import { FAULTS, type Point, straceProblem } from './strace.ts'
 import { isThorough, prepareSweep, type SetTrial, type Swept, sweep } from './sweep.ts'
-import { buildVariant, type Patch, WHOLE } from './variant.ts'
+import { sweptProgram } from './sweeps.ts'
+import type { Patch } from './variant.ts'
 
 export type SweepSuite = {
   name: string
   setTrial: SetTrial
+  /** What is changed in the program for the sweep's sake, and breaks no promise. */
+  eased?: Patch
   /** Every how manieth call is struck; 1: all. Each fault begins at another one, by a seed that is printed. */
   every: number
   /** A protection that is taken out, and the calls at which a kill shows it. */
@@ -27,7 +30,9 @@ function sample(points: readonly Point[], every: number, random: () => number): 
 }
 
 /** Declares the tests of a sweep. */
-export function describeSweep({ name, setTrial, every, control }: SweepSuite): void {
+export function describeSweep(suite: SweepSuite): void {
+  const { name, setTrial, every, control } = suite
+
   const problem = straceProblem()
   if (problem) console.warn(`SKIPPED: the system call sweep of ${name}. ${problem}`)
 
@@ -37,7 +42,7 @@ export function describeSweep({ name, setTrial, every, control }: SweepSuite): v
     let random: () => number
     beforeAll(async () => {
       theatre = await openTheatre()
-      swept = await prepareSweep(theatre, WHOLE, setTrial)
+      swept = await prepareSweep(theatre, await sweptProgram(suite), setTrial)
       random = every > 1 ? seededRandom(printedSeed(`sweep of ${name}`)) : () => 0
     })
     afterAll(() => theatre.close())
@@ -56,7 +61,7 @@ export function describeSweep({ name, setTrial, every, control }: SweepSuite): v
     })
 
     test('breaks them without a protection: the control', { timeout: HALF_AN_HOUR }, async () => {
-      const main = await buildVariant(`${name.replaceAll(' ', '-')}-control`, [control.without])
+      const main = await sweptProgram(suite, control.without)
       const weak = await prepareSweep(theatre, main, setTrial)
       const points = weak.points.filter(({ where }) => control.at.test(where))
       expect((await sweep(weak, points, 'SIGKILL')).broken).not.toEqual([])

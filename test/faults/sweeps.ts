@@ -11,8 +11,16 @@ import {
 import { setFirstDelivery, setLaterDelivery } from './deliver-trial.ts'
 import { setRefreshTrial } from './refresh-trial.ts'
 import type { SweepSuite } from './sweep-suite.ts'
+import { buildVariant, type Patch, WHOLE } from './variant.ts'
 
 export type Sweep = Omit<SweepSuite, 'every'>
+
+/** The program that is swept, or without a protection: the control. */
+export async function sweptProgram({ name, eased }: Sweep, without?: Patch): Promise<string> {
+  const patches = [eased, without].filter((patch) => patch !== undefined)
+  if (patches.length === 0) return WHOLE
+  return buildVariant(`${name.replaceAll(' ', '-')}-${without ? 'control' : 'eased'}`, patches)
+}
 
 const REFRESH_CONTROL: Sweep['control'] = {
   without: {
@@ -32,6 +40,12 @@ export const REFRESH_SWEEP: Sweep = {
 export const AUTHORIZE_SWEEP: Sweep = {
   name: 'an authorization',
   setTrial: setAuthorizeTrial,
+  // On a busy machine the browser comes later: so long the page waits for it.
+  eased: {
+    file: 'src/loopback/end-pages.ts',
+    from: 'const FOLLOW_MS = 1_000',
+    to: 'const FOLLOW_MS = 60_000',
+  },
   control: {
     without: {
       file: 'src/authorize/finish.ts',
