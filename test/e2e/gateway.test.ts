@@ -128,9 +128,8 @@ test('what bears no key is refused, whatever else it bears, and so is a page and
   expect(await refused({})).toBe(401)
   expect(await refused({}, '/open-apis/auth/v3/tenant_access_token/internal')).toBe(401)
   // As this program was started: that command there makes a key.
-  expect(await (await fetch(origin + USER_INFO)).text()).toMatch(
-    /`node [^`]*dist\/main\.js gateway key new NAME` makes one/,
-  )
+  const { msg } = (await (await fetch(origin + USER_INFO)).json()) as { msg: string }
+  expect(msg).toMatch(/`[^`]*node[^`]* [^`]*dist[\\/]main\.js"? gateway key new NAME` makes one/)
   expect(await refused(bearing('t-g1044'))).toBe(401)
   expect(await refused(bearing('u-wrong'))).toBe(401)
   expect(await refused({ 'x-lark-mcp-uat': key })).toBe(401)

@@ -125,7 +125,7 @@ test('--yes changes all: the app is kept sealed first, and no secret is left, sh
   })
   const { lark, docs } = entriesOf(stage)
   expect(lark).toMatchObject({
-    command: expect.stringMatching(/node$/),
+    command: expect.stringMatching(/node(\.exe)?$/),
     args: [PROGRAM, 'connect', '--', 'npx', '-y', '@larksuiteoapi/lark-mcp', 'mcp', '-t', 'preset.light'],
   })
   expect(docs).toMatchObject({ args: [PROGRAM, 'connect'], trust: true })
@@ -141,9 +141,12 @@ test('--yes changes all: the app is kept sealed first, and no secret is left, sh
   expect(kept(stage)).toContain('"X-Lark-MCP-UAT": "<left out>"')
 
   // The client starts what was written, and has the app, without a secret in its config.
-  const { PATH = '', HOME = '' } = stage.env
+  const { PATH = '', HOME = '', USERPROFILE = '' } = stage.env
   const { args, env: own } = lark as { args: string[]; env: Record<string, string> }
-  const server = await startServer({ ...stage, env: { PATH, HOME, ...own } }, { args: args.slice(1) })
+  const server = await startServer(
+    { ...stage, env: { PATH, HOME, USERPROFILE, ...own } },
+    { args: args.slice(1) },
+  )
   expect((await server.call('token_status')).data).toMatchObject({ status: 'not_authorized', app_id: appId })
 
   const again = await run(stage, ['setup', '--adopt', '--yes'])
