@@ -1,6 +1,6 @@
 // Which app a profile belongs to, and with which credentials: the environment, then `setup`, then APP_ID and APP_SECRET.
 
-import type { EnvironmentApp } from '../config/config.ts'
+import type { EnvironmentApp } from '../config/app-settings.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, errnoOf } from '../errors.ts'
 import { readForeignFile } from '../machine/foreign-file.ts'

@@ -5,12 +5,13 @@ import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
 import { expandHome } from '../machine/home.ts'
-import { secretProblem } from '../oauth/app-credentials.ts'
 import { splitScopes } from '../oauth/scope-presets.ts'
-import { APP_ID, type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
+import { type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say, series, unended } from '../sentence.ts'
 import { goesInTheClear, parseAddress } from '../store/postgres/address.ts'
+import { type EnvironmentApp, readApp, readFallbackApp } from './app-settings.ts'
+import { type CallbackSettings, readCallback } from './callback-settings.ts'
 import type { Language } from './language.ts'
 import { type Environment, SettingsReader } from './settings-reader.ts'
 
@@ -18,10 +19,7 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
 
 export type KeySourceSetting = 'auto' | 'keychain' | 'file' | 'env'
 
-/** The app's credentials as given by the environment; `secretFile` is read when the secret is first needed. */
-export type EnvironmentApp = { appId: string; secret: Secret | { file: string } }
-
-export type Config = {
+export type Config = CallbackSettings & {
   brand: Brand
   /** `FEISHU_APP_ID` with its secret: wins over what `setup` kept. */
   app: EnvironmentApp | null
@@ -32,9 +30,6 @@ export type Config = {
   /** The hosted MCP server; null: the brand's. */
   mcpUrl: string | null
   tokenEndpoint: 'v2' | 'v3'
-  redirectUri: string
-  callbackListen: { host: string; port: number } | null
-  tlsFiles: { cert: string; key: string } | null
   scopes: string[]
   /** This process's own: the environment's app and the delivery targets belong to it. */
   profile: string
@@ -57,84 +52,7 @@ export type Config = {
   warnings: Sentence[]
 }
 
-export const DEFAULT_REDIRECT_URI = 'http://localhost:9000/callback'
-
 export const DEFAULT_SCOPES: readonly string[] = ['auth:user.id:read', 'docx:document', 'offline_access']
-
-function readApp(reader: SettingsReader, machine: Machine): EnvironmentApp | null {
-  const known = reader.problems.length
-  const appId = reader.text('FEISHU_APP_ID')
-  const text = reader.text('FEISHU_APP_SECRET')
-  const file = reader.text('FEISHU_APP_SECRET_FILE')
-  const problem = text && secretProblem(text)
-  if (problem) reader.problems.push(say`FEISHU_APP_SECRET is no App Secret: ${problem}`)
-  // A setting that holds a bad value is not missing.
-  if (reader.problems.length > known) return null
-  const secret = text ? new Secret(text) : file ? { file: expandHome(file, machine) } : sameApp(reader, appId)
-  if (!appId && !secret) return null
-  if (!appId) reader.problems.push(say`FEISHU_APP_SECRET is set without FEISHU_APP_ID: set both`)
-  if (!secret) {
-    reader.problems.push(
-      say`FEISHU_APP_ID is set without FEISHU_APP_SECRET (or FEISHU_APP_SECRET_FILE): set both`,
-    )
-  }
-  if (appId && !APP_ID.test(appId)) {
-    reader.problems.push(say`FEISHU_APP_ID must be the App ID of your Feishu app, such as cli_a1b2c3d4e5f6`)
-    return null
-  }
-  return appId && secret ? { appId, secret } : null
-}
-
-/** Below `exec` the App Secret has its other name alone. */
-function sameApp(reader: SettingsReader, appId: string | null): Secret | null {
-  const secret = reader.foreignText('APP_SECRET')
-  return appId && secret && reader.foreignText('APP_ID') === appId ? new Secret(secret) : null
-}
-
-/** Other programs use these names too: only a pair that is surely Feishu's is taken. */
-function readFallbackApp(reader: SettingsReader): EnvironmentApp | null {
-  const appId = reader.foreignText('APP_ID')
-  const secret = reader.foreignText('APP_SECRET')
-  if (!appId?.startsWith('cli_') || !APP_ID.test(appId) || !secret || secretProblem(secret)) return null
-  return { appId, secret: new Secret(secret) }
-}
-
-function readListen(reader: SettingsReader): { host: string; port: number } | null {
-  const value = reader.text('FEISHU_CALLBACK_LISTEN')
-  if (!value) return null
-  const url = URL.canParse(`http://${value}`) ? new URL(`http://${value}`) : null
-  const port = Number(/:(\d{1,5})$/.exec(value)?.[1] ?? 0)
-  // The port alone: a path, a user name or anything else in front of it shows in the address.
-  const plain =
-    url && port > 0 && [`http://${url.hostname}:${port}/`, `http://${url.hostname}/`].includes(url.href)
-  if (!plain || !isLoopbackUrl(url)) {
-    reader.problems.push(say`FEISHU_CALLBACK_LISTEN must be a loopback host and port, such as 127.0.0.1:9000`)
-    return null
-  }
-  return { host: url.hostname, port }
-}
-
-function checkRedirect(reader: SettingsReader, url: URL, listens: boolean, hasTls: boolean): void {
-  if (url.port === '0')
-    reader.problems.push(say`FEISHU_REDIRECT_URI must name the port that is registered, not 0`)
-  if (url.protocol === 'http:') {
-    if (hasTls) reader.problems.push(say`FEISHU_TLS_CERT_FILE is set, so FEISHU_REDIRECT_URI must be https`)
-    return
-  }
-  if (listens || (hasTls && isLoopbackUrl(url))) return
-  reader.problems.push(
-    say`FEISHU_REDIRECT_URI is https: set FEISHU_CALLBACK_LISTEN (a proxy or tunnel ends TLS),
-      or, for a loopback address, FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE`,
-  )
-}
-
-function readTls(reader: SettingsReader, machine: Machine): { cert: string; key: string } | null {
-  const cert = reader.text('FEISHU_TLS_CERT_FILE')
-  const key = reader.text('FEISHU_TLS_KEY_FILE')
-  if (cert && key) return { cert: expandHome(cert, machine), key: expandHome(key, machine) }
-  if (cert || key) reader.problems.push(say`FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE: set both`)
-  return null
-}
 
 function readKey(reader: SettingsReader): Secret | null {
   const value = reader.text('FEISHU_TOKEN_KEY')
@@ -240,10 +158,7 @@ function readTokenDir(reader: SettingsReader, machine: Machine): string {
 export function readConfig(env: Environment, home: string, platform: NodeJS.Platform): Config {
   const reader = new SettingsReader(env)
   const machine = { platform, home, env }
-  const redirect = reader.url('FEISHU_REDIRECT_URI', DEFAULT_REDIRECT_URI)
-  const callbackListen = readListen(reader)
-  const tlsFiles = readTls(reader, machine)
-  if (redirect) checkRedirect(reader, redirect, callbackListen !== null, tlsFiles !== null)
+  const callback = readCallback(reader, machine)
   const scopes = reader.text('FEISHU_SCOPES')
   const profile = reader.text('FEISHU_PROFILE') ?? DEFAULT_PROFILE
   if (!PROFILE_NAME.test(profile)) {
@@ -258,9 +173,7 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
     openUrl: readHost(reader, 'FEISHU_TOKEN_GATEWAY') ?? readHost(reader, 'FEISHU_OPEN_URL'),
     mcpUrl: reader.url('FEISHU_MCP_URL', null)?.href ?? null,
     tokenEndpoint: reader.oneOf('FEISHU_TOKEN_ENDPOINT', ['v2', 'v3'], 'v2'),
-    redirectUri: reader.text('FEISHU_REDIRECT_URI') ?? DEFAULT_REDIRECT_URI,
-    callbackListen,
-    tlsFiles,
+    ...callback,
     scopes: scopes ? splitScopes(scopes) : [...DEFAULT_SCOPES],
     profile,
     tokenDir,
