@@ -4,46 +4,22 @@
 // holder looks at both clocks; whatever it writes bears the name of its lease, and changes nothing once another has
 // it. The one exception is the answer to a request that was sent: it is worth more than any order, and comes into
 // force if no newer generation is there.
-//
-// A presentation is counted in the row when it is prepared, because nothing can be awaited between two bytes; that it
-// was not sent after all is known from a note on this machine.
 
-import { hostname } from 'node:os'
 import { CodedError } from '../../errors.ts'
 import type { ReservedFile } from '../../machine/files.ts'
 import type { Json } from '../../oauth/answer.ts'
 import { encodeRecord, type TokenRecord } from '../../oauth/token-set.ts'
-import type { ProfileId } from '../../profile.ts'
 import type { Secret } from '../../secret.ts'
-import { hashRefreshToken, isNothing, presentationsOf, UNSENT } from '../journal.ts'
 import type { Key } from '../key.ts'
-import type { HeldLock } from '../lock.ts'
 import { lockedError } from '../lock.ts'
 import { notWritable } from '../sealed-files.ts'
 import type { Interrupted, Journal, LockedProfile, Presentations } from '../token-store.ts'
 import type { Save } from '../unsaved.ts'
-import type { LocalCopy, SealedRecord } from './local-copy.ts'
-import { isNewer, journalFrom, journalOf, placeOf, type RowJournal } from './row-journal.ts'
+import { type Lease, writeRow } from './lease.ts'
+import { LeaseJournal } from './lease-journal.ts'
+import type { SealedRecord } from './local-copy.ts'
+import { isNewer, journalFrom, placeOf } from './row-journal.ts'
 import type { Row, Rows } from './rows.ts'
-
-/**
- * No request begins later than this after the lease was asked for: it ends 15 s later at the latest, and then the lease
- * of 45 s has still some seconds to run.
- */
-const SEND_WITHIN_MS = 27_000
-
-/** What a lease is made of. */
-export type Lease = {
-  id: ProfileId
-  /** Names this lease among all. */
-  owner: string
-  rows: Rows
-  local: LocalCopy
-  lock: HeldLock
-  /** Both clocks when it was asked for. */
-  since: { wall: number; monotonic: number }
-  now: () => number
-}
 
 /** Keeps trying to write a record; called when the database did not confirm it. */
 export type KeepTrying = (record: TokenRecord, save: Save) => void
@@ -51,8 +27,8 @@ export type KeepTrying = (record: TokenRecord, save: Save) => void
 export class LeasedProfile implements LockedProfile {
   readonly #lease: Lease
   readonly #keepTrying: KeepTrying
+  readonly #journal: LeaseJournal
   #key: Key | null = null
-  #journal: RowJournal | null = null
   #reserved: ReservedFile | null = null
   /** A record is still to be written. */
   #kept = false
@@ -60,6 +36,7 @@ export class LeasedProfile implements LockedProfile {
 
   constructor(lease: Lease, keepTrying: KeepTrying) {
     this.#lease = lease
+    this.#journal = new LeaseJournal(lease, () => this.#sealingKey())
     this.#keepTrying = keepTrying
   }
 
@@ -86,7 +63,7 @@ export class LeasedProfile implements LockedProfile {
       const next = { record: known.text, generation, expected: generation - 1, journal: null }
       if (!(await rows.commit(id, owner, next))) throw lockedError(null)
       local.keep(known.text)
-      return this.#conclude()
+      return this.#journal.end()
     }
   }
 
@@ -124,64 +101,24 @@ export class LeasedProfile implements LockedProfile {
   }
 
   async readJournal(): Promise<Journal | null> {
-    const { id, rows, local } = this.#lease
-    return journalOf(await rows.read(id), local)
+    return this.#journal.read()
   }
 
   async presentations(refreshToken: Secret): Promise<Presentations> {
-    const journal = await this.readJournal()
-    const tokenHash = hashRefreshToken(await this.#sealingKey(), refreshToken)
-    return journal?.tokenHash === tokenHash ? presentationsOf(journal) : UNSENT
-  }
-
-  async #write(values: Parameters<Rows['write']>[2]): Promise<void> {
-    const { id, owner, rows } = this.#lease
-    if (!(await rows.write(id, owner, values))) throw lockedError(null)
+    return this.#journal.presentations(refreshToken)
   }
 
   async prepare(refreshToken: Secret): Promise<void> {
-    const { local, now } = this.#lease
-    const before = await this.presentations(refreshToken)
-    this.#reserved ??= local.files.reserve()
-    const journal: RowJournal = {
-      tokenHash: hashRefreshToken(await this.#sealingKey(), refreshToken),
-      ambiguous: before.ambiguous + 1,
-      sentAt: now(),
-      ...(before.refusedByOthers && { refusedByOthers: before.refusedByOthers }),
-      pid: process.pid,
-      host: hostname(),
-      cooldownUntil: null,
-      attempt: local.beginAttempt(),
-      before,
-    }
-    await this.#write({ journal: JSON.stringify(journal) })
-    this.#journal = journal
+    this.#reserved ??= this.#lease.local.files.reserve()
+    await this.#journal.prepare(refreshToken)
   }
 
   markSent(): void {
-    const { since, now, local } = this.#lease
-    // Each clock stands still at times: the monotonic one in a suspend, the other when it is set.
-    const late = Math.max(performance.now() - since.monotonic, Math.abs(now() - since.wall))
-    if (late > SEND_WITHIN_MS) throw lockedError(null)
-    if (this.#journal) local.attemptSent(this.#journal.attempt)
+    this.#journal.markSent()
   }
 
-  async settle({
-    cooldownUntil = null,
-    refusedByOthers,
-  }: Parameters<LockedProfile['settle']>[0]): Promise<void> {
-    const { local } = this.#lease
-    const journal = this.#journal
-    if (!journal) return
-    this.#journal = null
-    const remembered = refusedByOthers && { refusedByOthers }
-    const settled = { ...journal, ...journal.before, cooldownUntil, ...remembered }
-    try {
-      local.attemptUndone(journal.attempt)
-      await this.#write({ journal: isNothing(settled) ? null : JSON.stringify(settled) })
-    } catch {
-      // The note on this machine, or else the higher count, stays: both err on the safe side.
-    }
+  async settle(settled: Parameters<LockedProfile['settle']>[0]): Promise<void> {
+    await this.#journal.settle(settled)
   }
 
   async commit(record: TokenRecord, expected: number, interrupted?: Interrupted | null): Promise<boolean> {
@@ -212,7 +149,7 @@ export class LeasedProfile implements LockedProfile {
       if (!confirmed) return this.#afterFailure(error, record, next)
     }
     this.#reserved = null
-    this.#conclude()
+    this.#journal.end()
     return true
   }
 
@@ -238,7 +175,7 @@ export class LeasedProfile implements LockedProfile {
       } catch {
         // The row has what it holds; the next lease removes it.
       }
-      this.#conclude()
+      this.#journal.end()
       this.#kept = false
       if (this.#ended) await this.#giveBack()
       return null
@@ -254,23 +191,13 @@ export class LeasedProfile implements LockedProfile {
     if ((await rows.read(id)).record !== next.record) throw lockedError(null)
   }
 
-  /** The record is durable: what was noted for its sake ends. */
-  #conclude(): void {
-    this.#journal = null
-    try {
-      this.#lease.local.endAttempt()
-    } catch {
-      // A note about an attempt that no row names any more binds no one.
-    }
-  }
-
   async setAside(): Promise<number> {
     const { id, rows, local, now } = this.#lease
     // First: where the key is not, others can open the record, and it stays where it is.
     await this.#sealingKey()
     const { record, generation } = await rows.read(id)
     if (record !== null) local.setAside(record, now())
-    await this.#write({ record: null })
+    await writeRow(this.#lease, { record: null })
     return generation
   }
 
@@ -283,11 +210,13 @@ export class LeasedProfile implements LockedProfile {
   async writePending(pending: Json): Promise<void> {
     const { files } = this.#lease.local
     const key = await this.#sealingKey()
-    await this.#write({ pending: files.sealed.seal(key, files.binding('authorization'), 0, pending) })
+    await writeRow(this.#lease, {
+      pending: files.sealed.seal(key, files.binding('authorization'), 0, pending),
+    })
   }
 
   async remove(): Promise<void> {
-    await this.#write({ record: null, journal: null, pending: null })
+    await writeRow(this.#lease, { record: null, journal: null, pending: null })
     this.#lease.local.drop()
   }
 }

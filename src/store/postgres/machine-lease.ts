@@ -6,7 +6,8 @@ import { hostname } from 'node:os'
 import type { ProfileId } from '../../profile.ts'
 import type { HeldLock, LockHolder } from '../lock.ts'
 import { lockedError } from '../lock.ts'
-import { type KeepTrying, type Lease, LeasedProfile } from './leased-profile.ts'
+import type { Lease } from './lease.ts'
+import { type KeepTrying, LeasedProfile } from './leased-profile.ts'
 
 /** Another machine's lease is asked for this often: short to a person, and no burden from a few dozen machines. */
 const POLL_MS = 60
