@@ -17,7 +17,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'suite', include: ['test/**/*.test.ts'], exclude: ['**/*.long.test.ts'] },
       },
-      // Crowds, databases that fail, packages, other people's programs: what would make `npm test` take minutes more.
+      // Crowds, sweeps, long waits, databases that fail, packages, other people's programs: what would make `npm test` take minutes more.
       { extends: true, test: { name: 'long', include: ['test/**/*.long.test.ts'] } },
       // Minutes: each fault at a sample of the calls.
       { extends: true, test: { name: 'faults', include: ['test/faults/*.faults.ts'], testTimeout: 300_000 } },

@@ -17,7 +17,3 @@ test('docs/tools.md has all of them', () => {
   )
   expect(names).toEqual(['start_authorization', 'token_status', 'refresh_token', 'failure'])
 })
-
-test('a second run says the same', async () => {
-  expect(await currentDocuments()).toEqual(current)
-})

@@ -6,10 +6,11 @@ import {
   LoggingMessageNotificationSchema,
   type Progress,
 } from '@modelcontextprotocol/sdk/types.js'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   callOther,
   connectStage,
+  isRunning,
   listChanged,
   logIn,
   OURS,
@@ -18,16 +19,7 @@ import {
   startListed,
   toolNames,
 } from '../support/connect.ts'
-import { HANGS_MS } from '../support/patience.ts'
 import { authorize, run } from '../support/program.ts'
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 test('its tools, prompts and resources stand beside ours, unchanged but for names that are ours', async () => {
   const stage = await connectStage()
@@ -109,27 +101,6 @@ test('when it dies, the call is answered, and the next one starts it anew', asyn
   expect(second.pid).not.toBe(first.pid)
 })
 
-test.each([[[]], [['--stubborn']]])('it ends with us, whatever it does about it (%j)', async (args) => {
-  const stage = await connectStage()
-  const server = await startListed(stage, otherServer(...args))
-  const { pid } = JSON.parse((await callOther(server, 'environment')).text)
-  expect(await server.close()).toEqual({ code: 0, signal: null })
-  expect(isRunning(pid)).toBe(false)
-})
-
-test('one that never answers ends with us, too', async () => {
-  const stage = await connectStage()
-  const mute = "process.stderr.write('mute: ' + process.pid + '\\n'); setInterval(() => {}, 1000)"
-  const server = await startConnect(stage, ['--', process.execPath, '-e', mute])
-  await server.client.listTools()
-  const words = await vi.waitUntil(() => /mute: (\d+)\n/.exec(server.transport.stderr), {
-    timeout: HANGS_MS / 2,
-  })
-  const pid = Number(words[1])
-  expect(await server.close()).toEqual({ code: 0, signal: null })
-  expect(isRunning(pid)).toBe(false)
-})
-
 test('progress, log messages and cancellation pass through', async () => {
   const stage = await connectStage()
   const server = await startListed(stage, otherServer())
@@ -207,4 +178,12 @@ test('a program that is not there fails its calls, with what to mend; ours go on
   const { text } = await callOther(server, 'echo')
   expect(text).toMatch(/\/no\/such\/program cannot be started \(ENOENT\).*code=config_invalid/)
   expect((await server.call('token_status')).data.status).toBe('not_authorized')
+})
+
+test('it ends with us', async () => {
+  const stage = await connectStage()
+  const server = await startListed(stage, otherServer())
+  const { pid } = JSON.parse((await callOther(server, 'environment')).text)
+  expect(await server.close()).toEqual({ code: 0, signal: null })
+  expect(isRunning(pid)).toBe(false)
 })

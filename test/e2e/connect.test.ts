@@ -8,6 +8,9 @@ import {
   callOther,
   connectStage,
   DOCUMENT,
+  done,
+  expectOneRenewal,
+  expireThere,
   listChanged,
   logIn,
   OURS,
@@ -17,16 +20,7 @@ import {
   toolNames,
 } from '../support/connect.ts'
 import { NO_SIGNALS, OWN_FILE, testIf } from '../support/needs.ts'
-import { authorize, presentations, run, type Stage, setStage, start } from '../support/program.ts'
-
-function expireThere(stage: Stage): void {
-  stage.sandbox.clock.advance(stage.sandbox.knobs.accessTokenLifetimeMs + 1_000)
-}
-
-/** What was done at the hosted server, by tool. */
-function done(stage: Stage, tool: string): number {
-  return stage.sandbox.mcpRequests.filter(({ name, done }) => name === tool && done).length
-}
+import { authorize, presentations, run, setStage, start } from '../support/program.ts'
 
 test('from nothing to a document in one session, and over the end of a token', async () => {
   const stage = await connectStage()
@@ -107,21 +101,8 @@ test("a kept app's brand decides on the hosted server, also of an app that is th
 describe('a refused token', () => {
   test.each([
     { status: 401, code: -32003 },
-    { status: 401, code: null },
     { status: 200, code: -32003 },
-    { status: 400, code: -32010 },
-    { status: 403, code: -32011 },
-    { status: 500, code: -32003 },
-  ])('is renewed once for all calls that meet, in the form %j', async (refusal) => {
-    const stage = await connectStage({ knobs: { mcpRefusal: refusal } })
-    await logIn(stage)
-    const server = await startListed(stage)
-    expireThere(stage)
-    const reads = await Promise.all(Array.from({ length: 8 }, () => readDocument(server)))
-    expect(reads.map(({ isError }) => isError)).toEqual(Array(8).fill(false))
-    expect(presentations(stage)).toBe(1)
-    expect(done(stage, 'fetch-doc')).toBe(8)
-  })
+  ])('is renewed once for all calls that meet, in the form %j', expectOneRenewal)
 
   test('by a server that refuses each call once costs one refresh, not one per call', async () => {
     const stage = await connectStage()
@@ -178,23 +159,27 @@ describe('a refused token', () => {
 })
 
 describe('what was sent is never sent again', () => {
-  test.each([
-    { kind: 'reset', when: 'after_processing' },
-    { kind: 'cut', how: 'reset' },
-    { kind: 'cut', how: 'json' },
-    { kind: 'answer', status: 502, processed: true },
-    { kind: 'answer', status: 403, processed: true },
-    { kind: 'answer', status: 404, processed: true },
-  ] as const)('after %j', async (fault) => {
+  test('however its answer was lost', async () => {
     const stage = await connectStage()
     await logIn(stage)
     const server = await startListed(stage)
-    stage.sandbox.faults.next({ endpoint: 'mcp', ...fault })
-    const { isError, text } = await callOther(server, 'create-doc', { title: 'T', markdown: 'M' })
-    expect([isError, text]).toEqual([true, expect.stringMatching(/^FAILED: .* recovery=retry\]$/s)])
-    expect(done(stage, 'create-doc')).toBe(1)
-    expect(presentations(stage)).toBe(0)
-    expect((await readDocument(server)).isError).toBe(false)
+    const faults = [
+      { kind: 'reset', when: 'after_processing' },
+      { kind: 'cut', how: 'reset' },
+      { kind: 'cut', how: 'json' },
+      { kind: 'answer', status: 502, processed: true },
+      { kind: 'answer', status: 403, processed: true },
+      { kind: 'answer', status: 404, processed: true },
+    ] as const
+    for (const [index, fault] of faults.entries()) {
+      stage.sandbox.faults.next({ endpoint: 'mcp', ...fault })
+      const { isError, text } = await callOther(server, 'create-doc', { title: 'T', markdown: 'M' })
+      const after = JSON.stringify(fault)
+      expect([isError, text], after).toEqual([true, expect.stringMatching(/^FAILED: .* recovery=retry\]$/s)])
+      expect(done(stage, 'create-doc'), after).toBe(index + 1)
+      expect(presentations(stage), after).toBe(0)
+      expect((await readDocument(server)).isError, after).toBe(false)
+    }
   })
 
   test('an event stream that breaks is answered at once', async () => {
@@ -241,24 +226,27 @@ test('redirects are not followed, and the token goes nowhere else', async () => 
 })
 
 describe("the server's own numbers", () => {
-  test.each([
-    [400, -32042, 'unexpected_response'],
-    [429, -32030, 'rate_limited'],
-    [200, -32030, 'rate_limited'],
-    [500, -32603, 'server_error'],
-    [503, null, 'temporarily_unavailable'],
-    [400, -32602, 'unexpected_response'],
-    [200, -32042, 'unexpected_response'],
-  ])('%i %j becomes %s', async (status, code, ours) => {
+  test('become ours, and the next call goes on', async () => {
     const stage = await connectStage()
     await logIn(stage)
     const server = await startListed(stage)
-    const body =
-      code === null ? '<html>' : `{"jsonrpc":"2.0","id":null,"error":{"code":${code},"message":"M."}}`
-    stage.sandbox.faults.next({ endpoint: 'mcp', kind: 'answer', status, body })
-    const { isError, text } = await readDocument(server)
-    expect([isError, text]).toEqual([true, expect.stringContaining(`code=${ours} `)])
-    expect((await readDocument(server)).isError).toBe(false)
+    for (const [status, code, ours] of [
+      [400, -32042, 'unexpected_response'],
+      [429, -32030, 'rate_limited'],
+      [200, -32030, 'rate_limited'],
+      [500, -32603, 'server_error'],
+      [503, null, 'temporarily_unavailable'],
+      [400, -32602, 'unexpected_response'],
+      [200, -32042, 'unexpected_response'],
+    ] as const) {
+      const body =
+        code === null ? '<html>' : `{"jsonrpc":"2.0","id":null,"error":{"code":${code},"message":"M."}}`
+      stage.sandbox.faults.next({ endpoint: 'mcp', kind: 'answer', status, body })
+      const { isError, text } = await readDocument(server)
+      const row = `${status} ${code}`
+      expect([isError, text], row).toEqual([true, expect.stringContaining(`code=${ours} `)])
+      expect((await readDocument(server)).isError, row).toBe(false)
+    }
   })
 
   test("a tool's own failure is passed on as it is", async () => {

@@ -1,79 +1,12 @@
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
-import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
-import { checkText } from '../support/invariants.ts'
+import { expect, test } from 'vitest'
 import { testIf } from '../support/needs.ts'
-import {
-  approve,
-  type Environment,
-  presentations,
-  run,
-  type Stage,
-  setStage,
-  start,
-  startServer,
-} from '../support/program.ts'
-import { age, openStore, storeIssued } from '../support/stored.ts'
-
-type Check = { name: string; status: string; message: string; hint: string | null }
-type Report = { code: number | null; checks: Record<string, Check> }
-
-const NAMES = [
-  'settings',
-  'versions',
-  'store',
-  'key',
-  'lock',
-  'clock',
-  'accounts_host',
-  'open_host',
-  'app',
-  'redirect_port',
-  'redirect_registered',
-  'token',
-  'scopes',
-  'targets',
-  'copies',
-  'timer',
-]
-
-async function stageOf(options: SandboxOptions & { env?: Environment } = {}): Promise<Stage> {
-  return setStage({ ...options, env: { FEISHU_TOKEN_KEY_SOURCE: 'file', ...options.env } })
-}
-
-function idOf(stage: Stage): { brand: 'feishu'; appId: string; profile: string } {
-  return { brand: 'feishu', appId: stage.sandbox.app.appId, profile: 'default' }
-}
-
-async function loggedInStage(options: SandboxOptions & { env?: Environment } = {}): Promise<Stage> {
-  const stage = await stageOf(options)
-  const { sandbox, tokenDir } = stage
-  await storeIssued(openStore(tokenDir), idOf(stage), sandbox.issue(), sandbox.user, Date.now())
-  return stage
-}
-
-/** Runs doctor; whatever it finds, its answer has its form, holds no secret, and it spent nothing. */
-async function doctor(stage: Stage, env: Environment = {}, args: string[] = []): Promise<Report> {
-  const spent = presentations(stage)
-  const ended = await run(stage, ['doctor', '--json', ...args], { env })
-  const { checks } = JSON.parse(ended.stdout) as { checks: Check[] }
-  expect(checks.map(({ name }) => name)).toEqual(NAMES)
-  for (const check of checks) {
-    expect(Object.keys(check)).toEqual(['name', 'status', 'message', 'hint'])
-    expect(check.status).toMatch(/^(pass|warn|fail|skip)$/)
-    if (check.status === 'fail') expect(check.hint, check.name).not.toBeNull()
-  }
-  checkText('the report', ended.stdout + ended.stderr, stage.sandbox.secrets())
-  expect(presentations(stage)).toBe(spent)
-  return { code: ended.code, checks: Object.fromEntries(checks.map((check) => [check.name, check])) }
-}
-
-function statuses({ checks }: Report): Record<string, string> {
-  return Object.fromEntries(Object.values(checks).map(({ name, status }) => [name, status]))
-}
+import { approve, run, start, startServer } from '../support/program.ts'
+import { age, openStore } from '../support/stored.ts'
+import { doctor, idOf, loggedInStage, NAMES, stageOf, statuses } from './doctor-report.ts'
 
 const HEALTHY = {
   ...Object.fromEntries(NAMES.map((name) => [name, 'pass'])),
@@ -193,17 +126,6 @@ test('hosts that cannot be reached fail, and what depends on them is not blamed'
     token: 'warn',
     store: 'pass',
   })
-})
-
-test('a Feishu that never answers is given up in time', async () => {
-  const stage = await loggedInStage()
-  const silent = createServer(() => undefined).listen(0, '127.0.0.1')
-  await once(silent, 'listening')
-  onTestFinished(() => void silent.close())
-  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
-  const report = await doctor(stage, { FEISHU_ACCOUNTS_URL: url, FEISHU_OPEN_URL: url })
-  expect(report.code).toBe(1)
-  expect(statuses(report)).toMatchObject({ open_host: 'fail', clock: 'skip', lock: 'pass', store: 'pass' })
 })
 
 test.each([

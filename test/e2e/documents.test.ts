@@ -27,7 +27,6 @@ import {
 const COMMANDS = [...new Set(DOCUMENTS.flatMap((path) => [...shellLines(path), ...inlineCommands(path)]))]
 
 const HERE = {
-  oneTest: /^npx vitest run test\/[\w./-]+\.test\.ts( -t '\w+')?$/,
   sandbox: /^node scripts\/run\.mjs test\/feishu-sandbox\/serve\.ts /,
   setup: /^printf .* \| node dist\/main\.js setup /,
   openssl: /^openssl /,
@@ -70,6 +69,11 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^npm run docs$/, 'test/docs/samples.test.ts', './samples.ts'],
   [/^npx tsc$/, 'package.json', '"check": "tsc &&'],
   [/^npx vitest run test\/delivery test\/cli/, '.ci/run', 'npm test'],
+  [
+    /^npx vitest run test\/[\w./-]+\.test\.ts( -t '\w+')?$/,
+    'test/e2e/documents.long.test.ts',
+    'npx vitest run',
+  ],
   [/^node scripts\/icon\.mjs$/, 'test/packaging/icon.test.ts', 'scripts/icon.mjs'],
   [/^npm run mcpb$/, 'test/packaging/bundle.long.test.ts', 'scripts/mcpb.mjs'],
   [/^npm run package$/, 'test/packaging/build.long.test.ts', "'package'"],
@@ -120,15 +124,6 @@ test('whoever is said to run a command names it, and no command is named in vain
     ).toBe(true)
     if (file !== null) expect(readFileSync(file, 'utf8'), file).toContain(what)
   }
-})
-
-test.for(commands('oneTest'))('`%s` runs a test', async (line, context) => {
-  skipIf(NO_POSIX, context)
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^VITEST|^NODE_ENV$/.test(name)),
-  )
-  const told = await type(line, { env: env as Environment })
-  expect(told).toMatch(/Tests .*[1-9]\d* passed/)
 })
 
 test.for(commands('sandbox'))('`%s` tells where the sandbox is', async (line, context) => {

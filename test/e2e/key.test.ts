@@ -1,13 +1,4 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/secret.ts'
@@ -17,59 +8,18 @@ import { createKeys } from '../../src/store/key.ts'
 import { crashAtEveryChange } from '../support/crash.ts'
 import { NO_SESSION, type Session, startSession } from '../support/keychain.ts'
 import { describeIf, testIf } from '../support/needs.ts'
+import { authorize, presentations, run, setStage, startServer } from '../support/program.ts'
+import { openStore } from '../support/stored.ts'
 import {
-  authorize,
-  type Environment,
-  presentations,
-  run,
-  type Stage,
-  setStage,
-  startServer,
-} from '../support/program.ts'
-import { openStore, storeIssued } from '../support/stored.ts'
-
-const ENVIRONMENT_KEY = Buffer.alloc(32, 9).toString('base64')
-const NO_BUS = { DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent/bus' }
-/** Without a bus a key file. Elsewhere `auto` would take the keychain of whoever runs the tests. */
-const LINUX = process.platform === 'linux'
-const KEY_FILE = { ...NO_BUS, FEISHU_TOKEN_KEY_SOURCE: LINUX ? 'auto' : 'file' }
-
-/** A store whose key is in a file, with the app's credentials and a token for each profile. */
-async function storedStage(profiles: string[]): Promise<Stage> {
-  const stage = await setStage({ env: KEY_FILE })
-  const { sandbox, tokenDir } = stage
-  const kept = await run(stage, ['setup', '--app-id', sandbox.app.appId, '--app-secret-stdin'], {
-    input: sandbox.app.appSecret,
-  })
-  expect(kept.code).toBe(0)
-  for (const profile of profiles) {
-    const id = { brand: 'feishu', appId: sandbox.app.appId, profile } as const
-    await storeIssued(openStore(tokenDir), id, sandbox.issue(), sandbox.user, Date.now())
-  }
-  return stage
-}
-
-async function statusOf(
-  stage: Stage,
-  profile: string,
-  env: Environment = {},
-): Promise<Record<string, unknown>> {
-  const { stdout } = await run(stage, ['status', '--json', '--profile', profile], { env })
-  return JSON.parse(stdout)
-}
-
-/** The places that the sealed files name. */
-function sourcesOf(stage: Stage): string[] {
-  const folder = join(stage.tokenDir, 'store')
-  const sealed = readdirSync(folder).filter((name) => /\.json(\.pending)?$/.test(name))
-  const paths = [join(stage.tokenDir, 'app.json'), ...sealed.map((name) => join(folder, name))]
-  return [...new Set(paths.map((path) => JSON.parse(readFileSync(path, 'utf8')).key_source))]
-}
-
-function keyFiles(stage: Stage): string[] {
-  const folder = join(stage.tokenDir, 'key')
-  return existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.key')) : []
-}
+  ENVIRONMENT_KEY,
+  KEY_FILE,
+  keyFiles,
+  LINUX,
+  NO_BUS,
+  sourcesOf,
+  statusOf,
+  storedStage,
+} from './key-stage.ts'
 
 test('the key moves to the environment and back, and everything opens with it alone', async () => {
   const stage = await storedStage(['default', 'work'])
@@ -116,25 +66,6 @@ test('the key moves to the environment and back, and everything opens with it al
   expect(presentations(stage)).toBe(1)
 })
 
-test('killed before any of its changes, a move leaves everything to be opened, and the next one completes it', async () => {
-  const stage = await storedStage(['default', 'work'])
-  const env = { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY }
-  const { crashes, last } = await crashAtEveryChange(
-    stage,
-    ['key', '--move-to', 'env'],
-    async () => {
-      for (const profile of ['default', 'work'])
-        expect(await statusOf(stage, profile, env)).toMatchObject({ status: 'valid', generation: 1 })
-    },
-    env,
-  )
-  // Three files sealed anew, and the old key removed.
-  expect(crashes).toBeGreaterThanOrEqual(3)
-  expect(last.code).toBe(0)
-  expect(sourcesOf(stage)).toEqual(['env'])
-  expect(readdirSync(join(stage.tokenDir, 'key'))).toEqual([])
-})
-
 test('the key of a shared store, copied and not in use yet, is neither taken nor removed', async () => {
   const stage = await setStage({ env: KEY_FILE })
   const bytes = Buffer.alloc(32, 5)
@@ -170,34 +101,6 @@ test.each(ELSEWHERE)('a key that %s names is not removed', async (name) => {
   expect(JSON.parse(moved.stdout)).toMatchObject({ status: 'moved', old_keys_removed: false })
   expect(JSON.parse(moved.stdout).next_step).toContain('other files of this machine are encrypted with it')
   expect(keyFiles(stage)).toEqual([file])
-})
-
-test('while other copies refresh and look, the key moves to and fro and nobody notices', async () => {
-  const stage = await storedStage(['default', 'work'])
-  const env = { FEISHU_TOKEN_KEY: ENVIRONMENT_KEY }
-  const server = await startServer(stage, { env })
-  let moving = true
-  const busy = async (profile: string) => {
-    let calls = 0
-    for (; moving; calls += 1) {
-      const refreshed = await server.call('refresh_token', { force: true, profile })
-      expect(refreshed.text).not.toMatch(/FAILED/)
-      expect((await server.call('token_status', { profile })).data).toMatchObject({ status: 'valid' })
-    }
-    return calls
-  }
-  const others = [busy('default'), busy('work')]
-  for (const to of ['env', 'file', 'env', 'file']) {
-    const moved = await run(stage, ['key', '--move-to', to, '--json'], { env })
-    expect(JSON.parse(moved.stdout)).toMatchObject({ status: 'moved', key_source: to, left: [] })
-  }
-  moving = false
-  const calls = await Promise.all(others)
-  for (const [index, profile] of ['default', 'work'].entries()) {
-    const status = await statusOf(stage, profile)
-    expect(status).toMatchObject({ status: 'valid', key_source: 'file', generation: 1 + (calls[index] ?? 0) })
-  }
-  expect(keyFiles(stage)).toHaveLength(1)
 })
 
 test('a file that cannot be opened is named and left, and its key with it', async () => {

@@ -50,10 +50,9 @@ test('an open host that cannot be reached is a 502, whatever the reason', async 
 test('an open host that stays silent is a 504', async () => {
   const upstream = await startUpstream(() => {})
   const gateway = await startGatewayTo(upstream.origin, { idleTimeoutMs: SHORT_MS })
-  for (const body of ['x', Buffer.alloc(2_000_000)]) {
-    const answer = await call(gateway, { method: 'POST', body })
-    expect([answer.status, reasonOf(answer)]).toEqual([504, 'network_error'])
-  }
+  const bodies = ['x', Buffer.alloc(2_000_000)]
+  const answers = await Promise.all(bodies.map((body) => call(gateway, { method: 'POST', body })))
+  for (const answer of answers) expect([answer.status, reasonOf(answer)]).toEqual([504, 'network_error'])
 })
 
 test('an answer that falls silent is broken off', async () => {
@@ -84,10 +83,8 @@ test('an upload that falls silent is a 408 and reaches the open host as broken o
     req.on('error', () => {})
   })
   const gateway = await startGatewayTo(upstream.origin, { idleTimeoutMs: SHORT_MS })
-  for (const declared of [1_000, 5_000_000]) {
-    const res = await stall(gateway, declared)
-    expect([res.statusCode, res.headers.connection]).toEqual([408, 'close'])
-  }
+  const answers = await Promise.all([1_000, 5_000_000].map((declared) => stall(gateway, declared)))
+  for (const res of answers) expect([res.statusCode, res.headers.connection]).toEqual([408, 'close'])
   await left.opened
   expect(upstream.requests).toHaveLength(1)
   expect(upstream.requests[0]?.complete).toBe(false)

@@ -3,11 +3,12 @@
 import { resolve } from 'node:path'
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { type CallToolResult, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
+import { expect } from 'vitest'
 import type { Deps } from '../../src/deps.ts'
 import type { SandboxOptions } from '../feishu-sandbox/sandbox.ts'
 import { openDeps, settingsOf } from './deps.ts'
 import { HANGS_MS } from './patience.ts'
-import { type Environment, type Server, type Stage, setStage, startServer } from './program.ts'
+import { type Environment, presentations, type Server, type Stage, setStage, startServer } from './program.ts'
 import { storeIssued } from './stored.ts'
 
 export const OURS: readonly string[] = ['start_authorization', 'token_status', 'refresh_token']
@@ -88,4 +89,35 @@ export async function callOther(
 
 export function readDocument(server: Server): Promise<{ text: string; isError: boolean }> {
   return callOther(server, 'fetch-doc', { doc_id: DOCUMENT })
+}
+
+/** Whether there is such a process. */
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/** Lets the access token end at Feishu, unknown to us. */
+export function expireThere(stage: Stage): void {
+  stage.sandbox.clock.advance(stage.sandbox.knobs.accessTokenLifetimeMs + 1_000)
+}
+
+/** What was done at the hosted server, by tool. */
+export function done(stage: Stage, tool: string): number {
+  return stage.sandbox.mcpRequests.filter(({ name, done }) => name === tool && done).length
+}
+
+/** A token that is refused in this form is renewed once for all calls that meet. */
+export async function expectOneRenewal(refusal: Stage['sandbox']['knobs']['mcpRefusal']): Promise<void> {
+  const stage = await connectStage({ knobs: { mcpRefusal: refusal } })
+  await logIn(stage)
+  const server = await startListed(stage)
+  expireThere(stage)
+  const reads = await Promise.all(Array.from({ length: 8 }, () => readDocument(server)))
+  expect(reads.map(({ isError }) => isError)).toEqual(Array(8).fill(false))
+  expect(presentations(stage)).toBe(1)
+  expect(done(stage, 'fetch-doc')).toBe(8)
 }
