@@ -1,8 +1,7 @@
 #!/usr/bin/env node
-// The composition root: the only place that touches the process. Loads the command line or the MCP server, not both.
+// The composition root: hands the process in. Loads the command line or the MCP server, not both.
 
 import type { ChildProcess } from 'node:child_process'
-import { fstatSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createVoice, inLanguage } from './chinese/voice.ts'
@@ -13,6 +12,8 @@ import type { LogLevel } from './config/config.ts'
 import { languageOf } from './config/language.ts'
 import type { Deps, Log } from './deps.ts'
 import { CodedError, describeError, traceOf } from './errors.ts'
+import { environment } from './process/environment.ts'
+import { flushed, isTerminal, openOutput, output, STREAMS, writeError } from './process/streams.ts'
 import { say } from './sentence.ts'
 import { createEnding } from './wiring/ending.ts'
 import { settle } from './wiring/settle.ts'
@@ -21,20 +22,6 @@ declare const VERSION: string
 
 type Connect = ReturnType<typeof OpenConnect>
 
-/** Never handed to a helper program (browser, keychain); `exec` gives its child what the contract names. */
-const SECRET_VARIABLES = [
-  'FEISHU_APP_SECRET',
-  'FEISHU_TOKEN_KEY',
-  'FEISHU_TOKEN_STORE',
-  'APP_SECRET',
-  'PGPASSWORD',
-  'USER_ACCESS_TOKEN',
-  'FEISHU_USER_ACCESS_TOKEN',
-]
-
-/** Their descriptors: `process.stdout` would open a stream. */
-const STREAMS = { stdin: 0, stdout: 1, stderr: 2 } as const
-
 /** `exec` passes these on to its child too; while there is none they do what they do to any process. */
 const PASSED_ON: readonly NodeJS.Signals[] = ['SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT']
 
@@ -42,25 +29,6 @@ const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
 
 /** Background work begins this long after the handshake: some clients start a copy only to probe it. */
 const BACKGROUND_DELAY_MS = 5_000
-
-const environment: Readonly<Record<string, string | undefined>> = { ...process.env }
-
-for (const name of SECRET_VARIABLES) delete process.env[name]
-
-// Windows looks for a program that is started by its name in the current folder first, where a cloned repository may
-// have brought one. This is the system's own switch against that; a child of `exec` has the environment as it was.
-if (process.platform === 'win32') process.env.NoDefaultCurrentDirectoryInExePath = '1'
-
-/** NODE_DEBUG=stream prints what comes on stdin and from Feishu. Node reads it before us, so it is silenced here. */
-function silenceStreams(): void {
-  const write = process.stderr.write.bind(process.stderr) as (...args: unknown[]) => boolean
-  process.stderr.write = (...args: unknown[]) => /^STREAM /.test(String(args[0])) || write(...args)
-}
-
-if (environment.NODE_DEBUG) {
-  delete process.env.NODE_DEBUG
-  silenceStreams()
-}
 
 const started: Started = {
   platform: process.platform,
@@ -72,12 +40,6 @@ const started: Started = {
 /** How this process was started, for hints that name a command. */
 const command = startedAs(started)
 
-/** Opens stderr when it is first needed; that no one reads it any more is no reason to end. */
-function writeError(text: string): void {
-  if (process.stderr.listenerCount('error') === 0) process.stderr.on('error', () => undefined)
-  process.stderr.write(text)
-}
-
 const language = () => languageOf(environment)
 
 /** The log, in the language of whoever reads stderr; what is to be called next is named as tools. */
@@ -86,15 +48,6 @@ const voice = createVoice(language, null, writeError)
 function createLog(level: LogLevel): Log {
   return (of, message) => {
     if (LEVELS.indexOf(of) <= LEVELS.indexOf(level)) voice.say(say`${`feishu-token-mcp ${of}: `}${message}\n`)
-  }
-}
-
-/** Whether a person is there. Only a device is asked: that opens a stream. */
-function isTerminal(stream: keyof typeof STREAMS): boolean {
-  try {
-    return fstatSync(STREAMS[stream]).isCharacterDevice() && process[stream].isTTY === true
-  } catch {
-    return false
   }
 }
 
@@ -283,25 +236,6 @@ async function runCommand(argv: Argv): Promise<number> {
       }
     },
   })
-}
-
-/** stdout, once it was opened, and why something for it was lost. */
-const output: { stream: NodeJS.WriteStream | null; lost: NodeJS.ErrnoException | null } = {
-  stream: null,
-  lost: null,
-}
-
-function openOutput(): NodeJS.WriteStream {
-  output.stream ??= process.stdout.on('error', (error) => {
-    output.lost = error
-  })
-  return output.stream
-}
-
-/** Waits until what was written is out, or has failed: a pipe may still be taking it, and failures are told late. */
-async function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve))
-  await new Promise((resolve) => setImmediate(resolve))
 }
 
 async function main(): Promise<void> {
