@@ -132,7 +132,7 @@ async function takeOver(
 ): Promise<{ pending: PendingAuthorization; joined: boolean }> {
   const { app, locked, pending } = authorization
   if (pending.phase === 'waiting') {
-    await hold(deps, app, pending, held, async () => undefined)
+    await hold(deps, { app, pending, held }, async () => undefined)
     return { pending, joined: true }
   }
   held.release()

@@ -19,7 +19,7 @@ import { LOCK_MS, type LockedProfile } from '../store/token-store.ts'
 import { newCreation, pollCreation } from './creation.ts'
 import { readPending } from './end.ts'
 import { endWith } from './finish.ts'
-import { holdAuthorization } from './holder.ts'
+import { type HeldAuthorization, holdAuthorization } from './holder.ts'
 import { newAuthorization, type Wish } from './new-authorization.ts'
 import { appToCome, isToCome } from './pending.ts'
 
@@ -38,25 +38,24 @@ export async function begin(
     ? await newCreation(deps, wish.scopes)
     : await newAuthorization(deps, app, wish)
   const held = await holderLock(deps, app)
-  await hold(deps, app, pending, held, () => locked.writePending(encodePending(pending)))
+  await hold(deps, { app, pending, held }, () => locked.writePending(encodePending(pending)))
   return pending
 }
 
 /** Waits for the answer, in the way of the step that it is at. */
 export function hold(
   deps: Deps,
-  app: App,
-  pending: PendingAuthorization,
-  held: HeldLock,
+  authorization: HeldAuthorization,
   afterListening: () => Promise<void>,
 ): Promise<void> {
+  const { app, pending } = authorization
   const { device, step } = pending
-  if (step !== 'create_app' || !device) return holdAuthorization(deps, app, pending, held, afterListening)
+  if (step !== 'create_app' || !device) return holdAuthorization(deps, authorization, afterListening)
   const goOn = async (created: NewApp) => {
     await deps.underWay.see(goOnWith(deps, app.id.profile, pending.id, created))
     return true
   }
-  return holdAuthorization(deps, app, pending, held, afterListening, (take) =>
+  return holdAuthorization(deps, authorization, afterListening, (take) =>
     pollCreation(deps, device, goOn, (error) => take({ kind: 'failure', error })),
   )
 }

@@ -24,6 +24,9 @@ type Take = (answer: AuthorizationAnswer) => Promise<boolean>
 /** Another way to wait than those of an authorization. */
 type WaitingWay = (take: Take) => { close(): Promise<void> }
 
+/** A pending authorization while the lock of its holder is held. */
+export type HeldAuthorization = { app: App; pending: PendingAuthorization; held: HeldLock }
+
 /** A process that waits for the answer to a pending authorization. */
 class Holder implements Waiting {
   readonly id: string
@@ -42,7 +45,7 @@ class Holder implements Waiting {
   readonly #wait: WaitingWay | null
   #stopped: Promise<void> | null = null
 
-  constructor(deps: Deps, app: App, pending: PendingAuthorization, held: HeldLock, wait: WaitingWay | null) {
+  constructor(deps: Deps, { app, pending, held }: HeldAuthorization, wait: WaitingWay | null) {
     this.id = pending.id
     this.#wait = wait
     this.#deps = deps
@@ -147,13 +150,11 @@ class Holder implements Waiting {
 /** Begins to wait. `afterListening` runs with the port held, before anyone is told the link. */
 export async function holdAuthorization(
   deps: Deps,
-  app: App,
-  pending: PendingAuthorization,
-  held: HeldLock,
+  authorization: HeldAuthorization,
   afterListening: () => Promise<void>,
   wait: WaitingWay | null = null,
 ): Promise<void> {
-  const holder = new Holder(deps, app, pending, held, wait)
+  const holder = new Holder(deps, authorization, wait)
   try {
     await holder.begin()
     await afterListening()
