@@ -51,6 +51,7 @@ const ELSEWHERE: readonly [pattern: RegExp, file: string | null, what: string][]
   [/^docker compose /, null, 'needs Docker'],
   [/^systemctl --user enable /, null, 'needs a running systemd'],
   [/^npm ci$/, '.ci/run', 'npm ci'],
+  [/^npm ci --os=win32 --cpu=x64$/, null, 'is for Windows'],
   [/^npm run check$/, '.ci/run', 'npm run check'],
   [/^npm run build$/, 'package.json', '&& npm run build &&'],
   [/^(npm ci && )?npm test$/, '.ci/run', 'npm test'],
