@@ -117,20 +117,24 @@ describe('a refused token', () => {
     expect(presentations(stage)).toBe(1)
   })
 
-  test('also as an error that names no request, and as an event', async () => {
-    const stage = await connectStage({ knobs: { mcpEventStreams: true } })
+  test('also as an error that names no request', async () => {
+    const stage = await connectStage()
     await logIn(stage)
     const server = await startListed(stage)
     const error = { jsonrpc: '2.0', id: null, error: { code: -32003, message: 'no' } }
     stage.sandbox.faults.next({ endpoint: 'mcp', kind: 'answer', status: 200, body: JSON.stringify(error) })
     expect((await readDocument(server)).text).toContain('the launch')
-    await server.close()
-    const later = await startListed(stage)
-    const refusal = { status: 200, code: -32003 }
-    stage.sandbox.knobs.mcpRefusal = refusal
+    expect(presentations(stage)).toBe(1)
+  })
+
+  test('also as an event', async () => {
+    const mcpRefusal = { status: 200, code: -32003 }
+    const stage = await connectStage({ knobs: { mcpEventStreams: true, mcpRefusal } })
+    await logIn(stage)
+    const server = await startListed(stage)
     expireThere(stage)
-    expect((await readDocument(later)).text).toContain('the launch')
-    expect(presentations(stage)).toBe(2)
+    expect((await readDocument(server)).text).toContain('the launch')
+    expect(presentations(stage)).toBe(1)
   })
 
   test('again: a person must authorize, and no more is spent on it', async () => {
