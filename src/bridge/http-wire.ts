@@ -27,6 +27,14 @@ const FAREWELL_MS = 1_000
 /** A stream that ends at once is asked for again no sooner, whatever the server says of it. */
 const STREAM_MS = 1_000
 
+/** So often a stream is asked for again where that fails; the same is told to the transport. */
+const TRIES = 2
+
+/** What may be better in a moment; any other refusal of a stream stands. */
+function isPassing(status: number): boolean {
+  return status === 429 || status >= 500
+}
+
 /** What the transport takes for a server that speaks only when it is asked; it would follow a redirect. */
 const NO_STREAM = () => new Response(null, { status: 405 })
 
@@ -84,6 +92,8 @@ export async function openHttpWire(
   const streams = new Map<number, string | null>()
   /** The same of those whose stream has ended and is being taken up again. */
   const resuming = new Map<number, string>()
+  /** Attempts that have failed, by the event after which a stream was to be taken up. */
+  const spent = new Map<string, number>()
   /** A message was too long: a stream that is taken up again would bring it again. */
   let cut = false
 
@@ -104,9 +114,10 @@ export async function openHttpWire(
     // Without a session no server knows whom a stream of its own is for: it is not asked for one.
     if (sent === null && !headers.has('mcp-session-id')) return NO_STREAM()
     if (cut && headers.has('last-event-id')) return NO_STREAM()
-    const response = await fetch(input, { ...init, headers, redirect: 'manual' })
-    if (isEnd) return response
-    if (sent === null) return stream(response, headers.get('last-event-id'))
+    const asked = fetch(input, { ...init, headers, redirect: 'manual' })
+    if (isEnd) return asked
+    if (sent === null) return stream(asked, headers.get('last-event-id'))
+    const response = await asked
     const id = (JSON.parse(sent) as Message).id
     const lost = response.status === 404 && headers.has('mcp-session-id')
     sessionLost ||= lost
@@ -138,20 +149,27 @@ export async function openHttpWire(
       setImmediate(() => {
         const event = streams.get(id) ?? null
         streams.delete(id)
-        if (event !== null && !cut) resuming.set(id, event)
-        else link().fail(id, broken(url, null))
+        if (event === null || cut) return link().fail(id, broken(url, null))
+        // What failed after an event of this name before was about a call that has gone on.
+        if (![...resuming.values()].includes(event)) spent.delete(event)
+        resuming.set(id, event)
       })
     })
   }
 
-  /** The stream that was asked for, or that there is none. A call whose answer it was to bring `after` an event ends. */
-  function stream(response: Response, after: string | null): Response {
-    const end = () => after !== null && failResuming(after)
+  /** The stream that was asked for, or that there is none; the transport asks again for what only failed for now. */
+  async function stream(asked: Promise<Response>, after: string | null): Promise<Response> {
+    const fail = (tries: number) => after !== null && failAfter(after, tries)
+    const response = await asked.catch((error) => {
+      fail(1)
+      throw error
+    })
     if (response.ok && typeOf(response) === 'text/event-stream')
       // Where no event came, the transport does not know any more what it was to come after.
-      return bounded(response, () => setImmediate(end))
-    end()
-    return NO_STREAM()
+      return bounded(response, () => setImmediate(() => fail(TRIES)))
+    const passing = isPassing(response.status)
+    fail(passing ? 1 : TRIES)
+    return passing ? response : NO_STREAM()
   }
 
   /** The same events, of which none is longer than a message may be. */
@@ -168,7 +186,7 @@ export async function openHttpWire(
             last = chunk.value.subarray(-1)
             if (bytes <= maxBytes) return controller.enqueue(chunk.value)
             cut = true
-            failResuming()
+            for (const id of [...resuming.keys()]) failResuming(id)
             await reader?.cancel()
           }
           controller.close()
@@ -183,21 +201,31 @@ export async function openHttpWire(
     return new Response(body, { status, headers: Object.fromEntries(response.headers) })
   }
 
-  const transport = new StreamableHTTPClientTransport(url, { fetch: guarded })
-  transport.onmessage = (message) => link().receive(message as Message)
-  transport.onerror = (error) => {
-    if (!error.message.startsWith('Maximum reconnection attempts')) return
-    failResuming()
+  const reconnectionOptions = {
+    initialReconnectionDelay: 1_000,
+    maxReconnectionDelay: 30_000,
+    reconnectionDelayGrowFactor: 1.5,
+    maxRetries: TRIES,
   }
+  const transport = new StreamableHTTPClientTransport(url, { fetch: guarded, reconnectionOptions })
+  transport.onmessage = (message) => link().receive(message as Message)
   await transport.start()
 
-  /** Ends the calls whose streams are being taken up again: those after one event, or all. */
-  function failResuming(after?: string): void {
-    for (const [id, event] of resuming) {
-      if (after !== undefined && event !== after) continue
-      resuming.delete(id)
-      link().fail(id, broken(url, null))
-    }
+  /**
+   * So many attempts to take up a stream after an event have failed. Several streams may have stood at events of the same
+   * name, and then any of them may bring the answer: their calls end when none of them is asked for any more.
+   */
+  function failAfter(event: string, tries: number): void {
+    const calls = [...resuming].flatMap(([id, last]) => (last === event ? [id] : []))
+    const failed = (spent.get(event) ?? 0) + tries
+    if (failed < TRIES * calls.length) return void spent.set(event, failed)
+    spent.delete(event)
+    for (const id of calls) failResuming(id)
+  }
+
+  /** Ends a call whose stream was to be taken up again. */
+  function failResuming(id: number): void {
+    if (resuming.delete(id)) link().fail(id, broken(url, null))
   }
 
   async function send(message: Message, headers: Headers | null): Promise<void> {

@@ -182,7 +182,7 @@ describe('a call whose stream is cut', () => {
   })
 
   test.each<[how: string, resume: Resume]>([
-    ...[400, 404, 405, 503].map((status): [string, Resume] => [
+    ...[400, 404, 405].map((status): [string, Resume] => [
       `is refused with ${status}`,
       (response) => void response.writeHead(status).end(),
     ]),
@@ -197,6 +197,86 @@ describe('a call whose stream is cut', () => {
     const { answer, posts } = await cutAndResume(resume)
     await expect(answer).rejects.toThrow(/^The connection to .* broke off/)
     expect(posts()).toBe(1)
+  })
+
+  const PASSING: [how: string, resume: (response: ServerResponse) => void][] = [
+    ...[429, 503].map((status): [string, (response: ServerResponse) => void] => [
+      `is answered with ${status}`,
+      (response) => void response.writeHead(status).end(),
+    ]),
+    ['breaks off', (response) => response.destroy()],
+  ]
+
+  test.each(PASSING)('is answered when taking it up %s, and then goes', async (_how, fail) => {
+    let asked = 0
+    const { answer, posts } = await cutAndResume((response, id) => {
+      asked += 1
+      if (asked === 1) return fail(response)
+      asEvents(response, `id: second\ndata: ${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n\n`)
+    })
+    expect(await answer).toMatchObject({ result: {} })
+    expect({ posts: posts(), asked }).toEqual({ posts: 1, asked: 2 })
+  })
+
+  test.each(PASSING)('ends when taking it up %s twice', async (_how, fail) => {
+    let asked = 0
+    const { answer, posts } = await cutAndResume((response) => {
+      asked += 1
+      fail(response)
+    })
+    await expect(answer).rejects.toThrow(/^The connection to .* broke off/)
+    expect({ posts: posts(), asked }).toEqual({ posts: 1, asked: 2 })
+  })
+})
+
+describe('two calls whose streams are cut after events of the same name', () => {
+  /** Cuts both streams. Of the attempts to take one up, which nothing tells apart, those in `refused` are refused. */
+  async function cutBoth(refused: readonly number[]): Promise<string[]> {
+    const posts: { id: unknown; response: ServerResponse }[] = []
+    let asked = 0
+    let refusals = 0
+    let taken: ServerResponse | null = null
+    // Not before the refusal was read.
+    const bringAnswers = () => {
+      if (taken === null || refusals < refused.length) return
+      const answers = posts.map(({ id }) => JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+      taken.end(answers.map((answer, nth) => `id: of ${nth}\ndata: ${answer}\n\n`).join(''))
+    }
+    const asking: Fetch = async (input, init) => {
+      const response = await ourFetch(input, init)
+      refusals += response.status === 404 ? 1 : 0
+      setImmediate(bringAnswers)
+      return response
+    }
+    const peer = await peerAt(
+      (request, response, id) => {
+        const isResumed = request.headers['last-event-id'] !== undefined
+        if (request.method !== 'POST' && !isResumed) return void response.writeHead(405).end()
+        asked += isResumed ? 1 : 0
+        if (refused.includes(asked)) return void response.writeHead(404).end()
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+        if (isResumed) taken = response
+        else posts.push({ id, response })
+        // Both are under way before either breaks off.
+        if (!isResumed && posts.length === 2)
+          for (const post of posts) post.response.end('retry: 1\nid: same\ndata:\n\n')
+      },
+      { 'mcp-session-id': 'one' },
+      asking,
+    )
+    const ends = await Promise.allSettled([call(peer, 'one'), call(peer, 'other')])
+    return ends.map(({ status }) => status)
+  }
+
+  test.each([
+    ['the first', [1]],
+    ['the second', [2]],
+  ])('both are answered where %s is refused and the other stream brings both answers', async (_, refused) => {
+    expect(await cutBoth(refused)).toEqual(['fulfilled', 'fulfilled'])
+  })
+
+  test('both end where neither is taken up', async () => {
+    expect(await cutBoth([1, 2])).toEqual(['rejected', 'rejected'])
   })
 })
 
