@@ -43,6 +43,8 @@ export const CHECKS: Table = {
   '{store} can be read and written': '{store} 可以读写',
   'Others could read {paths}': '其他用户可读取 {paths}',
   '{n} file(s) that could not be opened were kept aside in {path}: {names}': '有 {n} 个无法打开的文件另存于 {path}：{names}',
+  'Edits that came while their file was being written were kept beside it: {paths}': '写入文件时发生的其他改动已另存在原文件旁：{paths}',
+  'Copy what is missing from each into the file whose name it begins with, then delete it': '请把其中缺少的内容补回到名称开头相同的原文件，然后删除它',
   'Remove them when you do not need them any more': '不再需要时请删除',
   "The key is in the operating system's keychain, and opens the store": '密钥保存在系统钥匙串中，可以打开存储',
   'The key is in a key file, and opens the store: anyone who can read your files can open it too': '密钥保存在密钥文件中，可以打开存储；能读取你文件的人也可以打开',

@@ -22,8 +22,8 @@ export async function doctorOfSettings(cli: Cli, options: Options, problem: Code
   return show(cli, options, await diagnoseSettings(problem, runtimeOf(cli)))
 }
 
-function runtimeOf({ version, runtime }: Cli): Runtime {
-  return { version, ...runtime }
+function runtimeOf({ version, runtime, home, environment }: Cli): Runtime {
+  return { version, ...runtime, home, env: environment }
 }
 
 function show(cli: Cli, options: Options, { checks, configured }: Diagnosis): number {

@@ -42,6 +42,9 @@ const RANDOM_BYTES = 6
 /** `FILE.RANDOM.BEFORE.AFTER.kept`: what is neither the one nor the other is someone's. */
 const KEPT_NAME = /\.[A-Za-z0-9_-]{6}\.([0-9a-f]{12})\.([0-9a-f]{12})\.kept$/
 
+/** An edit that came as a second one in the same moment has no hashes. */
+const EDIT_NAME = /^\.[A-Za-z0-9_-]{6}((\.[0-9a-f]{12}){2})?\.kept$/
+
 const OWNER_WRITES = 0o200
 const READ_ONLY = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
@@ -148,6 +151,15 @@ function holdsNoEdit(name: string, path: string): boolean {
   if (ending === undefined || name !== basename(path) + ending) return false
   const bytes = bytesNow(join(dirname(path), name))
   return bytes !== null && known.includes(digest(bytes))
+}
+
+/** The edits of others that deliveries have kept beside a file. */
+export function keptEdits(path: string): string[] {
+  const folder = dirname(path)
+  const own = (name: string) =>
+    name.startsWith(`${basename(path)}.`) && EDIT_NAME.test(name.slice(basename(path).length))
+  const names = existsSync(folder) ? readdirSync(folder).filter(own) : []
+  return names.filter((name) => !holdsNoEdit(name, path)).map((name) => join(folder, name))
 }
 
 /** Removes what a killed delivery left beside the file. */

@@ -1,6 +1,7 @@
 // What a check of doctor's says, and in which words it is said that one passed or failed.
 
 import type { App } from '../app/app.ts'
+import type { Machine } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { type Sentence, say } from '../sentence.ts'
 
@@ -38,7 +39,7 @@ export type Finding = Omit<Check, 'name'>
 export type Checks = Partial<Record<CheckName, () => Promise<Finding>>>
 
 /** What this program runs on. */
-export type Runtime = { version: string; node: string; platform: NodeJS.Platform; arch: string }
+export type Runtime = Machine & { version: string; node: string; arch: string }
 
 export function pass(message: Sentence, hint: Sentence | null = null): Finding {
   return { status: 'pass', message, hint }

@@ -34,7 +34,7 @@ export async function diagnose(deps: Deps, profile: string, runtime: Runtime): P
   const checks: Checks = {
     settings: async () => settings(deps, profile, warnings),
     versions: async () => versions(runtime),
-    ...machineChecks(deps, app, { profile, exposed }),
+    ...machineChecks(deps, app, { profile, exposed, runtime }),
     ...feishuChecks(deps, app, profile, warnings),
     timer: () => timerCheck(deps),
   }

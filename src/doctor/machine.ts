@@ -35,7 +35,7 @@ const STORE_PROBLEMS: readonly ErrorCode[] = [
 export function machineChecks(
   deps: Deps,
   app: App | CodedError,
-  { profile, exposed }: { profile: string; exposed: string[] },
+  { profile, exposed, runtime }: { profile: string; exposed: string[]; runtime: Runtime },
 ): Checks {
   const holder = app instanceof CodedError ? null : waitingProcess(deps, app)
   return {
@@ -43,10 +43,13 @@ export function machineChecks(
     key: () => key(deps, app),
     lock: withApp(app, (app) => lock(deps, app)),
     redirect_port: async () => redirectPort(deps, app),
-    targets:
-      profile === deps.config.profile
-        ? withApp(app, (app) => targets(deps, app))
-        : async () => skip(say`Targets belong to profile "${deps.config.profile}".`),
+    targets: async () => {
+      const finding =
+        profile === deps.config.profile
+          ? await withApp(app, (app) => targets(deps, app))()
+          : skip(say`Targets belong to profile "${deps.config.profile}".`)
+      return withKeptEdits(deps, runtime, finding)
+    },
     copies: withApp(app, async (app) => copies(deps, app, await holder)),
   }
 }
@@ -191,6 +194,22 @@ async function targets(deps: Deps, app: App): Promise<Finding> {
   )
   const hint = say`See \`${deps.command} deliver --dry-run\`.`
   return wrong.every(({ status }) => status === 'drift') ? warn(message, hint) : fail(message, hint)
+}
+
+/** What a delivery or `setup` kept of a person's edits is told, whatever else there is to say of the targets. */
+async function withKeptEdits({ config }: Deps, runtime: Runtime, finding: Finding): Promise<Finding> {
+  const { findKeptEdits } = await import('../delivery/kept-edits.ts')
+  const kept = findKeptEdits(config.deliverTo, runtime)
+  if (kept.length === 0) return finding
+  const told = say`Edits that came while their file was being written were kept beside it: ${kept.join(', ')}.`
+  const hint = say`Copy what is missing from each into the file whose name it begins with, then delete it.`
+  const isGood = finding.status === 'pass' || finding.status === 'skip'
+  if (isGood) return warn(told, hint)
+  return {
+    ...finding,
+    message: series([finding.message, told], ' '),
+    hint: series([finding.hint ?? say``, hint], ' '),
+  }
 }
 
 async function copies(deps: Deps, app: App, holder: LockHolder | null): Promise<Finding> {

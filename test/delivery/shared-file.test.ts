@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import {
   createSharedFile,
   type Exchange,
+  keptEdits,
   removeLeftovers,
   replaceSharedFile,
 } from '../../src/delivery/shared-file.ts'
@@ -89,6 +90,7 @@ test('two edits within the same moment are both kept, and no clean-up removes on
   )
   removeLeftovers(path, Number.NEGATIVE_INFINITY)
   expect(Object.values(contents()).sort()).toEqual(['theirs 1', 'theirs 2'])
+  expect(keptEdits(path).map((kept) => readFileSync(kept, 'utf8'))).toHaveLength(1)
 })
 
 test('an edit that brings back what the file held before is kept as well', async () => {
@@ -143,6 +145,9 @@ test.each<[when: string, edit: string | null, at: 'before' | 'after', left: stri
     home.put('f.edited.kept', 'kept by its owner')
     home.put('g.aaaaaa.0123456789ab.0123456789ab.kept', 'of another file')
     const names = readdirSync(home.path)
+    const edits = keptEdits(join(home.path, 'f')).map((kept) => readFileSync(kept, 'utf8'))
+    // A name that looks like one of ours is told, too; what a delivery left of its own is not.
+    expect(edits.sort()).toEqual(['kept by its owner', ...left.filter((text) => text === edit)])
     removeLeftovers(join(home.path, 'f'))
     expect(readdirSync(home.path)).toEqual(names)
     removeLeftovers(join(home.path, 'f'), Number.NEGATIVE_INFINITY)

@@ -161,6 +161,28 @@ test('a store whose key is missing, and one that is damaged, are told apart and 
   expect(readFileSync(record, 'utf8')).toBe(damaged)
 })
 
+test('edits that were kept beside a target, or beside a client’s config, are named with what to do', async () => {
+  const stage = await loggedInStage()
+  const put = (folder: string, name: string) => {
+    mkdirSync(join(stage.home, folder), { recursive: true })
+    writeFileSync(join(stage.home, folder, name), '{}')
+    return join(stage.home, folder, name)
+  }
+  const target = join(stage.home, 'work', 'token.json')
+  put('.cursor', 'mcp.json')
+  const targets = { FEISHU_DELIVER_TO: `token-json:${target}` }
+  expect((await doctor(stage, targets)).checks.targets?.message).not.toContain('.kept')
+  const kept = [
+    put('work', 'token.json.aB3_-9.0123456789ab.0123456789ab.kept'),
+    put('.cursor', 'mcp.json.aB3_-9.kept'),
+  ]
+  for (const env of [targets, {}]) {
+    const told = (await doctor(stage, env)).checks.targets
+    expect(told).toMatchObject({ status: 'warn', hint: expect.stringContaining('then delete it') })
+    for (const path of env === targets ? kept : kept.slice(1)) expect(told?.message).toContain(path)
+  }
+})
+
 testIf(process.platform === 'win32' ? 'Windows has no modes' : null)(
   'what others could read is named',
   async () => {
