@@ -13,7 +13,15 @@ import { languageOf } from './config/language.ts'
 import type { Deps, Log } from './deps.ts'
 import { CodedError, describeError, traceOf } from './errors.ts'
 import { environment } from './process/environment.ts'
-import { flushed, isTerminal, openOutput, output, STREAMS, writeError } from './process/streams.ts'
+import {
+  flushed,
+  isTerminal,
+  openOutput,
+  output,
+  STREAMS,
+  terminalWidth,
+  writeError,
+} from './process/streams.ts'
 import { say } from './sentence.ts'
 import { createEnding } from './wiring/ending.ts'
 import { settle } from './wiring/settle.ts'
@@ -43,7 +51,7 @@ const command = startedAs(started)
 const language = () => languageOf(environment)
 
 /** The log, in the language of whoever reads stderr; what is to be called next is named as tools. */
-const voice = createVoice(language, null, writeError)
+const voice = createVoice(language, null, writeError, () => terminalWidth('stderr'))
 
 function createLog(level: LogLevel): Log {
   return (of, message) => {
@@ -210,12 +218,12 @@ async function runCommand(argv: Argv): Promise<number> {
       if (rest.length > 0) openOutput().write(rest)
     },
     stderr: writeError,
-    isTerminal: {
+    width: {
       get stdout() {
-        return isTerminal('stdout')
+        return terminalWidth('stdout')
       },
       get stderr() {
-        return isTerminal('stderr')
+        return terminalWidth('stderr')
       },
     },
     get stdin() {

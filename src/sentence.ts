@@ -23,8 +23,10 @@ type Form = {
   only?: 'tools' | 'terminals'
   /** A cell of a table: filled up with blanks to so many columns. */
   width?: number
-  /** In lines of a terminal's width, the further ones moved in by so many columns. */
-  indent?: number
+  /** Made into lines, for a terminal of so many columns. */
+  fold?: (text: string, width: number | null) => string
+  /** Its lines are those that are meant: a terminal does not fold them. */
+  laidOut?: boolean
   /** How a terminal shows it, where it can. */
   style?: Style
 }
@@ -37,6 +39,8 @@ export type Door = {
   profile: string | undefined
   /** Colours and weights, where the terminal takes them. */
   paint?: ((style: Style, text: string) => string) | undefined
+  /** The columns of the terminal. */
+  readonly width?: number | null
 } | null
 
 const COMMANDS: Readonly<Record<Tool, string>> = {
@@ -120,35 +124,15 @@ export function styled(sentence: Sentence, style: Style): Sentence {
 }
 
 /** What a form does to a text last. */
-export function finished(text: string, { width = 0, indent, style }: Form, door: Door): string {
+export function finished(text: string, { width = 0, fold, style }: Form, door: Door): string {
   const filled = text + ' '.repeat(Math.max(0, width - columns(text)))
-  const cell = indent === undefined ? filled : foldedText(filled, indent)
+  const cell = fold ? fold(filled, door?.width ?? null) : filled
   return style && door?.paint && text !== '' ? door.paint(style, cell) : cell
 }
 
 /** A value as a cell of a table, which is filled up with blanks. */
 export function cell(value: Value, width: number): Sentence {
   return new Sentence(['', ''], [value], { width })
-}
-
-/** The same sentence in lines of 80 columns, the further ones moved in: terminals break words wherever a line ends. */
-export function folded(sentence: Sentence, indent: number): Sentence {
-  return new Sentence(sentence.texts, sentence.values, { ...sentence.form, indent })
-}
-
-const TERMINAL_COLUMNS = 80
-
-/** What stays on one line: a word, or one Chinese character, with the marks behind it. */
-const UNBROKEN = / *(?:\p{Script=Han}|[^ \p{Script=Han}，。；：、]+)[，。；：、！？）”]*/gu
-
-function foldedText(text: string, indent: number): string {
-  const lines = ['']
-  for (const [part] of text.matchAll(UNBROKEN)) {
-    const line = lines.at(-1) ?? ''
-    if (columns(line + part) <= TERMINAL_COLUMNS) lines[lines.length - 1] = line + part
-    else lines.push(' '.repeat(indent) + part.trimStart())
-  }
-  return lines.join('\n')
 }
 
 /** Several, with what stands between them. */

@@ -11,15 +11,31 @@ export type Voice = {
   said: () => Promise<void>
 }
 
-/** A way to people in their language, which is asked for with the first sentence; the Chinese is loaded then, too. */
-export function createVoice(languageOf: () => Language, door: Door, write: (text: string) => void): Voice {
+/**
+ * A way to people in their language, which is asked for with the first sentence; the Chinese is loaded then, too.
+ *
+ * @param width the columns of the terminal; null: it is none
+ */
+export function createVoice(
+  languageOf: () => Language,
+  door: Door,
+  write: (text: string) => void,
+  width: () => number | null,
+): Voice {
   let language: Language | null = null
   let last = Promise.resolve()
   return {
     say: (sentence) => {
       language ??= languageOf()
-      if (language === 'en') return write(inEnglish(sentence, door))
-      last = last.then(async () => write(await inLanguage('zh', sentence, door)))
+      const columns = width()
+      if (language === 'en' && columns === null) return write(inEnglish(sentence, door))
+      const spoken = language
+      last = last.then(async () => {
+        const said = await inLanguage(spoken, sentence, door)
+        if (columns === null || sentence.form.laidOut) return write(said)
+        const { fold } = await import('./fold.ts')
+        write(fold(said, columns))
+      })
     },
     said: () => last,
   }

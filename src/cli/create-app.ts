@@ -1,6 +1,7 @@
 // `setup --create-app`: Feishu creates the app for a person who opens a link, then the person logs in with a second one.
 
 import { awaitRegistration, beginRegistration, keepApp } from '../app/setup.ts'
+import { laidOut } from '../chinese/fold.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import type { Registration } from '../oauth/registration.ts'
 import { type Sentence, say } from '../sentence.ts'
@@ -26,7 +27,7 @@ async function showLink(
   { verificationUrl, userCode }: Registration,
 ): Promise<void> {
   const { renderUnicodeCompact } = await import('uqr')
-  write(say`${renderUnicodeCompact(verificationUrl)}\n\n`)
+  write(laidOut(say`${renderUnicodeCompact(verificationUrl)}\n\n`))
   write(say`Open this page on any device, or scan the code with Feishu or Lark:\n\n${verificationUrl}\n\n`)
   const whose = say`This is Feishu's own way, used by its SDK, but not part of its public documentation.`
   write(say`${say`The page creates an app of your own (code ${userCode}).`} ${whose}\n`)

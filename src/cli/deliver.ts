@@ -1,5 +1,6 @@
 // `deliver`: writes the token to the targets now.
 
+import { laidOut } from '../chinese/fold.ts'
 import { DELIVERY_STATUS, type Delivery } from '../delivery/deliver.ts'
 import { CodedError } from '../errors.ts'
 import { deliverByHand } from '../hand-over/deliver.ts'
@@ -24,15 +25,12 @@ export const deliver: Command = async ({ cli, deps, profile, options, operands }
   const dryRun = options['dry-run'] ?? false
   const deliveries = await deliverByHand(deps, profile, dryRun)
   const lines = deliveries.map(({ target, status, detail, restart_hint }) => {
-    if (dryRun && status === 'delivered') return say`${target}: would be delivered.\n${detail}\n`
+    if (dryRun && status === 'delivered') return laidOut(say`${target}: would be delivered.\n${detail}\n`)
     const line = say`${target}: ${DELIVERY_STATUS[status]}. ${detail}`
     return say`${restart_hint ? series([line, restart_hint], ' ') : line}\n`
   })
-  print(
-    cli,
-    options.json,
-    { deliveries },
-    lines.length > 0 ? series(lines, '') : say`FEISHU_DELIVER_TO names no target.\n`,
-  )
+  if (lines.length === 0) lines.push(say`FEISHU_DELIVER_TO names no target.\n`)
+  if (options.json) print(cli, true, { deliveries }, say``)
+  else lines.forEach(cli.stderr)
   return dryRun || deliveries.every(({ status }) => DONE.includes(status)) ? 0 : 1
 }

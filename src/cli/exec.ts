@@ -32,6 +32,8 @@ export const exec: Command = async (invocation) => {
       environment: cli.environment,
       command: cli.command,
     })
+    // It shares the terminal with its child.
+    await cli.said()
     deps.closing.throwIfAborted()
     const options = { stdio: 'inherit', env: environment, windowsVerbatimArguments: verbatim } as const
     return await runChild(spawn(file, args, options), command, cli)

@@ -105,7 +105,7 @@ async function listKeys({ cli, deps, profile, options }: Invocation, names: stri
   const keys = listGatewayKeys(deps, profile).map(({ name, createdAt }) => {
     return { name, profile, created_at: toTime(createdAt) }
   })
-  const shownTime = (time: string) => (cli.isTerminal.stdout ? localTime(time) : time)
+  const shownTime = (time: string) => (cli.width.stdout === null ? time : localTime(time))
   if (options.json) cli.stdout(`${JSON.stringify({ keys }, null, 2)}\n`)
   else if (keys.length === 0) cli.show(say`No program has a key.\n`)
   else cli.stdout(keys.map(({ name, created_at }) => `${name}  ${shownTime(created_at)}\n`).join(''))

@@ -1,6 +1,7 @@
 // The help, of all commands and of one.
 
-import { cell, columns, folded, type Sentence, say, series, styled } from '../sentence.ts'
+import { folded, laidOut } from '../chinese/fold.ts'
+import { cell, columns, type Sentence, say, series, styled } from '../sentence.ts'
 import { OPTIONS, type OptionName } from './argv.ts'
 import { COMMANDS, type CommandEntry } from './commands.ts'
 
@@ -26,7 +27,7 @@ export function help(command: string): Sentence {
     ),
     '',
   ]
-  return series(lines, '\n')
+  return laidOut(series(lines, '\n'))
 }
 
 /** The further lines of a form are moved in further than those of what it does. */
@@ -61,7 +62,7 @@ export function helpOn(command: string, { forms, does, options, example, exits }
     folded(say`Exit codes: ${exits ?? NEEDS_LOGIN}.`, EXITS_INDENT),
     '',
   ]
-  return series(lines, '\n')
+  return laidOut(series(lines, '\n'))
 }
 
 /** An option with what its value is called. */

@@ -19,8 +19,8 @@ export type Terminal = {
   environment: Readonly<Record<string, string | undefined>>
   stdout: (text: string) => void
   stderr: (text: string) => void
-  /** Where a person looks on. */
-  readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean }
+  /** The columns of the terminal where a person looks on; null: there is none. */
+  readonly width: { readonly stdout: number | null; readonly stderr: number | null }
   /** Opened when it is first asked for. */
   readonly stdin: Readable & { isTTY?: boolean }
   /** Throws `config_invalid`. */
@@ -43,6 +43,8 @@ export type Cli = Omit<Terminal, 'stderr'> & {
   /** Text for people that was asked for, on stdout. */
   show: (text: Sentence) => void
   stderr: (text: Sentence) => void
+  /** Resolves when all that was said is out. */
+  said: () => Promise<void>
   /** The command that was called. */
   called?: string
 }

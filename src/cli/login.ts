@@ -3,6 +3,7 @@
 import { startAnswer } from '../authorize/answer.ts'
 import { type StartOptions, type StartResult, startAuthorization } from '../authorize/authorize.ts'
 import { authorizationEnd } from '../authorize/pending.ts'
+import { laidOut } from '../chinese/fold.ts'
 import { CodedError } from '../errors.ts'
 import { localTime } from '../moment.ts'
 import { pastedState } from '../oauth/pasted-address.ts'
@@ -52,7 +53,7 @@ function expectsPaste({ cli, deps, options }: Invocation): boolean {
 async function showCode({ cli, deps }: Invocation, started: StartResult): Promise<void> {
   const { authorization_url, user_code } = startAnswer(deps, started)
   const { renderUnicodeCompact } = await import('uqr')
-  cli.stderr(say`${renderUnicodeCompact(authorization_url ?? '')}\n\n`)
+  cli.stderr(laidOut(say`${renderUnicodeCompact(authorization_url ?? '')}\n\n`))
   cli.stderr(
     say`Open this page on any device:\n\n${authorization_url ?? ''}\n\nIt must show this code: ${user_code ?? ''}\n\n`,
   )

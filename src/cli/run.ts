@@ -12,7 +12,7 @@ import { exitCode, expectOptions, nearest, usageError } from './usage.ts'
 
 /** Runs one command of the command line; resolves to the exit code. */
 export async function runCli(argv: Argv, terminal: Terminal): Promise<number> {
-  const { cli, said } = speaking(terminal, argv.options.profile)
+  const cli = speaking(terminal, argv.options.profile)
   try {
     return await Promise.race([dispatch(argv, cli), cli.over])
   } catch (error) {
@@ -20,13 +20,13 @@ export async function runCli(argv: Argv, terminal: Terminal): Promise<number> {
     const door = { command: cli.command, profile: argv.options.profile }
     if (argv.options.json) cli.stdout(`${JSON.stringify(errorAnswer(known, door), null, 2)}\n`)
     // Whoever stopped it knows why: one line is enough.
-    const text = terminal.isTerminal.stderr ? personText(known) : errorText(known)
+    const text = terminal.width.stderr !== null ? personText(known) : errorText(known)
     cli.stderr(say`${cli.closing.aborted ? known.said : text}\n`)
     const wantsTrace = cli.environment.FEISHU_LOG_LEVEL?.trim().toLowerCase() === 'debug'
     if (known !== error && wantsTrace) cli.stderr(say`${traceOf(error)}\n`)
     return exitCode(known)
   } finally {
-    await said()
+    await cli.said()
   }
 }
 

@@ -2,6 +2,7 @@
 // after a yes of its own.
 
 import { join } from 'node:path'
+import { laidOut } from '../chinese/fold.ts'
 import { type Adoptable, findAdoptable, keptAt, planAdoption, writeAdoption } from '../delivery/adopt.ts'
 import type { Keeping } from '../delivery/backup.ts'
 import { readMcpUrl, takesToken } from '../hand-over/hosted.ts'
@@ -86,7 +87,7 @@ async function adoptOne(
   const { adoption } = verdict
   const mismatch = adoption.app ? null : await otherBrand(invocation, adoption)
   if (mismatch) return ['left_alone', mismatch]
-  cli.stderr(say`${diff}\n`)
+  cli.stderr(laidOut(say`${diff}\n`))
   const { exposed } = adoption
   if (exposed.length > 0) {
     cli.stderr(

@@ -1,6 +1,7 @@
 // The part of `setup` that writes the server's entry into the MCP clients' configs, each after a yes of its own.
 
 import { join } from 'node:path'
+import { laidOut } from '../chinese/fold.ts'
 import { type Client, findClients, planEntry, writeEntry } from '../delivery/client-config.ts'
 import type { Machine } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
@@ -21,9 +22,8 @@ export async function offerClients(
   const machine: Machine = { platform: cli.runtime.platform, home: cli.home, env: cli.environment }
   const clients = findClients(machine, entry.name, entry.entry)
   if (clients.length === 0) {
-    dialogue.say(
-      say`\nNo MCP client was found here. The entry for its config:\n${JSON.stringify(asConfig(entry), null, 2)}\n`,
-    )
+    dialogue.say(say`\nNo MCP client was found here. The entry for its config:\n`)
+    dialogue.say(laidOut(say`${JSON.stringify(asConfig(entry), null, 2)}\n`))
   }
   const lacking = lackingText(entry)
   if (lacking) dialogue.say(say`\n${lacking}\n`)
@@ -47,7 +47,7 @@ async function offerClient({ deps }: Invocation, dialogue: Dialogue, client: Cli
     dialogue.say(say`\n${label}: ${path} was left alone: ${insertion.why}.\n`)
     return
   }
-  dialogue.say(say`\n${diff}\n`)
+  dialogue.say(laidOut(say`\n${diff}\n`))
   if (!(await confirm(dialogue, say`Write this into the config of ${label}?`))) return
   const memoryDir = join(deps.config.tokenDir, 'deliveries')
   const problem = await writeEntry(client, { memoryDir, now: deps.clock.now() }).catch((error: unknown) =>

@@ -55,7 +55,10 @@ async function keepGiven(invocation: Invocation, withTools: boolean): Promise<nu
   await keepApp(deps, profile, app)
   if (!verdict) cli.stderr(say`Feishu gave no clear answer about these credentials; they were kept.\n`)
   const steps = consoleSteps(invocation, app)
-  const lines = [keptText(profile), numbered([...steps, say`Log in: ${loginLine(invocation, withTools)}`])]
+  const lines = [
+    keptText(profile),
+    numbered([...steps, say`Log in: \`${loginLine(invocation, withTools)}\``]),
+  ]
   const entry = newEntry(invocation, withTools)
   const lacking = lackingText(entry)
   if (lacking) lines.push(lacking)

@@ -1,5 +1,6 @@
 // `timer`: the daily refresh by the system.
 
+import { laidOut } from '../chinese/fold.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { installTimer, removeTimer, type TimerState, timerState } from '../timer/timer.ts'
 import type { Command, Invocation } from './io.ts'
@@ -37,7 +38,8 @@ function tell(
     cli.stdout(`${JSON.stringify({ ...answer, ...rest }, null, 2)}\n`)
     return 0
   }
-  if (shown) for (const { path, content } of state.files) cli.stderr(say`${path}\n${indented(content)}\n`)
+  if (shown)
+    for (const { path, content } of state.files) cli.stderr(laidOut(say`${path}\n${indented(content)}\n`))
   cli.stderr(say`${describe(state)} ${next}\n`)
   for (const advice of adviceOf(state, cli.command)) cli.stderr(say`${advice}\n`)
   if (state.cronLine !== null) cli.stdout(`${state.cronLine}\n`)

@@ -20,6 +20,14 @@ export function isTerminal(stream: keyof typeof STREAMS): boolean {
   }
 }
 
+/** Of a terminal that does not tell its own. */
+const USUAL_COLUMNS = 80
+
+/** The columns of the terminal where a person is; null: there is none. */
+export function terminalWidth(stream: 'stdout' | 'stderr'): number | null {
+  return isTerminal(stream) ? process[stream].columns || USUAL_COLUMNS : null
+}
+
 /** stdout, once it was opened, and why something for it was lost. */
 export const output: { stream: NodeJS.WriteStream | null; lost: NodeJS.ErrnoException | null } = {
   stream: null,

@@ -9,13 +9,16 @@ import { columns, say } from '../../src/sentence.ts'
 
 const entries = Object.entries(COMMANDS)
 
+/** A terminal that folds nothing here. */
+const WIDE = 200
+
 function terminal(stage: { stderr?: boolean; stdout?: boolean; environment?: Record<string, string> } = {}) {
   const said = { stdout: '', stderr: '' }
   const process = {
     version: '1.2.3',
     command: 'feishu-token-mcp',
     environment: { FEISHU_LANG: 'en', ...stage.environment },
-    isTerminal: { stdout: stage.stdout ?? false, stderr: stage.stderr ?? false },
+    width: { stdout: stage.stdout ? WIDE : null, stderr: stage.stderr ? WIDE : null },
     stdout: (text: string) => {
       said.stdout += text
     },

@@ -18,7 +18,7 @@ async function wait(
       stderr: (text: Sentence) => {
         said += String(text)
       },
-      isTerminal: { stdout: true, stderr },
+      width: { stdout: 80, stderr: stderr ? 80 : null },
       environment,
     },
     {
@@ -37,8 +37,7 @@ async function wait(
 const until = localTime('2026-03-01T10:10:00Z').slice(-5)
 
 test('a terminal shows the seconds run in one line, which is gone at the end', async () => {
-  const line = (left: string) =>
-    `\r\x1b[2KWaiting for the approval, until ${until} (${left} left; Ctrl-C to stop)`
+  const line = (left: string) => `\r\x1b[2KWaiting for approval until ${until} (${left} left; Ctrl-C stops)`
   expect(await wait(3)).toBe(`${line('10:00')}${line('9:59')}${line('9:58')}\r\x1b[2K`)
 })
 

@@ -43,7 +43,7 @@ async function usages(): Promise<string[]> {
   const terminal = {
     command: 'feishu-token-mcp',
     environment: { FEISHU_LANG: 'en' },
-    isTerminal: { stdout: false, stderr: false },
+    width: { stdout: null, stderr: null },
     over: new Promise(() => undefined),
     stdout: (text: string) => {
       help += text

@@ -25,7 +25,7 @@ test('a profile is in the entry, its name and the login; so are the settings of 
       FEISHU_SCOPES: 'docx:document im:message',
     },
   })
-  expect(ended.stderr).toMatch(/Log in: node \S+ login --profile work\n/)
+  expect(ended.stderr).toMatch(/Log in: `node \S+ login --profile work`\n/)
 })
 
 test('--json tells the pages of the console and the entry; an address does for the App ID', async () => {
@@ -52,10 +52,10 @@ test("--with-tools: connect's entry, with the scopes of Feishu's tools in the co
   const ended = await setUp(stage, ['--with-tools'])
   expect(JSON.parse(ended.stdout).mcpServers).toMatchObject({ feishu: { args: [PROGRAM, 'connect'] } })
   expect(ended.stderr).toMatch(/\/auth\?q=\S*docx%3Adocument%3Areadonly/)
-  expect(ended.stderr).toMatch(/Log in: node \S+ login --scope "@hosted-mcp"\n/)
+  expect(ended.stderr).toMatch(/Log in: `node \S+ login --scope "@hosted-mcp"`\n/)
   // Whoever has named scopes keeps them.
   const named = await setUp(stage, ['--with-tools'], { FEISHU_SCOPES: 'docx:document' })
-  expect(named.stderr).toMatch(/Log in: node \S+ login\n/)
+  expect(named.stderr).toMatch(/Log in: `node \S+ login`\n/)
 })
 
 test('the way to the network is carried, a proxy with a password is not', async () => {

@@ -3,14 +3,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
+import { columns } from '../../src/sentence.ts'
 import { testIf } from '../support/needs.ts'
 import { approve, PROGRAM, run, type Stage, setStage } from '../support/program.ts'
 import { NO_TMUX, openTerminal, type Terminal } from '../support/terminal.ts'
 
 const env = { LANG: 'C.UTF-8', TERM: 'screen' }
 
-function open(stage: Stage, args: string): Terminal {
-  return openTerminal(stage, `"${process.execPath}" "${PROGRAM}" ${args}`)
+function open(stage: Stage, args: string, columns?: number): Terminal {
+  return openTerminal(stage, `"${process.execPath}" "${PROGRAM}" ${args}`, columns)
 }
 
 testIf(NO_TMUX)('without arguments, a terminal is told what this is and where the help is', async () => {
@@ -45,12 +46,32 @@ testIf(NO_TMUX)(
   },
 )
 
+/** Columns of a narrow terminal. */
+const NARROW = 60
+
+describe.each(['en', 'zh'])('a narrow terminal (%s)', (language) => {
+  for (const args of ['doctor', 'status', 'status --help', 'frobnicate']) {
+    testIf(NO_TMUX)(
+      `is told by ${args} in lines of its width; what is one piece alone is wider`,
+      async () => {
+        const stage = await setStage({ env: { ...env, FEISHU_LANG: language } })
+        const terminal = open(stage, args, NARROW)
+        const [text] = await terminal.seen(/[\s\S]*ended with \d/)
+        const lines = text.replace(/\x1b\[\d+m/g, '').split('\r\n')
+        expect(lines.length).toBeGreaterThan(2)
+        const wide = lines.filter((line) => columns(line) > NARROW && !line.includes(PROGRAM))
+        expect(wide.filter((line) => line.trim().includes(' '))).toEqual([])
+      },
+    )
+  }
+})
+
 describe('a login', () => {
   testIf(NO_TMUX)('shows that it waits, and until when', async () => {
     const stage = await setStage({ env })
     const terminal = open(stage, 'login --no-browser')
     const [, url] = await terminal.seen(/(http\S+\/authorize\?\S+)/)
-    await terminal.seen(/Waiting for the approval, until \d\d:\d\d \(\d+:\d\d left; Ctrl-C to stop\)/)
+    await terminal.seen(/Waiting for approval until \d\d:\d\d \(\d+:\d\d left; Ctrl-C stops\)/)
     await approve(stage, url)
     const [end] = await terminal.seen(/\r\x1b\[2K[^W][\s\S]*ended with 0/)
     expect(end).toMatch(/Logged in as .*\.\x1b/)

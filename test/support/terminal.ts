@@ -21,8 +21,8 @@ export type Terminal = {
   transcript: () => string
 }
 
-/** Runs a shell command at a terminal, in the environment of a stage, until the test ends. */
-export function openTerminal(stage: Stage, command: string): Terminal {
+/** Runs a shell command at a terminal of so many columns, in the environment of a stage, until the test ends. */
+export function openTerminal(stage: Stage, command: string, columns = 200): Terminal {
   const socket = join(stage.home, 'tmux.socket')
   const log = join(stage.home, 'transcript')
   const tmux = (...args: string[]) => {
@@ -37,7 +37,7 @@ export function openTerminal(stage: Stage, command: string): Terminal {
     'new-session',
     '-d',
     '-x',
-    '200',
+    String(columns),
     '-y',
     '120',
     `read go; ${command}; echo "ended with $?"; stty -a; cat`,
