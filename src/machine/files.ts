@@ -98,6 +98,14 @@ export function fileVersion(path: string): string | null {
   }
 }
 
+/**
+ * Changes whenever a name comes into a folder or leaves it, as POSIX has it; null on Windows, which has it so on NTFS
+ * alone, and where there is none.
+ */
+export function folderVersion(path: string): string | null {
+  return WINDOWS ? null : fileVersion(path)
+}
+
 /** Reads an open file from its beginning, to its end or `size`. */
 export function readWhole(fd: number, size: number): Buffer {
   const bytes = Buffer.alloc(size)

@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os'
 import { CodedError } from '../../errors.ts'
-import { fileVersion, replaceFile } from '../../machine/files.ts'
+import { replaceFile } from '../../machine/files.ts'
 import { ensureOwnDirectory } from '../../machine/own-directory.ts'
 import type { ProfileId } from '../../profile.ts'
 import { call, Sentence, say } from '../../sentence.ts'
@@ -13,13 +13,11 @@ import { APPS, notWritable, SealedFiles } from '../sealed-files.ts'
 import type { StoreDescription, TokenStore } from '../token-store.ts'
 import { Unsaved } from '../unsaved.ts'
 import { LockedFiles } from './locked-files.ts'
+import { createLooks } from './looks.ts'
 import { ProfileFiles } from './profile-files.ts'
 
 /** A change of app.json takes milliseconds; ten seconds mean that something hangs. */
 const APPS_DEADLINE_MS = 10_000
-
-/** Of the profiles that a status looks into there are twenty; each holds a few kilobytes. */
-const MOST_SEEN = 64
 
 /** Any refresh is over by then, whatever it meets. */
 const MOVE_DEADLINE_MS = 30_000
@@ -71,22 +69,6 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     const lock = await tryLock(path, deadlineMs)
     if (lock?.kind === 'held') return lock
     throw lockedError(lock)
-  }
-
-  /** What a look last opened, by the state of the files that it lay in. */
-  const seen = new Map<string, { version: string; content: unknown }>()
-
-  /** For looks alone: what lies in files that are as they were is not opened again. Whoever changes it reads it again. */
-  async function lookAt<T>(paths: readonly [string, ...string[]], open: () => Promise<T>): Promise<T> {
-    const [path] = paths
-    // Before it is read: what changes meanwhile is seen by the next look.
-    const version = paths.map(fileVersion).join(' ')
-    const known = seen.get(path)
-    if (known?.version === version) return known.content as T
-    const content = await open()
-    if (seen.size >= MOST_SEEN) seen.clear()
-    seen.set(path, { version, content })
-    return content
   }
 
   const store: TokenStore = {
@@ -161,15 +143,17 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     },
     flush: () => unsaved.flush(),
   }
+  const looks = createLooks(now)
   const glancing: TokenStore = {
     ...store,
     glance: () => glancing,
     async read(id) {
       const files = filesOf(id)
-      const { path, lockPath } = files
-      return unsaved.recordAt(path) ?? lookAt([path, lockPath], () => files.readRecord())
+      return unsaved.recordAt(files.path) ?? looks.record(files)
     },
-    readApps: () => lookAt([sealed.appsPath], store.readApps),
+    profileNames: (app) =>
+      looks.names(sealed.folder, `${app.brand}-${app.appId}`, () => store.profileNames(app)),
+    readApps: () => looks.file(sealed.appsPath, store.readApps),
   }
   return store
 }
