@@ -49,6 +49,7 @@ import {
   skipIf,
   testIf,
 } from '../support/needs.ts'
+import { setUmask } from '../support/umask.ts'
 
 const IS_ROOT = process.geteuid?.() === 0
 const NOT_ROOT = 'not root: only root can give files away'
@@ -60,8 +61,7 @@ const NOT_A_FOLDER = process.platform === 'win32' ? 'ENOENT' : 'ENOTDIR'
 let folder = ''
 beforeEach(() => {
   folder = makeFolder()
-  const umask = process.umask(0)
-  onTestFinished(() => void process.umask(umask))
+  setUmask(0)
 })
 
 function modeOf(path: string): number {

@@ -11,19 +11,19 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { Secret } from '../../src/secret.ts'
 import { keyIdOf } from '../../src/store/envelope.ts'
 import { createKeys, type Keys } from '../../src/store/key.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
 import { NO_LINKS, NO_MODES, OWN_FILE, OWN_FOLDER, testIf } from '../support/needs.ts'
+import { setUmask } from '../support/umask.ts'
 
 let directory = ''
 beforeEach(() => {
   directory = join(makeFolder(), 'key')
-  const umask = process.umask(0)
-  onTestFinished(() => void process.umask(umask))
+  setUmask(0)
 })
 
 const secretKey = randomBytes(32)

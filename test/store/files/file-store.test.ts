@@ -28,6 +28,7 @@ import {
   skipIf,
   testIf,
 } from '../../support/needs.ts'
+import { setUmask } from '../../support/umask.ts'
 import {
   breakDisk,
   type Disk,
@@ -82,8 +83,7 @@ describe('a store that nobody has used yet', () => {
 
 describe('what others may see', () => {
   test.each(['000', '022', '077'])('is nothing, with the umask %s', async (mask) => {
-    const umask = process.umask(Number.parseInt(mask, 8))
-    onTestFinished(() => void process.umask(umask))
+    setUmask(Number.parseInt(mask, 8))
     await useAll(disk.open())
     await useAll(disk.open())
     expect(exposed(disk.directory)).toEqual([])
