@@ -1,25 +1,14 @@
-// What the other server has, kept up to date: fetched when there is a token, and again after each login and refresh,
-// whichever process made it. Told to the client only when it differs from what it has seen.
+// When the lists of the other server are fetched anew (connect-fetch.ts): when there is a token, and after each login and
+// refresh, whichever process made it. The client is told only of what differs from what it has seen.
 
 import { resolveApp } from '../app/app.ts'
-import {
-  type Call,
-  type Json,
-  LISTED,
-  type ListMethod,
-  type Lists,
-  METHOD_NOT_FOUND,
-  namedItems,
-  type Reply,
-} from '../bridge/message.ts'
+import type { ListMethod, Lists } from '../bridge/message.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, describeError, toCodedError } from '../errors.ts'
-import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
-import { call, say } from '../sentence.ts'
-import { isRefusal } from './connect-errors.ts'
+import { say } from '../sentence.ts'
+import { fetchLists, type Send } from './connect-fetch.ts'
 import { differing, emptyLists, type Kept, listsFile, readLists, writeLists } from './connect-lists.ts'
 import type { Target } from './connect-target.ts'
-import { tryTools } from './connect-tools.ts'
 
 /** A login or refresh of another process is noticed within a second, and the list is there in two more. */
 const LOOK_MS = 1_000
@@ -32,16 +21,13 @@ const FIRST_LISTS_MS = 2_000
 /** After a failure, doubling: a server that is down must not be asked every second. */
 const RETRY_MS = 5_000
 const MAX_RETRY_MS = 300_000
-/** No server has that many pages; one that goes on for ever must end. */
-const MAX_PAGES = 100
 
 type Opened = { deps: Deps; profile: string; target: Target }
 
 export type CatalogueOptions = {
   open: () => Promise<Opened>
   tools: string[] | null
-  /** Sends a request; at the hosted server under these names of tools. */
-  send: (call: Call, names: readonly string[] | null) => Promise<{ reply: Reply; capabilities: Json }>
+  send: Send
   changed: (methods: ListMethod[]) => void
 }
 
@@ -56,14 +42,6 @@ export type Catalogue = {
   stop: () => void
 }
 
-function listFailure(method: string, reply: Reply): CodedError {
-  const answered = say`${method} answered ${reply.error?.code ?? reply.status ?? 0}.`
-  if (isRefusal(reply)) {
-    return new CodedError('invalid_grant', answered, { nextStep: say`${call('start_authorization')}.` })
-  }
-  return new CodedError('unexpected_response', answered, { nextStep: say`It is tried again by itself.` })
-}
-
 /** Creates the catalogue of one server. */
 export function createCatalogue({ open, tools, send, changed }: CatalogueOptions): Catalogue {
   let kept: Kept | null = null
@@ -72,8 +50,6 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
   let failed: { generation: number; waitMs: number; until: number; final: boolean } | null = null
   let timer: NodeJS.Timeout | null = null
   let stopped = false
-  /** What the other server says that it can do. */
-  let capabilities: Json = {}
   let looking = false
   let firstLooked = () => {}
   const firstLook = new Promise<void>((resolve) => {
@@ -94,72 +70,15 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     return listsFile(deps.config.tokenDir, [...target.key, profile, tools])
   }
 
-  /** All pages of a list; nothing where the server has none. */
-  async function all(method: ListMethod, names: readonly string[] | null): Promise<Json[]> {
-    const items: Json[] = []
-    let cursor: unknown
-    for (let page = 0; page < MAX_PAGES; page += 1) {
-      const params = cursor === undefined ? undefined : { cursor }
-      const { reply, capabilities: given } = await send({ method, params }, names)
-      capabilities = given
-      if (!reply.result) {
-        if (reply.error?.code === METHOD_NOT_FOUND) return items
-        throw listFailure(method, reply)
-      }
-      items.push(...namedItems(method, reply.result[LISTED[method]]))
-      cursor = reply.result.nextCursor
-      if (typeof cursor !== 'string' || cursor === '') break
-    }
-    return items
-  }
-
-  async function fetchTools(
-    opened: Opened,
-    known: Kept,
-  ): Promise<Pick<Kept, 'asked' | 'allowed'> & { list: Json[] }> {
-    const { deps, target } = opened
-    const asked = tools ?? [...HOSTED_TOOLS]
-    const isHosted = target.remote?.hosted === true
-    const worked = known.asked.join() === asked.join() ? known.allowed : null
-    const found = isHosted
-      ? await tryTools((names) => all('tools/list', names), tools, worked)
-      : { tools: await all('tools/list', null), allowed: null }
-    // A server that knows nothing of the header lists all that it has.
-    const list = tools ? found.tools.filter(({ name }) => tools.includes(String(name))) : found.tools
-    const unknown = tools?.filter((name) => !list.some((tool) => tool.name === name)) ?? []
-    if (unknown.length > 0) {
-      deps.log('warn', say`${target.name} does not know these tools: ${unknown.join(', ')}`)
-    }
-    if (isHosted) tellIfEmpty(opened, list)
-    // An empty list with a valid token is a fault of the server: what was seen before is still worth a try.
-    if (isHosted && list.length === 0)
-      return { list: known.lists['tools/list'], asked, allowed: known.allowed }
-    return { list, asked, allowed: found.allowed }
-  }
-
-  function tellIfEmpty({ deps, target }: Opened, list: Json[]): void {
-    const text = say`${target.name} lists no tools although the token is valid: see whether the app may use it, and whether its tools have other names by now.`
-    if (list.length > 0) return void deps.remarks.delete(target.name)
-    if (!deps.remarks.has(target.name)) deps.log('warn', text)
-    deps.remarks.set(target.name, text)
-  }
-
-  async function fetchAll(opened: Opened): Promise<void> {
+  async function fetchAnew(opened: Opened): Promise<void> {
     const known = await load()
-    const { list, asked, allowed } = await fetchTools(opened, known)
-    const other = (name: string, method: ListMethod) => (capabilities[name] ? all(method, null) : [])
-    const lists: Lists = {
-      'tools/list': list,
-      'prompts/list': await other('prompts', 'prompts/list'),
-      'resources/list': await other('resources', 'resources/list'),
-      'resources/templates/list': await other('resources', 'resources/templates/list'),
-    }
-    const methods = differing(known.lists, lists)
-    kept = { lists, asked, allowed }
+    const fetched = await fetchLists(opened, { send, tools, known })
+    const methods = differing(known.lists, fetched.lists)
+    kept = fetched
     if (methods.length > 0) changed(methods)
     const { deps } = opened
     try {
-      writeLists(deps.config.tokenDir, fileOf(opened), kept)
+      writeLists(deps.config.tokenDir, fileOf(opened), fetched)
     } catch (error) {
       deps.log('debug', say`the list was not kept: ${describeError(error)}`)
     }
@@ -172,7 +91,7 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     if (generation === null || generation === fetchedWith) return
     if (failed?.generation === generation && (failed.final || deps.clock.elapsed() < failed.until)) return
     try {
-      await fetchAll(opened)
+      await fetchAnew(opened)
       fetchedWith = generation
       failed = null
     } catch (error) {

@@ -157,7 +157,7 @@ const REST: readonly Held[] = [
   {
     fault: '8. takes an empty list for an answer',
     patch: {
-      file: 'src/hand-over/connect-catalogue.ts',
+      file: 'src/hand-over/connect-fetch.ts',
       from: 'if (list.length > 0) return void',
       to: 'if (list) return void',
     },
