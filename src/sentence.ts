@@ -3,13 +3,16 @@
 
 /** A tool to call next; a terminal names the command that does the same. */
 export type NextCall = {
-  readonly call: Tool
+  readonly call: ToolName
   readonly with: Readonly<Record<string, string | number | boolean>>
 }
-export type Tool = 'start_authorization' | 'token_status' | 'refresh_token'
+export type ToolName = 'start_authorization' | 'token_status' | 'refresh_token'
 
-/** A text that comes with its Chinese: Feishu's own errors. */
-export type Bilingual = { readonly en: string; readonly zh: string }
+/** The languages of the product. */
+export type Language = 'en' | 'zh'
+
+/** A text that comes with its Chinese: Feishu's own errors, the pages. */
+export type Bilingual = Readonly<Record<Language, string>>
 
 /** What may stand in a sentence. A string is no one's language: a name, a path, what Feishu said. */
 export type Value = string | number | Sentence | NextCall | Bilingual
@@ -43,7 +46,7 @@ export type Door = {
   readonly width?: number | null
 } | null
 
-const COMMANDS: Readonly<Record<Tool, string>> = {
+const COMMANDS: Readonly<Record<ToolName, string>> = {
   start_authorization: 'login',
   token_status: 'status',
   refresh_token: 'refresh',
@@ -89,7 +92,7 @@ export function shown(value: string): string {
 }
 
 /** What to call next, for a sentence: `` say`${call('token_status')} again.` `` says "Call token_status again." */
-export function call(tool: Tool, args: NextCall['with'] = {}): NextCall {
+export function call(tool: ToolName, args: NextCall['with'] = {}): NextCall {
   return { call: tool, with: args }
 }
 
@@ -141,7 +144,7 @@ export function series(values: readonly Value[], separator: string): Sentence {
 }
 
 /** Whether a value is the call of a tool, or holds one. */
-export function isCallOf(value: Value, tool: Tool): boolean {
+export function isCallOf(value: Value, tool: ToolName): boolean {
   if (value instanceof Sentence) return value.values.some((part) => isCallOf(part, tool))
   return typeof value === 'object' && 'call' in value && value.call === tool
 }

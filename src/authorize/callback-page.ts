@@ -4,20 +4,21 @@ import type { App } from '../app/app.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'
 import type { Page, Seat } from '../loopback/page-text.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
-import { consoleUrl, type FeishuError, feishuError, type Text } from '../oauth/feishu-errors.ts'
+import { consoleUrl, type FeishuError, feishuError } from '../oauth/feishu-errors.ts'
 import type { Failure } from '../oauth/pending-authorization.ts'
 import { canRefresh, missingScopes, reauthorizeBy, type TokenSet } from '../oauth/token-set.ts'
-import type { Ending } from './finish.ts'
+import type { Bilingual } from '../sentence.ts'
+import type { Ended } from './finish.ts'
 
 /** How a person starts again, by where they did; behind something else that is to be done first. */
-const START_AGAIN: Record<Seat, Text> = {
+const START_AGAIN: Record<Seat, Bilingual> = {
   assistant: {
     en: 'Ask your assistant to start the authorization again.',
     zh: '请让助手重新发起授权。',
   },
   terminal: { en: 'Log in again in the terminal.', zh: '请在终端中重新登录。' },
 }
-const THEN_START_AGAIN: Record<Seat, Text> = {
+const THEN_START_AGAIN: Record<Seat, Bilingual> = {
   assistant: {
     en: 'Then ask your assistant to start the authorization again.',
     zh: '然后让助手重新发起授权。',
@@ -27,7 +28,7 @@ const THEN_START_AGAIN: Record<Seat, Text> = {
 /** More names than this say less; the link holds all of them. */
 const SHOWN_SCOPES = 8
 
-const CONSOLE: Record<NonNullable<FeishuError['console']>, Text> = {
+const CONSOLE: Record<NonNullable<FeishuError['console']>, Bilingual> = {
   safe: { en: 'Go to the console: Security settings', zh: '前往开发者后台：安全设置' },
   auth: { en: 'Go to the console: Permissions & scopes', zh: '前往开发者后台：权限管理' },
   app: { en: 'Go to the console: your app', zh: '前往开发者后台：应用页面' },
@@ -43,12 +44,7 @@ const REASONS: Partial<Record<ErrorCode, string>> = {
 }
 
 /** The page of an authorization that has ended; `scopes` are those that it asked for. */
-export function endPage(
-  app: App,
-  { outcome, tokenSet }: Ending,
-  scopes: readonly string[],
-  seat: Seat,
-): Page {
+export function endPage(app: App, { outcome, tokenSet }: Ended, scopes: readonly string[], seat: Seat): Page {
   if (tokenSet) {
     return {
       kind: 'succeeded',

@@ -26,7 +26,7 @@ export type AuthorizationAnswer =
   | Extract<TokenAnswer, { kind: 'tokens' }>
   | { kind: 'failure'; error: CodedError }
 
-export type Ending = {
+export type Ended = {
   outcome: Outcome
   /** Null unless it succeeded. */
   tokenSet: TokenSet | null
@@ -40,7 +40,7 @@ export async function finishAuthorization(
   deps: Deps,
   authorization: LockedAuthorization,
   response: AuthorizationAnswer,
-): Promise<Ending> {
+): Promise<Ended> {
   const { app, locked, pending } = authorization
   if (response.kind === 'error') return endWith(deps, authorization, refusalOf(response.error))
   if (response.kind === 'failure') return endWith(deps, authorization, response.error)
@@ -64,7 +64,7 @@ export async function finishAuthorization(
 }
 
 /** Puts tokens that were exchanged, perhaps by a process that died then, into force. */
-export async function adoptTokens(deps: Deps, authorization: LockedAuthorization): Promise<Ending> {
+export async function adoptTokens(deps: Deps, authorization: LockedAuthorization): Promise<Ended> {
   const { app, locked, pending } = authorization
   const fresh = decodeRecord(pending.tokens ?? {})?.tokenSet
   if (!fresh?.accessToken) throw new Error('an exchanged authorization holds an access token')
@@ -149,7 +149,7 @@ export async function endWith(
   { clock }: Deps,
   { locked, pending }: Omit<LockedAuthorization, 'app'>,
   error: CodedError,
-): Promise<Ending> {
+): Promise<Ended> {
   const { code, said, feishuCode, logId } = error
   const outcome: Outcome = {
     status: ENDS[code] ?? 'failed',

@@ -1,8 +1,6 @@
 // Says a sentence in the person's language.
 
-import { type Door, inEnglish, type Sentence } from '../sentence.ts'
-
-export type Language = 'en' | 'zh'
+import { type Door, inEnglish, type Language, type Sentence } from '../sentence.ts'
 
 /** Says things to people. */
 export type Voice = {

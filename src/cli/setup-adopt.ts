@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { laidOut } from '../chinese/fold.ts'
 import { type Adoptable, findAdoptable, keptAt, planAdoption, writeAdoption } from '../delivery/adopt.ts'
 import type { Keeping } from '../delivery/backup.ts'
+import { isOwnHeader } from '../hand-over/connect-target.ts'
 import { readMcpUrl, takesToken } from '../hand-over/hosted.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
 import { type Sentence, say, unended } from '../sentence.ts'
@@ -52,7 +53,10 @@ export async function adoptEntries(invocation: Invocation, answers: Answers): Pr
   const { cli, deps } = invocation
   const machine = { platform: cli.runtime.platform, home: cli.home, env: cli.environment }
   const base = newEntry(invocation, true).entry
-  const { found, unread } = await findAdoptable(machine, base, (url) => wordsFor(invocation, url))
+  const { found, unread } = await findAdoptable(machine, base, {
+    wordsFor: (url) => wordsFor(invocation, url),
+    setsHeader: isOwnHeader,
+  })
   const keeping = { memoryDir: join(deps.config.tokenDir, 'deliveries'), now: deps.clock.now(), apart: true }
   const adopted: Adopted[] = []
   for (const { label, path } of unread)

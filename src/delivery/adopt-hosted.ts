@@ -27,9 +27,6 @@ const TRANSPORT_KEYS = ['type', 'transport', 'transportType']
 const COMPUTED_KEYS = ['env_http_headers', 'bearer_token_env_var', 'headersHelper']
 const TENANT_HEADER = 'x-lark-mcp-tat'
 const TOOLS_HEADER = 'x-lark-mcp-allowed-tools'
-/** What `connect` sets itself: they belong to the connection, or to the protocol. */
-const OF_THE_CONNECTION =
-  /^(?:host|connection|content-.*|transfer-encoding|accept|mcp-session-id|mcp-protocol-version|last-event-id)$/i
 
 /** What becomes of an entry of the hosted server; null: it is none, or holds no token. */
 export function adoptHosted(entry: Data, start: Start): Verdict {
@@ -47,7 +44,7 @@ export function adoptHosted(entry: Data, start: Start): Verdict {
   if (secrets.some(comesFromElsewhere)) return REFERENCE
   const address = wordsOfAddress(entry[addressKey] as string, start)
   if ('refused' in address) return refused(address.refused)
-  const options = wordsOfHeaders(texts, secrets)
+  const options = wordsOfHeaders(texts, secrets, start)
   if ('refused' in options) return refused(options.refused)
   const { command, args } = start.entry
   const isLark = isOfLark(entry[addressKey] as string)
@@ -102,12 +99,13 @@ function secretHeaders(headers: Readonly<Record<string, string>>): string[] {
 function wordsOfHeaders(
   headers: Readonly<Record<string, string>>,
   secrets: readonly string[],
+  start: Start,
 ): { words: string[]; exposed: string[] } | { refused: Sentence } {
   const words: string[] = []
   const exposed: string[] = []
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase()
-    if ([TOKEN_HEADER, TENANT_HEADER].includes(lower) || OF_THE_CONNECTION.test(lower)) continue
+    if ([TOKEN_HEADER, TENANT_HEADER].includes(lower) || start.setsHeader(name)) continue
     // The same token in another form.
     if (secrets.some((secret) => secret !== '' && value.includes(secret))) continue
     if (lower === TOOLS_HEADER) {

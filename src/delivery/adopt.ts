@@ -8,7 +8,14 @@ import { adoptHosted } from './adopt-hosted.ts'
 import { adoptProgram } from './adopt-program.ts'
 import { type Adoption, isTable, type Start, type Verdict } from './adoption.ts'
 import { backupOf, type Keeping } from './backup.ts'
-import { type Client, findConfigs, type Plan, planEdit, readConfig, writeEdit } from './client-config.ts'
+import {
+  type Client,
+  findConfigs,
+  type Plan,
+  planEdit,
+  readClientConfig,
+  writeEdit,
+} from './client-config.ts'
 import { readTree, rewriteAt, textAt, valueAt } from './rewrite.ts'
 import type { Machine } from './targets.ts'
 
@@ -67,13 +74,13 @@ async function findHoldings(
 export async function findAdoptable(
   machine: Machine,
   base: ServerEntry,
-  wordsFor: Start['wordsFor'],
+  connect: Omit<Start, 'entry'>,
 ): Promise<{ found: Adoptable[]; unread: { label: string; path: string }[] }> {
   const found: Adoptable[] = []
   const unread: { label: string; path: string }[] = []
   for (const client of findConfigs(machine, base)) {
-    const start = { entry: client.entry, wordsFor }
-    const config = readConfig(client.target)
+    const start = { ...connect, entry: client.entry }
+    const config = readClientConfig(client.target)
     const holdings = config && (await findHoldings(config.text, client.target, start))
     if (holdings === null) unread.push({ label: client.label, path: client.target.paths[0] ?? '' })
     for (const holding of holdings ?? []) {

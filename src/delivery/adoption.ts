@@ -26,6 +26,8 @@ export type Start = {
   entry: ServerEntry
   /** What `connect` needs to lead to an address: nothing for that of its own accord; null: the token does not go there. */
   wordsFor: (url: string) => string[] | null
+  /** Whether `connect` sets a header itself, and takes none of that name. */
+  setsHeader: (name: string) => boolean
 }
 
 /** VS Code asks the person for these values and keeps what was pasted. */

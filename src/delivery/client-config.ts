@@ -118,7 +118,7 @@ function read(target: Target): Read {
 }
 
 /** A config's text without its byte order mark; null: it cannot be read, or is not UTF-8. */
-export function readConfig(target: Target): { path: string; text: string } | null {
+export function readClientConfig(target: Target): { path: string; text: string } | null {
   const file = read(target)
   const text = 'bytes' in file && file.bytes ? decode(file.bytes) : null
   return text === null ? null : { path: file.path, text: text.replace(BYTE_ORDER_MARK, '') }
@@ -133,11 +133,11 @@ function decode(bytes: Buffer): string | null {
 }
 
 /** What is to become of a config's text. */
-export type Edit = (text: string) => Promise<Insertion>
+export type Change = (text: string) => Promise<Insertion>
 
 type Prepared = Omit<Plan, 'diff'> & { bytes: Buffer | null; mark: string; before: string }
 
-async function prepare(target: Target, edit: Edit): Promise<Prepared> {
+async function prepare(target: Target, edit: Change): Promise<Prepared> {
   const file = read(target)
   const refused = (why: Sentence): Prepared => ({
     path: file.path,
@@ -163,7 +163,7 @@ export function planEntry({ target, entry }: Client): Promise<Plan> {
 /** What an edit would do to a config; `known` secrets show nowhere. Writes nothing. */
 export async function planEdit(
   target: Target,
-  edit: Edit,
+  edit: Change,
   title: string,
   known: readonly string[] = [],
 ): Promise<Plan> {
@@ -183,7 +183,7 @@ export function writeEntry({ target, entry }: Client, keeping: Keeping): Promise
 }
 
 /** The same for any edit of a config. */
-export async function writeEdit(target: Target, edit: Edit, keeping: Keeping): Promise<Sentence | null> {
+export async function writeEdit(target: Target, edit: Change, keeping: Keeping): Promise<Sentence | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const { path, insertion, bytes, mark, before } = await prepare(target, edit)
     if (insertion.kind === 'present') return null

@@ -32,7 +32,7 @@ export function refuseBroken(refused: Sentence): EditRefusal {
 }
 
 /** Whether a result is a refusal. */
-export function isRefusal(result: object): result is EditRefusal {
+export function isEditRefusal(result: object): result is EditRefusal {
   return 'refused' in result
 }
 

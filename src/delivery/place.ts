@@ -2,7 +2,7 @@
 
 import { say } from '../sentence.ts'
 import { editDotenv } from './dotenv.ts'
-import { applyEdit, type Edit, type EditRefusal, isRefusal, refuseBroken, TIME_UP } from './edit.ts'
+import { applyEdit, type Edit, type EditRefusal, isEditRefusal, refuseBroken, TIME_UP } from './edit.ts'
 import { editMcpJson } from './mcp-json.ts'
 import { editMcpToml } from './mcp-toml.ts'
 import { type Problem, readSharedFile, type SharedFile } from './shared-file.ts'
@@ -70,7 +70,7 @@ export async function findPlace(
   const mark = target.format !== 'file' && decoded.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
   const text = decoded.slice(mark.length)
   const edit = await editText(target, text, content, bounds.giveUpAt)
-  return isRefusal(edit) ? edit : { path, file, mark, text, edit }
+  return isEditRefusal(edit) ? edit : { path, file, mark, text, edit }
 }
 
 /** The new text, read back if there is time; null unless it holds the token at the same place. */
@@ -83,6 +83,6 @@ export async function applyAndConfirm(
   if (performance.now() > bounds.giveUpAt) throw TIME_UP
   const text = applyEdit(found.text, found.edit.spans)
   const again = await editText(target, text, content, bounds.giveUpAt)
-  if (isRefusal(again) || again.place !== found.edit.place) return null
+  if (isEditRefusal(again) || again.place !== found.edit.place) return null
   return again.value === content.accessToken ? text : null
 }

@@ -109,16 +109,16 @@ export function readSharedFile(path: string, maxBytes: number): SharedFile | Pro
 const FIX = say`Fix that, then try again; nothing was lost.`
 
 /** Exchanges two names in one step. */
-export type Exchange = (from: string, to: string) => void
+export type NameExchange = (from: string, to: string) => void
 
 /** The system's exchange of two names; null where it does it in several steps. */
-function loadExchange(): Exchange | null {
+function loadExchange(): NameExchange | null {
   if (platform() === 'win32') return null
   return loadNative().swapSync
 }
 
 /** Whether the exchange took place; false where the file system does not know it. */
-function tryExchange(exchange: Exchange | null, from: string, to: string): boolean {
+function tryExchange(exchange: NameExchange | null, from: string, to: string): boolean {
   if (!exchange) return false
   try {
     exchange(from, to)
@@ -179,7 +179,7 @@ export function removeLeftovers(path: string, olderThanMs: number = LEFTOVER_AFT
  * Undoes an exchange after which `kept` turned out to hold someone's fresh edit.
  * Throws, and keeps both files, where a second edit came within the same moment.
  */
-function giveBack(exchange: Exchange, kept: string, path: string, ours: Buffer): void {
+function giveBack(exchange: NameExchange, kept: string, path: string, ours: Buffer): void {
   exchange(kept, path)
   if (!holdsBytes(kept, ours)) {
     // Whatever it is, even what the file held before: someone wrote it just now.
@@ -202,7 +202,7 @@ export async function replaceSharedFile(
   path: string,
   base: Buffer,
   next: Buffer,
-  options: { exchange?: Exchange | null; rename?: Rename; retryMs?: number } = {},
+  options: { exchange?: NameExchange | null; rename?: Rename; retryMs?: number } = {},
 ): Promise<boolean> {
   const exchange = options.exchange === undefined ? loadExchange() : options.exchange
   let temporary = temporaryName(ourName(path))

@@ -49,7 +49,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const origin = new URL(options.openUrl).origin
   const { address, close } = await startProxy({
     ...options,
-    dispatcher: remember(options.dispatcher),
+    dispatcher: oncePerOrigin(options.dispatcher),
     listen: { host: '127.0.0.1', port: 0 },
     anyHost: false,
     keepAliveMs: 0,
@@ -86,7 +86,7 @@ const NO_KEY: Fault = {
 }
 
 /** Calls `load` once for each origin, but again after a failure. */
-export function remember<T>(load: (origin: string) => Promise<T>): (origin: string) => Promise<T> {
+export function oncePerOrigin<T>(load: (origin: string) => Promise<T>): (origin: string) => Promise<T> {
   const loaded = new Map<string, Promise<T>>()
   return (origin) => {
     const known = loaded.get(origin)

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Fault } from './fault.ts'
-import { remember } from './gateway.ts'
+import { oncePerOrigin } from './gateway.ts'
 import { type ProxyOptions, type RunningProxy, startProxy } from './proxy.ts'
 import { MCP, MCP_STREAM, OPEN_API } from './refusal.ts'
 import { bearerOf, endToEnd, type Headers } from './rewrite.ts'
@@ -37,7 +37,7 @@ const KEEP_ALIVE_MS = 120_000
 export function startStandingGateway(options: StandingOptions): Promise<RunningProxy> {
   return startProxy({
     ...options,
-    dispatcher: remember(options.dispatcher),
+    dispatcher: oncePerOrigin(options.dispatcher),
     keepAliveMs: KEEP_ALIVE_MS,
     route: (req) => routeOf(req, options),
   })

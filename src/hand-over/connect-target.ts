@@ -41,10 +41,14 @@ export type Sides = {
 
 /** RFC 9110 §5.6.2; the values are checked by whoever sends them. */
 const HEADER = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+)=([^\r\n\0]*)$/
-/** They belong to the connection, or to the protocol. */
-const RESERVED =
+const OWN_HEADERS =
   /^(?:host|connection|content-.*|transfer-encoding|accept|mcp-session-id|mcp-protocol-version|last-event-id)$/i
 const IN_BRACES = /\{ *([A-Za-z_]+) *\}/g
+
+/** Whether `connect` sets a header itself: it belongs to the connection, or to the protocol. */
+export function isOwnHeader(name: string): boolean {
+  return OWN_HEADERS.test(name)
+}
 
 function usageRefusal(command: string, message: Sentence): CodedError {
   return new CodedError('config_invalid', message, { nextStep: say`See \`${command} --help\`.` })
@@ -58,7 +62,7 @@ export function readRemote(
 ): Remote {
   const named = headers.map((text): [string, string] => {
     const [, name = '', template = ''] = HEADER.exec(text) ?? []
-    if (name === '' || RESERVED.test(name)) {
+    if (name === '' || isOwnHeader(name)) {
       throw usageRefusal(command, say`--header takes NAME=VALUE, and no header of the connection itself.`)
     }
     for (const [shown, inBraces] of template.matchAll(IN_BRACES)) {

@@ -1,10 +1,9 @@
 // What the pages after an approval say, in both languages.
 
+import type { Bilingual } from '../sentence.ts'
 import type { GLYPHS } from './page-style.ts'
 
-export type Text = { en: string; zh: string }
-
-type Face = { status: number; glyph: keyof typeof GLYPHS; title: Text; lead: Text; next: Text }
+type Face = { status: number; glyph: keyof typeof GLYPHS; title: Bilingual; lead: Bilingual; next: Bilingual }
 
 export const LABELS: Record<
   | 'nextStep'
@@ -16,7 +15,7 @@ export const LABELS: Record<
   | 'loggedInUntil'
   | 'renewed'
   | 'notRenewed',
-  Text
+  Bilingual
 > = {
   nextStep: { en: 'Next step', zh: '下一步' },
   notes: { en: 'Needs attention', zh: '需要处理' },
@@ -55,7 +54,7 @@ const FAILED: Face = {
 }
 
 /** Where a person goes after a login. */
-export const GO_BACK: Record<Seat, Text> = {
+export const GO_BACK: Record<Seat, Bilingual> = {
   assistant: {
     en: 'You can close this tab and go back to your assistant.',
     zh: '现在可以关闭此页面，回到你的助手。',
@@ -67,7 +66,7 @@ export const GO_BACK: Record<Seat, Text> = {
 }
 
 /** What a person does who declined by mistake. */
-export const DECLINED: Record<Seat, Text> = {
+export const DECLINED: Record<Seat, Bilingual> = {
   assistant: {
     en: 'You can close this tab. If this was a mistake, ask your assistant to authorize again.',
     zh: '可以关闭此页面。如果是误操作，请让助手重新发起授权。',
@@ -173,7 +172,7 @@ export const FACES: Record<Page['kind'] | 'incomplete', Face> = {
 export type Seat = 'assistant' | 'terminal'
 
 /** A page of Feishu's where the person goes on. */
-export type Action = { label: Text; url: string }
+export type Action = { label: Bilingual; url: string }
 
 export type Page =
   | {
@@ -184,11 +183,17 @@ export type Page =
       /** Null: it cannot be renewed. */
       reauthorizeBy: number | null
       /** What is less than was asked for. */
-      notes: { text: Text; action: Action }[]
+      notes: { text: Bilingual; action: Action }[]
       seat: Seat
     }
   /** `unstored`: nothing has ended, the same address may be opened again. */
-  | { kind: 'failed' | 'unstored'; reason: Text; nextStep: Text; action: Action | null; code: string }
+  | {
+      kind: 'failed' | 'unstored'
+      reason: Bilingual
+      nextStep: Bilingual
+      action: Action | null
+      code: string
+    }
   /** Without `seat`: at an assistant. */
   | { kind: 'denied'; seat?: Seat }
   | { kind: 'already_used' | 'outdated' | 'broken' }

@@ -1,9 +1,8 @@
 // The pages as HTML, one per outcome: fixed text (page-text.ts), nothing from the query.
 
+import type { Bilingual, Language } from '../sentence.ts'
 import { FAVICON_URL, GLYPHS, MARK, STYLESHEET } from './page-style.ts'
-import { type Action, DECLINED, FACES, GO_BACK, LABELS, type Page, type Text } from './page-text.ts'
-
-type Language = 'zh' | 'en'
+import { type Action, DECLINED, FACES, GO_BACK, LABELS, type Page } from './page-text.ts'
 
 /** Long enough for every real name, short enough that a hostile one cannot fill the page. */
 const MAX_NAME_CHARACTERS = 64
@@ -74,7 +73,7 @@ export function pageLanguage(acceptLanguage: string | undefined, setting: Langua
 
 function renderFacts(page: Extract<Page, { kind: 'succeeded' }>, language: Language): string {
   const userName = page.userName === null ? '' : printableName(page.userName)
-  const facts: [Text, string][] = [
+  const facts: [Bilingual, string][] = [
     [LABELS.account, `<bdi>${escapeHtml(userName || LABELS.unknownName[language])}</bdi>`],
     [LABELS.profile, `<bdi>${escapeHtml(printableName(page.profile))}</bdi>`],
     [LABELS.loggedInUntil, renderEnd(page, language)],

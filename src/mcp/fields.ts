@@ -20,4 +20,4 @@ export const profileInput: Schema<string> = {
 
 export const profileOutput: Schema<string> = text('Which account.')
 
-export const nextStep: Schema<string> = text('What to do next.')
+export const nextStepOutput: Schema<string> = text('What to do next.')

@@ -2,7 +2,7 @@
 
 import type { Delivery } from '../delivery/deliver.ts'
 import type { RefreshAnswer } from '../refresh/answer.ts'
-import { CHANGES_STATE, nextStep, profileInput, profileOutput } from './fields.ts'
+import { CHANGES_STATE, nextStepOutput, profileInput, profileOutput } from './fields.ts'
 import { count, countOrNull, type FieldsOf, flag, listOf, text, textOrNull, word } from './schema.ts'
 import { defineTool, type Tool } from './tool.ts'
 
@@ -21,7 +21,7 @@ const deliveries = listOf<Delivery>(
 )
 
 const output = {
-  next_step: nextStep,
+  next_step: nextStepOutput,
   status: word(
     { refreshed: true, still_valid: true, refreshed_elsewhere: true },
     'refreshed_elsewhere: by another process.',

@@ -3,7 +3,7 @@
 import type { StartAnswer } from '../authorize/answer.ts'
 import type { AuthorizationStep } from '../oauth/pending-authorization.ts'
 import { canShowLink, showLink } from './elicitation.ts'
-import { CHANGES_STATE, nextStep, profileInput, profileOutput } from './fields.ts'
+import { CHANGES_STATE, nextStepOutput, profileInput, profileOutput } from './fields.ts'
 import {
   type FieldsOf,
   flag,
@@ -37,7 +37,7 @@ const input = {
 }
 
 const output = {
-  next_step: nextStep,
+  next_step: nextStepOutput,
   status: word({ pending: true, succeeded: true, cancelled: true }, 'pending: for a person.'),
   profile: profileOutput,
   authorization_step: sameWord<AuthorizationStep | null>('As of token_status.'),

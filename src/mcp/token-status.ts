@@ -2,7 +2,7 @@
 
 import type { Delivery } from '../delivery/deliver.ts'
 import type { AuthorizationFields, Status, TokenStatus } from '../status/fields.ts'
-import { nextStep, profileInput, profileOutput } from './fields.ts'
+import { nextStepOutput, profileInput, profileOutput } from './fields.ts'
 import {
   count,
   countOrNull,
@@ -51,7 +51,7 @@ const ENDS: Readonly<Record<AuthorizationFields['authorization_status'], true>> 
 }
 
 const output = {
-  next_step: nextStep,
+  next_step: nextStepOutput,
   status: word(STATUSES, 'Of the token.'),
   profile: profileOutput,
   brand: text('feishu, lark.'),

@@ -3,10 +3,8 @@
 // token endpoint, and the gateway before its APIs. Tools, commands, our pages and docs/errors.md take their words from here.
 
 import type { ErrorCode } from '../errors.ts'
+import type { Bilingual } from '../sentence.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from './feishu.ts'
-
-/** A sentence in both languages of the product. */
-export type Text = { en: string; zh: string }
 
 /** What one answer of the token endpoint means for the token set. */
 export type Verdict =
@@ -21,10 +19,10 @@ export type FeishuError = {
   code: ErrorCode
   /** The verdict on a refresh; an authorization code is never presented twice unless it is `retry`. */
   verdict: Verdict
-  cause: Text
-  remedy: Text
+  cause: Bilingual
+  remedy: Bilingual
   /** The remedy without the new attempt that it ends with; null: nothing is left. */
-  fix: Text | null
+  fix: Bilingual | null
   /** The console page where it is fixed. */
   console: 'safe' | 'auth' | 'app' | null
 }
@@ -83,7 +81,7 @@ const ROWS: Readonly<Record<number, Row>> = {
 }
 
 /** What is left of the remedies that end with a new attempt. */
-const FIXES: Readonly<Record<number, Text | null>> = {
+const FIXES: Readonly<Record<number, Bilingual | null>> = {
   20003: null,
   20004: null,
   20049: { en: 'Set FEISHU_TOKEN_ENDPOINT to v2', zh: '请将 FEISHU_TOKEN_ENDPOINT 设为 v2' },

@@ -3,6 +3,7 @@
 
 import { gzipSync } from 'node:zlib'
 import { CodedError } from '../errors.ts'
+import { APP_ID } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { type Json, logIdOf, parseObject } from './answer.ts'
@@ -21,8 +22,6 @@ export type Registration = {
 
 /** For an answer that does not say: what Feishu's own SDK assumes. */
 const LIFETIME_MS = 600_000
-/** An app id is part of file names. */
-const APP_ID = /^[A-Za-z0-9_-]{1,64}$/
 
 function registrationRequest(
   endpoints: Endpoints,

@@ -19,11 +19,11 @@ export type TokenResponse = {
 }
 
 /** A day: no Feishu token lives longer without a refresh; more is taken as this. */
-const MAX_LIFETIME_MS = 86_400_000
+export const MAX_LIFETIME_MS = 86_400_000
 /** Feishu ends each authorization after 365 days, and no refresh token outlives it. */
 const MAX_REFRESH_LIFETIME_MS = 365 * 86_400_000
 /** Four times what Feishu says to reserve; anything but visible ASCII could not be sent in a header. */
-const ACCESS_TOKEN = /^[\x21-\x7e]{1,16384}$/
+export const TOKEN: RegExp = /^[\x21-\x7e]{1,16384}$/
 const MAX_REFRESH_TOKEN_CHARACTERS = 16_384
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
 /** The refresh token in an answer that broke off behind it, or that wraps it in something. */
@@ -70,7 +70,7 @@ function newRefreshToken(json: Json | null, body: Buffer, sentToken: Secret | nu
 /** Why the answer's access token cannot be used; null = it can. */
 function accessTokenFault(json: Json | null): Sentence | null {
   if (!json) return say`the answer broke off or is not JSON`
-  if (typeof json.access_token !== 'string' || !ACCESS_TOKEN.test(json.access_token)) {
+  if (typeof json.access_token !== 'string' || !TOKEN.test(json.access_token)) {
     return say`it has no usable access_token`
   }
   if ((json.error ?? '') !== '') return say`it has an "error" beside the tokens`
@@ -88,7 +88,8 @@ function oddity(status: number, body: Buffer): Sentence | null {
   return body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? say`it begins with a byte order mark` : null
 }
 
-function scopesOf(value: unknown): string[] | null {
+/** The names in a list of scopes; null: it is none. */
+export function scopesOf(value: unknown): string[] | null {
   if (typeof value !== 'string') return null
   // More than 64 KiB of scopes is nonsense; each is shown, so each must look like one.
   const names = value.slice(0, 65_536).split(/[\s,]+/)
@@ -96,7 +97,7 @@ function scopesOf(value: unknown): string[] | null {
 }
 
 /** Two hours: what Feishu's documents name, for an answer that does not say. */
-const ASSUMED_LIFETIME_MS = 7_200_000
+export const ASSUMED_LIFETIME_MS = 7_200_000
 
 /** The token set that follows from a token response and what was known before. */
 export function nextTokenSet(response: TokenResponse, before: TokenSet, now: number): TokenSet {

@@ -1,19 +1,15 @@
 // What a script left behind, as a token set: its own file, or Feishu's answer as it came. Nothing is believed that is
 // not surely said: a token whose end is not known is due, because the file may have been copied yesterday.
 
+import { ASSUMED_LIFETIME_MS, MAX_LIFETIME_MS, scopesOf, TOKEN } from '../oauth/token-response.ts'
 import type { TokenSet } from '../oauth/token-set.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say } from '../sentence.ts'
 
-/** What Feishu's documents name for an access token. */
-const ACCESS_TOKEN_MS = 7_200_000
-/** As for Feishu's own answers: no more than a day is believed. */
-const MAX_ACCESS_TOKEN_MS = 86_400_000
 /** What Feishu's documents name for a refresh token. */
 const REFRESH_TOKEN_MS = 604_800_000
 /** Ten years: a refresh token that is to live longer says nothing of its end. */
 const MAX_REFRESH_TOKEN_MS = 3_650 * 86_400_000
-const TOKEN = /^[\x21-\x7e]{1,16384}$/
 /** Below this a number is in seconds, above in milliseconds (both near the present). */
 const SECONDS_LIMIT = 100_000_000_000
 /** An instant is one between 2010 and 2100: numbers outside say something else. */
@@ -140,12 +136,9 @@ function secretOf(fields: Fields, names: readonly string[]): Secret | null | Unu
   return { why: say`has something as ${names.find((name) => fields[name] === value) ?? ''} that is no token` }
 }
 
-function scopesOf({ scope, scopes }: Fields): string[] {
+function scopesIn({ scope, scopes }: Fields): string[] {
   const listed = scope ?? scopes
-  const names = Array.isArray(listed) ? listed.join(' ') : listed
-  return typeof names === 'string'
-    ? names.split(/[\s,]+/).filter((name) => /^[\w.:-]{1,128}$/.test(name))
-    : []
+  return scopesOf(Array.isArray(listed) ? listed.join(' ') : listed) ?? []
 }
 
 function parse(text: string): unknown {
@@ -200,12 +193,12 @@ export function readImportedToken(text: string, now: number): TokenSet | Unusabl
   const end = endOf(fields, END, LIFE, begin)
   // No access token lives longer than a day: then, as where nothing is said, its end is not known, and a refresh
   // settles it.
-  const expiresAt = end === null || end - now > MAX_ACCESS_TOKEN_MS ? 0 : end
-  const scopes = scopesOf(fields)
+  const expiresAt = end === null || end - now > MAX_LIFETIME_MS ? 0 : end
+  const scopes = scopesIn(fields)
   return {
     accessToken,
     accessTokenExpiresAt: expiresAt,
-    accessTokenLifetimeMs: Math.min(Math.max(expiresAt - now, ACCESS_TOKEN_MS), MAX_ACCESS_TOKEN_MS),
+    accessTokenLifetimeMs: Math.min(Math.max(expiresAt - now, ASSUMED_LIFETIME_MS), MAX_LIFETIME_MS),
     refreshToken,
     refreshTokenExpiresAt: refreshToken && refreshEnd(fields, begin, now),
     refreshTokenDoubtful: false,

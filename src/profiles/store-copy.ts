@@ -1,5 +1,6 @@
 // Moves profiles from one store to another.
 
+import { readKeptApps } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import type { ProfileId } from '../profile.ts'
@@ -34,15 +35,15 @@ export async function openNamedStore(deps: Deps, name: string): Promise<TokenSto
 }
 
 type App = Omit<ProfileId, 'profile'>
-type KeptApp = { app_id: string; brand: App['brand'] }
 
 /** All apps that are known here. */
-async function knownApps({ config, store }: Deps): Promise<App[]> {
+async function knownApps(deps: Deps): Promise<App[]> {
+  const { config } = deps
   const apps = new Map<string, App>()
   const add = (app: App) => apps.set(`${app.brand}-${app.appId}`, app)
   const given = config.app ?? config.fallbackApp
   if (given) add({ brand: config.brand, appId: given.appId })
-  for (const app of Object.values(((await store.readApps()) ?? {}) as Record<string, KeptApp>)) {
+  for (const app of Object.values(await readKeptApps(deps))) {
     add({ brand: app.brand, appId: app.app_id })
   }
   return [...apps.values()]

@@ -33,6 +33,11 @@ export function keyIdOf(key: Buffer): string {
   return createHash('sha256').update('feishu-token-mcp key id\0').update(key).digest('hex').slice(0, 16)
 }
 
+/** Whether something is one of {@link keyIdOf}'s names. */
+export function isKeyId(id: unknown): boolean {
+  return /^[0-9a-f]{16}$/.test(String(id))
+}
+
 function encodeHeader(header: Header): string {
   const { kind, brand, app_id, profile, generation, key_source, key_id } = header
   return JSON.stringify({
@@ -83,7 +88,7 @@ function isHeader(json: Record<string, unknown>): json is Record<string, unknown
     [brand, app_id, profile].every((text) => typeof text === 'string') &&
     KINDS.includes(kind) &&
     KEY_SOURCES.includes(key_source) &&
-    /^[0-9a-f]{16}$/.test(String(key_id)) &&
+    isKeyId(key_id) &&
     Number.isSafeInteger(generation)
   )
 }

@@ -9,7 +9,7 @@ import { createFileOnce, fileVersion, isMissing, readOwnFile, removeFile } from 
 import { ensureOwnDirectory } from '../machine/own-directory.ts'
 import type { Secret } from '../secret.ts'
 import { call, clause, type Sentence, say } from '../sentence.ts'
-import { type KeySource, keyIdOf } from './envelope.ts'
+import { isKeyId, type KeySource, keyIdOf } from './envelope.ts'
 import type { Keychain } from './keychain.ts'
 
 export type Key = { source: KeySource; id: string; bytes: Buffer }
@@ -157,7 +157,7 @@ function keyFile({ directory, ending }: KeyFiles, id: string): string {
 }
 
 function readKeyFile(files: KeyFiles, id: string): Key | null {
-  if (!/^[0-9a-f]{16}$/.test(id)) return null
+  if (!isKeyId(id)) return null
   // A key in base64 has 44 characters.
   const text = readOwnFile(keyFile(files, id), 256)
   if (!text) return null
@@ -170,7 +170,7 @@ function keyFileIds({ directory, ending }: KeyFiles): string[] {
     const ids = readdirSync(directory)
       .filter((name) => name.slice(16) === ending)
       .map((name) => name.slice(0, 16))
-    return ids.filter((id) => /^[0-9a-f]{16}$/.test(id)).sort()
+    return ids.filter(isKeyId).sort()
   } catch (error) {
     if (isMissing(error)) return []
     throw error

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import type { App } from '../../src/app/app.ts'
 import { endPage } from '../../src/authorize/callback-page.ts'
-import type { Ending } from '../../src/authorize/finish.ts'
+import type { Ended } from '../../src/authorize/finish.ts'
 import { renderPage } from '../../src/loopback/page.ts'
 import { say } from '../../src/sentence.ts'
 import { makeTokenSet } from '../support/token-set.ts'
@@ -13,7 +13,7 @@ const APP = {
   endpoints: { open: 'https://open.feishu.cn' },
 } as App
 
-function failed(feishuCode: number | null): Ending {
+function failed(feishuCode: number | null): Ended {
   const failure = {
     code: 'invalid_client',
     message: say`No.`,
@@ -21,11 +21,11 @@ function failed(feishuCode: number | null): Ending {
     feishuCode,
     logId: null,
   } as const
-  return { outcome: { status: 'failed', failure }, tokenSet: null } as unknown as Ending
+  return { outcome: { status: 'failed', failure }, tokenSet: null } as unknown as Ended
 }
 
-const ENDINGS: [string, Ending][] = [
-  ['a denial', { outcome: { status: 'denied', failure: null }, tokenSet: null } as unknown as Ending],
+const ENDINGS: [string, Ended][] = [
+  ['a denial', { outcome: { status: 'denied', failure: null }, tokenSet: null } as unknown as Ended],
   ['a failure', failed(null)],
   ['a failure with a number', failed(20002)],
   [
@@ -33,7 +33,7 @@ const ENDINGS: [string, Ending][] = [
     {
       outcome: { status: 'succeeded', failure: null },
       tokenSet: makeTokenSet({ refreshToken: null }),
-    } as unknown as Ending,
+    } as unknown as Ended,
   ],
 ]
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { fold, folded, laidOut } from '../../src/chinese/fold.ts'
-import { createVoice, type Language } from '../../src/chinese/voice.ts'
-import { columns, type Sentence, say } from '../../src/sentence.ts'
+import { createVoice } from '../../src/chinese/voice.ts'
+import { columns, type Language, type Sentence, say } from '../../src/sentence.ts'
 
 const URL_OF_APP = 'https://open.feishu.cn/app/cli_0123456789abcdef/safe'
 

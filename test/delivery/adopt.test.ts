@@ -12,6 +12,7 @@ import {
   writeAdoption,
 } from '../../src/delivery/adopt.ts'
 import { parseTargets } from '../../src/delivery/targets.ts'
+import { isOwnHeader } from '../../src/hand-over/connect-target.ts'
 import { clientKinds, fixture, type Home, makeHome } from './home.ts'
 import { NOW } from './token.ts'
 
@@ -24,7 +25,8 @@ const HOSTED = 'https://mcp.feishu.cn/mcp'
 const LARK = 'https://mcp.larksuite.com/mcp'
 
 const wordsFor = (url: string) => (url === HOSTED ? [] : /feishu|larksuite/.test(url) ? [url] : null)
-const find = async (home: Home, base = BASE) => (await findAdoptable(home.machine, base, wordsFor)).found
+const CONNECT = { wordsFor, setsHeader: isOwnHeader }
+const find = async (home: Home, base = BASE) => (await findAdoptable(home.machine, base, CONNECT)).found
 const keeping = (home: Home, now = NOW) => ({ memoryDir: home.memoryDir, now, apart: true })
 
 /** The only entry that holds a token. */
@@ -577,7 +579,7 @@ test('each run keeps what it found, also on the day of another one', async () =>
 test('a config that cannot be read is named, and no entry is found in it', async () => {
   const home = makeHome()
   const path = home.put('.cursor/mcp.json', '{ "mcpServers": { "lark-mcp"')
-  const { found, unread } = await findAdoptable(home.machine, BASE, wordsFor)
+  const { found, unread } = await findAdoptable(home.machine, BASE, CONNECT)
   expect(found).toEqual([])
   expect(unread.map(({ label, path }) => [label, resolve(path)])).toEqual([['Cursor', path]])
 })

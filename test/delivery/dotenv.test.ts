@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { editDotenv } from '../../src/delivery/dotenv.ts'
-import { applyEdit, isRefusal } from '../../src/delivery/edit.ts'
+import { applyEdit, isEditRefusal } from '../../src/delivery/edit.ts'
 import { fixture } from './home.ts'
 import { makeToken } from './token.ts'
 
@@ -9,14 +9,16 @@ const TOKEN = makeToken('new').accessToken
 
 function edit(text: string): string {
   const found = editDotenv(text, 'T', TOKEN)
-  return isRefusal(found) ? `refused: ${found.refused}` : applyEdit(text, found.spans).replace(TOKEN, '<new>')
+  return isEditRefusal(found)
+    ? `refused: ${found.refused}`
+    : applyEdit(text, found.spans).replace(TOKEN, '<new>')
 }
 
 test('a usual file changes only in the value', () => {
   const text = fixture('usual.env')
   for (const variant of [text, text.replaceAll('\n', '\r\n'), text.trimEnd()]) {
     const found = editDotenv(variant, 'USER_ACCESS_TOKEN', TOKEN)
-    if (isRefusal(found)) throw new Error(String(found.refused))
+    if (isEditRefusal(found)) throw new Error(String(found.refused))
     expect(found.value).toBe('OLD-TOKEN')
     expect(applyEdit(variant, found.spans)).toBe(variant.replace('OLD-TOKEN', TOKEN))
   }

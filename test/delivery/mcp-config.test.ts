@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { parse as parseToml, stringify as stringifyToml } from 'smol-toml'
 import { describe, expect, test } from 'vitest'
-import { applyEdit, type Edit, type EditRefusal, isRefusal } from '../../src/delivery/edit.ts'
+import { applyEdit, type Edit, type EditRefusal, isEditRefusal } from '../../src/delivery/edit.ts'
 import { editMcpJson } from '../../src/delivery/mcp-json.ts'
 import { editMcpToml } from '../../src/delivery/mcp-toml.ts'
 import { fixture } from './home.ts'
@@ -18,13 +18,13 @@ function find(format: 'json' | 'toml', text: string, server = 'lark'): Promise<E
 
 async function edit(format: 'json' | 'toml', text: string, server = 'lark'): Promise<string> {
   const found = await find(format, text, server)
-  if (isRefusal(found)) throw new Error(String(found.refused))
+  if (isEditRefusal(found)) throw new Error(String(found.refused))
   return applyEdit(text, found.spans)
 }
 
 async function refusal(format: 'json' | 'toml', text: string): Promise<string> {
   const found = await find(format, text)
-  return isRefusal(found) ? String(found.refused) : `edited ${found.place}`
+  return isEditRefusal(found) ? String(found.refused) : `edited ${found.place}`
 }
 
 const server = (entry: object) => JSON.stringify({ mcpServers: { lark: entry } })

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import {
   createSharedFile,
-  type Exchange,
   keptEdits,
+  type NameExchange,
   removeLeftovers,
   replaceSharedFile,
 } from '../../src/delivery/shared-file.ts'
@@ -56,7 +56,7 @@ test.each([
 ])('an edit %s in the very moment of the exchange is given back', async (_how, save) => {
   const { path, contents } = makeFile()
   let exchanges = 0
-  const exchange: Exchange = (from, to) => {
+  const exchange: NameExchange = (from, to) => {
     if (exchanges++ === 0) save(path, 'theirs')
     swapSync(from, to)
   }
@@ -68,7 +68,7 @@ test('an editor that has truncated the file when the exchange comes writes to th
   const { path, contents } = makeFile()
   const { openSync, writeSync, closeSync } = await import('node:fs')
   let fd = -1
-  const exchange: Exchange = (from, to) => {
+  const exchange: NameExchange = (from, to) => {
     if (fd === -1) fd = openSync(path, 'w')
     swapSync(from, to)
   }
@@ -81,7 +81,7 @@ test('an editor that has truncated the file when the exchange comes writes to th
 test('two edits within the same moment are both kept, and no clean-up removes one', async () => {
   const { path, contents } = makeFile()
   let exchanges = 0
-  const exchange: Exchange = (from, to) => {
+  const exchange: NameExchange = (from, to) => {
     saveOver(path, `theirs ${++exchanges}`)
     swapSync(from, to)
   }
@@ -96,7 +96,7 @@ test('two edits within the same moment are both kept, and no clean-up removes on
 test('an edit that brings back what the file held before is kept as well', async () => {
   const { path, contents } = makeFile()
   const edits = ['theirs', String(BASE)]
-  const exchange: Exchange = (from, to) => {
+  const exchange: NameExchange = (from, to) => {
     saveOver(path, edits.shift() ?? '')
     swapSync(from, to)
   }
@@ -108,7 +108,7 @@ test('an edit that brings back what the file held before is kept as well', async
 test('an edit that the exchange takes is still there after a kill in that moment, whatever is cleaned up', async () => {
   const { path, contents } = makeFile()
   let left: Record<string, string> = {}
-  const exchange: Exchange = (from, to) => {
+  const exchange: NameExchange = (from, to) => {
     if (Object.keys(left).length === 0) saveOver(path, 'theirs')
     swapSync(from, to)
     if (Object.keys(left).length > 0) return
@@ -133,7 +133,7 @@ test.each<[when: string, edit: string | null, at: 'before' | 'after', left: stri
     const { path, contents } = makeFile()
     let killed: Record<string, string> = {}
     const isAlive = () => Object.keys(killed).length === 0
-    const exchange: Exchange = (from, to) => {
+    const exchange: NameExchange = (from, to) => {
       if (edit !== null && isAlive()) saveOver(path, edit)
       if (at === 'before' && isAlive()) killed = contents()
       swapSync(from, to)
@@ -157,7 +157,7 @@ test.each<[when: string, edit: string | null, at: 'before' | 'after', left: stri
 )
 
 test('where the file system cannot exchange, the file is renamed', async () => {
-  const unknown: Exchange = () => {
+  const unknown: NameExchange = () => {
     throw Object.assign(new Error('EINVAL: invalid argument'), { code: 'EINVAL' })
   }
   for (const exchange of [null, unknown]) {

@@ -14,7 +14,7 @@ import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord } from '../../oauth/token-set.ts'
 import type { Brand } from '../../profile.ts'
 import { say } from '../../sentence.ts'
-import type { Binding, Header, KeySource } from '../envelope.ts'
+import { type Binding, type Header, isKeyId, type KeySource } from '../envelope.ts'
 import { hashRefreshToken } from '../journal.ts'
 import type { Key, Keys, NamedKey } from '../key.ts'
 import { isKeyNamed } from '../key-names.ts'
@@ -230,5 +230,5 @@ function parseNote(text: string | null): NamedKey[] {
 }
 
 function isNamedKey(named: NamedKey | null): named is NamedKey {
-  return /^[0-9a-f]{16}$/.test(String(named?.key_id)) && typeof named?.key_source === 'string'
+  return isKeyId(named?.key_id) && typeof named?.key_source === 'string'
 }
