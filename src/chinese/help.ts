@@ -44,6 +44,7 @@ export const HELP: Table = {
   'refresh every profile that is due, for cron': '刷新所有到期的账号，供 cron 使用',
   'Print a valid access token and nothing else, refreshing first if due': '只输出一个有效的访问凭证，必要时先刷新',
   'Revoke the token at Feishu and delete it here': '在飞书撤销凭证，并从本机删除',
+  'also one that an interrupted move left here, even if it is in force elsewhere': '迁移被中断后留在此处的凭证也一并撤销，即使它已在别处生效',
   // exec, headers, gateway, connect
   'Run a command with a credential in its environment that never goes stale': '运行一个程序，并在其环境变量中提供不会过期的凭证',
   'give the access token itself, which ends after some two hours': '直接提供访问凭证，约两小时后到期',

@@ -151,7 +151,11 @@ export const STORE: Table = {
   'The token was being moved to another store when that was interrupted': '该凭证正要移到另一个存储，过程被中断',
   'Run the same `store copy` again': '请重新运行同一条 `store copy` 命令',
   '"{profile}" may have come to its new place already, and is not there any more; nothing was moved': '“{profile}”可能已到达新位置，但现在已不在那里；没有迁移任何内容',
-  '`profile remove {profile} --force` deletes what is left here, and revokes nothing': '`profile remove {profile} --force` 只删除此处的剩余内容，不会撤销任何授权',
+  '`logout --profile {profile} --force` revokes it at Feishu, even if it is in force elsewhere by now; `profile remove {profile2} --force` only deletes what is left here': '`logout --profile {profile} --force` 会在飞书撤销该凭证，即使它已在别处生效；`profile remove {profile2} --force` 只删除此处的剩余内容',
+  'Choose: {ends}': '请选择：{ends}',
+  '{said} It was not this store, so nothing was moved': '{said}目标并不是这个存储，因此没有迁移任何内容',
+  'Run `store copy` on the machine where it was begun, with the FEISHU_TOKEN_DIR of then; or {ends}': '请在当初运行 `store copy` 的机器上，以当时的 FEISHU_TOKEN_DIR 再次运行；或者：{ends}',
+  'Run `store copy` with the address of then; or {ends}': '请以当时的地址再次运行 `store copy`；或者：{ends}',
   '"{profile}" was on its way to another place when that was interrupted, and may be in force there; it was not logged out': '“{profile}”移往别处的过程被中断，可能已在那里生效；未退出登录',
-  'Run the same `store copy` again, then log out in the new store; `profile remove {profile} --force` deletes what is left here, and revokes nothing': '请重新运行同一条 `store copy` 命令，再在新的存储中退出登录；`profile remove {profile} --force` 只删除此处的剩余内容，不会撤销任何授权',
+  'Run the same `store copy` again, then log out in the new store; or {ends}': '请重新运行同一条 `store copy` 命令，再在新的存储中退出登录；或者：{ends}',
 }

@@ -95,9 +95,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./token.ts')).token,
   },
   logout: {
-    forms: ['logout'],
+    forms: ['logout [--force]'],
     does: say`Revoke the token at Feishu and delete it here`,
-    options: {},
+    options: { force: say`also one that an interrupted move left here, even if it is in force elsewhere` },
     example: 'logout --profile work',
     exits: DONE_OR_NOT,
     load: async () => (await import('./logout.ts')).logoutCommand,

@@ -8,7 +8,7 @@ import { expectOperands } from './usage.ts'
 /** Revokes the token at Feishu and deletes it here. */
 export const logoutCommand: Command = async ({ cli, deps, profile, options, operands }) => {
   expectOperands(cli, operands, [])
-  const { answer, hadToken } = await logout(deps, profile)
+  const { answer, hadToken } = await logout(deps, profile, { force: options.force ?? false })
   const done = hadToken ? say`logged out, the token was ${fate(answer)}` : say`no token was stored`
   print(cli, options.json, answer, say`${profile}: ${done}.\n`)
   return 0

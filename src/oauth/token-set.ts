@@ -26,7 +26,7 @@ export type Refusal = {
 /** Where a token set goes: to another name, or to another store. */
 export type Way = {
   renamedTo?: string
-  /** {@link StoreDescription.identity} of that store. */
+  /** What `StoreDescription.identity` says of that store. */
   copiedTo?: string
   /** The generation that it gets there: below it, that place has not had it yet. */
   arrivesAs: number

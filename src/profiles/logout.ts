@@ -24,14 +24,21 @@ export type Logout = { answer: LogoutAnswer; hadToken: boolean }
 /** Revocation is a courtesy to Feishu: a few seconds are enough. */
 const REVOKE_MS = 5_000
 
-/** Revokes the token set at Feishu if possible, then deletes it, and what is pending; the generation counter stays. */
-export async function logout(deps: Deps, profile: string): Promise<Logout> {
+/**
+ * Revokes the token set at Feishu if possible, then deletes it, and what is pending; the generation counter stays.
+ * `force`: also one that an interrupted move left half way, wherever it may be in force.
+ */
+export async function logout(
+  deps: Deps,
+  profile: string,
+  { force = false }: { force?: boolean } = {},
+): Promise<Logout> {
   const app = await resolveApp(deps, profile)
   return deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const { generation, tokenSet } = await locked.read()
     // One that cannot be opened can be answered by no one.
     const pending = decodePending(await locked.readPending().catch(() => null))
-    const renamed = tokenSet !== null && (await isRenamed(deps.store, app.id, tokenSet))
+    const renamed = tokenSet !== null && !force && (await isRenamed(deps.store, app.id, tokenSet))
     deps.closing.throwIfAborted()
     if (tokenSet && !renamed) {
       // First: killed after the revocation, no one is told that the token is valid.

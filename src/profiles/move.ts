@@ -32,7 +32,7 @@ async function move(source: LockedProfile, target: LockedProfile, from: Place, t
   const { profile } = from.id
   const { tokenSet: stored, generation } = await source.read()
   const left = wayOf(stored)
-  if (stored && left && !leads(left, from, to)) throw cannotRefresh(stored)
+  if (stored && left && !leads(left, from, to)) throw leadsElsewhere(stored, left, from, to)
   const tokenSet = stored && left ? { ...stored, refusal: null } : stored
   const there = await target.read()
   const arrived = tokenSet && isArrived(there.tokenSet, tokenSet, left)
@@ -40,7 +40,7 @@ async function move(source: LockedProfile, target: LockedProfile, from: Place, t
     throw new CodedError(
       'config_invalid',
       say`"${profile}" may have come to its new place already, and is not there any more; nothing was moved.`,
-      { nextStep: onlyHere(profile) },
+      { nextStep: say`Choose: ${orGiveUp(profile)}.` },
     )
   }
   const returns = tokenSet && there.tokenSet && isReturn(there.tokenSet, tokenSet, from, to)
@@ -72,13 +72,25 @@ async function move(source: LockedProfile, target: LockedProfile, from: Place, t
 
 function directionOf(from: Place, to: Place): Omit<Way, 'arrivesAs'> {
   return from.id.profile === to.id.profile
-    ? { copiedTo: to.store.description.identity }
+    ? { copiedTo: to.store.description.identity() }
     : { renamedTo: to.id.profile }
 }
 
 function leads(way: Way, from: Place, to: Place): boolean {
   const { renamedTo, copiedTo } = directionOf(from, to)
   return way.renamedTo === renamedTo && way.copiedTo === copiedTo
+}
+
+/** Why a token set that is on its way to another place does not come here. */
+function leadsElsewhere(stored: TokenSet, left: Way, from: Place, to: Place): CodedError {
+  const known = cannotRefresh(stored)
+  if (left.copiedTo === undefined || from.id.profile !== to.id.profile) return known
+  return new CodedError('config_invalid', say`${known.said} It was not this store, so nothing was moved.`, {
+    nextStep:
+      to.store.description.kind === 'file'
+        ? say`Run \`store copy\` on the machine where it was begun, with the FEISHU_TOKEN_DIR of then; or ${orGiveUp(from.id.profile)}.`
+        : say`Run \`store copy\` with the address of then; or ${orGiveUp(from.id.profile)}.`,
+  })
 }
 
 /** Where a token set is on its way to; null: nowhere. */
@@ -110,14 +122,15 @@ export async function isRenamed(store: TokenStore, id: ProfileId, tokenSet: Toke
     {
       nextStep:
         profile === undefined
-          ? say`Run the same \`store copy\` again, then log out in the new store; \`profile remove ${id.profile} --force\` deletes what is left here, and revokes nothing.`
-          : onlyHere(id.profile),
+          ? say`Run the same \`store copy\` again, then log out in the new store; or ${orGiveUp(id.profile)}.`
+          : say`Choose: ${orGiveUp(id.profile)}.`,
     },
   )
 }
 
-function onlyHere(profile: string): Sentence {
-  return say`\`profile remove ${profile} --force\` deletes what is left here, and revokes nothing.`
+/** The two ends of a token that cannot go on. */
+function orGiveUp(profile: string): Sentence {
+  return say`\`logout --profile ${profile} --force\` revokes it at Feishu, even if it is in force elsewhere by now; \`profile remove ${profile} --force\` only deletes what is left here`
 }
 
 /** Whether an earlier call got so far; the token set may have been refreshed in its new place since. */

@@ -90,8 +90,8 @@ export type KeyMove = {
 /** What a store tells of itself. */
 export type StoreDescription = {
   kind: 'file' | 'postgres'
-  /** Tells it from every other store, also on other machines. */
-  identity: string
+  /** Tells it from every other store, also on other machines. Only with a lock of it held. */
+  identity: () => string
   /** The folder of its files; null: it has none that is its own. */
   folder: string | null
   /** Where it lies, in words. */

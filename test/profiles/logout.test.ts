@@ -120,7 +120,8 @@ test('a logout of a name whose token has not arrived under another one revokes i
   expect(inspect()).toMatchObject({ status: 'revoked' })
 })
 
-const ONLY_HERE = '`profile remove default --force` deletes what is left here, and revokes nothing.'
+const GIVE_UP =
+  '`logout --profile default --force` revokes it at Feishu, even if it is in force elsewhere by now; `profile remove default --force` only deletes what is left here.'
 
 test('a logout of a name whose token has gone on from another one is refused: it may be in force there', async () => {
   const world = await makeWorld()
@@ -131,7 +132,7 @@ test('a logout of a name whose token has gone on from another one is refused: it
   expect(await failureOf(() => logout(next, 'default'))).toMatchObject({
     code: 'config_invalid',
     message: expect.stringMatching(/^"default" was on its way to another place .* it was not logged out\.$/),
-    nextStep: ONLY_HERE,
+    nextStep: `Choose: ${GIVE_UP}`,
   })
   expect(inspect()).not.toMatchObject({ status: 'revoked' })
   await removeProfile(next, { profile: 'default', force: true })
@@ -148,7 +149,7 @@ test.each([2, 3])(
     const old = await world.sibling()
     expect(await failureOf(() => logout(old, 'default'))).toMatchObject({
       code: 'config_invalid',
-      nextStep: `Run the same \`store copy\` again, then log out in the new store; ${ONLY_HERE}`,
+      nextStep: `Run the same \`store copy\` again, then log out in the new store; or ${GIVE_UP}`,
     })
     expect(inspect()).not.toMatchObject({ status: 'revoked' })
     const status = await tokenStatus(old, LOOK)
@@ -162,3 +163,29 @@ test.each([2, 3])(
       expect(await tokenStatus(deps, LOOK)).toMatchObject({ status: 'not_authorized', warnings: [] })
   },
 )
+
+test('a token that was left on its way is revoked by force, though others came to its new place and went since', async () => {
+  const world = await makeWorld()
+  const { id, work, inspect } = await killMove(world, 2, { profile: 'work' })
+  const next = await world.sibling()
+  const { tokenSet } = await next.store.read(id)
+  // A login there, and a logout.
+  await next.store.withLock(work, 1_000, async (locked) => {
+    const { generation } = await locked.read()
+    const other = tokenSet && {
+      ...tokenSet,
+      authorizedAt: 1,
+      refreshToken: new Secret('another'),
+      refusal: null,
+    }
+    await locked.commit({ generation: generation + 1, tokenSet: other }, generation)
+    await locked.commit({ generation: generation + 2, tokenSet: null }, generation + 1)
+  })
+  const again = () => moveRecord({ store: next.store, id }, { store: next.store, id: work }, 1_000)
+  for (const way of [again, () => logout(next, 'default')])
+    expect(await failureOf(way)).toMatchObject({ code: 'config_invalid', nextStep: `Choose: ${GIVE_UP}` })
+  expect(inspect()).not.toMatchObject({ status: 'revoked' })
+  expect(await logout(next, 'default', { force: true })).toMatchObject({ answer: { revoked: true } })
+  expect(inspect()).toMatchObject({ status: 'revoked' })
+  expect((await next.store.read(id)).tokenSet).toBeNull()
+})

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { syncBuiltinESMExports } from 'node:module'
+import os from 'node:os'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import { moveRecord } from '../../src/profiles/move.ts'
 import { Secret } from '../../src/secret.ts'
@@ -17,6 +19,17 @@ beforeAll(async () => {
   if (!POSTGRES_MISSING) server = await startPostgres({ fsync: 'off' })
 })
 afterAll(() => server?.close())
+
+/** What the system says the machine is called, from now on. */
+function renameMachine(name: string): void {
+  const { hostname } = os
+  const call = (tell: typeof hostname) => {
+    os.hostname = tell
+    syncBuiltinESMExports()
+  }
+  call(() => name)
+  onTestFinished(() => call(hostname))
+}
 
 type Make = () => Promise<Place>
 const WAYS: [name: string, missing: string | null, from: Make, to: Make | null][] = [
@@ -213,7 +226,7 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
       code: 'config_invalid',
       message:
         '"default" may have come to its new place already, and is not there any more; nothing was moved.',
-      nextStep: '`profile remove default --force` deletes what is left here, and revokes nothing.',
+      nextStep: expect.stringMatching(/^Choose: `logout --profile default --force` revokes it at Feishu/),
     })
     const [here, arrived] = await inForce()
     expect(here).toBeUndefined()
@@ -226,11 +239,26 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
     const third = makeFilePlace()
     expect(await failureOf(() => move(from.open(), third.open()))).toMatchObject({
       code: 'config_invalid',
-      nextStep: 'Run the same `store copy` again.',
+      message:
+        'The token was being moved to another store when that was interrupted. It was not this store, so nothing was moved.',
+      nextStep: expect.stringMatching(
+        /^Run `store copy` on the machine where it was begun, with the FEISHU_TOKEN_DIR of/,
+      ),
     })
     expect((await third.open().read(ID)).tokenSet).toBeNull()
     expect(await move()).toBe(1)
   })
+
+  test.runIf(makeTo).each([2, 3])(
+    'killed before its change %i is completed by the same call after the machine was given another name',
+    async (at) => {
+      await fill(from.open(), ID, 1)
+      await killedBefore(at)
+      renameMachine('another-name')
+      expect(await move()).toBe(1)
+      expect(await inForce()).toEqual([undefined, 'canary-refresh-1'])
+    },
+  )
 
   test.runIf(makeTo).each([
     ['as it came', 0],

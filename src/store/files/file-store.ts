@@ -1,6 +1,7 @@
 // The store in files.
 
-import { hostname } from 'node:os'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { CodedError } from '../../errors.ts'
 import { replaceFile } from '../../machine/files.ts'
 import { ensureOwnDirectory } from '../../machine/own-directory.ts'
@@ -9,7 +10,7 @@ import { call, Sentence, say } from '../../sentence.ts'
 import { KEEPS_ASIDE } from '../envelope.ts'
 import { KEEPS_OLD_FILE, type Keys } from '../key.ts'
 import { acquireLock, type HeldLock, type LockHolder, lockedError, requireLocks } from '../lock.ts'
-import { APPS, notWritable, SealedFiles } from '../sealed-files.ts'
+import { APPS, notWritable, readText, SealedFiles } from '../sealed-files.ts'
 import type { StoreDescription, TokenStore } from '../token-store.ts'
 import { Unsaved } from '../unsaved.ts'
 import { LockedFiles } from './locked-files.ts'
@@ -34,10 +35,26 @@ function credentialsError(path: string, error: unknown): unknown {
   return new CodedError(error.code, error.said, { ...error, nextStep: new Sentence(texts, mended) })
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** A name of its own, given when a token is first moved here: that of the machine may change. */
+function identityOf(folder: string): string {
+  const path = join(folder, 'identity')
+  const known = readText(path)
+  if (known !== null && UUID.test(known)) return known
+  const given = randomUUID()
+  try {
+    replaceFile(path, given)
+  } catch (error) {
+    throw notWritable(path, error)
+  }
+  return given
+}
+
 function describe(directory: string, folder: string): StoreDescription {
   return {
     kind: 'file',
-    identity: `${hostname()} ${directory}`,
+    identity: () => identityOf(folder),
     folder,
     place: directory,
     unsaved: {

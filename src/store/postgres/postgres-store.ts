@@ -122,7 +122,7 @@ export function createPostgresStore(options: {
   }
 
   const viewOf = (look: Look): TokenStore => ({
-    description: { ...DESCRIPTION, identity: database.identity },
+    description: { ...DESCRIPTION, identity: () => database.identity },
     glance: () => viewOf(remembered(lookUp)),
     read: (id) => read(id, look),
     readJournal: async (id) => journalOf(await look(id), localOf(id)),
