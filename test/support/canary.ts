@@ -30,14 +30,34 @@ function piecesOf(secret: string): string[] {
   return secret.length < WINDOW ? [secret] : formsOf(secret).flatMap(windowsOf)
 }
 
+/** What three characters come to, of 65,536. */
+function markOf(text: string, at: number): number {
+  return (text.charCodeAt(at) * 961 + text.charCodeAt(at + 1) * 31 + text.charCodeAt(at + 2)) & 0xffff
+}
+
+type Wanted = { secrets: string; whole: string[]; windows: Set<string>; marks: Uint8Array }
+
+/** What is looked for is the same for every file and log of a test, and takes longer to make than to find. */
+let last: Wanted = { secrets: '', whole: [], windows: new Set(), marks: new Uint8Array(0x10000) }
+
+function wantedOf(secrets: readonly string[]): Wanted {
+  const key = secrets.join('\n')
+  if (key === last.secrets) return last
+  const pieces = new Set(secrets.flatMap(piecesOf))
+  const windows = new Set([...pieces].filter((piece) => piece.length === WINDOW))
+  const marks = new Uint8Array(0x10000)
+  for (const piece of windows) marks[markOf(piece, 0)] = 1
+  last = { secrets: key, whole: [...pieces].filter((piece) => !windows.has(piece)), windows, marks }
+  return last
+}
+
 /** Whether a text holds a piece of one of the secrets: one walk through it, however many they are. */
 export function holdsAny(text: string, secrets: readonly string[]): boolean {
-  const pieces = new Set(secrets.flatMap(piecesOf))
-  for (const piece of pieces) {
-    if (piece.length !== WINDOW && text.includes(piece)) return true
-  }
+  const { whole, windows, marks } = wantedOf(secrets)
+  if (whole.some((piece) => text.includes(piece))) return true
   for (let at = 0; at + WINDOW <= text.length; at += 1) {
-    if (pieces.has(text.slice(at, at + WINDOW))) return true
+    // Nearly everywhere the beginning alone says that no piece stands here.
+    if (marks[markOf(text, at)] && windows.has(text.slice(at, at + WINDOW))) return true
   }
   return false
 }
