@@ -257,6 +257,7 @@ describe('a record that cannot be written', () => {
   test('gets its last attempts within two seconds when the process is about to leave', async () => {
     const { store, mend } = await loseDisk()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
     let left = false
     const leaving = store.flush().then(() => {
       left = true
