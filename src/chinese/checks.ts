@@ -79,7 +79,7 @@ export const CHECKS: Table = {
   'Make them private: chmod -R go= {token_dir}': '请改为只有自己可以访问：chmod -R go= {token_dir}',
   '`{program} key --move-to keychain` keeps it more safely': '运行 `{program} key --move-to keychain` 可更安全地保存',
   'See `{program} deliver --dry-run`': '请查看 `{program} deliver --dry-run`',
-  'Feishu gave no refresh token, so a person must authorize again when the access token ends; to be refreshed, switch on Refresh user_access_token (刷新 user_access_token) at {redirect_settings_url} , enable offline_access at {scope_settings_url} , publish a version (版本管理与发布), then {call}': '飞书没有返回 refresh_token，因此访问凭证到期后需要重新授权；如需自动刷新，请在 {redirect_settings_url} 开启“刷新 user_access_token”，在 {scope_settings_url} 开通 offline_access 权限，创建版本并发布，然后运行 {call}',
+  'Feishu gave no refresh token; for one, switch on Refresh user_access_token (刷新 user_access_token) at {redirect_settings_url} , enable offline_access at {scope_settings_url} , publish a version (版本管理与发布), then {call}': '飞书没有返回 refresh_token；如需自动刷新，请在 {redirect_settings_url} 开启“刷新 user_access_token”，在 {scope_settings_url} 开通 offline_access 权限，创建版本并发布，然后运行 {call}',
   'Requested but not granted: {value}; enable them for user identity at {scope_settings_url} , publish a version (版本管理与发布), then {call}': '已请求但未授予：{value}；请在 {scope_settings_url} 以用户身份开通，创建版本并发布，然后运行 {call}',
   '(or run `{program} login --profile {profile}`)': '（或运行 `{program} login --profile {profile}`）',
   '{call} so that the person approves{or_run}': '请运行 {call} 完成授权{or_run}',

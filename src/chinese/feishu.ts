@@ -63,7 +63,7 @@ export const FEISHU: Table = {
   // The next step
   'The answer is being stored: {call} again, start_authorization if it stays pending': '授权结果正在保存：请再次运行 {call}；如仍未结束，请重新登录',
   'Approve at the link; {call} to see it again': '请打开授权链接并授权；如需再次查看链接，请运行 {call}',
-  'Show authorization_url; {call} or feishu_error': '请打开授权链接并授权，然后运行 {call}',
+  'Show the link; {call} or feishu_error': '请打开授权链接并授权，然后运行 {call}',
   '{use}; authorization_error says what to fix before authorizing again': '{use}；重新授权之前，请先解决上面说明的问题',
   'Do what authorization_error says, then {call} again': '请先解决上面说明的问题，然后重新运行 {call}',
   Nothing: '无需任何操作',

@@ -11,10 +11,10 @@ import type { Status } from './fields.ts'
 /** Why Feishu gives no refresh token, and where that is fixed. */
 export function noRefreshTokenText(app: App): Sentence {
   const { open } = app.endpoints
-  return say`Feishu gave no refresh token, so a person must authorize again when the access token ends; to be refreshed,
-      switch on Refresh user_access_token (刷新 user_access_token) at ${redirectSettingsUrl(open, app.id.appId)} ,
-      enable offline_access at ${scopeSettingsUrl(open, app.id.appId, ['offline_access'])} , publish a version
-      (版本管理与发布), then ${call('start_authorization')}.`
+  return say`Feishu gave no refresh token; for one, switch on Refresh user_access_token (刷新 user_access_token) at
+      ${redirectSettingsUrl(open, app.id.appId)} , enable offline_access at
+      ${scopeSettingsUrl(open, app.id.appId, ['offline_access'])} , publish a version (版本管理与发布), then
+      ${call('start_authorization')}.`
 }
 
 /** What to do about scopes that were asked for and not granted: their console page names exactly them. */
@@ -67,7 +67,7 @@ export function pendingNextStep({ pending }: Authorization): Sentence {
   if (pending?.phase !== 'waiting') {
     return say`The answer is being stored: ${call('token_status')} again, start_authorization if it stays pending.`
   }
-  const show = say`Show authorization_url; ${call('token_status', { wait_seconds: 45 })} or feishu_error.`
+  const show = say`Show the link; ${call('token_status', { wait_seconds: 45 })} or feishu_error.`
   const approve = say`Approve at the link; ${call('start_authorization')} to see it again.`
   return say`${toolsOnly(show)}${terminalsOnly(approve)}`
 }
