@@ -3,12 +3,12 @@
 
 import diagnostics from 'node:diagnostics_channel'
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
-import type { Dispatcher, Pool } from 'undici'
-import { CodedError, errnoOf } from '../errors.ts'
+import type { Dispatcher } from 'undici'
+import { CodedError } from '../errors.ts'
 import type { HttpAnswer, HttpRequest, Request } from '../oauth/http.ts'
-import { isLoopbackUrl } from './address.ts'
+import { createDispatchers, GATEWAY_LIMITS, ONE_DEADLINE } from './dispatchers.ts'
 import { networkError, timeoutError, tooLarge } from './network-error.ts'
-import { noProxyList, type ProxySettings, proxyAddress } from './proxy.ts'
+import type { ProxySettings } from './proxy.ts'
 
 /** No answer of Feishu's that we read comes near. */
 const MAX_BODY_BYTES = 1_048_576
@@ -185,51 +185,9 @@ export type Transport = {
   upstream(url: string): Promise<Dispatcher>
 }
 
-/**
- * undici's own time limits are off: one deadline stands over all, and knows about suspended processes. A connection
- * that no one waits for any longer is given up after the longest deadline.
- */
-const ONE_DEADLINE = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 30_000 } }
-/** The gateway bounds silence itself; what cannot be connected within this is down. */
-const GATEWAY_LIMITS = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } }
-
-/** undici takes a proxy that hangs up for a mishap and asks it again at once, without end: it must look like a failure. */
-function tryingOnce(proxy: Pool, unusable: CodedError | null): Pool {
-  const connect: (options: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> =
-    proxy.connect.bind(proxy)
-  const connectOnce = (options: Dispatcher.ConnectOptions) =>
-    unusable
-      ? Promise.reject(unusable)
-      : connect(options).catch((error) => {
-          const mishap = ['UND_ERR_SOCKET', 'UND_ERR_INFO'].includes(errnoOf(error) ?? '')
-          throw mishap ? Object.assign(new Error('the proxy hung up'), { code: 'ECONNRESET' }) : error
-        })
-  return Object.assign(proxy, { connect: connectOnce })
-}
-
 /** Creates the transport; undici is loaded with the first request. */
 export function createTransport(settings: ProxySettings): Transport {
-  const dispatchers = new Map<string, Dispatcher>()
-
-  /** Direct on loopback, through the proxy where one is set. */
-  async function dispatcherFor(url: string, limits: typeof ONE_DEADLINE): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent, Pool } = await import('./undici.ts')
-    const direct = !settings.proxy || isLoopbackUrl(new URL(url))
-    const name = `${direct ? 'direct' : 'proxied'} ${limits.connect.timeout}`
-    const known = dispatchers.get(name)
-    if (known) return known
-    const address = settings.proxy && proxyAddress(settings.proxy)
-    const unusable = address instanceof CodedError ? address : null
-    // Only a request that needs the proxy hears of it: NO_PROXY may exempt the host.
-    const proxy = unusable ? 'http://unusable.invalid' : String(address)
-    const noProxy = noProxyList(settings.noProxy)
-    const clientFactory = (origin: URL, options: object) => tryingOnce(new Pool(origin, options), unusable)
-    const created = direct
-      ? new Agent(limits)
-      : new EnvHttpProxyAgent({ ...limits, httpProxy: proxy, httpsProxy: proxy, noProxy, clientFactory })
-    dispatchers.set(name, created)
-    return created
-  }
+  const dispatcherFor = createDispatchers(settings)
 
   async function request(options: HttpRequest): Promise<HttpAnswer> {
     listenForSends()

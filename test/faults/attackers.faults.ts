@@ -123,7 +123,7 @@ const CASES: Case[] = [
     proof: certificate,
     problem: certificateProblem(),
     without: {
-      file: 'src/machine/transport.ts',
+      file: 'src/machine/dispatchers.ts',
       from: 'bodyTimeout: 0, connect: { timeout: 30_000 } }',
       to: 'bodyTimeout: 0, connect: { timeout: 30_000, rejectUnauthorized: false } }',
     },
