@@ -68,13 +68,19 @@ export type Visit = {
   page: string | null
 }
 
-async function visit(address: string): Promise<string | null> {
-  const options = { headers: { connection: 'close', 'accept-language': 'en' } }
-  for (let attempt = 1; attempt <= 3; attempt += 1) {
+/** What a browser shows of an address. It loads again where it stands: the address that it was sent on from is spent. */
+export async function visit(address: string): Promise<string | null> {
+  const options = { headers: { connection: 'close', 'accept-language': 'en' }, redirect: 'manual' } as const
+  let at = address
+  for (let attempt = 1; attempt <= 3; ) {
     try {
-      return await (await fetch(address, options)).text()
+      const answer = await fetch(at, options)
+      const next = answer.headers.get('location')
+      if (next === null) return await answer.text()
+      at = new URL(next, at).href
     } catch {
       // The process is gone, or its system let it down: a person loads the page again.
+      attempt += 1
     }
   }
   return null

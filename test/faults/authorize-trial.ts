@@ -10,6 +10,12 @@ import { answerOf, approveAtListener, goOn, setAuthorizationScene, type Visit } 
 import { checkOutputs, type Theatre } from './scene.ts'
 import type { Strike, Trial } from './sweep.ts'
 
+/** What a person reads of a page. */
+function wordsOf(visit: Visit | null): string {
+  const text = visit?.page?.replace(/<(style|svg)[\s\S]*?<\/\1>|<[^>]*>/g, ' ') ?? 'none'
+  return text.replace(/\s+/g, ' ').trim()
+}
+
 /** A process that lives answers the call, and shows the person a page that is true. */
 function checkAnswer(
   stdout: string,
@@ -24,7 +30,7 @@ function checkAnswer(
   if (answer?.isError && /code=unexpected_response/.test(answer.text)) throw new Error(answer.text)
   if (answer && !answer.isError && !visit?.page && !deaf) throw new Error('no page')
   const told = visit?.page?.includes(FACES.succeeded.title.en)
-  if (!told && fault === 'delay') throw new Error('the page of the end was not shown')
+  if (!told && fault === 'delay') throw new Error(`another page than that of success: ${wordsOf(visit)}`)
   if (told && generation !== 2) throw new Error('the page said that it had succeeded')
 }
 

@@ -12,7 +12,7 @@ export type SweepSuite = {
   name: string
   setTrial: SetTrial
   /** What is changed in the program for the sweep's sake, and breaks no promise. */
-  eased?: Patch
+  eased?: readonly Patch[]
   /** Every how manieth call is struck; 1: all. Each fault begins at another one, by a seed that is printed. */
   every: number
   /** A protection that is taken out, and the calls at which a kill shows it. */
