@@ -102,12 +102,12 @@ const PARTS = [
       'src/cli/run.ts',
       'src/cli/output.ts',
       'src/cli/token.ts',
-      'src/cli/status.ts',
       'src/oauth/feishu-numbers.ts',
     ],
   },
+  { file: 'dist/status.js', entries: ['src/cli/status.ts'] },
   // What a refresh needs besides.
-  { file: 'dist/refresh.js', entries: ['src/refresh/under-lock.ts', 'src/machine/transport.ts'] },
+  { file: 'dist/refresh.js', entries: ['src/refresh/under-lock.ts', 'src/machine/transport.ts', 'src/store/files/locked-files.ts'] },
   { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/hand-over/gateway.ts'] },
   // What `connect` needs until its client asks for something, and what it needs then.
   { file: 'dist/connect.js', entries: ['src/cli/connect.ts', 'src/cli/connect-wish.ts'] },
@@ -164,6 +164,14 @@ await Promise.all([
     }),
   ),
 ])
+
+// One letter beyond ASCII doubles the memory that V8 takes for a file, and slows its compiler. esbuild leaves them in the
+// templates that have a tag; ours read the text, which stays the same.
+const escaped = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
+for (const { file } of PARTS) {
+  const path = join(root, file)
+  writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/[^\0-\x7f]/g, escaped))
+}
 
 // npm does so for whoever installs the package; a clone is run as it is built.
 chmodSync(join(root, 'dist', 'main.js'), 0o755)

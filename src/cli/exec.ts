@@ -7,8 +7,6 @@ import { toTime } from '../answers.ts'
 import { resolveApp } from '../app/app.ts'
 import type { Environment } from '../config/settings-reader.ts'
 import { type Child, openChild, readChildWishes } from '../hand-over/child.ts'
-import { localTime } from '../moment.ts'
-import { notAuthorized } from '../refresh/reasons.ts'
 import { say } from '../sentence.ts'
 import type { Cli, Command, Invocation } from './io.ts'
 import { usageError } from './usage.ts'
@@ -51,11 +49,13 @@ async function open({ cli, deps, profile, options }: Invocation): Promise<Child>
   })
   const app = await resolveApp(deps, profile)
   if (!wishes.direct && !(await deps.store.read(app.id)).tokenSet) {
+    const { notAuthorized } = await import('../refresh/reasons.ts')
     const { said } = await notAuthorized(deps, app)
     cli.stderr(say`${said} Its calls fail until someone logs in.\n`)
   }
   const child = await openChild(deps, { profile, inherited: cli.environment, wishes })
   if (options.for !== undefined && child.goodUntil !== null) {
+    const { localTime } = await import('../moment.ts')
     const until = localTime(toTime(child.goodUntil))
     cli.stderr(say`${options.for} gets the access token itself, which is good until ${until}.\n`)
   }

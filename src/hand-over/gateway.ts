@@ -5,11 +5,9 @@ import { resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, errnoOf } from '../errors.ts'
 import { type Gateway, startGateway } from '../gateway/gateway.ts'
-import { startStandingGateway } from '../gateway/standing.ts'
 import { endpointsOf, hostedMcpUrl } from '../oauth/feishu.ts'
 import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
 import { say } from '../sentence.ts'
-import { watchGatewayKeys } from './gateway-keys.ts'
 import { createTokenSource } from './token-source.ts'
 
 /** The store is looked at again after this: another process may have refreshed. */
@@ -45,6 +43,11 @@ export async function openStandingGateway(
   options: { profile: string; listen: { host: string; port: number }; anyHost: boolean },
 ): Promise<StandingGateway> {
   const { profile, listen } = options
+  // Not with what `exec` loads.
+  const [{ startStandingGateway }, { watchGatewayKeys }] = await Promise.all([
+    import('../gateway/standing.ts'),
+    import('./gateway-keys.ts'),
+  ])
   try {
     const { address, close } = await startStandingGateway({
       ...options,

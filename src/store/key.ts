@@ -88,7 +88,7 @@ export function createKeys(options: {
 
   async function first(): Promise<Key> {
     if (options.source !== 'auto') return obtain(options.source)
-    if (!keychain?.mayExist()) return obtain('file')
+    if (!(await keychain?.mayExist())) return obtain('file')
     return obtain('keychain').catch(() => obtain('file'))
   }
 

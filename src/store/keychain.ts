@@ -21,8 +21,8 @@ export type KeychainAnswer =
   | { kind: 'silence' }
 
 export type Keychain = {
-  /** Whether asking it makes sense; costs nothing, loads nothing. */
-  mayExist(): boolean
+  /** Whether asking it makes sense; starts nothing. */
+  mayExist(): Promise<boolean>
   /** The entry of that name; null: the keychain answered, and there is none. Throws `key_unavailable`. */
   read(name: string): Promise<string | null>
   /** Writes an entry and reads it back. Throws `key_unavailable`. */
@@ -67,7 +67,7 @@ export function createKeychain(options: KeychainOptions): Keychain {
   }
 
   async function ask(action: KeychainQuestion['action'], account: string, value: string | null) {
-    if (!mayExist()) throw absent(say`there is no session bus (DBUS_SESSION_BUS_ADDRESS)`)
+    if (!(await mayExist())) throw absent(say`there is no session bus (DBUS_SESSION_BUS_ADDRESS)`)
     const limitMs = options.limitMs ?? (options.platform === 'darwin' ? MACOS_LIMIT_MS : LIMIT_MS)
     const question = { action, service: SERVICE, account, value, limitMs }
     const answer = await askChild({ ...options, environment }, question)
@@ -76,7 +76,7 @@ export function createKeychain(options: KeychainOptions): Keychain {
     return answer.value
   }
 
-  function mayExist(): boolean {
+  async function mayExist(): Promise<boolean> {
     if (options.platform !== 'linux') return true
     const address = environment.DBUS_SESSION_BUS_ADDRESS
     const socket = /^unix:path=([^,;]+)(,[^;]*)?$/.exec(address ?? '')?.[1]

@@ -14,7 +14,7 @@ import type { HttpRequest } from '../oauth/http.ts'
 import type { Secret } from '../secret.ts'
 import { createFileStore } from '../store/files/file-store.ts'
 import { createKeys } from '../store/key.ts'
-import { createKeychain, type KeychainOptions } from '../store/keychain.ts'
+import type { Keychain, KeychainOptions } from '../store/keychain.ts'
 import type { TokenStore } from '../store/token-store.ts'
 import { createUnderWay, seenThrough } from './under-way.ts'
 
@@ -43,7 +43,7 @@ export async function openDeps(host: Host): Promise<Deps> {
     directory: join(config.tokenDir, 'key'),
     source: config.keySource,
     environmentKey: config.key,
-    keychain: createKeychain(host.keychain),
+    keychain: openKeychain(host.keychain),
   })
   const underWay = createUnderWay()
   const openStore = async (address: Secret | null): Promise<TokenStore> => {
@@ -106,5 +106,20 @@ function openTransport({ proxy, noProxy }: Config): Transport {
   return {
     request: async (options: HttpRequest) => (await open()).request(options),
     upstream: async (url) => (await open()).upstream(url),
+  }
+}
+
+/** The keychain, loaded when a key in it is first asked for: one in a file needs none. */
+function openKeychain(options: KeychainOptions): Keychain {
+  let opened: Promise<Keychain> | null = null
+  const open = () => {
+    opened ??= import('../store/keychain.ts').then(({ createKeychain }) => createKeychain(options))
+    return opened
+  }
+  return {
+    mayExist: async () => (await open()).mayExist(),
+    read: async (name) => (await open()).read(name),
+    keep: async (name, value) => (await open()).keep(name, value),
+    remove: async (name) => (await open()).remove(name),
   }
 }

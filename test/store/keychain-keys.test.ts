@@ -25,7 +25,7 @@ class MemoryKeychain implements Keychain {
   locked = false
   questions = 0
 
-  mayExist(): boolean {
+  async mayExist(): Promise<boolean> {
     return this.exists
   }
 

@@ -46,7 +46,7 @@ describeIf(NO_SESSION)('with gnome-keyring', () => {
     const session = await startSession()
     await session.startKeyring()
     const keychain = inSession(session)
-    expect(keychain.mayExist()).toBe(true)
+    expect(await keychain.mayExist()).toBe(true)
     expect(await keychain.read('a')).toBeNull()
     await keychain.keep('a', VALUE)
     await keychain.keep('b', VALUE.toLowerCase())
@@ -132,7 +132,7 @@ test('without a session bus there is plainly no keychain, and no process is star
   expect(existsSync(nowhere)).toBe(false)
   for (const environment of [{}, { DBUS_SESSION_BUS_ADDRESS: `unix:path=${nowhere},guid=0` }]) {
     const keychain = keychainOf({ environment, usualBus: nowhere, node: '/nonexistent/node' })
-    expect(keychain.mayExist()).toBe(false)
+    expect(await keychain.mayExist()).toBe(false)
     await expect(keychain.read('a')).rejects.toMatchObject({
       code: 'key_unavailable',
       message: expect.stringMatching(/no session bus/),

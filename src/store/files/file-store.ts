@@ -13,7 +13,6 @@ import { acquireLock, type HeldLock, type LockHolder, lockedError, requireLocks 
 import { APPS, notWritable, readText, SealedFiles } from '../sealed-files.ts'
 import type { StoreDescription, TokenStore } from '../token-store.ts'
 import { Unsaved } from '../unsaved.ts'
-import { LockedFiles } from './locked-files.ts'
 import { createLooks } from './looks.ts'
 import { ProfileFiles } from './profile-files.ts'
 
@@ -103,6 +102,8 @@ export function createFileStore(options: { directory: string; keys: Keys; now: (
     requireLocks,
     async withLock(id, deadlineMs, work) {
       const files = filesOf(id)
+      // Before the lock: where the program was removed meanwhile, nothing is held.
+      const { LockedFiles } = await import('./locked-files.ts')
       await unsaved.saveFirst(files.path)
       const held = await lock(files.lockPath, deadlineMs)
       const profile = new LockedFiles(files, held, now, (record, save) =>
