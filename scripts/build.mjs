@@ -107,14 +107,24 @@ const PARTS = [
   },
   { file: 'dist/status.js', entries: ['src/cli/status.ts'] },
   // What a refresh needs besides.
-  { file: 'dist/refresh.js', entries: ['src/refresh/under-lock.ts', 'src/machine/transport.ts', 'src/store/files/locked-files.ts'] },
+  {
+    file: 'dist/refresh.js',
+    entries: ['src/refresh/under-lock.ts', 'src/machine/transport.ts', 'src/store/files/locked-files.ts'],
+    called: [
+      'src/machine/closed-folder.ts',
+      'src/machine/foreign-file.ts',
+      'src/machine/own-directory.ts',
+      'src/machine/rename.ts',
+      'src/oauth/answer.ts',
+    ],
+  },
   { file: 'dist/exec.js', entries: ['src/cli/exec.ts', 'src/hand-over/gateway.ts'] },
   // What `connect` needs until its client asks for something, and what it needs then.
   { file: 'dist/connect.js', entries: ['src/cli/connect.ts', 'src/cli/connect-wish.ts'] },
   { file: 'dist/bridge.js', entries: ['src/cli/connect-far.ts'] },
   // For people who read it.
   { file: 'dist/chinese.js', entries: ['src/chinese/sentences.ts'] },
-  { file: 'dist/more.js', entries: [] },
+  { file: 'dist/more.js', entries: [], called: ['src/delivery/targets.ts', 'src/store/postgres/address.ts'] },
 ]
 
 /** Any Node since 12 reads the first part, so that a Node that is too old gets as far as the guard. */

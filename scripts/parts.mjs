@@ -7,22 +7,27 @@ import { readFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { build } from 'esbuild'
 
-/** @typedef {{ file: string, entries: string[] }} Part `entries` and all that they import lie in it, or in an earlier one. */
+/**
+ * @typedef {{ file: string, entries: string[], called?: string[] }} Part `entries` and all that they import lie in it, or
+ * in an earlier one. So do the modules of `called`: functions alone, of which the first call loads the part.
+ */
 
 /** The modules of the program: path → what it imports, at once and later. */
-async function readModules(options, entry) {
+async function readModules(options, entry, called) {
   const { metafile } = await build({ ...options, entryPoints: [entry], outdir: 'unused', write: false })
   const own = ({ external }) => !external
   return new Map(
     Object.entries(metafile.inputs).map(([path, { imports }]) => [
       path,
       {
-        static: imports.filter(own).flatMap(({ kind, path }) => (kind === 'import-statement' ? [path] : [])),
-        dynamic: imports.filter(own).flatMap(({ kind, path }) => (kind === 'dynamic-import' ? [path] : [])),
+        static: imports.filter(own).flatMap((item) => (isLater(item, called) ? [] : [item.path])),
+        dynamic: imports.filter(own).flatMap((item) => (isLater(item, called) ? [item.path] : [])),
       },
     ]),
   )
 }
+
+const isLater = ({ kind, path }, called) => kind === 'dynamic-import' || called.has(path)
 
 /** Module → the names that it exports. */
 async function readExports(modules) {
@@ -45,7 +50,8 @@ function assign(modules, parts) {
     partOf.set(path, part)
     for (const next of modules.get(path).static) visit(next, part)
   }
-  for (const [index, { entries }] of parts.entries()) for (const entry of entries) visit(entry, index)
+  for (const [index, { entries, called = [] }] of parts.entries())
+    for (const entry of [...entries, ...called]) visit(entry, index)
   for (const path of modules.keys()) visit(path, parts.length - 1)
   return partOf
 }
@@ -84,15 +90,27 @@ exports.give = (name, build) => {
 }\n`
 }
 
-/** Marks a module that a part asks for while it runs. */
+/** Marks a module that a part asks for while it runs, and one of which it calls functions. */
 const LATER = '?later'
+const CALLED = '?called'
+
+/** Functions that load their part and are the module's own from then on. */
+function callsOf(path, names, given) {
+  const source = readFileSync(path, 'utf8')
+  const calls = names.map((name) => {
+    if (!new RegExp(`^export (async )?function ${name}\\b`, 'm').test(source))
+      throw new Error(`${path} exports ${name}, which is no function`)
+    return `export const ${name} = (...args) => load().${name}(...args)`
+  })
+  return `let given\nconst load = () => given ??= ${given}\n${calls.join('\n')}`
+}
 
 /**
  * Sends imports of modules that lie in another part there, and those that a part asks for while it runs: esbuild would
  * put each module that it can reach so, and all that these import, in a function of its own. Each name is taken out once
  * a part, for the like reason.
  */
-function otherParts(root, parts, partOf, exportsOf, buildName, index) {
+function otherParts(root, parts, partOf, exportsOf, buildName, index, called) {
   const namespace = 'other-part'
   return {
     name: namespace,
@@ -104,14 +122,18 @@ function otherParts(root, parts, partOf, exportsOf, buildName, index) {
         const part = partOf.get(name)
         const later = kind === 'dynamic-import'
         if (part === undefined || (part === index && !(later && !isRest(parts, part)))) return null
-        return { path: name, namespace, suffix: later ? LATER : '' }
+        return { path: name, namespace, suffix: later ? LATER : called.has(name) ? CALLED : '' }
       })
       onLoad({ filter: /.*/, namespace }, ({ path, suffix }) => {
         const file = JSON.stringify(`./${basename(parts[partOf.get(path)].file)}`)
         const given = `require(${file}).give(${JSON.stringify(path)}, ${JSON.stringify(buildName)})`
-        const names = exportsOf.get(path).join(', ')
+        const names = exportsOf.get(path)
+        if (suffix === CALLED) return { contents: callsOf(join(root, path), names, given) }
         return {
-          contents: suffix === LATER ? `module.exports = ${given}` : `export const { ${names} } = ${given}`,
+          contents:
+            suffix === LATER
+              ? `module.exports = ${given}`
+              : `export const { ${names.join(', ')} } = ${given}`,
         }
       })
       onResolve({ filter: /^\.\/[a-z]+\.js$/, namespace }, ({ path }) => ({ path, external: true }))
@@ -127,7 +149,8 @@ function otherParts(root, parts, partOf, exportsOf, buildName, index) {
  * @param {Part[]} parts what no entry reaches lies in the last
  */
 export async function buildParts(options, first, entry, parts) {
-  const modules = await readModules(options, entry)
+  const called = new Set(parts.flatMap((part) => part.called ?? []))
+  const modules = await readModules(options, entry, called)
   const partOf = assign(modules, parts)
   const exportsOf = await readExports(modules)
   const buildName = nameBuild(options.absWorkingDir, modules)
@@ -154,7 +177,7 @@ export async function buildParts(options, first, entry, parts) {
         },
         outfile: file,
         plugins: [
-          otherParts(options.absWorkingDir, parts, partOf, exportsOf, buildName, index),
+          otherParts(options.absWorkingDir, parts, partOf, exportsOf, buildName, index, called),
           ...(options.plugins ?? []),
         ],
       }),
