@@ -61,7 +61,7 @@ test('token and status load nothing but our own code while the token is valid: n
     [['token'], ['base.js', 'main.js']],
     [
       ['status', '--json'],
-      ['base.js', 'main.js', NATIVE],
+      ['base.js', 'main.js', NATIVE, 'status.js'],
     ],
   ] satisfies [string[], string[]][]) {
     expect((await run(stage, args, { env })).code).toBe(0)
@@ -112,7 +112,13 @@ test('a call of token_status loads no undici and no second set of schemas', asyn
   const server = await startServer(stage, { env })
   expect((await server.call('token_status')).data).toMatchObject({ status: 'valid' })
   await server.close()
-  expect(loaded()).toEqual(['base.js', 'main.js', NATIVE, 'server.js', 'vendor/mcp.js'])
+  expect(loaded()).toEqual(['base.js', 'main.js', NATIVE, 'server.js', 'status.js', 'vendor/mcp.js'])
+})
+
+// Two bytes a letter would take V8 twice the memory, and its compiler longer.
+test('the files that a start compiles are ASCII', () => {
+  for (const file of ['main.js', 'base.js', 'status.js', 'exec.js', 'server.js'])
+    expect([...readFileSync(join(DIST, file), 'utf8')].filter((letter) => letter > '\x7f')).toEqual([])
 })
 
 test('what the SDK evaluates only when it is used is there when it is used', () => {
