@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type GitMachine, warnOfGit } from '../../src/delivery/git-exposure.ts'
 import { NO_GIT, testIf } from '../support/needs.ts'
 import { type Home, makeHome } from './home.ts'
@@ -10,6 +10,10 @@ import { makeToken } from './token.ts'
 
 /** Somebody else's files take root. */
 const ROOT = process.getuid?.() === 0 ? null : 'root'
+
+// A second is the program's; git may take longer on a busy machine.
+beforeEach(() => void vi.spyOn(AbortSignal, 'timeout').mockReturnValue(new AbortController().signal))
+afterEach(() => void vi.restoreAllMocks())
 
 function git(home: Home, ...args: string[]): void {
   execFileSync('git', args, { cwd: home.path, stdio: 'ignore' })
