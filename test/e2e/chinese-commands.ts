@@ -43,7 +43,7 @@ async function said(stage: Stage, args: string[], options: { input?: string } = 
   return result
 }
 
-/** The tests that hold wherever Chinese is spoken. */
+/** The tests that hold wherever Chinese is spoken: help, the log, and what is shown of before. */
 export function speaksChinese(env: Environment): void {
   test('help and mistakes are told in Chinese', async () => {
     const stage = await setStage({ env })
@@ -56,6 +56,32 @@ export function speaksChinese(env: Environment): void {
     expect((await said(stage, ['profile'])).code).toBe(2)
   })
 
+  test('the log of the server is Chinese, what it answers is not', async () => {
+    const stage = await setStage({ env })
+    const server = await startServer(stage)
+    const refused = await server.call('refresh_token')
+    expect(refused.text).toContain('has no token yet. Call start_authorization (or run ')
+    await server.close()
+    expect(server.transport.stderr).toMatch(
+      /^feishu-token-mcp warn: not_authorized：应用 \S+ 的账号“default”还没有凭证。$/m,
+    )
+  })
+
+  test('a login that failed before another process looks is told in Chinese', async () => {
+    const stage = await setStage({ env: { ...env, FEISHU_LANG: 'en' } })
+    const server = await startServer(stage)
+    const { data } = await server.call('start_authorization', { open_browser: false })
+    await visit(stage, await stage.sandbox.deny(String(data.authorization_url)))
+    await server.call('token_status', { wait_seconds: 20 })
+    await server.close()
+    stage.env.FEISHU_LANG = 'zh'
+    const { stdout } = await said(stage, ['status'])
+    expect(stdout).toContain('用户在授权页面上拒绝了授权。如改变主意，请重新运行 `')
+  })
+}
+
+/** One command after the other. */
+export function everyCommandSpeaksChinese(env: Environment): void {
   test('the commands speak Chinese before, while and after somebody is logged in', async () => {
     const stage = await setStage({ env })
     expect((await said(stage, ['status'])).code).toBe(3)
@@ -97,29 +123,6 @@ export function speaksChinese(env: Environment): void {
     stage.env.FEISHU_BRAND = 'neither'
     expect((await said(stage, ['doctor'])).code).toBe(1)
     expect((await said(stage, ['token'])).stderr).toContain('设置无法使用')
-  })
-
-  test('the log of the server is Chinese, what it answers is not', async () => {
-    const stage = await setStage({ env })
-    const server = await startServer(stage)
-    const refused = await server.call('refresh_token')
-    expect(refused.text).toContain('has no token yet. Call start_authorization (or run ')
-    await server.close()
-    expect(server.transport.stderr).toMatch(
-      /^feishu-token-mcp warn: not_authorized：应用 \S+ 的账号“default”还没有凭证。$/m,
-    )
-  })
-
-  test('a login that failed before another process looks is told in Chinese', async () => {
-    const stage = await setStage({ env: { ...env, FEISHU_LANG: 'en' } })
-    const server = await startServer(stage)
-    const { data } = await server.call('start_authorization', { open_browser: false })
-    await visit(stage, await stage.sandbox.deny(String(data.authorization_url)))
-    await server.call('token_status', { wait_seconds: 20 })
-    await server.close()
-    stage.env.FEISHU_LANG = 'zh'
-    const { stdout } = await said(stage, ['status'])
-    expect(stdout).toContain('用户在授权页面上拒绝了授权。如改变主意，请重新运行 `')
   })
 
   test('what programs read stays as it is', async () => {

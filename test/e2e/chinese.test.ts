@@ -1,4 +1,4 @@
-// Every command for people who read Chinese by the setting; by the locale: chinese.long.test.ts.
+// Chinese by the setting; by the locale, and every command: chinese.long.test.ts.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

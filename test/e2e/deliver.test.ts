@@ -1,30 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { HANGS_MS } from '../support/patience.ts'
-import { authorize, run, type Stage, setStage, startServer } from '../support/program.ts'
+import { authorize, run, setStage, startServer } from '../support/program.ts'
 import { age, openStore } from '../support/stored.ts'
-
-const CURSOR = `{
-  // a comment that stays
-  "mcpServers": {
-    "lark": { "command": "npx", "args": ["-y", "@larksuiteoapi/lark-mcp"], "env": { "USER_ACCESS_TOKEN": "old" } },
-  },
-}
-`
-
-async function stageWithTargets(): Promise<{ stage: Stage; dotenv: string; json: string; config: string }> {
-  const stage = await setStage()
-  const [dotenv, json, config] = ['.env', 'token.json', 'mcp.json'].map((name) => join(stage.home, name)) as [
-    string,
-    string,
-    string,
-  ]
-  await writeFile(dotenv, '# mine\nFEISHU_TOKEN=old\n')
-  await writeFile(config, CURSOR)
-  stage.env.FEISHU_DELIVER_TO = `dotenv:${dotenv}#FEISHU_TOKEN,token-json:${json},mcp:${config}#lark`
-  return { stage, dotenv, json, config }
-}
+import { CURSOR, stageWithTargets } from './deliver-stage.ts'
 
 test('every change of the token set reaches the targets, the access token alone', async () => {
   const { stage, dotenv, json, config } = await stageWithTargets()
@@ -116,22 +94,4 @@ test('the token of another profile is never written to this profile’s targets'
   expect((await run(stage, ['refresh', '--force', '--profile', 'second'])).code).toBe(0)
   expect((await run(stage, ['deliver', '--profile', 'second'])).code).toBe(2)
   expect(await readFile(dotenv, 'utf8')).toBe('# mine\nFEISHU_TOKEN=old\n')
-})
-
-test('a running server delivers a token that another process has refreshed', async () => {
-  const { stage, dotenv } = await stageWithTargets()
-  const { FEISHU_DELIVER_TO: _, ...quiet } = stage.env
-  const other = { ...stage, env: quiet }
-  const server = await startServer(stage)
-  await authorize(stage, server)
-  const first = (await run(other, ['token'])).stdout.trim()
-  expect(await readFile(dotenv, 'utf8')).toBe(`# mine\nFEISHU_TOKEN=${first}\n`)
-  expect((await run(other, ['refresh', '--force'])).code).toBe(0)
-  const second = (await run(other, ['token'])).stdout.trim()
-  expect(second).not.toBe(first)
-  // It looks five seconds after its start, and then each minute.
-  await expect
-    .poll(() => readFile(dotenv, 'utf8'), { timeout: HANGS_MS })
-    .toBe(`# mine\nFEISHU_TOKEN=${second}\n`)
-  expect((await server.call('token_status')).data.deliveries).toHaveLength(3)
 })
