@@ -113,5 +113,5 @@ test('a terminal is not told of the fields of the tools while a login is pending
   expect(inChinese(step, DOOR)).toBe(
     '请打开授权链接并授权；如需再次查看链接，请运行 `feishu-token-mcp login`。',
   )
-  expect(String(step)).toContain('authorization_url')
+  expect(String(step)).toContain('feishu_error')
 })
