@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { LockedProfile, TokenStore } from '../../../src/store/token-store.ts'
@@ -6,6 +6,7 @@ import { failureOf } from '../../support/failure.ts'
 import { NO_POSIX_FILES, testIf } from '../../support/needs.ts'
 import { ISSUED_AT } from '../../support/token-set.ts'
 import {
+  breakDisk,
   type Disk,
   exposed,
   ID,
@@ -88,6 +89,20 @@ describe('the intent', () => {
     expect(JSON.parse(readFileSync(`${other.path}.intent`, 'utf8')).tokenHash).not.toBe(journal.tokenHash)
   })
 
+  test('counts for its own token alone, also under the key that the record is moved to', async () => {
+    const intent = `${disk.path}.intent`
+    await locked(async (profile) => {
+      await profile.prepare(refreshTokenOf(1))
+      profile.markSent()
+      expect(await profile.presentations(refreshTokenOf(2))).toEqual(NEVER)
+      const journal = JSON.parse(readFileSync(intent, 'utf8'))
+      const moved = { ...journal, tokenHash: 'by another key', movedHash: journal.tokenHash }
+      writeFileSync(intent, JSON.stringify(moved))
+      expect(await profile.presentations(refreshTokenOf(1))).toEqual({ ambiguous: 1, sentAt: ISSUED_AT })
+      expect(await profile.presentations(refreshTokenOf(2))).toEqual(NEVER)
+    })
+  })
+
   testIf(NO_POSIX_FILES)('that cannot be written lets nothing be presented', async () => {
     const error = await failureOf(() =>
       locked(async (profile) => {
@@ -138,7 +153,82 @@ describe('an answer that consumed nothing', () => {
   })
 })
 
+describe('a refusal by someone who is not Feishu', () => {
+  test('consumed nothing, and is remembered', async () => {
+    const refused = { ...NEVER, refusedByOthers: true }
+    await locked(async (profile) => {
+      await profile.prepare(refreshTokenOf(1))
+      profile.markSent()
+      await profile.settle({ refusedByOthers: true })
+      expect(await profile.presentations(refreshTokenOf(1))).toEqual(refused)
+    })
+    await locked(async (profile) => {
+      await profile.prepare(refreshTokenOf(1))
+      await profile.settle({})
+      expect(await profile.presentations(refreshTokenOf(1))).toEqual(refused)
+    })
+  })
+})
+
+test('a pause that Feishu asked for is remembered, although nothing was consumed', async () => {
+  await locked(async (profile) => {
+    await profile.prepare(refreshTokenOf(1))
+    profile.markSent()
+    await profile.settle({ cooldownUntil: ISSUED_AT + 5_000 })
+  })
+  expect(await store.readJournal(ID)).toMatchObject({ ...NEVER, cooldownUntil: ISSUED_AT + 5_000 })
+})
+
+test('where nothing was begun, settling leaves nothing', async () => {
+  await locked((profile) => profile.settle({ cooldownUntil: ISSUED_AT }))
+  expect(disk.names()).toEqual([RECORD])
+})
+
 describe('a commit', () => {
+  test('by someone else meanwhile stays: it is newer', async () => {
+    await storeUpTo(disk, 2)
+    const copy = disk.crash()
+    await storeUpTo(copy, 3)
+    const read = locked(async (profile) => {
+      await profile.read()
+      writeFileSync(disk.path, readFileSync(copy.path))
+      await profile.commit(makeRecord(3), 2)
+    })
+    expect((await failureOf(() => read)).code).toBe('store_locked')
+    expect(readFileSync(disk.path).equals(readFileSync(copy.path))).toBe(true)
+  })
+
+  test('begins the journal of the new token with what is known of it', async () => {
+    const known = { ambiguous: 1, sentAt: ISSUED_AT - 1 }
+    await locked(async (profile) => {
+      await profile.commit(makeRecord(2), 1, { ...known, pid: 1, host: 'elsewhere', cooldownUntil: null })
+      expect(await profile.presentations(refreshTokenOf(2))).toEqual(known)
+    })
+    expect(await store.readJournal(ID)).toMatchObject({ ...known, host: 'elsewhere' })
+  })
+
+  test('of a record without a token set begins none', async () => {
+    const known = { ambiguous: 1, sentAt: ISSUED_AT, pid: 1, host: 'elsewhere', cooldownUntil: null }
+    await locked((profile) => profile.commit({ generation: 2, tokenSet: null }, 1, known))
+    expect(await store.read(ID)).toEqual({ generation: 2, tokenSet: null })
+    expect(disk.names()).toEqual([RECORD])
+  })
+
+  testIf(NO_POSIX_FILES)(
+    'that no room was reserved for is kept in memory, too, where nothing can be written',
+    async () => {
+      const own = disk.open()
+      await own.withLock(ID, LONG_MS, async (profile) => {
+        const mend = breakDisk(disk.directory)
+        expect(await profile.commit(makeRecord(2), 1)).toBe(false)
+        mend()
+      })
+      expect(own.isUnsaved(ID)).toBe(true)
+      await own.flush()
+      expect(await store.read(ID)).toEqual(makeRecord(2))
+    },
+  )
+
   test('puts the next record in place, and the intent ends with it', async () => {
     await locked(async (profile) => {
       await profile.prepare(refreshTokenOf(1))
@@ -209,6 +299,13 @@ describe('setting a record aside', () => {
     expect(await disk.open().read(ID)).toEqual(makeRecord(3))
   })
 
+  test('onto a name that cannot be taken says so', async () => {
+    mkdirSync(`${disk.path}.corrupt-2026-01-01T00-00-00-000Z`)
+    const error = await failureOf(() => locked((profile) => profile.setAside()))
+    expect(error.message).toContain(`${disk.path} cannot be written`)
+    expect(await store.read(ID)).toEqual(makeRecord(1))
+  })
+
   test('of none is no error', async () => {
     rmSync(disk.path)
     await locked(async (profile) => expect(await profile.setAside()).toBe(1))
@@ -222,6 +319,26 @@ test('a pending authorization can be begun although the record and its key are l
   await locked((profile) => profile.writePending({ state: 's' }))
   expect(await disk.open().readPending(ID)).toEqual({ state: 's' })
   expect(readFileSync(disk.path).equals(bytes)).toBe(true)
+})
+
+test('a pending authorization is read under the lock, and one that cannot be written says so', async () => {
+  await locked(async (profile) => {
+    await profile.writePending({ state: 's' })
+    expect(await profile.readPending()).toEqual({ state: 's' })
+    rmSync(`${disk.path}.pending`)
+    mkdirSync(`${disk.path}.pending`)
+    const error = await failureOf(() => profile.writePending({ state: 't' }))
+    expect(error.message).toContain(`${disk.path}.pending cannot be written`)
+  })
+})
+
+test('what cannot be removed says so', async () => {
+  await locked(async (profile) => {
+    rmSync(disk.path)
+    mkdirSync(disk.path)
+    const error = await failureOf(() => profile.remove())
+    expect(error.message).toContain(`${disk.path} cannot be written`)
+  })
 })
 
 test('removing takes everything of the profile but the counter', async () => {

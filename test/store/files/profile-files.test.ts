@@ -246,6 +246,7 @@ describe('the journal', () => {
     'null',
     '[]',
     '{"ambiguous":1}',
+    '{"ambiguous":0,"sentAt":null,"cooldownUntil":null}',
     '{"tokenHash":"x","ambiguous":-1,"sentAt":null,"cooldownUntil":null}',
     '{"tokenHash":"x","ambiguous":0.5,"sentAt":null,"cooldownUntil":null}',
     '{"tokenHash":"x","ambiguous":0,"sentAt":"now","cooldownUntil":null}',
@@ -255,6 +256,7 @@ describe('the journal', () => {
     writeFileSync(`${disk.path}.intent`, text)
     const error = await failureOf(() => store.readJournal(ID))
     expect(error).toMatchObject({ code: 'store_unreadable', message: expect.stringContaining('.intent') })
+    expect(String(error.step)).toContain('start_authorization')
     await failureOf(() => store.withLock(ID, LONG_MS, (locked) => locked.prepare(refreshTokenOf(1))))
     expect(readFileSync(`${disk.path}.intent`, 'utf8')).toBe(text)
     await store.withLock(ID, LONG_MS, (locked) => locked.commit(makeRecord(2), 1))
