@@ -126,6 +126,46 @@ describe('a key file', () => {
     expect((await failureOf(() => makeKeys('file').find(named))).message).toContain('symbolic link')
   })
 
+  test('beside the others is made where a new key is asked for', async () => {
+    const first = await makeKeys('file').first()
+    const created = makeKeys('file').create()
+    expect(readdirSync(directory).sort()).toEqual([`${first.id}.key`, `${created.id}.key`].sort())
+  })
+
+  test('in use that was removed is put back; the key of the environment is never written down', async () => {
+    const keys = makeKeys('file', secretKey)
+    const key = await keys.first()
+    const names = readdirSync(directory)
+    rmSync(directory, { recursive: true })
+    keys.restore(await keys.obtain('env'))
+    expect(existsSync(directory)).toBe(false)
+    keys.restore(key)
+    expect(readdirSync(directory)).toEqual(names)
+  })
+
+  test('goes when its key is given up, and for no key of another source', async () => {
+    const keys = makeKeys('file')
+    const { id } = await keys.first()
+    expect(await keys.discard({ key_source: 'env', key_id: id })).toBe(false)
+    expect(await keys.discard({ key_source: 'keychain', key_id: id })).toBe(true)
+    expect(readdirSync(directory)).toEqual([`${id}.key`])
+    expect(await keys.discard({ key_source: 'file', key_id: id })).toBe(true)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  test('is the first of several by its name, whatever else lies there', async () => {
+    mkdirSync(directory)
+    const keys = Array.from({ length: 9 }, () => randomBytes(32)).sort((a, b) =>
+      keyIdOf(a) < keyIdOf(b) ? -1 : 1,
+    )
+    for (const [at, bytes] of keys.entries()) {
+      const name = `${keyIdOf(bytes)}${at === 0 ? '.shared.key' : '.key'}`
+      writeFileSync(join(directory, name), bytes.toString('base64'), { mode: 0o600 })
+    }
+    writeFileSync(join(directory, '.0123456789abcde.key'), '')
+    expect((await makeKeys('file').first()).id).toBe(keyIdOf(keys[1] ?? Buffer.alloc(0)))
+  })
+
   test('of a name that leads elsewhere is never looked for', async () => {
     const outside = randomBytes(32)
     mkdirSync(directory)
@@ -147,7 +187,8 @@ describe('with the key source env', () => {
   test('no key in the environment says which setting is missing', async () => {
     const error = await failureOf(() => makeKeys('env').first())
     expect(error.code).toBe('key_unavailable')
-    expect(error.nextStep).toContain('FEISHU_TOKEN_KEY')
+    expect(error.message).toContain('FEISHU_TOKEN_KEY, which is not set')
+    expect(error.nextStep).toContain('Set FEISHU_TOKEN_KEY to')
   })
 
   test('another key than the store was sealed with is told apart from none, and not shown', async () => {
@@ -168,6 +209,8 @@ describe('with the key source env', () => {
 
 test('a keychain that is asked for by name and cannot be reached is not replaced by a file in silence', async () => {
   const keys = createKeys({ directory, source: 'keychain', environmentKey: null })
-  expect((await failureOf(() => keys.first())).code).toBe('key_unavailable')
+  const error = await failureOf(() => keys.first())
+  expect(error).toMatchObject({ code: 'key_unavailable', message: expect.stringContaining('no keychain') })
+  expect(error.nextStep).toContain('FEISHU_TOKEN_KEY_SOURCE')
   expect(existsSync(directory)).toBe(false)
 })

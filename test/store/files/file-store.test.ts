@@ -401,10 +401,14 @@ describe('two profiles that come to one file name', () => {
         message: expect.stringContaining(
           'Profile "b-work" of app cli_a would have the same file as profile "work" of app cli_a-b',
         ),
+        nextStep: expect.stringContaining('another name'),
       })
     }
     expect(files()).toEqual(before)
     expect(await store.read(first)).toEqual(makeRecord(1))
+    // Without its key no one can tell whether the first is whole: then it may be.
+    rmSync(join(disk.directory, 'key'), { recursive: true })
+    expect((await failureOf(() => disk.open().read(second))).code).toBe('config_invalid')
   })
 
   test('by a file system that does not tell "A" from "a" are told apart too', async () => {

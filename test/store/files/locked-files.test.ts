@@ -179,8 +179,11 @@ test('a pause that Feishu asked for is remembered, although nothing was consumed
   expect(await store.readJournal(ID)).toMatchObject({ ...NEVER, cooldownUntil: ISSUED_AT + 5_000 })
 })
 
-test('where nothing was begun, settling leaves nothing', async () => {
-  await locked((profile) => profile.settle({ cooldownUntil: ISSUED_AT }))
+test('where nothing was begun, nothing is counted, and settling leaves nothing', async () => {
+  await locked(async (profile) => {
+    profile.markSent()
+    await profile.settle({ cooldownUntil: ISSUED_AT })
+  })
   expect(disk.names()).toEqual([RECORD])
 })
 

@@ -2,7 +2,9 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { basename, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { temporaryName } from '../../../src/machine/files.ts'
-import { canRefresh } from '../../../src/oauth/token-set.ts'
+import { canRefresh, encodeRecord } from '../../../src/oauth/token-set.ts'
+import { createKeys } from '../../../src/store/key.ts'
+import { SealedFiles } from '../../../src/store/sealed-files.ts'
 import { failureOf } from '../../support/failure.ts'
 import { type Disk, ID, LONG_MS, makeDisk, makeRecord, refreshTokenOf, spent, storeUpTo } from '../fixture.ts'
 
@@ -76,6 +78,24 @@ describe('a record', () => {
     expect(error.message).toContain('belongs to profile "default", not "work"')
   })
 
+  test.each([
+    ['another generation than its header', encodeRecord(makeRecord(1))],
+    ['something else', {}],
+  ])('with a good seal and %s in it is unreadable', async (_, content) => {
+    const store = await storeUpTo(disk, 1)
+    const keys = createKeys({ directory: join(disk.directory, 'key'), source: 'file', environmentKey: null })
+    const sealed = new SealedFiles(disk.directory, keys)
+    const key = await sealed.sealingKey(disk.path)
+    const binding = { kind: 'token-set', brand: ID.brand, app_id: ID.appId, profile: ID.profile } as const
+    writeFileSync(disk.path, sealed.seal(key, binding, 2, content))
+    const error = await failureOf(() => store.read(ID))
+    expect(error).toMatchObject({
+      code: 'store_unreadable',
+      message: expect.stringContaining('no token set'),
+    })
+    expect(String(error.step)).toContain('start_authorization')
+  })
+
   test('in a folder that is no folder is unreadable and not absent', async () => {
     const store = await storeUpTo(disk, 1)
     const copy = disk.crash()
@@ -83,6 +103,15 @@ describe('a record', () => {
     const elsewhere = makeDisk(join(copy.directory, 'file'))
     expect((await failureOf(() => elsewhere.open().read(ID))).message).toContain('ENOTDIR')
     expect((await store.read(ID)).generation).toBe(1)
+  })
+})
+
+test('room that cannot be reserved lets nothing be presented', async () => {
+  const store = await storeUpTo(disk, 1)
+  await store.withLock(ID, LONG_MS, async (locked) => {
+    mkdirSync(`${disk.path}.next`)
+    const error = await failureOf(() => locked.prepare(refreshTokenOf(1)))
+    expect(error.message).toContain(`${disk.path}.next cannot be written`)
   })
 })
 
