@@ -8,6 +8,9 @@ export type NextCall = {
 }
 export type ToolName = 'start_authorization' | 'token_status' | 'refresh_token'
 
+/** A command of this program, as a person types it. */
+export type Typed = { readonly typed: string }
+
 /** The languages of the product. */
 export type Language = 'en' | 'zh'
 
@@ -15,7 +18,7 @@ export type Language = 'en' | 'zh'
 export type Bilingual = Readonly<Record<Language, string>>
 
 /** What may stand in a sentence. A string is no one's language: a name, a path, what Feishu said. */
-export type Value = string | number | Sentence | NextCall | Bilingual
+export type Value = string | number | Sentence | NextCall | Typed | Bilingual
 
 type Form = {
   /** Goes on: without its full stop. */
@@ -96,6 +99,11 @@ export function call(tool: ToolName, args: NextCall['with'] = {}): NextCall {
   return { call: tool, with: args }
 }
 
+/** A command to run, for a sentence: `` say`Run ${typed('doctor')} again.` `` names the program as it was started. */
+export function typed(words: string): Typed {
+  return { typed: words }
+}
+
 /** The same sentence for the middle of another one. */
 export function clause(sentence: Sentence): Sentence {
   return new Sentence(sentence.texts, sentence.values, { ...sentence.form, open: true, small: true })
@@ -161,6 +169,11 @@ export function commandOf({ call, with: args }: NextCall, { command, profile }: 
   return `\`${command} ${COMMANDS[call]}${args.force ? ' --force' : ''}${chosen}\``
 }
 
+/** What a person types; a tool does not know how a person starts this program. */
+export function lineOf({ typed }: Typed, door: Door): string {
+  return `\`${door?.command ?? 'feishu-token-mcp'} ${typed}\``
+}
+
 /** A tool with its arguments. */
 export function toolOf({ call, with: args }: NextCall): string {
   const given = Object.entries(args).map(([name, value]) => `${name} ${JSON.stringify(value)}`)
@@ -188,6 +201,7 @@ function englishOf(value: Value, door: Door, first: boolean): string {
   if (value instanceof Sentence) return inEnglish(value, door)
   if (typeof value !== 'object') return String(value)
   if ('en' in value) return value.en
+  if ('typed' in value) return lineOf(value, door)
   const said = door ? `run ${commandOf(value, door)}` : `call ${toolOf(value)}`
   return first ? said.charAt(0).toUpperCase() + said.slice(1) : said
 }

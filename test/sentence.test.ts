@@ -14,6 +14,7 @@ import {
   series,
   shown,
   toolsOnly,
+  typed,
 } from '../src/sentence.ts'
 
 const TERMINAL: Door = { command: 'x', profile: undefined }
@@ -41,6 +42,13 @@ const SAID: [string, Sentence, string, string, string][] = [
     'Wait 7 s, then call refresh_token with force true again.',
     'Wait 7 s, then run `x refresh --force` again.',
     '请等待 7 秒，然后重新运行 `x refresh --force`。',
+  ],
+  [
+    'a command that no tool stands for',
+    say`Run ${typed('doctor')} again.`,
+    'Run `feishu-token-mcp doctor` again.',
+    'Run `x doctor` again.',
+    '请重新运行 `x doctor`。',
   ],
   [
     'what a terminal leaves out',

@@ -52,7 +52,7 @@ export function endPage(app: App, { outcome, tokenSet }: Ended, scopes: readonly
       profile: app.id.profile,
       accessTokenExpiresAt: tokenSet.accessTokenExpiresAt,
       reauthorizeBy: canRefresh(tokenSet) ? reauthorizeBy(tokenSet) : null,
-      notes: notesOn(app, tokenSet, seat),
+      notes: notesOn(app, tokenSet),
       seat,
     }
   }
@@ -72,19 +72,15 @@ export function unstoredPage(error: unknown): Page {
   }
 }
 
-/** What is less than the person asked for. */
-function notesOn(
-  { id, endpoints }: App,
-  tokenSet: TokenSet,
-  seat: Seat,
-): Extract<Page, { kind: 'succeeded' }>['notes'] {
+/** What is less than the person asked for; how to go on from there is told once, behind them. */
+function notesOn({ id, endpoints }: App, tokenSet: TokenSet): Extract<Page, { kind: 'succeeded' }>['notes'] {
   const missing = missingScopes(tokenSet)
   const notes: Extract<Page, { kind: 'succeeded' }>['notes'] = []
   if (!tokenSet.refreshToken) {
     notes.push({
       text: {
-        en: `Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token", enable offline_access and publish a version. ${THEN_START_AGAIN[seat].en}`,
-        zh: `飞书没有返回 refresh_token，凭证到期后需要重新登录。请打开“刷新 user_access_token”开关，开通 offline_access 并发布版本，${THEN_START_AGAIN[seat].zh}`,
+        en: 'Feishu gave no refresh token: switch on "Refresh user_access_token" in the console.',
+        zh: '飞书没有返回 refresh_token：请在开发者后台打开“刷新 user_access_token”开关。',
       },
       action: { label: CONSOLE.safe, url: redirectSettingsUrl(endpoints.open, id.appId) },
     })
@@ -93,8 +89,8 @@ function notesOn(
     const names = missing.slice(0, SHOWN_SCOPES).join(' ') + (missing.length > SHOWN_SCOPES ? ' …' : '')
     notes.push({
       text: {
-        en: `Not granted: ${names}. If you left a box unticked on Feishu's page, log in again and tick it. If there was no box, enable the scope for user identity in the console, publish a version, and log in again.`,
-        zh: `未授予的权限：${names}。如果你在飞书授权页上取消了勾选，请重新登录并勾选；如果页面上没有这一项，请在开发者后台为用户身份开通该权限并发布版本，然后重新登录。`,
+        en: `Not granted: ${names}. If you left a box unticked on Feishu's page, tick it next time. If there was no box, enable the scope for user identity.`,
+        zh: `未授予的权限：${names}。如果你在飞书授权页上取消了勾选，下次登录时请勾选；如果页面上没有这一项，请开通对应的用户身份权限。`,
       },
       action: { label: CONSOLE.auth, url: scopeSettingsUrl(endpoints.open, id.appId, missing) },
     })

@@ -40,7 +40,7 @@ export const CONNECT: Table = {
   'Check the address, and whether the tool is still there': '请检查地址，以及该工具是否仍然存在',
   'See whether it was done all the same, then call again': '请先确认是否已经执行，再次调用',
   '{host} refuses the call: the token lacks {scopes}': '{host} 拒绝此次调用：凭证缺少权限 {scopes}',
-  'Enable them for user identity at {url} , publish a version (版本管理与发布), then {call}': '请在 {url} 以用户身份开通这些权限，创建版本并发布，然后运行 {call}',
+  'Enable them for user identity at {url} , publish a version (版本管理与发布), then {call}': '请在 {url} 开通对应的用户身份权限，创建版本并发布，然后运行 {call}',
   '{host} wants a credential, and gets none from here': '{host} 需要凭证，而此处没有提供',
   'Name the header that it reads with --header NAME=VALUE; {token} in VALUE is the access token': '请用 --header NAME=VALUE 指定它读取的请求头；VALUE 中的 {token} 是访问凭证',
   'the list was not kept: {error}': '工具列表未能保存：{error}',

@@ -6,7 +6,7 @@ import type { Table } from './table.ts'
 // biome-ignore format: a table, one row a line
 export const GATEWAY: Table = {
   'gateway takes options alone, or `key new NAME`, `key list`, `key remove NAME`': 'gateway 只接选项，或后接 `key new NAME`、`key list`、`key remove NAME`',
-  '--listen takes HOST:PORT, such as {example}': '--listen 的格式是 主机:端口，例如 {example}',
+  '--listen takes HOST:PORT, such as {example}': '--listen 的格式是 `主机:端口`，例如 {example}',
   '{host} can be reached from other machines, and anyone with a key acts as you: add --allow-network if you want that': '其他机器可以访问 {host}，持有密钥的人就能以你的身份操作：如果确实需要，请加上 --allow-network',
   'The gateway listens on {listening}: {open}/open-apis/… and {mcp}': '网关正在监听 {listening}：{open}/open-apis/… 和 {mcp}',
   'Other machines can reach it, unencrypted: anyone with a key acts as you': '其他机器可以访问它，且未加密：持有密钥的人就能以你的身份操作',

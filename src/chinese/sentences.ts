@@ -7,6 +7,7 @@ import {
   finished,
   inEnglish,
   isSaid,
+  lineOf,
   Sentence,
   toolOf,
   type Value,
@@ -152,6 +153,7 @@ function valueInChinese(value: Value | undefined, door: Door): Piece {
     return value.form.width === undefined ? said : { cell: said }
   }
   if (typeof value !== 'object') return String(value)
+  if ('typed' in value) return lineOf(value, door)
   return 'zh' in value ? value.zh : door ? commandOf(value, door) : `\`${toolOf(value)}\``
 }
 

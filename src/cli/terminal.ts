@@ -3,7 +3,7 @@
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { CodedError } from '../errors.ts'
-import { type Sentence, say } from '../sentence.ts'
+import { type Sentence, say, typed } from '../sentence.ts'
 import type { Cli } from './io.ts'
 
 /** A conversation with a person. An answer that never comes throws. */
@@ -33,7 +33,7 @@ function edited(line: string): string {
 
 function stopped(): CodedError {
   return new CodedError('config_invalid', say`The questions were not answered to the end.`, {
-    nextStep: say`Run setup again; what was kept so far stays.`,
+    nextStep: say`Run ${typed('setup')} again; what was kept so far stays.`,
   })
 }
 

@@ -75,7 +75,7 @@ function adviceOf({ lastExit, outlivesLogin, lacking }: TimerState, command: str
   if (lacking.length > 0) {
     const names = lacking.join(', ')
     advice.push(
-      say`It runs without ${names}, which are set here: \`setup\` keeps the app, \`key --move-to file\` the key; set what else it needs for your whole account.`,
+      say`It runs without ${names}, which are set here: \`${command} setup\` keeps the app, \`${command} key --move-to file\` the key; set what else it needs for your whole account.`,
     )
   }
   return advice

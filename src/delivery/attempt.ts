@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { isMissing } from '../machine/files.ts'
 import { ensureOwnDirectory } from '../machine/own-directory.ts'
 import { moment } from '../moment.ts'
-import { type Sentence, say, series } from '../sentence.ts'
+import { type Sentence, say, series, typed } from '../sentence.ts'
 import { seenInProfiles } from './client-profiles.ts'
 import { formatCreation, formatDiff } from './diff.ts'
 import { isReference } from './edit.ts'
@@ -160,7 +160,7 @@ export async function attempt(target: Target, path: string, run: DeliveryAttempt
   }
   const known = recall(memoryDir, path, edit.place)
   if (known && !known.includes(fingerprint(edit.value)) && !byHand) {
-    const advice = say`it was left alone; running \`deliver\` by hand replaces it`
+    const advice = say`it was left alone; running ${typed('deliver')} by hand replaces it`
     return outcome('drift', say`${path}: ${edit.place} was changed since our last delivery; ${advice}.`)
   }
   const foreign = !known && target.format === 'file' ? refuseWhole(edit.value) : null

@@ -24,7 +24,7 @@ import { CodedError, errnoOf } from '../errors.ts'
 import { createFileOnce, isTemporaryNameOf, readWhole, removeFile, temporaryName } from '../machine/files.ts'
 import { loadNative } from '../machine/native.ts'
 import { type Rename, renameFile } from '../machine/rename.ts'
-import { type Sentence, say } from '../sentence.ts'
+import { type Sentence, say, typed } from '../sentence.ts'
 import { refuseMountPoint } from './mount-point.ts'
 
 /** A regular file of ours as it was when it was read; `mode` is null on Windows, which has none. */
@@ -80,7 +80,7 @@ export function bytesNow(path: string): Buffer | null {
 
 function tooLarge(maxBytes: number): Sentence {
   return maxBytes < MAX_BYTES
-    ? say`it is larger than ${maxBytes >> 20} MB, too large to be written while others wait: running \`deliver\` by hand writes it`
+    ? say`it is larger than ${maxBytes >> 20} MB, too large to be written while others wait: running ${typed('deliver')} by hand writes it`
     : say`it is larger than ${maxBytes >> 20} MB`
 }
 

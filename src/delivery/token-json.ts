@@ -1,7 +1,7 @@
 // The `token.json` of the old script: a file of its own for the access token, never a refresh token.
 
 import type { Node, ParseError } from 'jsonc-parser'
-import { say } from '../sentence.ts'
+import { say, typed } from '../sentence.ts'
 import { type Edit, type EditRefusal, isReference, lineAt, refuse, refuseBroken, type Span } from './edit.ts'
 import { fieldLike, newFields, type TokenContent } from './token-fields.ts'
 
@@ -50,7 +50,7 @@ export async function editTokenJson(text: string, content: TokenContent): Promis
   const properties = root.type === 'object' ? propertiesOf(root) : new Map<string, Node>()
   if (typeof properties === 'string') return refuse(say`"${properties}" occurs more than once`)
   if (REFRESH_TOKEN.test(text)) {
-    return refuse(say`it holds a refresh_token: import it with \`import\`, then delete the file`)
+    return refuse(say`it holds a refresh_token: import it with ${typed('import FILE')}, then delete the file`)
   }
   const place = properties.get('access_token')
   if (place?.type !== 'string') return refuse(say`it holds no access_token: delete it, or name another file`)

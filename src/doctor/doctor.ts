@@ -4,7 +4,7 @@
 import { resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, toCodedError } from '../errors.ts'
-import { type Sentence, say, series } from '../sentence.ts'
+import { type Sentence, say, series, typed } from '../sentence.ts'
 import { settingsWarnings } from '../status/warnings.ts'
 import {
   CHECK_NAMES,
@@ -61,7 +61,10 @@ function runAll(checks: Checks): Promise<Check[]> {
 async function bounded(check: () => Promise<Finding>): Promise<Finding> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Finding>((resolve) => {
-    const finding = fail(say`There was no result within ${CHECK_MS / 1000} s.`, say`Run doctor again.`)
+    const finding = fail(
+      say`There was no result within ${CHECK_MS / 1000} s.`,
+      say`Run ${typed('doctor')} again.`,
+    )
     timer = setTimeout(() => resolve(finding), CHECK_MS)
   })
   try {
@@ -82,5 +85,5 @@ function settings({ config }: Deps, profile: string, warnings: Sentence[]): Find
 }
 
 function versions({ version, node, platform, arch }: Runtime): Finding {
-  return pass(say`${`feishu-token-mcp ${version}, Node ${node}, ${platform} ${arch}`}`)
+  return pass(series([`feishu-token-mcp ${version}`, `Node ${node}`, `${platform} ${arch}`], ', '))
 }

@@ -5,7 +5,7 @@ import type { Environment } from '../config/settings-reader.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { type Sentence, say, shown } from '../sentence.ts'
+import { type Sentence, say, shown, typed } from '../sentence.ts'
 import { PROGRAMS, type Program, programOf } from './programs.ts'
 
 /** What stands in braces in a value of `--env`, and what it is filled in with. */
@@ -62,7 +62,7 @@ export function readChildWishes(
   }
   if (program && !program.gateway && options.needsGateway) {
     throw refuse(
-      say`${options.for ?? ''} cannot use the gateway, and a token of its own would go stale; run it with exec.`,
+      say`${options.for ?? ''} cannot use the gateway, and a token of its own would go stale; run it with ${typed('exec')}.`,
     )
   }
   const variables = (options.env ?? []).map((text): [string, string] => {

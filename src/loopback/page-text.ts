@@ -65,6 +65,18 @@ export const GO_BACK: Record<Seat, Bilingual> = {
   },
 }
 
+/** What a person does whose login is not complete. */
+export const FIX: Record<Seat, Bilingual> = {
+  assistant: {
+    en: 'Fix what is listed above; a change in the console needs a new version to be published. Then ask your assistant to start the authorization again. Until then it works with what was granted.',
+    zh: '请先处理以上内容（在开发者后台的修改需要发布版本才会生效），然后让助手重新发起授权。在此之前，助手只能使用已授予的权限。',
+  },
+  terminal: {
+    en: 'Fix what is listed above; a change in the console needs a new version to be published. Then log in again in the terminal. Until then your assistant works with what was granted.',
+    zh: '请先处理以上内容（在开发者后台的修改需要发布版本才会生效），然后在终端中重新登录。在此之前，助手只能使用已授予的权限。',
+  },
+}
+
 /** What a person does who declined by mistake. */
 export const DECLINED: Record<Seat, Bilingual> = {
   assistant: {
@@ -77,7 +89,7 @@ export const DECLINED: Record<Seat, Bilingual> = {
   },
 }
 
-/** `failed` brings its own reason and next step; where `succeeded` and `denied` lead to depends on where the login was started. */
+/** `failed` brings its own reason and next step; where `succeeded`, `incomplete` and `denied` lead to depends on where the login was started. */
 export const FACES: Record<Page['kind'] | 'incomplete', Face> = {
   succeeded: {
     status: 200,
@@ -94,10 +106,7 @@ export const FACES: Record<Page['kind'] | 'incomplete', Face> = {
       en: 'Your assistant can work, but not with everything that was asked for.',
       zh: '助手可以工作，但没有获得所请求的全部内容。',
     },
-    next: {
-      en: 'Fix what is listed above, then log in again. Until then your assistant works with what was granted.',
-      zh: '请先处理以上内容，再重新登录。在此之前，助手只能使用已授予的权限。',
-    },
+    next: { en: '', zh: '' },
   },
   denied: {
     status: 200,

@@ -2,7 +2,7 @@
 
 import type { Bilingual, Language } from '../sentence.ts'
 import { FAVICON_URL, GLYPHS, MARK, STYLESHEET } from './page-style.ts'
-import { type Action, DECLINED, FACES, GO_BACK, LABELS, type Page } from './page-text.ts'
+import { type Action, DECLINED, FACES, FIX, GO_BACK, LABELS, type Page } from './page-text.ts'
 
 /** Long enough for every real name, short enough that a hostile one cannot fill the page. */
 const MAX_NAME_CHARACTERS = 64
@@ -26,7 +26,8 @@ export function renderPage(page: Page, language: Language): { status: number; ht
   const complete = succeeded?.notes.length === 0 ? succeeded : null
   const { status, glyph, title, lead, next } = FACES[succeeded && !complete ? 'incomplete' : page.kind]
   const declined = page.kind === 'denied' ? DECLINED[page.seat ?? 'assistant'] : null
-  const nextStep = complete ? GO_BACK[complete.seat] : (declined ?? failed?.nextStep ?? next)
+  const done = succeeded ? (complete ? GO_BACK : FIX)[succeeded.seat] : null
+  const nextStep = done ?? declined ?? failed?.nextStep ?? next
   const html = `<!doctype html>
 <html lang="${language === 'zh' ? 'zh-CN' : 'en'}">
 <head>

@@ -45,7 +45,7 @@ const ROWS: Readonly<Record<number, Row>> = {
   20023: ['unexpected_response', 'keep', null, "the person's account is not registered", '用户账号未注册', 'Complete the registration of the account in Feishu, then authorize again', '请先在飞书完成账号注册，再重新授权'],
   20024: ['invalid_client', 'keep', 'app', 'the token belongs to another app', '授权码或 refresh_token 与当前应用不匹配', 'Set FEISHU_APP_ID and FEISHU_APP_SECRET to the app that was authorized', '请将 FEISHU_APP_ID 和 FEISHU_APP_SECRET 设为授权时使用的应用'],
   20026: ['invalid_grant', 'reauthorize', null, 'Feishu does not know the refresh token', 'refresh_token 无效', 'Authorize again', '请重新授权'],
-  20027: ['invalid_scope', 'keep', 'auth', 'a requested scope is not enabled for the app, or not published yet', '应用未开通所请求的权限，或权限尚未发布', 'Enable the scopes for user identity under Permissions & Scopes (权限管理) and publish a version (版本管理与发布)', '请在“权限管理”中以用户身份开通权限，并创建版本后发布'],
+  20027: ['invalid_scope', 'keep', 'auth', 'a requested scope is not enabled for the app, or not published yet', '应用未开通所请求的权限，或权限尚未发布', 'Enable the scopes for user identity under Permissions & Scopes (权限管理) and publish a version (版本管理与发布)', '请在“权限管理”中开通用户身份权限，并创建版本后发布'],
   20028: ['invalid_client', 'keep', 'app', 'the App ID is unknown', 'App ID 不存在', 'Check FEISHU_APP_ID and FEISHU_BRAND', '请检查 FEISHU_APP_ID 和 FEISHU_BRAND'],
   20029: ['config_invalid', 'keep', 'safe', 'the redirect URL is not on the list of the app', '重定向 URL 未在应用中登记', 'Add the exact redirect URL (重定向 URL) under Security Settings (安全设置)', '请在“安全设置”中添加完全一致的重定向 URL'],
   20036: ['unexpected_response', 'keep', null, 'Feishu does not support this grant type', '不支持的 grant_type', 'Set FEISHU_TOKEN_ENDPOINT to v2', '请将 FEISHU_TOKEN_ENDPOINT 设为 v2'],
@@ -77,7 +77,7 @@ const ROWS: Readonly<Record<number, Row>> = {
   99991668: ['unexpected_response', 'keep', null, 'the access token is not valid any more, or this API takes no user token', 'user_access_token 已失效，或该接口不支持用户身份', 'Refresh the token, and authorize again if that fails', '请刷新访问凭证；若仍失败，请重新授权'],
   99991672: ['unexpected_response', 'keep', 'auth', 'the app lacks a scope that this API needs', '应用缺少该接口所需的权限', 'Enable the scope under Permissions & Scopes (权限管理) and publish a version (版本管理与发布), then authorize again', '请在“权限管理”中开通该权限，创建版本并发布，然后重新授权'],
   99991677: ['unexpected_response', 'keep', null, 'the access token has expired', 'user_access_token 已过期', 'Refresh the token', '请刷新访问凭证'],
-  99991679: ['unexpected_response', 'keep', 'auth', 'the person has not granted a scope that this API needs', '用户未授予该接口所需的权限', 'Enable the scope for user identity under Permissions & Scopes (权限管理), publish a version (版本管理与发布), and authorize again with it', '请在“权限管理”中以用户身份开通该权限，创建版本并发布，然后带上该权限重新授权'],
+  99991679: ['unexpected_response', 'keep', 'auth', 'the person has not granted a scope that this API needs', '用户未授予该接口所需的权限', 'Enable the scope for user identity under Permissions & Scopes (权限管理), publish a version (版本管理与发布), and authorize again with it', '请在“权限管理”中开通对应的用户身份权限，创建版本并发布，然后带上该权限重新授权'],
 }
 
 /** What is left of the remedies that end with a new attempt. */

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { CodedError } from '../errors.ts'
 import { APP_ID } from '../profile.ts'
 import { Secret } from '../secret.ts'
-import { type Sentence, say } from '../sentence.ts'
+import { type Sentence, say, typed } from '../sentence.ts'
 import { type Json, logIdOf, parseObject } from './answer.ts'
 import { readIntervalMs, readLifetimeMs, slowerMs } from './device.ts'
 import { type Endpoints, trustedUrl, untrusted } from './feishu.ts'
@@ -133,7 +133,7 @@ export function processRegistrationPoll(
 
 /** The way that is always open. */
 function consolePath({ open }: Endpoints): Sentence {
-  return say`Create the app in the developer console instead (${open}/app), and give setup its App ID and App Secret.`
+  return say`Create the app in the developer console instead (${open}/app), and give ${typed('setup')} its App ID and App Secret.`
 }
 
 function refused(headers: Record<string, string>, json: Json, endpoints: Endpoints): CodedError {
@@ -154,6 +154,6 @@ function denied(endpoints: Endpoints): CodedError {
 /** The link was not used in time. */
 export function registrationExpired(endpoints: Endpoints): CodedError {
   return new CodedError('authorization_expired', say`The link to create the app was not used in time.`, {
-    nextStep: say`Run setup again for a new link. ${consolePath(endpoints)}`,
+    nextStep: say`Run ${typed('setup')} again for a new link. ${consolePath(endpoints)}`,
   })
 }

@@ -8,7 +8,7 @@ import { decodePending, isLive } from '../oauth/pending-authorization.ts'
 import { canRefresh, type TokenSet, type Way, withheld } from '../oauth/token-set.ts'
 import type { ProfileId } from '../profile.ts'
 import { cannotRefresh } from '../refresh/reasons.ts'
-import { type Sentence, say } from '../sentence.ts'
+import { type Sentence, say, typed } from '../sentence.ts'
 import type { Interrupted, LockedProfile, TokenStore } from '../store/token-store.ts'
 
 export type Place = { store: TokenStore; id: ProfileId }
@@ -88,8 +88,8 @@ function leadsElsewhere(stored: TokenSet, left: Way, from: Place, to: Place): Co
   return new CodedError('config_invalid', say`${known.said} It was not this store, so nothing was moved.`, {
     nextStep:
       to.store.description.kind === 'file'
-        ? say`Run \`store copy\` on the machine where it was begun, with the FEISHU_TOKEN_DIR of then; or ${orGiveUp(from.id.profile)}.`
-        : say`Run \`store copy\` with the address of then; or ${orGiveUp(from.id.profile)}.`,
+        ? say`Run ${typed('store copy')} on the machine where it was begun, with the FEISHU_TOKEN_DIR of then; or ${orGiveUp(from.id.profile)}.`
+        : say`Run ${typed('store copy')} with the address of then; or ${orGiveUp(from.id.profile)}.`,
   })
 }
 
@@ -122,7 +122,7 @@ export async function isRenamed(store: TokenStore, id: ProfileId, tokenSet: Toke
     {
       nextStep:
         profile === undefined
-          ? say`Run the same \`store copy\` again, then log out in the new store; or ${orGiveUp(id.profile)}.`
+          ? say`Run the same ${typed('store copy')} again, then log out in the new store; or ${orGiveUp(id.profile)}.`
           : say`Choose: ${orGiveUp(id.profile)}.`,
     },
   )
@@ -130,7 +130,7 @@ export async function isRenamed(store: TokenStore, id: ProfileId, tokenSet: Toke
 
 /** The two ends of a token that cannot go on. */
 function orGiveUp(profile: string): Sentence {
-  return say`\`logout --profile ${profile} --force\` revokes it at Feishu, even if it is in force elsewhere by now; \`profile remove ${profile} --force\` only deletes what is left here`
+  return say`${typed(`logout --profile ${profile} --force`)} revokes it at Feishu, even if it is in force elsewhere by now; ${typed(`profile remove ${profile} --force`)} only deletes what is left here`
 }
 
 /** Whether an earlier call got so far; the token set may have been refreshed in its new place since. */

@@ -6,7 +6,7 @@ import { CodedError } from '../errors.ts'
 import { moment } from '../moment.ts'
 import type { TokenSet } from '../oauth/token-set.ts'
 import { DEFAULT_PROFILE } from '../profile.ts'
-import { call, say, toolsOnly } from '../sentence.ts'
+import { call, say, toolsOnly, typed } from '../sentence.ts'
 
 const AUTHORIZE = say`${call('start_authorization')} so that the person approves again.`
 
@@ -81,12 +81,12 @@ function leavingError(renamedTo: string | undefined): CodedError {
     return new CodedError(
       'config_invalid',
       say`The profile was being renamed to "${renamedTo}" when that was interrupted.`,
-      { nextStep: say`Run the same \`profile rename\` again.` },
+      { nextStep: say`Run the same ${typed('profile rename')} again.` },
     )
   }
   return new CodedError(
     'config_invalid',
     say`The token was being moved to another store when that was interrupted.`,
-    { nextStep: say`Run the same \`store copy\` again.` },
+    { nextStep: say`Run the same ${typed('store copy')} again.` },
   )
 }

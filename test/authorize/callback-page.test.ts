@@ -37,6 +37,28 @@ const ENDINGS: [string, Ended][] = [
   ],
 ]
 
+test('an incomplete login is told each thing once', () => {
+  const tokenSet = makeTokenSet({ refreshToken: null, scopes: [], requestedScopes: ['offline_access'] })
+  const ending = { outcome: { status: 'succeeded', failure: null }, tokenSet } as unknown as Ended
+  for (const [language, words] of [
+    [
+      'en',
+      [
+        'Not granted: offline_access',
+        'Refresh user_access_token',
+        'version',
+        'start the authorization again',
+        'no refresh token',
+      ],
+    ],
+    ['zh', ['offline_access', '刷新 user_access_token', '发布版本', '重新发起授权', '开通']],
+  ] as const) {
+    const { html } = renderPage(endPage(APP, ending, [], 'assistant'), language)
+    const text = html.replace(/[\s\S]*<main>|<[^>]*>/g, ' ')
+    for (const word of words) expect(text.split(word).length - 1, word).toBe(1)
+  }
+})
+
 test.each(ENDINGS)('%s', (_what, ending) => {
   const shown = (seat: 'assistant' | 'terminal', language: 'en' | 'zh') =>
     renderPage(endPage(APP, ending, [], seat), language).html

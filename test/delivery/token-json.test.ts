@@ -43,8 +43,8 @@ describe('token-json', () => {
   })
 
   test.each([
-    ['{"access_token": "x", "refresh_token": "ur-1"}', /`import`/],
-    ['{"access_token": "x", "data": {"refresh_token": "ur-1"}}', /`import`/],
+    ['{"access_token": "x", "refresh_token": "ur-1"}', /`feishu-token-mcp import FILE`/],
+    ['{"access_token": "x", "data": {"refresh_token": "ur-1"}}', /`feishu-token-mcp import FILE`/],
     ['{"access_token": "x", "access_token": "y"}', /more than once/],
     ['{"code": 0}', /no access_token/],
     ['{}', /no access_token/],

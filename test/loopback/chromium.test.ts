@@ -32,15 +32,15 @@ const FAILURE = {
 const NOTES = [
   {
     text: {
-      en: 'Feishu gave no refresh token, so this login ends with the token. Switch on "Refresh user_access_token", enable offline_access and publish a version. Then ask your assistant to start the authorization again.',
-      zh: '飞书没有签发 refresh_token，令牌到期后需要重新登录。请打开“刷新 user_access_token”开关，开通 offline_access 并发布版本，然后让助手重新发起授权。',
+      en: 'Feishu gave no refresh token: switch on "Refresh user_access_token" in the console.',
+      zh: '飞书没有返回 refresh_token：请在开发者后台打开“刷新 user_access_token”开关。',
     },
     action: SETTINGS,
   },
   {
     text: {
-      en: 'Not granted: im:message im:message.send_as_user. Enable this for user identity and publish a version. Then ask your assistant to start the authorization again.',
-      zh: '未授予的权限：im:message im:message.send_as_user。请为用户身份开通并发布版本，然后让助手重新发起授权。',
+      en: "Not granted: im:message im:message.send_as_user. If you left a box unticked on Feishu's page, tick it next time. If there was no box, enable the scope for user identity.",
+      zh: '未授予的权限：im:message im:message.send_as_user。如果你在飞书授权页上取消了勾选，下次登录时请勾选；如果页面上没有这一项，请开通对应的用户身份权限。',
     },
     action: {
       label: { en: 'Go to the console: Permissions & scopes', zh: '前往开发者后台：权限管理' },

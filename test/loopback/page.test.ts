@@ -149,7 +149,7 @@ describe('the page of success', () => {
     const { html } = renderPage({ ...SUCCEEDED, notes: [note] }, 'en')
     expect(html).toContain('class="glyph attention"')
     expect(textOf(html)).toContain('Authorized, but something is missing')
-    expect(textOf(html)).toContain('then log in again')
+    expect(textOf(html)).toContain('Then ask your assistant to start the authorization again.')
     expect(textOf(html)).not.toContain('close this tab')
     expect(renderPage(SUCCEEDED, 'en').html).toContain('class="glyph done"')
   })

@@ -121,7 +121,7 @@ test('a logout of a name whose token has not arrived under another one revokes i
 })
 
 const GIVE_UP =
-  '`logout --profile default --force` revokes it at Feishu, even if it is in force elsewhere by now; `profile remove default --force` only deletes what is left here.'
+  '`feishu-token-mcp logout --profile default --force` revokes it at Feishu, even if it is in force elsewhere by now; `feishu-token-mcp profile remove default --force` only deletes what is left here.'
 
 test('a logout of a name whose token has gone on from another one is refused: it may be in force there', async () => {
   const world = await makeWorld()
@@ -149,11 +149,13 @@ test.each([2, 3])(
     const old = await world.sibling()
     expect(await failureOf(() => logout(old, 'default'))).toMatchObject({
       code: 'config_invalid',
-      nextStep: `Run the same \`store copy\` again, then log out in the new store; or ${GIVE_UP}`,
+      nextStep: `Run the same \`feishu-token-mcp store copy\` again, then log out in the new store; or ${GIVE_UP}`,
     })
     expect(inspect()).not.toMatchObject({ status: 'revoked' })
     const status = await tokenStatus(old, LOOK)
-    expect(status.warnings.map(String)).toEqual([expect.stringContaining('Run the same `store copy` again')])
+    expect(status.warnings.map(String)).toEqual([
+      expect.stringContaining('Run the same `feishu-token-mcp store copy` again'),
+    ])
     await moveRecord({ store: old.store, id }, { store, id }, 1_000)
     const fresh = { ...old, store }
     expect(await tokenStatus(fresh, LOOK)).toMatchObject({ status: 'valid', warnings: [] })

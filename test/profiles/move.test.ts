@@ -188,7 +188,9 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
     const elsewhere = moveRecord({ store, id: ID }, { store, id: { ...ID, profile: 'home' } }, LONG_MS)
     expect(await failureOf(() => elsewhere)).toMatchObject({
       code: 'config_invalid',
-      nextStep: makeTo ? 'Run the same `store copy` again.' : 'Run the same `profile rename` again.',
+      nextStep: makeTo
+        ? 'Run the same `feishu-token-mcp store copy` again.'
+        : 'Run the same `feishu-token-mcp profile rename` again.',
     })
     expect(await move()).toBe(1)
   })
@@ -226,7 +228,9 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
       code: 'config_invalid',
       message:
         '"default" may have come to its new place already, and is not there any more; nothing was moved.',
-      nextStep: expect.stringMatching(/^Choose: `logout --profile default --force` revokes it at Feishu/),
+      nextStep: expect.stringMatching(
+        /^Choose: `feishu-token-mcp logout --profile default --force` revokes it at Feishu/,
+      ),
     })
     const [here, arrived] = await inForce()
     expect(here).toBeUndefined()
@@ -242,7 +246,7 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
       message:
         'The token was being moved to another store when that was interrupted. It was not this store, so nothing was moved.',
       nextStep: expect.stringMatching(
-        /^Run `store copy` on the machine where it was begun, with the FEISHU_TOKEN_DIR of/,
+        /^Run `feishu-token-mcp store copy` on the machine where it was begun, with the FEISHU_TOKEN_DIR of/,
       ),
     })
     expect((await third.open().read(ID)).tokenSet).toBeNull()

@@ -24,7 +24,7 @@ test('a token that the old store cannot let go of is not told to have moved, and
   mend()
   await from.flush()
   const left = (await source.open().read(ID)).tokenSet
-  expect(left && cannotRefresh(left).nextStep).toBe('Run the same `store copy` again.')
+  expect(left && cannotRefresh(left).nextStep).toBe('Run the same `feishu-token-mcp store copy` again.')
   expect(await copyProfiles(deps, { from, to, profile: null })).toMatchObject([
     { status: 'moved', generation: 1 },
   ])

@@ -95,7 +95,7 @@ describe('a token set that cannot be refreshed says why, and what to do', () => 
       {
         code: 'config_invalid',
         message: 'The profile was being renamed to "home" when that was interrupted.',
-        nextStep: 'Run the same `profile rename` again.',
+        nextStep: 'Run the same `feishu-token-mcp profile rename` again.',
       },
     ],
     [
@@ -104,7 +104,7 @@ describe('a token set that cannot be refreshed says why, and what to do', () => 
       {
         code: 'config_invalid',
         message: 'The token was being moved to another store when that was interrupted.',
-        nextStep: 'Run the same `store copy` again.',
+        nextStep: 'Run the same `feishu-token-mcp store copy` again.',
       },
     ],
   ])('%s', (_what, changes, said) => {

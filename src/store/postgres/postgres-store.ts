@@ -165,7 +165,7 @@ export function createPostgresStore(options: {
         say`The key of a shared store is not moved from here: all machines have it.`,
         {
           nextStep: say`Each machine may keep it in a key file or in FEISHU_TOKEN_KEY (FEISHU_TOKEN_KEY_SOURCE); for a new key,
-              make another database with \`${command} store init\` and use \`store copy\`.`,
+              make another database with \`${command} store init\` and use \`${command} store copy\`.`,
         },
       )
     },
