@@ -5,12 +5,12 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fakeBrowser, noteTaker } from '../support/fake-browser.ts'
-import { testIf } from '../support/needs.ts'
+import { NO_POSIX, testIf } from '../support/needs.ts'
 import { approve, type Environment, PROGRAM, run, setStage, startServer, visit } from '../support/program.ts'
 import { NO_TMUX, openTerminal } from '../support/terminal.ts'
 import { makeWsl, NO_WSL } from '../support/wsl.ts'
 
-test('the browser gets one argument, the link, and no secret', async () => {
+testIf(NO_POSIX)('the browser gets one argument, the link, and no secret', async () => {
   const redirect = (port: number): string =>
     `http://localhost:${port}/callback?a=$(id)&b=\`id\`;calc|"x"'y'&--help`
   const stage = await setStage()
@@ -27,27 +27,30 @@ test('the browser gets one argument, the link, and no secret', async () => {
   expect(browser.inherited()).not.toContain('A'.repeat(43))
 })
 
-test('without a display, in an SSH session, and without a program to open it, the link is shown with the reason', async () => {
-  const stage = await setStage()
-  const browser = fakeBrowser(stage)
-  const cases: [Record<string, string>, RegExp][] = [
-    [{}, /no DISPLAY; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars/],
-    [{ ...browser.env, SSH_CONNECTION: '10.0.0.1 2 10.0.0.2 22' }, /SSH session/],
-    [{ DISPLAY: ':77', PATH: '/nowhere' }, /no browser could be started/],
-  ]
-  for (const [env, reason] of cases) {
-    const server = await startServer(stage, { env })
-    const started = await server.call('start_authorization')
-    expect(started.data).toMatchObject({ status: 'pending', browser_opened: false, joined: false })
-    expect(started.data.next_step).toMatch(reason)
-    await server.call('start_authorization', { cancel: true })
-  }
-  const off = await startServer(stage, { env: { ...browser.env, FEISHU_OPEN_BROWSER: 'false' } })
-  expect((await off.call('start_authorization', { open_browser: true })).data.browser_opened).toBe(false)
-  expect(existsSync(join(stage.home, 'seen'))).toBe(false)
-})
+testIf(NO_POSIX)(
+  'without a display, in an SSH session, and without a program to open it, the link is shown with the reason',
+  async () => {
+    const stage = await setStage()
+    const browser = fakeBrowser(stage)
+    const cases: [Record<string, string>, RegExp][] = [
+      [{}, /no DISPLAY; for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars/],
+      [{ ...browser.env, SSH_CONNECTION: '10.0.0.1 2 10.0.0.2 22' }, /SSH session/],
+      [{ DISPLAY: ':77', PATH: '/nowhere' }, /no browser could be started/],
+    ]
+    for (const [env, reason] of cases) {
+      const server = await startServer(stage, { env })
+      const started = await server.call('start_authorization')
+      expect(started.data).toMatchObject({ status: 'pending', browser_opened: false, joined: false })
+      expect(started.data.next_step).toMatch(reason)
+      await server.call('start_authorization', { cancel: true })
+    }
+    const off = await startServer(stage, { env: { ...browser.env, FEISHU_OPEN_BROWSER: 'false' } })
+    expect((await off.call('start_authorization', { open_browser: true })).data.browser_opened).toBe(false)
+    expect(existsSync(join(stage.home, 'seen'))).toBe(false)
+  },
+)
 
-test('BROWSER is what opens, without a display; what it opens is what is told', async () => {
+testIf(NO_POSIX)('BROWSER is what opens, without a display; what it opens is what is told', async () => {
   const stage = await setStage()
   const browser = fakeBrowser(stage)
   const BROWSER = join(stage.home, 'bin', 'xdg-open')
@@ -125,23 +128,26 @@ function asCodex(env: Environment, more: Environment = {}): Environment {
   return { ...Object.fromEntries(named.map((name) => [name, env[name] ?? ''])), ...more }
 }
 
-test('Codex keeps the display from us: the answer says what to add, and with it the browser opens', async () => {
-  const stage = await setStage()
-  const browser = fakeBrowser(stage)
-  const desktop = { ...stage.env, ...browser.env, XDG_RUNTIME_DIR: '/run/user/0' }
-  const hidden = await startServer({ ...stage, env: asCodex(desktop) })
-  const started = await hidden.call('start_authorization')
-  expect(started.data).toMatchObject({ status: 'pending', browser_opened: false })
-  expect(started.data.next_step).toMatch(/for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars/)
-  expect(browser.wasStarted()).toBe(false)
-  await hidden.call('start_authorization', { cancel: true })
-  await hidden.close()
+testIf(NO_POSIX)(
+  'Codex keeps the display from us: the answer says what to add, and with it the browser opens',
+  async () => {
+    const stage = await setStage()
+    const browser = fakeBrowser(stage)
+    const desktop = { ...stage.env, ...browser.env, XDG_RUNTIME_DIR: '/run/user/0' }
+    const hidden = await startServer({ ...stage, env: asCodex(desktop) })
+    const started = await hidden.call('start_authorization')
+    expect(started.data).toMatchObject({ status: 'pending', browser_opened: false })
+    expect(started.data.next_step).toMatch(/for Codex add DISPLAY and WAYLAND_DISPLAY to env_vars/)
+    expect(browser.wasStarted()).toBe(false)
+    await hidden.call('start_authorization', { cancel: true })
+    await hidden.close()
 
-  const shown = await startServer({ ...stage, env: asCodex(desktop, { DISPLAY: ':77' }) })
-  const opened = await shown.call('start_authorization')
-  expect(opened.data.browser_opened).toBe(true)
-  expect(await browser.argv()).toEqual([opened.data.authorization_url])
-})
+    const shown = await startServer({ ...stage, env: asCodex(desktop, { DISPLAY: ':77' }) })
+    const opened = await shown.call('start_authorization')
+    expect(opened.data.browser_opened).toBe(true)
+    expect(await browser.argv()).toEqual([opened.data.authorization_url])
+  },
+)
 
 testIf(NO_WSL)('under WSL the browser of Windows opens, whatever variables the client hands on', async () => {
   const stage = await setStage()

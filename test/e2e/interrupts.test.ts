@@ -2,27 +2,31 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { testIf } from '../support/needs.ts'
+import { expect } from 'vitest'
+import { NO_SIGNALS, testIf } from '../support/needs.ts'
 import { PROGRAM, run, setStage, start } from '../support/program.ts'
 import { NO_TMUX, openTerminal } from '../support/terminal.ts'
 
 const NO_APP = { FEISHU_APP_ID: '', FEISHU_APP_SECRET: '' }
 
-test.for<[string[], Record<string, string>, RegExp, string]>([
+const WAITS: [string[], Record<string, string>, RegExp, string][] = [
   [['login', '--device'], {}, /Waiting for the approval/, 'The authorization was cancelled.'],
   [['login', '--no-browser'], {}, /Waiting for the approval/, 'The authorization was cancelled.'],
   [['setup', '--create-app'], NO_APP, /Waiting for the app/, 'Stopped before it was done.'],
   [['gateway', '--listen', '127.0.0.1:0'], {}, /127\.0\.0\.1:\d+/, ''],
-])('while %j waits', async ([args, env, waits, line]) => {
-  const stage = await setStage({ env })
-  const running = start(stage, args)
-  await running.written(waits)
-  running.child.kill('SIGINT')
-  const { code, stderr } = await running.end
-  expect([code, stderr]).toEqual([130, expect.not.stringMatching(/FAILED|Error:|\[code=/)])
-  if (line !== '') expect(stderr.trimEnd().split('\n').at(-1)).toBe(line)
-})
+]
+
+for (const [args, env, waits, line] of WAITS) {
+  testIf(NO_SIGNALS)(`while ${args.join(' ')} waits`, async () => {
+    const stage = await setStage({ env })
+    const running = start(stage, args)
+    await running.written(waits)
+    running.child.kill('SIGINT')
+    const { code, stderr } = await running.end
+    expect([code, stderr]).toEqual([130, expect.not.stringMatching(/FAILED|Error:|\[code=/)])
+    if (line !== '') expect(stderr.trimEnd().split('\n').at(-1)).toBe(line)
+  })
+}
 
 /** What is typed until a prompt shows, and the prompt. */
 const PROMPTS: [string, string[], RegExp][] = [
