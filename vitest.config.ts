@@ -8,8 +8,7 @@ export default defineConfig({
     hookTimeout: HANGS_MS,
     // What never comes is told as such, not as a test that ran out of time.
     expect: { poll: { timeout: HANGS_MS / 2, interval: 20 } },
-    // One more than processors: a test often waits, for a timer or for the disk.
-    maxWorkers: availableParallelism() + 1,
+    maxWorkers: availableParallelism(),
     // On Windows a folder outside one's own is closed by the system's programs, for seconds: where tests make theirs is within.
     env: process.platform === 'win32' ? { USERPROFILE: tmpdir() } : {},
     reporters: ['default', './test/support/skips.ts'],
