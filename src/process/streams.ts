@@ -5,10 +5,14 @@ import { fstatSync } from 'node:fs'
 /** Their descriptors: `process.stdout` would open a stream. */
 export const STREAMS = { stdin: 0, stdout: 1, stderr: 2 } as const
 
-/** Opens stderr when it is first needed; that no one reads it any more is no reason to end. */
+/** Opens stderr when it is first needed; that no one reads it, or can, is no reason to end. */
 export function writeError(text: string): void {
-  if (process.stderr.listenerCount('error') === 0) process.stderr.on('error', () => undefined)
-  process.stderr.write(text)
+  try {
+    if (process.stderr.listenerCount('error') === 0) process.stderr.on('error', () => undefined)
+    process.stderr.write(text)
+  } catch {
+    // Node could not open it.
+  }
 }
 
 /** Whether a person is there. Only a device is asked: that opens a stream. */

@@ -29,6 +29,19 @@ test.for(['-', '/dev/stdin'])(
   },
 )
 
+test('a stderr that cannot be opened keeps no import from being told', async () => {
+  const stage = await setStage()
+  const shut = join(stage.home, 'shut.cjs')
+  writeFileSync(
+    shut,
+    "Object.defineProperty(process, 'stderr', { get() { throw new TypeError('ERR_UNKNOWN_STREAM_TYPE') } })",
+  )
+  const input = JSON.stringify({ data: stage.sandbox.issue() })
+  const env = { NODE_OPTIONS: `--require ${shut}` }
+  const { code, stdout } = await run(stage, ['import', '-', '--json'], { input, env })
+  expect([code, JSON.parse(stdout)]).toMatchObject([0, { status: 'needs_refresh' }])
+})
+
 testIf(NO_POSIX)('import <(…) reads the pipe that the shell makes', async () => {
   const stage = await setStage()
   const file = join(stage.home, 'answer.json')

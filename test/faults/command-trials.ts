@@ -32,7 +32,9 @@ function answerOf({ stdout, signal, code }: Ended, { fault, struck }: Strike): J
   const answer = JSON.parse(stdout) as Json | Failure
   if (!('error' in answer)) return answer
   const { code: why } = (answer as Failure).error
-  if (fault === 'delay' || code === 0 || !EXPLAINED.includes(why)) throw new Error(stdout)
+  // The system says so of a lock that another process holds.
+  const isBusy = fault === 'EACCES' && struck.startsWith('fcntl') && why === 'store_locked'
+  if (fault === 'delay' || code === 0 || !(EXPLAINED.includes(why) || isBusy)) throw new Error(stdout)
   return null
 }
 
