@@ -8,7 +8,7 @@ import type { Deps, Log } from '../deps.ts'
 import { createActivityLog, recorded } from '../machine/activity.ts'
 import { createBrowser, isRemote, type Launcher } from '../machine/browser.ts'
 import { createClock } from '../machine/clock.ts'
-import { createExposure } from '../machine/closed-folder.ts'
+import { createExposure, type Exposure } from '../machine/closed-folder.ts'
 import type { Transport } from '../machine/transport.ts'
 import type { HttpRequest } from '../oauth/http.ts'
 import type { Secret } from '../secret.ts'
@@ -63,6 +63,8 @@ export async function openDeps(host: Host): Promise<Deps> {
     return seenThrough(shared, underWay)
   }
   let deliveries: Delivery[] = []
+  /** Made when it is first asked: most starts ask nothing. */
+  let exposure: Exposure | null = null
   return {
     config,
     store: await openStore(config.store),
@@ -70,10 +72,11 @@ export async function openDeps(host: Host): Promise<Deps> {
     request: recorded(transport.request, activity, clock),
     upstream: transport.upstream,
     activity,
-    exposure:
-      host.machine.platform === 'win32'
-        ? createExposure(config.tokenDir, host.home, host.machine.environment)
-        : () => null,
+    exposure: () => {
+      if (host.machine.platform !== 'win32') return null
+      exposure ??= createExposure(config.tokenDir, host.home, host.machine.environment)
+      return exposure()
+    },
     clock,
     log: host.log(config.logLevel),
     command: host.command,
