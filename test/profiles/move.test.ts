@@ -1,6 +1,6 @@
 import { syncBuiltinESMExports } from 'node:module'
 import os from 'node:os'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import { moveRecord } from '../../src/profiles/move.ts'
 import { Secret } from '../../src/secret.ts'
@@ -18,6 +18,7 @@ const postgres = () => makePostgresPlace(server)
 beforeAll(async () => {
   if (!POSTGRES_MISSING) server = await startPostgres({ fsync: 'off' })
 })
+afterEach(() => server?.disconnect())
 afterAll(() => server?.close())
 
 /** What the system says the machine is called, from now on. */

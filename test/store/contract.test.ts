@@ -1,7 +1,7 @@
 // What every store promises (token-store.ts), wherever it keeps the sealed bytes. What is about files alone, or about
 // rows alone, is in the tests of those.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { LockedProfile, TokenStore } from '../../src/store/token-store.ts'
 import { failureOf } from '../support/failure.ts'
 import { POSTGRES_MISSING, type Postgres, startPostgres } from '../support/postgres.ts'
@@ -17,6 +17,7 @@ const PLACES: [name: string, missing: string | null, make: () => Promise<Place>]
 beforeAll(async () => {
   if (!POSTGRES_MISSING) server = await startPostgres({ fsync: 'off' })
 })
+afterEach(() => server?.disconnect())
 afterAll(() => server?.close())
 
 const NEVER = { ambiguous: 0, sentAt: null }

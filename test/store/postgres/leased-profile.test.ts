@@ -2,7 +2,7 @@
 
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { TokenStore } from '../../../src/store/token-store.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeFolder } from '../../support/folder.ts'
@@ -30,6 +30,7 @@ beforeAll(async () => {
     { timeout: HANGS_MS / 2 },
   )
 })
+afterEach(() => server?.disconnect())
 afterAll(() => server?.close())
 
 describeIf(POSTGRES_MISSING)('a lease', () => {
