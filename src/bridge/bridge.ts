@@ -3,17 +3,17 @@
 
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
-import { type Listener, NOT_OFFERED } from './link.ts'
+import { type Handlers, NOT_OFFERED } from './link.ts'
 import {
   type Answer,
   type Call,
   INTERNAL_ERROR,
-  type Json,
   LISTED,
   type ListMethod,
   type Lists,
   type Message,
   type RpcError,
+  type RpcObject,
   withoutCredentials,
 } from './message.ts'
 import { createNames, type Names } from './names.ts'
@@ -29,7 +29,7 @@ export type Far = {
   /** Whom it speaks to, from now on. */
   attach: (client: {
     hello: () => Hello
-    listener: Listener
+    handlers: Handlers
     changed: (methods: ListMethod[]) => void
   }) => void
   /** The client has finished its part of the handshake. */
@@ -69,7 +69,7 @@ class Bridge {
   readonly #asks = new Map<string | number, AbortController>()
   /** Questions to the client, of the other server; and to our own server, for its lists. */
   readonly #questions = new Map<string | number, (message: Message) => void>()
-  readonly #ownLists = new Map<ListMethod, Promise<Json[]>>()
+  readonly #ownLists = new Map<ListMethod, Promise<RpcObject[]>>()
   #serial = 0
   #hello: Hello = { protocolVersion: '', capabilities: {}, clientInfo: {} }
 
@@ -85,7 +85,7 @@ class Bridge {
     far.attach({
       hello: () => this.#hello,
       changed: (methods) => this.#tellChanged(methods),
-      listener: {
+      handlers: {
         notice: ({ method, params }) => this.#send({ jsonrpc: '2.0', method, params }),
         ask: (call, signal) => this.#askClient(call, signal),
       },
@@ -117,7 +117,7 @@ class Bridge {
   }
 
   async #sendOwn(message: JSONRPCMessage): Promise<void> {
-    const { id, method, result } = message as Message & { result?: Json }
+    const { id, method, result } = message as Message & { result?: RpcObject }
     const asked = method === undefined && id !== undefined ? this.#questions.get(id) : undefined
     if (asked) return asked(message as Message)
     const agreed = result?.protocolVersion
@@ -139,11 +139,11 @@ class Bridge {
   }
 
   /** What our own server has; it stays the same. */
-  #ownList(method: ListMethod): Promise<Json[]> {
+  #ownList(method: ListMethod): Promise<RpcObject[]> {
     const known = this.#ownLists.get(method)
     if (known) return known
     const asked = this.#question((id) => this.own.onmessage?.({ jsonrpc: '2.0', id, method })).then(
-      ({ result }) => ((result as Json | undefined)?.[LISTED[method]] ?? []) as Json[],
+      ({ result }) => ((result as RpcObject | undefined)?.[LISTED[method]] ?? []) as RpcObject[],
     )
     this.#ownLists.set(method, asked)
     return asked
@@ -161,7 +161,7 @@ class Bridge {
       })
       this.#send({ jsonrpc: '2.0', id, method, params })
     })
-    return error ? ({ error } as Answer) : { result: (result ?? {}) as Json }
+    return error ? ({ error } as Answer) : { result: (result ?? {}) as RpcObject }
   }
 
   async #route(message: Message): Promise<void> {
@@ -210,9 +210,9 @@ class Bridge {
   }
 }
 
-function isOffered(capabilities: Json, method: string, params: Json | undefined): boolean {
+function isOffered(capabilities: RpcObject, method: string, params: RpcObject | undefined): boolean {
   const name = OFFERS[method]
-  const offer = name === undefined ? undefined : (capabilities[name] as Json | undefined)
+  const offer = name === undefined ? undefined : (capabilities[name] as RpcObject | undefined)
   if (!offer) return false
   return method !== 'elicitation/create' || params?.mode !== 'url' || offer.url !== undefined
 }

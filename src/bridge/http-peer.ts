@@ -1,21 +1,21 @@
 // Another MCP server that is reached over HTTP.
 
 import { type HttpOptions, openHttpWire } from './http-wire.ts'
-import { type Listener, openLink, SILENCE_MS } from './link.ts'
+import { type Handlers, openLink, SILENCE_MS } from './link.ts'
 import { createPeer, type Hello, type Peer } from './peer.ts'
 
 /** A server over HTTP. */
 export function createHttpPeer(
-  options: HttpOptions & { hello: () => Hello; listener: Listener; silenceMs?: number },
+  options: HttpOptions & { hello: () => Hello; handlers: Handlers; silenceMs?: number },
 ): Peer {
-  const { hello, listener, silenceMs = SILENCE_MS } = options
+  const { hello, handlers, silenceMs = SILENCE_MS } = options
   return createPeer({
     hello,
     startMs: silenceMs,
     waitMs: silenceMs,
     async connect() {
       const wire = await openHttpWire(options, () => link)
-      const link = openLink({ silenceMs, listener, wire })
+      const link = openLink({ silenceMs, handlers, wire })
       return { link, closed: NEVER, setProtocolVersion: wire.setProtocolVersion }
     },
   })

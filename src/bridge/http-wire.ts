@@ -6,14 +6,14 @@ import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { CodedError, errnoOf } from '../errors.ts'
 import { say } from '../sentence.ts'
 import { MAX_CHARACTERS } from './lines.ts'
-import type { Headers, Link, Wire } from './link.ts'
+import type { Link, RequestHeaders, Wire } from './link.ts'
 import type { Message, Reply } from './message.ts'
 
 export type HttpOptions = {
   url: URL
   fetch: FetchLike
   /** Headers for what belongs to no request: the stream on which the server speaks of its own accord. */
-  streamHeaders: () => Promise<Headers>
+  streamHeaders: () => Promise<RequestHeaders>
   /** No message is longer; what is holds this process up while it is read. */
   maxBytes?: number
 }
@@ -84,9 +84,9 @@ export async function openHttpWire(
   { url, fetch, streamHeaders, maxBytes = MAX_CHARACTERS }: HttpOptions,
   link: () => Link,
 ): Promise<Wire & { setProtocolVersion: (version: string) => void }> {
-  const headersOf = new Map<string, Headers>()
+  const headersOf = new Map<string, RequestHeaders>()
   /** Those of the last request: the end of a session must cost no refresh. */
-  let latest: Headers = {}
+  let latest: RequestHeaders = {}
   let sessionLost = false
   /** Requests whose answer comes as events, with the last one that their stream can be taken up after; null: none. */
   const streams = new Map<number, string | null>()
@@ -228,7 +228,7 @@ export async function openHttpWire(
     if (resuming.delete(id)) link().fail(id, broken(url, null))
   }
 
-  async function send(message: Message, headers: Headers | null): Promise<void> {
+  async function send(message: Message, headers: RequestHeaders | null): Promise<void> {
     const body = JSON.stringify(message)
     const id = message.method !== undefined && typeof message.id === 'number' ? message.id : null
     if (headers) headersOf.set(body, headers)

@@ -16,27 +16,27 @@ import {
 export const SILENCE_MS = 60_000
 
 /** Headers of one request; a child has none. */
-export type Headers = Readonly<Record<string, string>>
+export type RequestHeaders = Readonly<Record<string, string>>
 
 /** What carries messages; a failed send is thrown. `headers` null: as for what belongs to no request. */
 export type Wire = {
-  send: (message: Message, headers: Headers | null) => Promise<void>
+  send: (message: Message, headers: RequestHeaders | null) => Promise<void>
   close: () => Promise<void>
 }
 
-/** Whom the other server speaks to of its own accord. */
-export type Listener = {
+/** What takes what the other server says of its own accord. */
+export type Handlers = {
   notice: (call: Call) => void
   /** `signal`: the question was taken back, and no answer is waited for. */
   ask: (call: Call, signal: AbortSignal) => Promise<Answer>
 }
 
 /** One request: whoever waits for it, and for how long nothing may be heard of it, if that is not the link's own. */
-export type RequestOptions = { signal: AbortSignal; headers: Headers; silenceMs?: number }
+export type CallOptions = { signal: AbortSignal; headers: RequestHeaders; silenceMs?: number }
 
 export type Link = {
-  request: (call: Call, options: RequestOptions) => Promise<Reply>
-  notify: (call: Call, headers: Headers) => Promise<void>
+  request: (call: Call, options: CallOptions) => Promise<Reply>
+  notify: (call: Call, headers: RequestHeaders) => Promise<void>
   /** Takes a message that came. */
   receive: (message: Message) => void
   /** Ends a request, or all, with what went wrong. */
@@ -48,22 +48,22 @@ export type Link = {
   retire: () => void
 }
 
-type Waiting = {
+type OpenRequest = {
   progressToken: unknown
   finish: (end: { reply: Reply } | { error: unknown }) => void
   heard: () => void
 }
 
 /** Opens a link over what `createWire` makes. */
-export function openLink(options: { silenceMs: number; listener: Listener; wire: Wire }): Link {
-  const { listener, wire } = options
-  const waiting = new Map<number, Waiting>()
+export function openLink(options: { silenceMs: number; handlers: Handlers; wire: Wire }): Link {
+  const { handlers, wire } = options
+  const waiting = new Map<number, OpenRequest>()
   let lastId = 0
   /** Questions of the other side that are not answered yet: a person may be thinking. */
   const asked = new Map<string | number, AbortController>()
   let retired = false
 
-  function request(call: Call, given: RequestOptions): Promise<Reply> {
+  function request(call: Call, given: CallOptions): Promise<Reply> {
     const { signal, headers, silenceMs = options.silenceMs } = given
     lastId += 1
     const id = lastId
@@ -73,7 +73,7 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
         const params = { requestId: id, reason }
         notify({ method: 'notifications/cancelled', params }, headers).catch(() => undefined)
       }
-      const entry: Waiting = {
+      const entry: OpenRequest = {
         progressToken: (call.params?._meta as { progressToken?: unknown } | undefined)?.progressToken,
         finish(end) {
           clearTimeout(timer)
@@ -105,7 +105,7 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
     })
   }
 
-  async function notify(call: Call, headers: Headers): Promise<void> {
+  async function notify(call: Call, headers: RequestHeaders): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(silent(options.silenceMs)), options.silenceMs)
@@ -119,7 +119,7 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
     asked.set(id, controller)
     const { signal } = controller
     const asking =
-      method === 'ping' ? Promise.resolve({ result: {} }) : listener.ask({ method, params }, signal)
+      method === 'ping' ? Promise.resolve({ result: {} }) : handlers.ask({ method, params }, signal)
     const answered = await asking.catch(() => NO_ANSWER)
     if (signal.aborted) return
     asked.delete(id)
@@ -149,7 +149,7 @@ export function openLink(options: { silenceMs: number; listener: Listener; wire:
         const token = method === 'notifications/progress' ? params?.progressToken : undefined
         for (const entry of waiting.values())
           if (token !== undefined && entry.progressToken === token) entry.heard()
-        listener.notice({ method, params })
+        handlers.notice({ method, params })
       } else {
         waiting.get(Number(message.id))?.finish({ reply: message as Reply })
       }

@@ -1,25 +1,25 @@
 // What goes between the two ends, as it came: nothing of a message is read but what is needed to lead it.
 
-export type Json = Record<string, unknown>
+export type RpcObject = Record<string, unknown>
 
-export type Call = { method: string; params?: Json | undefined }
+export type Call = { method: string; params?: RpcObject | undefined }
 
 export type RpcError = { code: number; message: string; data?: unknown }
 
 /** How a request ended, as JSON-RPC has it. */
-export type Answer = { result: Json } | { error: RpcError }
+export type Answer = { result: RpcObject } | { error: RpcError }
 
 /** The same from the other server, with what HTTP said where that was not a success. */
-export type Reply = Partial<{ result: Json; error: RpcError }> & {
+export type Reply = Partial<{ result: RpcObject; error: RpcError }> & {
   status?: number
   /** The session that it was sent in is gone. */
   lost?: boolean
 }
 
-export type Message = Json & {
+export type Message = RpcObject & {
   id?: string | number | undefined
   method?: string | undefined
-  params?: Json | undefined
+  params?: RpcObject | undefined
 }
 
 /** Lists that both servers have, by the request for them: where the items stand. */
@@ -31,7 +31,7 @@ export const LISTED = {
 } as const
 
 export type ListMethod = keyof typeof LISTED
-export type Lists = Record<ListMethod, Json[]>
+export type Lists = Record<ListMethod, RpcObject[]>
 
 /** JSON-RPC 2.0 §5.1. */
 export const METHOD_NOT_FOUND = -32601
@@ -64,9 +64,9 @@ const NAMED_BY: Readonly<Record<ListMethod, string>> = {
 }
 
 /** The items of a list that have a name: the others could not be asked for. */
-export function namedItems(method: ListMethod, items: unknown): Json[] {
+export function namedItems(method: ListMethod, items: unknown): RpcObject[] {
   if (!Array.isArray(items)) return []
-  return items.filter((item: Json | null) => isText(item?.[NAMED_BY[method]]))
+  return items.filter((item: RpcObject | null) => isText(item?.[NAMED_BY[method]]))
 }
 
 /** Words of a key that name a credential; the shorter ones only by themselves: "state" names none. */

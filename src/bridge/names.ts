@@ -1,6 +1,6 @@
 // Whose a name is. Ours keep theirs; one of the other server that is also ours is shown with a prefix.
 
-import type { Call, Json, ListMethod, Lists } from './message.ts'
+import type { Call, ListMethod, Lists, RpcObject } from './message.ts'
 
 const PREFIX = 'remote_'
 
@@ -13,21 +13,21 @@ const BY_URI = ['resources/read', 'resources/subscribe', 'resources/unsubscribe'
 
 export type Names = {
   /** Both lists in one. */
-  list: (method: ListMethod) => Promise<Json[]>
+  list: (method: ListMethod) => Promise<RpcObject[]>
   /** The request as the other server knows it; null: it is for ours. */
   lead: (call: Call) => Promise<Call | null>
 }
 
 /** Knows the names of both servers. */
 export function createNames(
-  ownList: (method: ListMethod) => Promise<Json[]>,
+  ownList: (method: ListMethod) => Promise<RpcObject[]>,
   farLists: () => Promise<Lists>,
 ): Names {
   /** Shown name → the other server's own. */
-  async function shownNames(method: ListMethod): Promise<Map<string, Json>> {
+  async function shownNames(method: ListMethod): Promise<Map<string, RpcObject>> {
     const taken = new Set((await ownList(method)).map(({ name }) => name))
     const items = (await farLists())[method]
-    const shown = new Map<string, Json>()
+    const shown = new Map<string, RpcObject>()
     for (const item of items) {
       let name = String(item.name)
       while (taken.has(name)) name = PREFIX + name

@@ -1,17 +1,17 @@
 // The other server: opened with the first request that needs it, opened again when it is gone.
 
-import { type Headers, type Link, type RequestOptions, silent } from './link.ts'
-import type { Call, Json, Reply } from './message.ts'
+import { type CallOptions, type Link, type RequestHeaders, silent } from './link.ts'
+import type { Call, Reply, RpcObject } from './message.ts'
 
-export type Hello = { protocolVersion: string; capabilities: Json; clientInfo: Json }
+export type Hello = { protocolVersion: string; capabilities: RpcObject; clientInfo: RpcObject }
 
 export type Peer = {
   /** Sends a request; one that met a lost session is sent once more in a new one. */
-  request: (call: Call, options: RequestOptions) => Promise<Reply>
+  request: (call: Call, options: CallOptions) => Promise<Reply>
   /** Tells the other server something, if it is there. */
   notify: (call: Call) => void
   /** What it can do; null: it is not open. */
-  capabilities: () => Json | null
+  capabilities: () => RpcObject | null
   close: () => Promise<void>
 }
 
@@ -22,7 +22,7 @@ export type Connection = {
   setProtocolVersion: (version: string) => void
 }
 
-type Session = { link: Link; capabilities: Json; headers: Headers }
+type Session = { link: Link; capabilities: RpcObject; headers: RequestHeaders }
 
 export type PeerOptions = {
   connect: () => Promise<Connection>
@@ -40,7 +40,7 @@ export function createPeer({ connect, hello, startMs, waitMs }: PeerOptions): Pe
   /** The latest connection, its handshake over or not: a program that never answers must end with us, too. */
   let connecting: Promise<Connection> | null = null
 
-  function open(headers: Headers): Promise<Session | Reply> {
+  function open(headers: RequestHeaders): Promise<Session | Reply> {
     if (opening) return opening
     const attempt = shakeHands(headers)
     opening = attempt
@@ -51,7 +51,7 @@ export function createPeer({ connect, hello, startMs, waitMs }: PeerOptions): Pe
     return attempt
   }
 
-  async function shakeHands(headers: Headers): Promise<Session | Reply> {
+  async function shakeHands(headers: RequestHeaders): Promise<Session | Reply> {
     connecting = connect()
     const { link, closed, setProtocolVersion } = await connecting
     // Whoever waits for it may leave; the next one still wants it.
@@ -66,7 +66,7 @@ export function createPeer({ connect, hello, startMs, waitMs }: PeerOptions): Pe
       }
       setProtocolVersion(String(reply.result.protocolVersion))
       await link.notify({ method: 'notifications/initialized' }, headers).catch(() => undefined)
-      const session = { link, capabilities: (reply.result.capabilities ?? {}) as Json, headers }
+      const session = { link, capabilities: (reply.result.capabilities ?? {}) as RpcObject, headers }
       current = session
       void closed.then(() => drop(session))
       return session

@@ -8,7 +8,7 @@ import type { Deps } from '../deps.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { openChild, readChildWishes } from '../hand-over/child.ts'
 import { createFar } from '../hand-over/connect.ts'
-import { type Remote, readRemote, type Target } from '../hand-over/connect-target.ts'
+import { type Destination, type Remote, readRemote } from '../hand-over/connect-destination.ts'
 import { type Fetch, fetchThrough } from '../machine/fetch.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
 import type { Brand } from '../profile.ts'
@@ -24,7 +24,7 @@ export function openFar(wish: ConnectWish, host: ConnectHost): Far & { close: ()
   const far = createFar({
     getDeps: host.getDeps,
     tools,
-    target: (deps, brand) =>
+    destination: (deps, brand) =>
       program
         ? programTarget(program, host, () =>
             openEnvironment(deps, program, host).then((child) => {
@@ -48,7 +48,7 @@ function remoteTarget(
   brand: Brand,
   wanted: Remote | null,
   { command }: Pick<ConnectHost, 'command'>,
-): Target {
+): Destination {
   const { mcpUrl } = deps.config
   const url = new URL(hostedMcpUrl(brand, mcpUrl))
   const hosted = { ...(wanted ?? readRemote(command, url, { headers: [], mcpUrl })), url, byBrand: true }
@@ -79,7 +79,7 @@ function programTarget(
   program: Program,
   host: ConnectHost,
   openEnvironment: () => Promise<NodeJS.ProcessEnv>,
-): Target {
+): Destination {
   const { words } = program
   let environment: Promise<NodeJS.ProcessEnv> | null = null
   return {

@@ -1,10 +1,10 @@
 // What the command line of `connect` wishes for, checked before anything is served.
 
-import type { Environment } from '../config/settings-reader.ts'
 import { larkMcpAmong } from '../delivery/mcp-entry.ts'
 import type { Deps } from '../deps.ts'
-import { type Remote, readRemote } from '../hand-over/connect-target.ts'
+import { type Remote, readRemote } from '../hand-over/connect-destination.ts'
 import { readMcpUrl } from '../hand-over/hosted.ts'
+import type { Environment } from '../machine/system.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { Argv } from './argv.ts'
 import { expectOptions, usageError } from './usage.ts'

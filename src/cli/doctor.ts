@@ -23,7 +23,7 @@ export async function doctorOfSettings(cli: Cli, options: Options, problem: Code
 }
 
 function runtimeOf({ version, runtime, home, environment }: Cli): Runtime {
-  return { version, ...runtime, home, env: environment }
+  return { version, ...runtime, home, environment }
 }
 
 function show(cli: Cli, options: Options, { checks, configured }: Diagnosis): number {

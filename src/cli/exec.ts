@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import { toTime } from '../answers.ts'
 import { resolveApp } from '../app/app.ts'
-import type { Environment } from '../config/settings-reader.ts'
 import { type Child, openChild, readChildWishes } from '../hand-over/child.ts'
+import type { System } from '../machine/system.ts'
 import { say } from '../sentence.ts'
 import type { Cli, Command, Invocation } from './io.ts'
 import { usageError } from './usage.ts'
@@ -65,11 +65,7 @@ async function open({ cli, deps, profile, options }: Invocation): Promise<Child>
 /** How a command is started on this system. */
 export async function startOf(
   words: [string, ...string[]],
-  {
-    platform,
-    environment,
-    command,
-  }: { platform: NodeJS.Platform; environment: Environment; command: string },
+  { platform, environment, command }: System & { command: string },
 ): Promise<Start> {
   const [file, ...args] = words
   if (platform !== 'win32') return { file, args, verbatim: false }

@@ -2,6 +2,7 @@
 
 import type { Readable } from 'node:stream'
 import type { Deps } from '../deps.ts'
+import type { Environment } from '../machine/system.ts'
 import type { Sentence } from '../sentence.ts'
 import type { Options } from './argv.ts'
 import type { Started } from './started.ts'
@@ -16,7 +17,7 @@ export type Terminal = {
   command: string
   /** The same for a client's config. */
   started: Started
-  environment: Readonly<Record<string, string | undefined>>
+  environment: Environment
   stdout: (text: string) => void
   stderr: (text: string) => void
   /** The columns of the terminal where a person looks on; null: there is none. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { laidOut } from '../chinese/fold.ts'
 import { type Adoptable, findAdoptable, keptAt, planAdoption, writeAdoption } from '../delivery/adopt.ts'
 import type { Keeping } from '../delivery/backup.ts'
-import { isOwnHeader } from '../hand-over/connect-target.ts'
+import { isOwnHeader } from '../hand-over/connect-destination.ts'
 import { readMcpUrl, takesToken } from '../hand-over/hosted.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
 import { type Sentence, say, unended } from '../sentence.ts'
@@ -51,7 +51,7 @@ function inAnswer({ detail, ...rest }: Adopted): object {
 /** Offers each entry that holds a token for change, with the diff. */
 export async function adoptEntries(invocation: Invocation, answers: Answers): Promise<Adopted[]> {
   const { cli, deps } = invocation
-  const machine = { platform: cli.runtime.platform, home: cli.home, env: cli.environment }
+  const machine = { platform: cli.runtime.platform, home: cli.home, environment: cli.environment }
   const base = newEntry(invocation, true).entry
   const { found, unread } = await findAdoptable(machine, base, {
     wordsFor: (url) => wordsFor(invocation, url),

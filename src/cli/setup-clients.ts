@@ -3,8 +3,8 @@
 import { join } from 'node:path'
 import { laidOut } from '../chinese/fold.ts'
 import { type Client, findClients, planEntry, writeEntry } from '../delivery/client-config.ts'
-import type { Machine } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
+import type { Machine } from '../machine/system.ts'
 import { say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
 import { adoptEntries } from './setup-adopt.ts'
@@ -19,7 +19,7 @@ export async function offerClients(
 ): Promise<void> {
   const { cli } = invocation
   const adopted = await adoptEntries(invocation, dialogue)
-  const machine: Machine = { platform: cli.runtime.platform, home: cli.home, env: cli.environment }
+  const machine: Machine = { platform: cli.runtime.platform, home: cli.home, environment: cli.environment }
   const clients = findClients(machine, entry.name, entry.entry)
   if (clients.length === 0) {
     dialogue.say(say`\nNo MCP client was found here. The entry for its config:\n`)

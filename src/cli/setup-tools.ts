@@ -25,7 +25,7 @@ export async function keepTools({ cli, deps, profile }: Invocation): Promise<voi
       capabilities: {},
       clientInfo: { name: 'feishu-token-mcp', version: cli.version },
     }),
-    listener: { notice: () => undefined, ask: async () => NOT_OFFERED },
+    handlers: { notice: () => undefined, ask: async () => NOT_OFFERED },
     changed: () => undefined,
   })
   const { 'tools/list': tools } = await far.lists()

@@ -2,10 +2,9 @@
 
 import { readFileSync, realpathSync } from 'node:fs'
 import { basename, posix, win32 } from 'node:path'
+import type { System } from '../machine/system.ts'
 
-export type Started = {
-  platform: NodeJS.Platform
-  environment: Readonly<Record<string, string | undefined>>
+export type Started = System & {
   /** Node, and the script as it was called: its links are not followed. */
   node: string
   script: string

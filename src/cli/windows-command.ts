@@ -1,13 +1,12 @@
 // Windows starts programs, not scripts: `npx` is npx.cmd there, and cmd.exe must run it.
 
 import { win32 } from 'node:path'
+import type { Environment } from '../machine/system.ts'
 import { say } from '../sentence.ts'
 import { usageError } from './usage.ts'
 
 /** How a command is started. */
 export type Start = { file: string; args: string[]; verbatim: boolean }
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** What PATHEXT says where it is not set. */
 const EXTENSIONS = '.COM;.EXE;.BAT;.CMD'

@@ -1,7 +1,7 @@
 // The settings that name the app: its id with its secret, under our names and under those of other programs.
 
-import type { Machine } from '../delivery/targets.ts'
 import { expandHome } from '../machine/home.ts'
+import type { Machine } from '../machine/system.ts'
 import { secretProblem } from '../oauth/app-credentials.ts'
 import { APP_ID } from '../profile.ts'
 import { Secret } from '../secret.ts'

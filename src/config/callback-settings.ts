@@ -1,8 +1,8 @@
 // The settings of the callback: where it is registered, where we listen for it, and what for.
 
-import type { Machine } from '../delivery/targets.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
 import { expandHome } from '../machine/home.ts'
+import type { Machine } from '../machine/system.ts'
 import { say } from '../sentence.ts'
 import type { SettingsReader } from './settings-reader.ts'
 

@@ -1,10 +1,11 @@
 // The settings: environment → Config, or one error that lists every problem and its fix. Pure: reads no file.
 
 import { posix, resolve, win32 } from 'node:path'
-import { type Machine, parseTargets, type Target } from '../delivery/targets.ts'
+import { parseTargets, type Target } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
 import { expandHome } from '../machine/home.ts'
+import type { Environment, Machine } from '../machine/system.ts'
 import { splitScopes } from '../oauth/scope-presets.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
 import { Secret } from '../secret.ts'
@@ -12,7 +13,7 @@ import { type Language, type Sentence, say, series, unended } from '../sentence.
 import { goesInTheClear, parseAddress } from '../store/postgres/address.ts'
 import { type EnvironmentApp, readApp, readFallbackApp } from './app-settings.ts'
 import { type CallbackSettings, readCallback } from './callback-settings.ts'
-import { type Environment, SettingsReader } from './settings-reader.ts'
+import { SettingsReader } from './settings-reader.ts'
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
 
@@ -154,9 +155,9 @@ function readTokenDir(reader: SettingsReader, machine: Machine): string {
  *
  * @throws CodedError `config_invalid`, listing every problem
  */
-export function readConfig(env: Environment, home: string, platform: NodeJS.Platform): Config {
-  const reader = new SettingsReader(env)
-  const machine = { platform, home, env }
+export function readConfig(environment: Environment, home: string, platform: NodeJS.Platform): Config {
+  const reader = new SettingsReader(environment)
+  const machine = { platform, home, environment }
   const callback = readCallback(reader, machine)
   const scopes = reader.text('FEISHU_SCOPES')
   const profile = reader.text('FEISHU_PROFILE') ?? DEFAULT_PROFILE
@@ -191,7 +192,7 @@ export function readConfig(env: Environment, home: string, platform: NodeJS.Plat
   }
   // Node has read it by itself, and goes on without what it could not find.
   reader.text('NODE_EXTRA_CA_CERTS')
-  if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') reader.warnings.push(TLS_OFF)
+  if (environment.NODE_TLS_REJECT_UNAUTHORIZED === '0') reader.warnings.push(TLS_OFF)
   if (reader.problems.length > 0) throw invalidSettings(reader.problems)
   return config
 }

@@ -1,7 +1,7 @@
 // Which of its two languages the program speaks to people.
 
+import type { Environment } from '../machine/system.ts'
 import type { Language } from '../sentence.ts'
-import type { Environment } from './settings-reader.ts'
 
 /** The locale's variables, the strongest first (POSIX, "Environment Variables"). */
 const LOCALE = ['LC_ALL', 'LC_MESSAGES', 'LANG']

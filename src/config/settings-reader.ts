@@ -1,6 +1,7 @@
 // One setting after the other, from text to value. Knows no single setting.
 
 import { isLoopbackUrl } from '../machine/address.ts'
+import type { Environment } from '../machine/system.ts'
 import { type Sentence, say } from '../sentence.ts'
 
 /** `${NAME}`, `$NAME`, `%NAME%`: what a client replaces by a variable, or does not. */
@@ -13,8 +14,6 @@ function references(value: string): string[] {
   const found = [...value.matchAll(REFERENCE)].filter(([, name = '']) => !isAddress || !ENCODED.test(name))
   return found.map(([text]) => text)
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Collects what is wrong with the settings, so that all of it is told at once. */
 export class SettingsReader {

@@ -5,10 +5,10 @@ import { say } from '../sentence.ts'
 import { adoptHosted } from './adopt-hosted.ts'
 import { lineOf } from './adopt-program.ts'
 import {
+  type AdoptionResult,
+  type ConnectStart,
   isTable,
   refused,
-  type Start,
-  type Verdict,
   variablesFor,
   withEnvironment,
   withExtras,
@@ -21,7 +21,7 @@ const MCP_REMOTE = /^(?:.*[\\/])?mcp-remote(?:@[^\\/]*|\.cmd)?$/
 const VARIABLE = /\$\{([^}]+)\}/g
 
 /** What becomes of an entry of mcp-remote; null: it is none, or gives no token of Feishu's. */
-export function adoptBridged(entry: Data, start: Start): Verdict {
+export function adoptBridged(entry: Data, start: ConnectStart): AdoptionResult {
   const line = lineOf(entry)
   const at = line?.words.findIndex((word) => typeof word === 'string' && MCP_REMOTE.test(word)) ?? -1
   if (!line || at === -1 || !line.words.every((word) => typeof word === 'string')) return null

@@ -3,6 +3,8 @@
 
 import { type Sentence, say } from '../sentence.ts'
 import {
+  type AdoptionResult,
+  type ConnectStart,
   comesFromElsewhere,
   isOfLark,
   isTable,
@@ -10,8 +12,6 @@ import {
   REFERENCE,
   refused,
   replaceKeys,
-  type Start,
-  type Verdict,
   variablesFor,
   withEnvironment,
   withExtras,
@@ -29,7 +29,7 @@ const TENANT_HEADER = 'x-lark-mcp-tat'
 const TOOLS_HEADER = 'x-lark-mcp-allowed-tools'
 
 /** What becomes of an entry of the hosted server; null: it is none, or holds no token. */
-export function adoptHosted(entry: Data, start: Start): Verdict {
+export function adoptHosted(entry: Data, start: ConnectStart): AdoptionResult {
   const place = HEADER_KEYS.find((key) => isTable(entry[key]))
   const headers = place === undefined ? {} : (entry[place] as Data)
   const tokens = Object.entries(headers).filter(([name]) => name.toLowerCase() === TOKEN_HEADER)
@@ -78,7 +78,7 @@ export function adoptHosted(entry: Data, start: Start): Verdict {
 
 type Words = { words: string[] } | { refused: Sentence }
 
-function wordsOfAddress(text: string, start: Start): Words {
+function wordsOfAddress(text: string, start: ConnectStart): Words {
   const words = start.wordsFor(text)
   if (words === null) return { refused: say`its address is none that gets the token` }
   // An argument list can be read by other users of the machine.
@@ -99,7 +99,7 @@ function secretHeaders(headers: Readonly<Record<string, string>>): string[] {
 function wordsOfHeaders(
   headers: Readonly<Record<string, string>>,
   secrets: readonly string[],
-  start: Start,
+  start: ConnectStart,
 ): { words: string[]; exposed: string[] } | { refused: Sentence } {
   const words: string[] = []
   const exposed: string[] = []

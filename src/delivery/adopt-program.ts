@@ -3,6 +3,8 @@
 
 import { say } from '../sentence.ts'
 import {
+  type AdoptionResult,
+  type ConnectStart,
   comesFromElsewhere,
   isOfLark,
   isTable,
@@ -10,8 +12,6 @@ import {
   REFERENCE,
   refused,
   replaceKeys,
-  type Start,
-  type Verdict,
   variablesFor,
   withEnvironment,
   withExtras,
@@ -42,7 +42,7 @@ const REFRESH_TOKEN = /(?:^|_)REFRESH_TOKEN$/i
 /** Programs that do not hand their environment on, which is where lark-mcp gets its token from. */
 const CLOSED = /(?:^|[\\/])(?:docker|podman|nerdctl|kubectl|wsl|ssh|sudo|doas)(?:\.exe)?$/i
 
-type Found = Record<'token' | 'appId' | 'appSecret' | 'domain', string[]>
+type FoundValues = Record<'token' | 'appId' | 'appSecret' | 'domain', string[]>
 
 /** The command line of an entry, and the same entry with another one. */
 type Line = { words: unknown[]; withWords: (words: readonly string[]) => Data }
@@ -63,8 +63,8 @@ export function lineOf(entry: Data): Line | null {
 }
 
 /** Takes the options out of lark-mcp's words. */
-function splitWords(words: readonly string[]): { kept: string[]; found: Found } {
-  const found: Found = { token: [], appId: [], appSecret: [], domain: [] }
+function splitWords(words: readonly string[]): { kept: string[]; found: FoundValues } {
+  const found: FoundValues = { token: [], appId: [], appSecret: [], domain: [] }
   const kept: string[] = []
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] ?? ''
@@ -81,7 +81,7 @@ function splitWords(words: readonly string[]): { kept: string[]; found: Found } 
 }
 
 /** What becomes of an entry of lark-mcp; null: it is none, or holds no token. */
-export function adoptProgram(entry: Data, start: Start): Verdict {
+export function adoptProgram(entry: Data, start: ConnectStart): AdoptionResult {
   if (isTable(entry.command)) {
     // Zed's older form: what is started stands in a table of its own, and the program is its path.
     const { path: command, ...rest } = entry.command

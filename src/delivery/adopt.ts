@@ -1,12 +1,13 @@
 // The entries of the clients' configs that hold a token: found, shown as `connect`'s, and written when someone said yes.
 
 import { isDeepStrictEqual } from 'node:util'
+import type { Machine } from '../machine/system.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { Insertion, ServerEntry } from './add-entry.ts'
 import { adoptBridged } from './adopt-bridged.ts'
 import { adoptHosted } from './adopt-hosted.ts'
 import { adoptProgram } from './adopt-program.ts'
-import { type Adoption, isTable, type Start, type Verdict } from './adoption.ts'
+import { type Adoption, type AdoptionResult, type ConnectStart, isTable } from './adoption.ts'
 import { backupOf, type Keeping } from './backup.ts'
 import {
   type Client,
@@ -17,7 +18,6 @@ import {
   writeEdit,
 } from './client-config.ts'
 import { readTree, rewriteAt, textAt, valueAt } from './rewrite.ts'
-import type { Machine } from './targets.ts'
 
 /** No entry that holds a token is without one of these. */
 const MARKS = /x-lark-mcp-uat|lark-(?:openapi-)?mcp/i
@@ -25,19 +25,19 @@ const MARKS = /x-lark-mcp-uat|lark-(?:openapi-)?mcp/i
 const MIN_SECRET = 8
 
 /** An entry that holds a token: the way to it, and what becomes of it. */
-type Holding = { way: string[]; verdict: NonNullable<Verdict> }
+type Holding = { way: string[]; verdict: NonNullable<AdoptionResult> }
 
 /** The same with the client whose it is. */
 export type Adoptable = Holding & {
   client: Client
-  start: Start
+  start: ConnectStart
   path: string
   /** The entry's place for people. */
   title: string
 }
 
 /** What becomes of an entry; null: it holds no token of Feishu's. */
-function adoptEntry(entry: unknown, start: Start): Verdict {
+function adoptEntry(entry: unknown, start: ConnectStart): AdoptionResult {
   return isTable(entry)
     ? (adoptProgram(entry, start) ?? adoptHosted(entry, start) ?? adoptBridged(entry, start))
     : null
@@ -55,7 +55,7 @@ function placesOf(data: unknown, topKeys: readonly string[]): string[][] {
 async function findHoldings(
   text: string,
   config: { format: string; topKeys: readonly string[] },
-  start: Start,
+  start: ConnectStart,
 ): Promise<Holding[] | null> {
   // `~/.claude.json` may have many megabytes, and most configs hold no token.
   if (!MARKS.test(text)) return []
@@ -74,7 +74,7 @@ async function findHoldings(
 export async function findAdoptable(
   machine: Machine,
   base: ServerEntry,
-  connect: Omit<Start, 'entry'>,
+  connect: Omit<ConnectStart, 'entry'>,
 ): Promise<{ found: Adoptable[]; unread: { label: string; path: string }[] }> {
   const found: Adoptable[] = []
   const unread: { label: string; path: string }[] = []

@@ -19,10 +19,10 @@ export type Adoption = {
   exposed: string[]
 }
 
-export type Verdict = { kind: 'adopt'; adoption: Adoption } | { kind: 'refused'; why: Sentence } | null
+export type AdoptionResult = { kind: 'adopt'; adoption: Adoption } | { kind: 'refused'; why: Sentence } | null
 
 /** How a client starts `connect`, and what it needs besides. */
-export type Start = {
+export type ConnectStart = {
   entry: ServerEntry
   /** What `connect` needs to lead to an address: nothing for that of its own accord; null: the token does not go there. */
   wordsFor: (url: string) => string[] | null
@@ -37,7 +37,7 @@ export function isTable(value: unknown): value is Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-export function refused(why: Sentence): Verdict {
+export function refused(why: Sentence): AdoptionResult {
   return { kind: 'refused', why }
 }
 
@@ -46,10 +46,10 @@ export function comesFromElsewhere(value: string): boolean {
   return isReference(value) && !INPUT.test(value.trim())
 }
 
-export const REFERENCE: Verdict = refused(
+export const REFERENCE: AdoptionResult = refused(
   say`its token is a reference, which the program that fills it in may keep fresh`,
 )
-export const NO_TEXT: Verdict = refused(say`its token is not a string`)
+export const NO_TEXT: AdoptionResult = refused(say`its token is not a string`)
 
 /** Whether an address is Lark's, not Feishu's; null: of neither. */
 export function isOfLark(address: string): boolean | null {
@@ -58,7 +58,7 @@ export function isOfLark(address: string): boolean | null {
 }
 
 /** The variables of an entry of `connect`: its client knows the brand from nowhere else. */
-export function variablesFor(isLark: boolean | null, { entry }: Start): Record<string, string> {
+export function variablesFor(isLark: boolean | null, { entry }: ConnectStart): Record<string, string> {
   return { ...entry.env, ...(isLark && { FEISHU_BRAND: 'lark' }) }
 }
 

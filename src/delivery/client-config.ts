@@ -4,12 +4,13 @@ import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isMissing } from '../machine/files.ts'
 import { findProgram } from '../machine/program.ts'
+import type { Machine } from '../machine/system.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { HANDED_ON, type Insertion, insertEntry, type ServerEntry } from './add-entry.ts'
 import { backUp, type Keeping } from './backup.ts'
 import { formatChange } from './diff.ts'
 import { createSharedFile, MAX_BYTES, readSharedFile, replaceSharedFile } from './shared-file.ts'
-import { type Machine, parseTargets, type Target } from './targets.ts'
+import { parseTargets, type Target } from './targets.ts'
 
 export type Client = { label: string; target: Target; entry: ServerEntry }
 
@@ -46,7 +47,7 @@ const BYTE_ORDER_MARK = '\ufeff'
 function entryFor(kind: string, base: ServerEntry, machine: Machine): ServerEntry {
   if (kind !== 'codex') return TYPED.includes(kind) ? { type: 'stdio', ...base } : base
   const session = machine.platform === 'linux' ? SESSION_VARIABLES : []
-  const env_vars = [...session, ...HANDED_ON.filter((name) => machine.env[name])]
+  const env_vars = [...session, ...HANDED_ON.filter((name) => machine.environment[name])]
   const { env = {}, ...rest } = base
   const own = Object.entries(env).filter(([name]) => !env_vars.includes(name))
   return {
@@ -66,10 +67,10 @@ function locate(kind: string, { paths }: Target, machine: Machine): string | nul
   return found ?? (isInstalled(kind, machine) ? paths[0] : null) ?? null
 }
 
-function isInstalled(kind: string, { platform, env }: Machine): boolean {
+function isInstalled(kind: string, machine: Machine): boolean {
   const program = PROGRAMS[kind]
   if (program === undefined) return false
-  return findProgram(program, { platform, environment: env }, ['.exe', '.cmd']) !== null
+  return findProgram(program, machine, ['.exe', '.cmd']) !== null
 }
 
 /** The clients of this machine, with the entry that each of them gets under `name`. */
@@ -133,11 +134,11 @@ function decode(bytes: Buffer): string | null {
 }
 
 /** What is to become of a config's text. */
-export type Change = (text: string) => Promise<Insertion>
+export type Rewriting = (text: string) => Promise<Insertion>
 
 type Prepared = Omit<Plan, 'diff'> & { bytes: Buffer | null; mark: string; before: string }
 
-async function prepare(target: Target, edit: Change): Promise<Prepared> {
+async function prepare(target: Target, edit: Rewriting): Promise<Prepared> {
   const file = read(target)
   const refused = (why: Sentence): Prepared => ({
     path: file.path,
@@ -163,7 +164,7 @@ export function planEntry({ target, entry }: Client): Promise<Plan> {
 /** What an edit would do to a config; `known` secrets show nowhere. Writes nothing. */
 export async function planEdit(
   target: Target,
-  edit: Change,
+  edit: Rewriting,
   title: string,
   known: readonly string[] = [],
 ): Promise<Plan> {
@@ -183,7 +184,7 @@ export function writeEntry({ target, entry }: Client, keeping: Keeping): Promise
 }
 
 /** The same for any edit of a config. */
-export async function writeEdit(target: Target, edit: Change, keeping: Keeping): Promise<Sentence | null> {
+export async function writeEdit(target: Target, edit: Rewriting, keeping: Keeping): Promise<Sentence | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const { path, insertion, bytes, mark, before } = await prepare(target, edit)
     if (insertion.kind === 'present') return null

@@ -18,7 +18,7 @@ function matchAt(pattern: RegExp, text: string, position: number): RegExpExecArr
   return pattern.exec(text)
 }
 
-function endOfLine(text: string, position: number): number {
+function lineEnd(text: string, position: number): number {
   const end = text.indexOf('\n', position)
   return end === -1 ? text.length : end
 }
@@ -35,7 +35,7 @@ function closingQuote(text: string, start: number): number {
 
 /** The value after the equals sign at `start - 1`: up to a comment that white space sets off, or the line's end. */
 function readUnquoted(text: string, name: string, start: number): Assignment {
-  const line = text.slice(start, endOfLine(text, start))
+  const line = text.slice(start, lineEnd(text, start))
   const value = line.replace(/[ \t]#.*$/s, '').trim()
   if (value === '') return { name, start, end: start, plain: true }
   const from = start + line.indexOf(value)
@@ -67,7 +67,7 @@ function readAssignments(text: string): Assignment[] | number {
       assignments.push(assignment)
       position = assignment.end
     }
-    position = endOfLine(text, position) + 1
+    position = lineEnd(text, position) + 1
   }
   return assignments
 }

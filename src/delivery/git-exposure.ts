@@ -23,10 +23,10 @@ const MAC_STUB = '/usr/bin/git'
 /** A repository's own configuration may name programs to run. */
 const SAFE = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null']
 
-type Answer = { status: number | null; stderr: string }
+type Exit = { status: number | null; stderr: string }
 
 /** Starts a program by its absolute path; a status of null: it is not there, or did not answer in time. */
-type Start = (program: string, args: string[], folder: string, signal: AbortSignal) => Promise<Answer>
+type StartProgram = (program: string, args: string[], folder: string, signal: AbortSignal) => Promise<Exit>
 
 /** Where git finds the person's own settings; Node throws for a user whom the system does not know. */
 function homes(): Record<string, string> {
@@ -37,7 +37,7 @@ function homes(): Record<string, string> {
   }
 }
 
-const start: Start = async (program, args, folder, signal) => {
+const start: StartProgram = async (program, args, folder, signal) => {
   const env = { PATH: dirname(program), ...homes(), LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0' }
   try {
     await promisify(execFile)(program, args, { cwd: folder, env, signal, windowsHide: true })
@@ -49,7 +49,7 @@ const start: Start = async (program, args, folder, signal) => {
 }
 
 /** What the machine has; tests hand in another one. */
-export type GitMachine = { platform: NodeJS.Platform; exists: (path: string) => boolean; start: Start }
+export type GitMachine = { platform: NodeJS.Platform; exists: (path: string) => boolean; start: StartProgram }
 
 /** git's absolute path; null where there is none, or asking it would open a window. */
 async function findGit(machine: GitMachine, signal: AbortSignal): Promise<string | null> {

@@ -1,10 +1,11 @@
 // The edits of others that a delivery or `setup` came across and kept beside their files: only a person can say what
 // becomes of them.
 
+import type { Machine } from '../machine/system.ts'
 import { resolvePath } from './attempt.ts'
 import { findConfigs } from './client-config.ts'
 import { keptEdits } from './shared-file.ts'
-import type { Machine, Target } from './targets.ts'
+import type { Target } from './targets.ts'
 
 /** Every such file beside the targets, and beside the configs of the clients that are on this machine. */
 export function findKeptEdits(targets: readonly Target[], machine: Machine): string[] {

@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type ConfigTree, type Node, readJsonTree, readTomlTree, type Table } from './config-tree.ts'
 import { applyEdit, type Span } from './edit.ts'
-import { type Changes, changeRow, indentAt, type Style } from './row.ts'
+import { type Changes, changeRow, indentAt, type Layout } from './row.ts'
 import { endOfLine, plain } from './text-style.ts'
 import { tidyDeletions } from './tidy.ts'
 
@@ -18,15 +18,15 @@ export function readTree(text: string, format: string): Promise<ConfigTree | nul
   return format === 'toml' ? readTomlTree(text) : readJsonTree(text)
 }
 
-function valueText(value: unknown, style: Style, indent: string | null): string {
-  if (!style.toml) {
-    const lines = JSON.stringify(value, null, indent === null ? undefined : style.unit).split('\n')
-    return lines.join(`${style.eol}${indent ?? ''}`)
+function valueText(value: unknown, layout: Layout, indent: string | null): string {
+  if (!layout.toml) {
+    const lines = JSON.stringify(value, null, indent === null ? undefined : layout.unit).split('\n')
+    return lines.join(`${layout.eol}${indent ?? ''}`)
   }
-  if (Array.isArray(value)) return `[${value.map((item) => valueText(item, style, null)).join(', ')}]`
+  if (Array.isArray(value)) return `[${value.map((item) => valueText(item, layout, null)).join(', ')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   const pairs = Object.entries(value).map(
-    ([key, inner]) => `${tomlKey(key)} = ${valueText(inner, style, null)}`,
+    ([key, inner]) => `${tomlKey(key)} = ${valueText(inner, layout, null)}`,
   )
   return `{ ${pairs.join(', ')} }`
 }
@@ -39,7 +39,7 @@ function changeNode(
   text: string,
   node: Node,
   values: [unknown, unknown],
-  style: Style,
+  layout: Layout,
   changes: Changes,
 ): void {
   const [before, after] = values
@@ -51,24 +51,30 @@ function changeNode(
       members,
       before: before.map((item) => JSON.stringify(plain(item))),
       after: after.map((item) => JSON.stringify(plain(item))),
-      write: (index: number) => valueText(after[index], style, null),
+      write: (index: number) => valueText(after[index], layout, null),
     }
-    changeRow(text, row, style, changes)
+    changeRow(text, row, layout, changes)
   } else if (node.kind === 'table' && isData(before) && isData(after)) {
-    changeTable(text, node, [before, after], style, changes)
+    changeTable(text, node, [before, after], layout, changes)
   } else if (node.kind === 'scalar') {
-    changes.written.push({ start: node.start, end: node.end, text: valueText(after, style, null) })
+    changes.written.push({ start: node.start, end: node.end, text: valueText(after, layout, null) })
   } else throw UNKNOWN_FORM
 }
 
-function changeTable(text: string, table: Table, values: [Data, Data], style: Style, changes: Changes): void {
+function changeTable(
+  text: string,
+  table: Table,
+  values: [Data, Data],
+  layout: Layout,
+  changes: Changes,
+): void {
   const [before, after] = values
   const { container } = table
   const members = table.members.filter((member) => container !== null && member.container === container)
   const elsewhere = table.members.filter((member) => !members.includes(member))
   for (const { key, node } of elsewhere) {
     if (container?.separator === 'comma') throw UNKNOWN_FORM
-    if (Object.hasOwn(after, key)) changeNode(text, node, [before[key], after[key]], style, changes)
+    if (Object.hasOwn(after, key)) changeNode(text, node, [before[key], after[key]], layout, changes)
     else removeDeep(node, changes)
   }
   const wanted = Object.keys(after).filter((key) => !elsewhere.some((member) => member.key === key))
@@ -86,14 +92,14 @@ function changeTable(text: string, table: Table, values: [Data, Data], style: St
     after: wanted,
     write(index: number) {
       const key = wanted[index] ?? ''
-      if (style.toml) return `${first?.prefix ?? ''}${tomlKey(key)} = ${valueText(after[key], style, null)}`
-      return `${JSON.stringify(key)}:${style.gap}${valueText(after[key], style, indent)}`
+      if (layout.toml) return `${first?.prefix ?? ''}${tomlKey(key)} = ${valueText(after[key], layout, null)}`
+      return `${JSON.stringify(key)}:${layout.gap}${valueText(after[key], layout, indent)}`
     },
   }
-  for (const [i, j] of changeRow(text, row, style, changes)) {
+  for (const [i, j] of changeRow(text, row, layout, changes)) {
     const key = wanted[j] ?? ''
     const member = members[i]
-    if (member) changeNode(text, member.node, [before[key], after[key]], style, changes)
+    if (member) changeNode(text, member.node, [before[key], after[key]], layout, changes)
   }
 }
 
@@ -134,10 +140,10 @@ export async function rewriteAt(
   const unit = /^([ \t]+)\S/m.exec(text)?.[1] ?? '  '
   const toml = format === 'toml'
   const gap = toml || /":[ \t]/.test(text) ? ' ' : ''
-  const style: Style = { toml, eol: endOfLine(text), unit, gap }
+  const layout: Layout = { toml, eol: endOfLine(text), unit, gap }
   const changes: Changes = { deleted: [], written: [] }
   try {
-    changeNode(text, node, [valueAt(tree.data, way), after], style, changes)
+    changeNode(text, node, [valueAt(tree.data, way), after], layout, changes)
   } catch (error) {
     if (error === UNKNOWN_FORM) return null
     throw error

@@ -3,7 +3,7 @@
 import type { Container, Member } from './config-tree.ts'
 
 /** How values are written at a place. */
-export type Style = {
+export type Layout = {
   toml: boolean
   eol: string
   unit: string
@@ -48,13 +48,13 @@ export function indentAt(text: string, at: number): string {
 }
 
 /** What stands between two members: as between those that are there. */
-function separatorOf(text: string, container: Container, members: readonly Member[], style: Style): string {
+function separatorOf(text: string, container: Container, members: readonly Member[], layout: Layout): string {
   const [first] = members
   const comma = container.separator === 'comma' ? ',' : ''
-  if (!first) return comma ? comma + style.gap : style.eol
+  if (!first) return comma ? comma + layout.gap : layout.eol
   const ownLine = text.slice(container.start, first.start).includes('\n')
-  if (!comma || ownLine) return comma + style.eol + indentAt(text, first.start)
-  return comma + style.gap
+  if (!comma || ownLine) return comma + layout.eol + indentAt(text, first.start)
+  return comma + layout.gap
 }
 
 type Row = {
@@ -67,14 +67,14 @@ type Row = {
 }
 
 /** Changes a row of members; the pairs of those that stay are returned. */
-export function changeRow(text: string, row: Row, style: Style, changes: Changes): [number, number][] {
+export function changeRow(text: string, row: Row, layout: Layout, changes: Changes): [number, number][] {
   const { container, members, before, after, write } = row
   const pairs = commonPairs(before, after)
-  const separator = separatorOf(text, container, members, style)
+  const separator = separatorOf(text, container, members, layout)
   const commas = members.map(({ end }, index) =>
     container.separator === 'line'
       ? null
-      : commaBehind(text, end, members[index + 1]?.start ?? container.end, style.toml),
+      : commaBehind(text, end, members[index + 1]?.start ?? container.end, layout.toml),
   )
   /** The last member whose place is still taken. */
   let last = -1

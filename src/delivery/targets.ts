@@ -3,14 +3,8 @@
 import { posix, win32 } from 'node:path'
 import { CodedError } from '../errors.ts'
 import { expandHome } from '../machine/home.ts'
+import type { Machine } from '../machine/system.ts'
 import { type Sentence, say, shown } from '../sentence.ts'
-
-/** What the paths depend on; `env` holds APPDATA, LOCALAPPDATA, XDG_CONFIG_HOME, CLAUDE_CONFIG_DIR, CODEX_HOME. */
-export type Machine = {
-  platform: NodeJS.Platform
-  home: string
-  env: Readonly<Record<string, string | undefined>>
-}
 
 /** What makes a running consumer see the new value. */
 type Restart = { required: boolean; hint: Sentence }
@@ -31,7 +25,7 @@ export type Target = {
 
 type Folders = { join: (...parts: string[]) => string; home: string; appData: string[]; machine: Machine }
 
-type Client = {
+type ClientFacts = {
   format: 'json' | 'toml'
   topKeys: string[]
   hasProfiles?: true
@@ -51,11 +45,11 @@ function claudeDesktopFiles({ join, home, appData, machine }: Folders): string[]
   const file = 'claude_desktop_config.json'
   const plain = appData.map((dir) => join(dir, 'Claude', file))
   if (machine.platform !== 'win32') return plain
-  const local = machine.env.LOCALAPPDATA || join(home, 'AppData', 'Local')
+  const local = machine.environment.LOCALAPPDATA || join(home, 'AppData', 'Local')
   return [join(local, ...CLAUDE_STORE_BUILD, file), ...plain]
 }
 
-const CLIENTS: Record<string, Client> = {
+const CLIENTS: Record<string, ClientFacts> = {
   cursor: {
     format: 'json',
     topKeys: ['mcpServers'],
@@ -68,7 +62,7 @@ const CLIENTS: Record<string, Client> = {
   'claude-code': {
     format: 'json',
     topKeys: ['mcpServers'],
-    paths: ({ join, home, machine }) => [join(machine.env.CLAUDE_CONFIG_DIR || home, '.claude.json')],
+    paths: ({ join, home, machine }) => [join(machine.environment.CLAUDE_CONFIG_DIR || home, '.claude.json')],
     restart: {
       required: true,
       hint: say`In Claude Code, reconnect the server with /mcp, or start a new session.`,
@@ -99,7 +93,9 @@ const CLIENTS: Record<string, Client> = {
   codex: {
     format: 'toml',
     topKeys: ['mcp_servers'],
-    paths: ({ join, home, machine }) => [join(machine.env.CODEX_HOME || join(home, '.codex'), 'config.toml')],
+    paths: ({ join, home, machine }) => [
+      join(machine.environment.CODEX_HOME || join(home, '.codex'), 'config.toml'),
+    ],
     restart: { required: true, hint: say`Restart the Codex session.` },
   },
   gemini: {
@@ -141,14 +137,17 @@ const VARIABLE = /^[A-Za-z_][\w.-]*$/
 
 function locateFolders(machine: Machine): Folders {
   const { join, isAbsolute } = machine.platform === 'win32' ? win32 : posix
-  const { platform, home, env } = machine
+  const { platform, home, environment } = machine
   if (platform === 'win32') {
-    return { join, home, machine, appData: [env.APPDATA || join(home, 'AppData', 'Roaming')] }
+    return { join, home, machine, appData: [environment.APPDATA || join(home, 'AppData', 'Roaming')] }
   }
   if (platform === 'darwin') {
     return { join, home, machine, appData: [join(home, 'Library', 'Application Support')] }
   }
-  const configured = env.XDG_CONFIG_HOME && isAbsolute(env.XDG_CONFIG_HOME) ? [env.XDG_CONFIG_HOME] : []
+  const configured =
+    environment.XDG_CONFIG_HOME && isAbsolute(environment.XDG_CONFIG_HOME)
+      ? [environment.XDG_CONFIG_HOME]
+      : []
   return { join, home, machine, appData: [...new Set([...configured, join(home, '.config')])] }
 }
 

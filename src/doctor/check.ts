@@ -1,8 +1,8 @@
 // What a check of doctor's says, and in which words it is said that one passed or failed.
 
 import type { App } from '../app/app.ts'
-import type { Machine } from '../delivery/targets.ts'
 import { CodedError } from '../errors.ts'
+import type { Machine } from '../machine/system.ts'
 import { type Sentence, say } from '../sentence.ts'
 
 /** One check as `doctor --json` prints it. */

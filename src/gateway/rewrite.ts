@@ -4,7 +4,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 
 /** Headers as both node:http and undici take them. */
-export type Headers = Record<string, string | string[]>
+export type OutgoingHeaders = Record<string, string | string[]>
 
 /** The two headers in which programs send the user's token. */
 export type TokenPlace = 'authorization' | 'x-lark-mcp-uat'
@@ -73,16 +73,16 @@ export function upstreamHeaders(
   headers: IncomingHttpHeaders,
   places: TokenPlace[],
   accessToken: string,
-): Headers {
+): OutgoingHeaders {
   const kept = endToEnd(headers)
   for (const place of places) kept[place] = place === 'authorization' ? `Bearer ${accessToken}` : accessToken
   return kept
 }
 
 /** Leaves out what belongs to one connection only: the fixed set and what `Connection` names (RFC 9110 §7.6.1). */
-export function endToEnd(headers: IncomingHttpHeaders): Headers {
+export function endToEnd(headers: IncomingHttpHeaders): OutgoingHeaders {
   const named = headers.connection?.toLowerCase().split(',')
-  const kept: Headers = {}
+  const kept: OutgoingHeaders = {}
   for (const name in headers) {
     const value = headers[name]
     if (value === undefined || ONE_CONNECTION.has(name) || name.startsWith('proxy-')) continue

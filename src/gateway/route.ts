@@ -1,7 +1,7 @@
 // Where a request goes, and as what.
 
 import type { Refusals } from './refusal.ts'
-import type { Headers } from './rewrite.ts'
+import type { OutgoingHeaders } from './rewrite.ts'
 
 /** Where a request goes, and as what. */
 export type Route = {
@@ -11,7 +11,7 @@ export type Route = {
   path: string
   takesToken: boolean
   /** The headers there; null: without a token. */
-  headers: (accessToken: string | null) => Headers
+  headers: (accessToken: string | null) => OutgoingHeaders
   /** How the other side refuses a token. */
   refusals: Refusals
   /** For an answer that goes on until someone ends it: whether it still may. */

@@ -5,7 +5,7 @@ import type { Fault } from './fault.ts'
 import { oncePerOrigin } from './gateway.ts'
 import { type ProxyOptions, type RunningProxy, startProxy } from './proxy.ts'
 import { MCP, MCP_STREAM, OPEN_API } from './refusal.ts'
-import { bearerOf, endToEnd, type Headers } from './rewrite.ts'
+import { bearerOf, endToEnd, type OutgoingHeaders } from './rewrite.ts'
 import type { Route } from './route.ts'
 
 // The same gateway for containers, flows and several programs: it stands until it is stopped, and each program has a
@@ -82,7 +82,7 @@ async function routeOf(req: IncomingMessage, options: StandingOptions): Promise<
 }
 
 /** The program's headers without any credential of its own. */
-function ownHeaders({ headers }: IncomingMessage): Headers {
+function ownHeaders({ headers }: IncomingMessage): OutgoingHeaders {
   const { authorization: _, 'x-lark-mcp-uat': __, 'x-lark-mcp-tat': ___, ...kept } = endToEnd(headers)
   return kept
 }

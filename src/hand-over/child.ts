@@ -1,10 +1,10 @@
 // The environment of a child that works with a person's token: `exec` and `connect` start theirs alike.
 
 import { type App, resolveApp } from '../app/app.ts'
-import type { Environment } from '../config/settings-reader.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import type { Environment } from '../machine/system.ts'
 import { type Sentence, say, shown, typed } from '../sentence.ts'
 import { PROGRAMS, type Program, programOf } from './programs.ts'
 

@@ -6,9 +6,9 @@ import type { ListMethod, Lists } from '../bridge/message.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, describeError, toCodedError } from '../errors.ts'
 import { say } from '../sentence.ts'
+import type { Destination } from './connect-destination.ts'
 import { fetchLists, type Send } from './connect-fetch.ts'
 import { differing, emptyLists, type Kept, listsFile, readLists, writeLists } from './connect-lists.ts'
-import type { Target } from './connect-target.ts'
 
 /** A login or refresh of another process is noticed within a second, and the list is there in two more. */
 const LOOK_MS = 1_000
@@ -22,7 +22,7 @@ const FIRST_LISTS_MS = 2_000
 const RETRY_MS = 5_000
 const MAX_RETRY_MS = 300_000
 
-type Opened = { deps: Deps; profile: string; target: Target }
+type Opened = { deps: Deps; profile: string; destination: Destination }
 
 export type CatalogueOptions = {
   open: () => Promise<Opened>
@@ -66,8 +66,8 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     return kept
   }
 
-  function fileOf({ deps, profile, target }: Opened): string {
-    return listsFile(deps.config.tokenDir, [...target.key, profile, tools])
+  function fileOf({ deps, profile, destination }: Opened): string {
+    return listsFile(deps.config.tokenDir, [...destination.key, profile, tools])
   }
 
   async function fetchAnew(opened: Opened): Promise<void> {
@@ -86,7 +86,7 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
 
   async function look(): Promise<void> {
     const opened = await open()
-    const { deps, target } = opened
+    const { deps, destination } = opened
     const generation = await generationOf(opened)
     if (generation === null || generation === fetchedWith) return
     if (failed?.generation === generation && (failed.final || deps.clock.elapsed() < failed.until)) return
@@ -98,20 +98,20 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
       if (stopped) return
       const known = toCodedError(error)
       const waitMs = failed?.generation === generation ? Math.min(failed.waitMs * 2, MAX_RETRY_MS) : RETRY_MS
-      if (failed?.generation !== generation) deps.log('warn', say`${target.name}: ${known.said}`)
+      if (failed?.generation !== generation) deps.log('warn', say`${destination.name}: ${known.said}`)
       const final = known.recovery === 'reauthorize'
       failed = { generation, waitMs, until: deps.clock.elapsed() + waitMs, final }
     }
   }
 
   /** The generation of the token that the lists are fetched with; null: there is none, and one is needed. */
-  async function generationOf({ deps, profile, target }: Opened): Promise<number | null> {
+  async function generationOf({ deps, profile, destination }: Opened): Promise<number | null> {
     try {
       const app = await resolveApp(deps, profile)
       const record = await deps.store.read(app.id)
-      return record.tokenSet || !target.remote?.needsToken ? record.generation : null
+      return record.tokenSet || !destination.remote?.needsToken ? record.generation : null
     } catch (error) {
-      if (!target.remote?.needsToken && error instanceof CodedError) return 0
+      if (!destination.remote?.needsToken && error instanceof CodedError) return 0
       throw error
     }
   }
@@ -140,9 +140,9 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     return known.lists
   }
 
-  function remarkUnlisted({ deps, target }: Opened, isUnlisted: boolean): void {
-    const key = `${target.name}/unlisted`
-    const text = say`The tools of ${target.name} are not listed yet: they come within seconds of a login. If this client does not show them then, start a new session in it.`
+  function remarkUnlisted({ deps, destination }: Opened, isUnlisted: boolean): void {
+    const key = `${destination.name}/unlisted`
+    const text = say`The tools of ${destination.name} are not listed yet: they come within seconds of a login. If this client does not show them then, start a new session in it.`
     if (isUnlisted) deps.remarks.set(key, text)
     else deps.remarks.delete(key)
   }

@@ -2,20 +2,20 @@
 
 import {
   type Call,
-  type Json,
   LISTED,
   type ListMethod,
   METHOD_NOT_FOUND,
   namedItems,
   type Reply,
+  type RpcObject,
 } from '../bridge/message.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { DOCUMENTED_TOOLS, HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
 import { call, say } from '../sentence.ts'
+import type { Destination } from './connect-destination.ts'
 import { isRefusal } from './connect-errors.ts'
 import type { Kept } from './connect-lists.ts'
-import type { Target } from './connect-target.ts'
 
 /** No server has that many pages; one that goes on for ever must end. */
 const MAX_PAGES = 100
@@ -24,10 +24,10 @@ const MAX_PAGES = 100
 export type Send = (
   call: Call,
   names: readonly string[] | null,
-) => Promise<{ reply: Reply; capabilities: Json }>
+) => Promise<{ reply: Reply; capabilities: RpcObject }>
 
-type All = (method: ListMethod, names: readonly string[] | null) => Promise<Json[]>
-type Opened = { deps: Deps; target: Target }
+type All = (method: ListMethod, names: readonly string[] | null) => Promise<RpcObject[]>
+type Opened = { deps: Deps; destination: Destination }
 
 function listFailure(method: string, reply: Reply): CodedError {
   const answered = say`${method} answered ${reply.error?.code ?? reply.status ?? 0}.`
@@ -42,9 +42,9 @@ async function allPages(
   send: Send,
   method: ListMethod,
   names: readonly string[] | null,
-): Promise<{ items: Json[]; capabilities: Json }> {
-  const items: Json[] = []
-  let capabilities: Json = {}
+): Promise<{ items: RpcObject[]; capabilities: RpcObject }> {
+  const items: RpcObject[] = []
+  let capabilities: RpcObject = {}
   let cursor: unknown
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const params = cursor === undefined ? undefined : { cursor }
@@ -62,7 +62,7 @@ async function allPages(
 }
 
 type Trial = {
-  tools: Json[]
+  tools: RpcObject[]
   /** The names with which the list came; null: with none. */
   allowed: string[] | null
 }
@@ -76,7 +76,7 @@ type Trial = {
  * @param worked the names that worked the last time
  */
 async function tryTools(
-  list: (names: readonly string[]) => Promise<Json[]>,
+  list: (names: readonly string[]) => Promise<RpcObject[]>,
   wanted: readonly string[] | null,
   worked: readonly string[] | null,
 ): Promise<Trial> {
@@ -85,7 +85,7 @@ async function tryTools(
     const tools = await list(names)
     if (tools.length > 0) return { tools, allowed: [...names] }
   }
-  const found: { name: string; tools: Json[] }[] = []
+  const found: { name: string; tools: RpcObject[] }[] = []
   const each = wanted ?? HOSTED_TOOLS
   for (const name of each) found.push({ name, tools: await list([name]) })
   const allowed = found.filter(({ tools }) => tools.length > 0).map(({ name }) => name)
@@ -95,15 +95,15 @@ async function tryTools(
   }
 }
 
-type Tools = Pick<Kept, 'asked' | 'allowed'> & { list: Json[] }
+type Tools = Pick<Kept, 'asked' | 'allowed'> & { list: RpcObject[] }
 
 async function fetchTools(
   opened: Opened,
   { all, tools, known }: { all: All; tools: string[] | null; known: Kept },
 ): Promise<Tools> {
-  const { deps, target } = opened
+  const { deps, destination } = opened
   const asked = tools ?? [...HOSTED_TOOLS]
-  const isHosted = target.remote?.hosted === true
+  const isHosted = destination.remote?.hosted === true
   const worked = known.asked.join() === asked.join() ? known.allowed : null
   const found = isHosted
     ? await tryTools((names) => all('tools/list', names), tools, worked)
@@ -112,7 +112,7 @@ async function fetchTools(
   const list = tools ? found.tools.filter(({ name }) => tools.includes(String(name))) : found.tools
   const unknown = tools?.filter((name) => !list.some((tool) => tool.name === name)) ?? []
   if (unknown.length > 0) {
-    deps.log('warn', say`${target.name} does not know these tools: ${unknown.join(', ')}`)
+    deps.log('warn', say`${destination.name} does not know these tools: ${unknown.join(', ')}`)
   }
   if (isHosted) tellIfEmpty(opened, list)
   // An empty list with a valid token is a fault of the server: what was seen before is still worth a try.
@@ -120,11 +120,11 @@ async function fetchTools(
   return { list, asked, allowed: found.allowed }
 }
 
-function tellIfEmpty({ deps, target }: Opened, list: Json[]): void {
-  const text = say`${target.name} lists no tools although the token is valid: see whether the app may use it, and whether its tools have other names by now.`
-  if (list.length > 0) return void deps.remarks.delete(target.name)
-  if (!deps.remarks.has(target.name)) deps.log('warn', text)
-  deps.remarks.set(target.name, text)
+function tellIfEmpty({ deps, destination }: Opened, list: RpcObject[]): void {
+  const text = say`${destination.name} lists no tools although the token is valid: see whether the app may use it, and whether its tools have other names by now.`
+  if (list.length > 0) return void deps.remarks.delete(destination.name)
+  if (!deps.remarks.has(destination.name)) deps.log('warn', text)
+  deps.remarks.set(destination.name, text)
 }
 
 /** All that the other server has by now. `tools`: the only ones that are wanted; `known`: what it had the last time. */
@@ -132,7 +132,7 @@ export async function fetchLists(
   opened: Opened,
   { send, tools, known }: { send: Send; tools: string[] | null; known: Kept },
 ): Promise<Kept> {
-  let capabilities: Json = {}
+  let capabilities: RpcObject = {}
   const all: All = async (method, names) => {
     const pages = await allPages(send, method, names)
     capabilities = pages.capabilities

@@ -3,7 +3,7 @@
 
 import { type App, resolveApp } from '../app/app.ts'
 import type { Far } from '../bridge/bridge.ts'
-import type { Listener } from '../bridge/link.ts'
+import type { Handlers } from '../bridge/link.ts'
 import type { Answer, Call, Reply } from '../bridge/message.ts'
 import type { Peer } from '../bridge/peer.ts'
 import type { Deps } from '../deps.ts'
@@ -18,14 +18,14 @@ import {
 import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
 import type { Brand } from '../profile.ts'
 import { createCatalogue } from './connect-catalogue.ts'
+import { type Destination, headersOf } from './connect-destination.ts'
 import { failureAnswer, isRefusal, refusedAgain, rewordedAnswer, wantsCredential } from './connect-errors.ts'
-import { headersOf, type Target } from './connect-target.ts'
 import { createTokenSource } from './token-source.ts'
 
 export type ConnectOptions = {
   getDeps: () => Promise<Deps>
   /** The brand and the settings name the hosted server, where the command line names none. */
-  target: (deps: Deps, brand: Brand) => Target
+  destination: (deps: Deps, brand: Brand) => Destination
   /** The only tools of the other server; null: all. */
   tools: string[] | null
 }
@@ -33,7 +33,7 @@ export type ConnectOptions = {
 /** A request on its way: what it goes with, and what its answer is judged by. */
 type Sending = { reply: Reply; token: AccessToken | null }
 
-type Open = { deps: Deps; profile: string; target: Target; peer: Peer }
+type Open = { deps: Deps; profile: string; destination: Destination; peer: Peer }
 
 /** Creates the other server as the bridge uses it. Nothing is opened, read or asked before it is needed. */
 export function createFar(options: ConnectOptions): Far & { close: () => Promise<void> } {
@@ -44,8 +44,8 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
   let lastRenewed: Renewed | null = null
   const catalogue = createCatalogue({
     open: async () => {
-      const { deps, profile, target } = await open()
-      return { deps, profile, target }
+      const { deps, profile, destination } = await open()
+      return { deps, profile, destination }
     },
     tools,
     send: async (call, names) => {
@@ -68,20 +68,21 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
     const deps = await options.getDeps()
     const { profile } = deps.config
     const app = await resolveApp(deps, profile).catch(() => null)
-    const target = options.target(deps, app?.id.brand ?? deps.config.brand)
+    const destination = options.destination(deps, app?.id.brand ?? deps.config.brand)
     // Which brand's app it will be is not known before there is one.
-    if (!app && target.remote?.byBrand) opening = null
-    const listener: Listener = {
+    if (!app && destination.remote?.byBrand) opening = null
+    const handlers: Handlers = {
       notice(call) {
         if (call.method.endsWith('/list_changed')) catalogue.refetch()
-        else client?.listener.notice(call)
+        else client?.handlers.notice(call)
       },
-      ask: (call, signal) => (client as NonNullable<typeof client>).listener.ask(call, signal),
+      ask: (call, signal) => (client as NonNullable<typeof client>).handlers.ask(call, signal),
     }
-    const streamHeaders = async () => requestHeaders(target, await tokenFor(deps, profile, target), null)
+    const streamHeaders = async () =>
+      requestHeaders(destination, await tokenFor(deps, profile, destination), null)
     const hello = () => (client as NonNullable<typeof client>).hello()
-    const peer = target.createPeer({ hello, listener, streamHeaders })
-    return { deps, profile, target, peer }
+    const peer = destination.createPeer({ hello, handlers, streamHeaders })
+    return { deps, profile, destination, peer }
   }
 
   function tokenSource(deps: Deps, profile: string): TokenSource {
@@ -89,12 +90,12 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
     return source
   }
 
-  async function tokenFor(deps: Deps, profile: string, { remote }: Target): Promise<AccessToken | null> {
+  async function tokenFor(deps: Deps, profile: string, { remote }: Destination): Promise<AccessToken | null> {
     return remote?.needsToken ? tokenSource(deps, profile).currentToken() : null
   }
 
   function requestHeaders(
-    { remote }: Target,
+    { remote }: Destination,
     token: AccessToken | null,
     names: readonly string[] | null,
   ): Record<string, string> {
@@ -106,34 +107,34 @@ export function createFar(options: ConnectOptions): Far & { close: () => Promise
 
   /** Sends a request; if the token is refused, once more with a renewed one. */
   async function attempt(
-    { deps, profile, target, peer }: Open,
+    { deps, profile, destination, peer }: Open,
     call: Call,
     signal: AbortSignal,
     names: readonly string[] | null = null,
   ): Promise<Sending> {
-    const token = await tokenFor(deps, profile, target)
+    const token = await tokenFor(deps, profile, destination)
     deps.closing.throwIfAborted()
-    const reply = await peer.request(call, { signal, headers: requestHeaders(target, token, names) })
+    const reply = await peer.request(call, { signal, headers: requestHeaders(destination, token, names) })
     const now = () => deps.clock.elapsed()
     if (!token || !isRefusal(reply) || isJustRenewed(lastRenewed, token, now())) return { reply, token }
     const renewed = await tokenSource(deps, profile).renewToken(token.generation)
-    const again = await peer.request(call, { signal, headers: requestHeaders(target, renewed, names) })
+    const again = await peer.request(call, { signal, headers: requestHeaders(destination, renewed, names) })
     lastRenewed = renewedFor(isRefusal(again), renewed, now())
     return { reply: again, token: renewed }
   }
 
   async function judge(
-    { deps, profile, target }: Open,
+    { deps, profile, destination }: Open,
     call: Call,
     { reply, token }: Sending,
   ): Promise<Answer> {
     if (reply.result) return { result: reply.result }
-    if (!target.remote && reply.error) return { error: reply.error }
+    if (!destination.remote && reply.error) return { error: reply.error }
     const app: App | null = token ? await resolveApp(deps, profile) : null
     const granted = app ? ((await deps.store.read(app.id)).tokenSet?.scopes ?? []) : []
-    const context = { host: target.name, granted, secrets: token ? [token.accessToken] : [] }
+    const context = { host: destination.name, granted, secrets: token ? [token.accessToken] : [] }
     if (!isRefusal(reply)) return rewordedAnswer(call, reply, { ...context, app })
-    return app ? refusedAgain(call, reply, { ...context, app }) : wantsCredential(call, target.name)
+    return app ? refusedAgain(call, reply, { ...context, app }) : wantsCredential(call, destination.name)
   }
 
   return {

@@ -5,11 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { posix, win32 } from 'node:path'
 import { type Sentence, say, toolsOnly } from '../sentence.ts'
 import { findProgram } from './program.ts'
-
-export type Machine = {
-  platform: NodeJS.Platform
-  environment: Readonly<Record<string, string | undefined>>
-}
+import type { System } from './system.ts'
 
 /** `start_authorization` answers within a second; a PowerShell that starts slowly goes on without us. */
 const LAUNCH_MS = 700
@@ -24,7 +20,7 @@ const NOT_CHOSEN = say`what BROWSER names could not be started`
 const IN_TERMINAL = /^(?:browsh|e?links2?|lynx|w3m|www-browser)$/
 
 /** Whether the person sits at another machine: their browser cannot reach our listener. */
-export function isRemote({ environment }: Machine): boolean {
+export function isRemote({ environment }: System): boolean {
   const { SSH_CONNECTION, SSH_CLIENT, SSH_TTY } = environment
   return Boolean(SSH_CONNECTION || SSH_CLIENT || SSH_TTY)
 }
@@ -45,7 +41,7 @@ export type Launcher = {
 
 /** What opens a page for the person; it resolves to why it could not, or null when it did. */
 export function createBrowser(
-  machine: Machine,
+  machine: System,
   { open, run }: Launcher,
 ): (url: string) => Promise<Sentence | null> {
   return async (url) => {
@@ -82,7 +78,7 @@ async function isOpened(starting: Promise<Launched>): Promise<boolean> {
 }
 
 /** The command lines of BROWSER, in their order: `%s` is the address, which else comes last. */
-function chosenCommands({ platform, environment }: Machine, url: string): string[][] {
+function chosenCommands({ platform, environment }: System, url: string): string[][] {
   const { delimiter } = platform === 'win32' ? win32 : posix
   const commands = (environment.BROWSER ?? '').split(delimiter).map((line) => line.trim().split(/\s+/))
   return commands
@@ -93,7 +89,7 @@ function chosenCommands({ platform, environment }: Machine, url: string): string
     })
 }
 
-function hasDisplay({ platform, environment }: Machine): boolean {
+function hasDisplay({ platform, environment }: System): boolean {
   if (platform !== 'linux' || environment.DISPLAY || environment.WAYLAND_DISPLAY) return true
   return isWsl()
 }

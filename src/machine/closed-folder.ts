@@ -6,6 +6,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join, win32 } from 'node:path'
 import { CodedError } from '../errors.ts'
 import { type Sentence, say } from '../sentence.ts'
+import type { Environment } from './system.ts'
 
 /** Runs a program of the system, and returns what it wrote. Throws where it fails. */
 export type RunSystem = (program: string, args: string[]) => string
@@ -96,7 +97,7 @@ export type Exposure = () => Sentence | null
 export function createExposure(
   path: string,
   home: string,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
   run: RunSystem = runSystem,
 ): Exposure {
   const account = `${environment.USERDOMAIN ?? '.'}\\${environment.USERNAME ?? 'YOU'}`

@@ -2,8 +2,7 @@
 
 import { statSync } from 'node:fs'
 import { posix, win32 } from 'node:path'
-
-type Place = { platform: NodeJS.Platform; environment: Readonly<Record<string, string | undefined>> }
+import type { System } from './system.ts'
 
 const EXECUTABLE = 0o111
 
@@ -14,7 +13,7 @@ const EXECUTABLE = 0o111
  */
 export function findProgram(
   name: string,
-  { platform, environment }: Place,
+  { platform, environment }: System,
   endings: readonly string[] = ['.exe'],
 ): string | null {
   const windows = platform === 'win32'

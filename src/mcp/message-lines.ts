@@ -9,12 +9,15 @@ const MAX_LINE_BYTES = 4_194_304
 const PARSE_ERROR = -32700
 const INVALID_REQUEST = -32600
 
-type Fault = { id?: string | number; code: number; message: string }
+type LineFault = { id?: string | number; code: number; message: string }
 
-const TOO_LONG: Fault = { code: INVALID_REQUEST, message: `A message has at most ${MAX_LINE_BYTES} bytes.` }
+const TOO_LONG: LineFault = {
+  code: INVALID_REQUEST,
+  message: `A message has at most ${MAX_LINE_BYTES} bytes.`,
+}
 
 /** Why a line is no message; null = it is one. */
-function findFault(line: string): Fault | null {
+function findFault(line: string): LineFault | null {
   let json: unknown
   try {
     json = JSON.parse(line)
@@ -34,7 +37,7 @@ export function createMessageLines(answer: (line: string) => void): Transform {
   let chunks: Buffer[] = []
   let length = 0
 
-  function answerFault({ id, code, message }: Fault): void {
+  function answerFault({ id, code, message }: LineFault): void {
     const named = id === undefined ? {} : { id }
     answer(`${JSON.stringify({ jsonrpc: '2.0', ...named, error: { code, message } })}\n`)
   }

@@ -109,7 +109,7 @@ function oneStep([first, ...others]: readonly Sentence[]): Sentence {
   return joinClauses([...(first ? [unended(first)] : []), ...others.map(clause)])
 }
 
-type Problem = { code: 'scope_unknown' | 'invalid_scope'; said: Sentence; fix: Sentence }
+type ScopeProblem = { code: 'scope_unknown' | 'invalid_scope'; said: Sentence; fix: Sentence }
 
 /** What a table says of a name from outside, which may be one of every object's (`__proto__`). */
 function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
@@ -117,7 +117,7 @@ function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined
 }
 
 /** Why a scope is sure to be refused; null: it may be one. */
-function problemOf(scope: string): Problem | null {
+function problemOf(scope: string): ScopeProblem | null {
   const name = shown(scope)
   if (scope.startsWith('@')) {
     return {

@@ -46,7 +46,7 @@ const TOKEN_SHAPE = /\b(?:eyJ[\w-]{8,}\.|ur?-[\w.~+/-]{16,})/
 
 type Fields = Readonly<Record<string, unknown>>
 /** An object that holds a token: the way to it, and its fields with those of the objects around it. */
-type Holder = { way: string[]; fields: Fields }
+type TokenObject = { way: string[]; fields: Fields }
 
 /** Why a text is not imported; it says nothing of what is in it but where. */
 export type Unusable = { why: Sentence }
@@ -66,7 +66,7 @@ function pick(fields: Fields, names: readonly string[]): unknown {
 }
 
 /** Every object that holds a token by its name. */
-function findHolders(value: unknown, way: string[], around: Fields): Holder[] {
+function findTokenObjects(value: unknown, way: string[], around: Fields): TokenObject[] {
   if (!isObject(value) || way.length > MAX_DEPTH) return []
   const own = Object.entries(value).map(([name, inner]) => [snakeCase(name), inner] as const)
   // An object's own fields are not those of the objects in it, but a time beside an answer is the answer's.
@@ -74,7 +74,7 @@ function findHolders(value: unknown, way: string[], around: Fields): Holder[] {
   const fields: Fields = { ...around, ...Object.fromEntries(plain) }
   if (pick(Object.fromEntries(plain), [...ACCESS, ...REFRESH]) !== undefined) return [{ way, fields }]
   const { access_token: _access, refresh_token: _refresh, ...rest } = fields
-  return Object.entries(value).flatMap(([name, inner]) => findHolders(inner, [...way, name], rest))
+  return Object.entries(value).flatMap(([name, inner]) => findTokenObjects(inner, [...way, name], rest))
 }
 
 /** Where a text that is a token by its looks stands; null: nowhere. */
@@ -150,7 +150,7 @@ function parse(text: string): unknown {
 }
 
 /** The one object that holds tokens. */
-function findHolder(text: string): Holder | Unusable {
+function findTokenObject(text: string): TokenObject | Unusable {
   const json = parse(text)
   if (json === undefined) {
     const line = text.split('\n').findIndex((each) => TOKEN_SHAPE.test(each)) + 1
@@ -158,13 +158,13 @@ function findHolder(text: string): Holder | Unusable {
       why: line > 0 ? say`is not JSON; what looks like a token is on line ${line}` : say`is not JSON`,
     }
   }
-  const holders = findHolders(json, [], {})
-  const [holder] = holders
-  if (holders.length > 1) {
-    const places = holders.slice(0, SHOWN).map(({ way }) => showWay(way))
+  const objects = findTokenObjects(json, [], {})
+  const [object] = objects
+  if (objects.length > 1) {
+    const places = objects.slice(0, SHOWN).map(({ way }) => showWay(way))
     return { why: say`holds several tokens (${places.join(', ')}): leave one of them in it` }
   }
-  if (holder) return holder
+  if (object) return object
   const shape = findShape(json, [])
   if (shape && shape.length > 0) {
     return {
@@ -181,9 +181,9 @@ function findHolder(text: string): Holder | Unusable {
 
 /** Reads a token set from what a script left behind. */
 export function readImportedToken(text: string, now: number): TokenSet | Unusable {
-  const holder = findHolder(text)
-  if ('why' in holder) return holder
-  const { fields } = holder
+  const object = findTokenObject(text)
+  if ('why' in object) return object
+  const { fields } = object
   const accessToken = secretOf(fields, ACCESS)
   const refreshToken = secretOf(fields, REFRESH)
   if (accessToken && 'why' in accessToken) return accessToken

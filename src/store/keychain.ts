@@ -3,6 +3,7 @@
 
 import { existsSync } from 'node:fs'
 import { CodedError, THEN_TRY_AGAIN } from '../errors.ts'
+import type { System } from '../machine/system.ts'
 import { type Sentence, say, type Value } from '../sentence.ts'
 
 /** What the child process is asked. */
@@ -31,10 +32,8 @@ export type Keychain = {
   remove(name: string): Promise<void>
 }
 
-export type KeychainOptions = {
-  platform: NodeJS.Platform
-  /** For the child process: without secrets, and with what leads to the desktop session. */
-  environment: Readonly<Record<string, string | undefined>>
+/** `environment`: for the child process, without secrets, and with what leads to the desktop session. */
+export type KeychainOptions = System & {
   /** Where the session bus usually is; some clients pass no DBUS_SESSION_BUS_ADDRESS. Null: not on this platform. */
   usualBus: string | null
   /** Node, and the built form of keychain-child.ts. */

@@ -1,10 +1,9 @@
 // What the system's schedulers have in common, and what each is told.
 
+import type { Machine } from '../machine/system.ts'
+
 /** How the daily run is started, and where this machine keeps such things. */
-export type Job = {
-  platform: NodeJS.Platform
-  environment: Readonly<Record<string, string | undefined>>
-  home: string
+export type Job = Machine & {
   /** The person's number where the system has one. */
   uid: number | null
   /** Absolute paths: the scheduler knows no PATH of ours. */

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
 import { removeFile, replaceFile } from '../machine/files.ts'
+import type { Environment } from '../machine/system.ts'
 import { say } from '../sentence.ts'
 import { openLaunchd } from './launchd.ts'
 import { ARGUMENTS, type Job, type Run, type Scheduler, type TimerFile } from './scheduler.ts'
@@ -52,7 +53,7 @@ const RUN_MS = 20_000
 /** What the process says of itself; the settings are chosen here. */
 export type TimerHost = Omit<Job, 'settings' | 'tokenDir'> & {
   /** The environment without our secrets: the scheduler's program gets it. */
-  helpers: Readonly<Record<string, string | undefined>>
+  helpers: Environment
 }
 
 function jobOf(host: TimerHost, tokenDir: string): { job: Job; lacking: string[] } {

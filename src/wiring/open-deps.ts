@@ -2,13 +2,13 @@
 
 import { join } from 'node:path'
 import { type Config, readConfig } from '../config/config.ts'
-import type { Environment } from '../config/settings-reader.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Deps, Log } from '../deps.ts'
 import { createActivityLog, recorded } from '../machine/activity.ts'
 import { createBrowser, isRemote, type Launcher } from '../machine/browser.ts'
 import { createClock } from '../machine/clock.ts'
 import { createExposure, type Exposure } from '../machine/closed-folder.ts'
+import type { System } from '../machine/system.ts'
 import type { Transport } from '../machine/transport.ts'
 import type { HttpRequest } from '../oauth/http.ts'
 import type { Secret } from '../secret.ts'
@@ -20,7 +20,7 @@ import { createUnderWay, seenThrough } from './under-way.ts'
 
 /** What a process has: its environment, its clocks, its ways to people. */
 export type Host = Pick<Deps, 'command' | 'closing' | 'timerHost'> & {
-  machine: { platform: NodeJS.Platform; environment: Environment }
+  machine: System
   home: string
   keychain: KeychainOptions
   /** Epoch milliseconds. */

@@ -2,7 +2,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { expect, test, vi } from 'vitest'
 import { createBridge, type Far } from '../../src/bridge/bridge.ts'
-import type { Answer, Json, Lists, Message } from '../../src/bridge/message.ts'
+import type { Answer, Lists, Message, RpcObject } from '../../src/bridge/message.ts'
 
 const NOTHING: Lists = {
   'tools/list': [],
@@ -12,7 +12,7 @@ const NOTHING: Lists = {
 }
 
 /** Deeper than can be written as JSON. */
-function nested(): Json {
+function nested(): RpcObject {
   return JSON.parse(`{"x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`)
 }
 
@@ -20,11 +20,11 @@ function nested(): Json {
 async function setBridge(far: Partial<Far>): Promise<{
   say: (message: Message) => void
   heard: Message[]
-  notify: (params: Json) => void
+  notify: (params: RpcObject) => void
   ask: (signal: AbortSignal) => void
 }> {
   const heard: Message[] = []
-  let listener: Parameters<Far['attach']>[0]['listener'] | null = null
+  let handlers: Parameters<Far['attach']>[0]['handlers'] | null = null
   const client: Transport = {
     start: async () => undefined,
     close: async () => undefined,
@@ -35,7 +35,7 @@ async function setBridge(far: Partial<Far>): Promise<{
     tell: () => undefined,
     lists: async () => NOTHING,
     attach: (given) => {
-      listener = given.listener
+      handlers = given.handlers
     },
     begin: () => undefined,
     wake: () => undefined,
@@ -47,8 +47,8 @@ async function setBridge(far: Partial<Far>): Promise<{
   return {
     heard,
     say: (message) => client.onmessage?.(message as unknown as JSONRPCMessage),
-    ask: (signal) => void listener?.ask({ method: 'sampling/createMessage' }, signal),
-    notify: (params) => listener?.notice({ method: 'notifications/message', params }),
+    ask: (signal) => void handlers?.ask({ method: 'sampling/createMessage' }, signal),
+    notify: (params) => handlers?.notice({ method: 'notifications/message', params }),
   }
 }
 
@@ -61,7 +61,7 @@ async function answerTo(far: Partial<Far>, message: Message): Promise<Message | 
 const CALL = { method: 'tools/call', params: { name: 'theirs' } }
 
 test('a request that cannot be led is answered with an error', async () => {
-  const lists = async () => ({ ...NOTHING, 'tools/list': [null as unknown as Json] })
+  const lists = async () => ({ ...NOTHING, 'tools/list': [null as unknown as RpcObject] })
   expect(await answerTo({ lists }, { method: 'tools/list' })).toMatchObject({ error: { code: -32603 } })
   const params = { ...CALL.params, _meta: nested() }
   expect(await answerTo({}, { method: 'tools/call', params })).toMatchObject({ error: { code: -32603 } })

@@ -68,7 +68,7 @@ async function setPeer(): Promise<Setting> {
       capabilities: { sampling: {} },
       clientInfo: { name: 'client', version: '1' },
     }),
-    listener: {
+    handlers: {
       notice(call) {
         notices.push(call.method)
         if (call.method.endsWith('list_changed')) tell(call)
@@ -138,7 +138,7 @@ async function peerAt(
     streamHeaders: async () => ({}),
     ...(maxBytes ? { maxBytes } : {}),
     hello: () => ({ protocolVersion: '2025-06-18', capabilities: {}, clientInfo: {} }),
-    listener: { notice: () => undefined, ask: async () => ({ result: {} }) },
+    handlers: { notice: () => undefined, ask: async () => ({ result: {} }) },
   })
   onTestFinished(async () => {
     await peer.close()

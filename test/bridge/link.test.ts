@@ -27,7 +27,7 @@ function setLink(): Setting {
   const link = openLink({
     silenceMs: SILENCE_MS,
     wire,
-    listener: {
+    handlers: {
       notice: ({ method }) => void notices.push(method),
       ask: (_, signal) =>
         new Promise((resolve) => {

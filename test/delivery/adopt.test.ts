@@ -12,7 +12,7 @@ import {
   writeAdoption,
 } from '../../src/delivery/adopt.ts'
 import { parseTargets } from '../../src/delivery/targets.ts'
-import { isOwnHeader } from '../../src/hand-over/connect-target.ts'
+import { isOwnHeader } from '../../src/hand-over/connect-destination.ts'
 import { clientKinds, fixture, type Home, makeHome } from './home.ts'
 import { NOW } from './token.ts'
 

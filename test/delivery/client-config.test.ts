@@ -17,7 +17,7 @@ const ENTRY: ServerEntry = {
 }
 
 function targetOf(kind: string, name = 'feishu-token'): Target {
-  const [target] = parseTargets(`${kind}:${name}`, { platform: 'linux', home: '/home/x', env: {} })
+  const [target] = parseTargets(`${kind}:${name}`, { platform: 'linux', home: '/home/x', environment: {} })
   if (!target) throw new Error(`no target ${kind}`)
   return target
 }
@@ -129,7 +129,7 @@ test('clients are found by their file or their folder; the others are not offere
 test('a client of the terminal that was never run is found by its program, and its config is made with a yes', async () => {
   const home = makeHome()
   for (const program of ['claude', 'codex', 'gemini']) home.put(`bin/${program}`, '')
-  const machine = { ...home.machine, env: { PATH: `relative:${join(home.path, 'bin')}` } }
+  const machine = { ...home.machine, environment: { PATH: `relative:${join(home.path, 'bin')}` } }
   if (process.platform !== 'win32') {
     // What cannot be run is no program.
     expect(findClients(machine, 'feishu-token', ENTRY)).toEqual([])
@@ -153,9 +153,9 @@ test('Codex hands on the way to the network by name, the others have it in the e
   const home = makeHome()
   home.put('.cursor/mcp.json', '{}')
   home.put('.codex/config.toml', '')
-  const env = { HTTPS_PROXY: 'http://proxy:1', NODE_EXTRA_CA_CERTS: '/ca.pem' }
-  const base = { ...ENTRY, env: { ...ENTRY.env, ...env } }
-  const found = findClients({ ...home.machine, env }, 'feishu-token', base)
+  const environment = { HTTPS_PROXY: 'http://proxy:1', NODE_EXTRA_CA_CERTS: '/ca.pem' }
+  const base = { ...ENTRY, env: { ...ENTRY.env, ...environment } }
+  const found = findClients({ ...home.machine, environment }, 'feishu-token', base)
   expect(found.map(({ entry }) => entry.env)).toEqual([base.env, ENTRY.env])
   expect(found[1]?.entry.env_vars).toEqual(expect.arrayContaining(['HTTPS_PROXY', 'NODE_EXTRA_CA_CERTS']))
 })

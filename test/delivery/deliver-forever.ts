@@ -5,7 +5,7 @@ import { parseTargets } from '../../src/delivery/targets.ts'
 import { makeToken } from './token.ts'
 
 const [path = '', memoryDir = ''] = process.argv.slice(2)
-const targets = parseTargets(`mcp:${path}#lark`, { platform: 'linux', home: '/', env: {} })
+const targets = parseTargets(`mcp:${path}#lark`, { platform: 'linux', home: '/', environment: {} })
 for (let turn = 0; ; turn++) {
   process.send?.(turn)
   await deliverToken(targets, makeToken(`turn ${turn % 5}`), {

@@ -10,14 +10,15 @@ import {
   type DeliveryOptions,
   deliverToken,
 } from '../../src/delivery/deliver.ts'
-import { type Machine, parseTargets } from '../../src/delivery/targets.ts'
+import { parseTargets } from '../../src/delivery/targets.ts'
 import type { CodedError } from '../../src/errors.ts'
+import type { Machine } from '../../src/machine/system.ts'
 import { NOW } from './token.ts'
 
 /** Every kind of target, from what the program answers to one that it does not know. */
 export function knownKinds(): string[] {
   try {
-    parseTargets('nobody:knows', { platform: 'linux', home: '/home/x', env: {} })
+    parseTargets('nobody:knows', { platform: 'linux', home: '/home/x', environment: {} })
   } catch (error) {
     const { nextStep } = error as CodedError
     return [...nextStep.matchAll(/([a-z-]+):[A-Z]/g)].map(([, kind = '']) => kind)
@@ -54,7 +55,7 @@ export function makeHome(): Home {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'feishu-delivery-')))
   onTestFinished(() => rmSync(path, { recursive: true, force: true }))
   const memoryDir = join(path, '.feishu-token-mcp', 'deliveries')
-  const machine: Machine = { platform: 'linux', home: path, env: {} }
+  const machine: Machine = { platform: 'linux', home: path, environment: {} }
   return {
     path,
     memoryDir,

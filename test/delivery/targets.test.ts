@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { type Machine, parseTargets } from '../../src/delivery/targets.ts'
+import { parseTargets } from '../../src/delivery/targets.ts'
 import { CodedError } from '../../src/errors.ts'
+import type { Machine } from '../../src/machine/system.ts'
 
-const LINUX: Machine = { platform: 'linux', home: '/home/ada', env: {} }
-const MAC: Machine = { platform: 'darwin', home: '/Users/ada', env: {} }
+const LINUX: Machine = { platform: 'linux', home: '/home/ada', environment: {} }
+const MAC: Machine = { platform: 'darwin', home: '/Users/ada', environment: {} }
 const WINDOWS: Machine = {
   platform: 'win32',
   home: 'C:\\Users\\ada',
-  env: { APPDATA: 'C:\\Users\\ada\\AppData\\Roaming', LOCALAPPDATA: 'C:\\Users\\ada\\AppData\\Local' },
+  environment: {
+    APPDATA: 'C:\\Users\\ada\\AppData\\Roaming',
+    LOCALAPPDATA: 'C:\\Users\\ada\\AppData\\Local',
+  },
 }
 
 function paths(setting: string, machine: Machine): string[] {
@@ -48,15 +52,19 @@ describe.each(FILES)('%s', (client, format, below, files) => {
     const store = `${home}\\AppData\\Local\\Packages\\Claude_pzs8sxrjxfjjc\\LocalCache\\Roaming`
     const usual = files.map((file) => `${folder}/${file}`)
     const expected = client === 'claude-desktop' ? [`${store}/${files[0]}`, ...usual] : usual
-    for (const machine of [WINDOWS, { ...WINDOWS, env: {} }]) {
+    for (const machine of [WINDOWS, { ...WINDOWS, environment: {} }]) {
       expect(paths(`${client}:lark`, machine)).toEqual(expected.map((path) => path.replaceAll('/', '\\')))
     }
   })
 })
 
 test('the clients’ own variables move their files', () => {
-  const env = { CLAUDE_CONFIG_DIR: '/srv/claude', CODEX_HOME: '/srv/codex', XDG_CONFIG_HOME: '/srv/config' }
-  const machine = { ...LINUX, env }
+  const environment = {
+    CLAUDE_CONFIG_DIR: '/srv/claude',
+    CODEX_HOME: '/srv/codex',
+    XDG_CONFIG_HOME: '/srv/config',
+  }
+  const machine = { ...LINUX, environment }
   expect(paths('claude-code:lark,codex:lark', machine)).toEqual([
     '/srv/claude/.claude.json',
     '/srv/codex/config.toml',
@@ -68,10 +76,11 @@ test('the clients’ own variables move their files', () => {
 })
 
 test('a target ends only at a comma that precedes a known kind', () => {
-  const setting = 'mcp:/a,b/c.json#my,server , dotenv:/x,y/.env#TOKEN,\n token-json:~/t,1.json,cursor:lark,'
+  const setting =
+    'mcp:/a,b/c.json#my,server , dotenv:/x,y/.environment#TOKEN,\n token-json:~/t,1.json,cursor:lark,'
   expect(parseTargets(setting, LINUX).map(({ name, paths, entry }) => [name, paths[0], entry])).toEqual([
     ['mcp:/a,b/c.json#my,server', '/a,b/c.json', 'my,server'],
-    ['dotenv:/x,y/.env#TOKEN', '/x,y/.env', 'TOKEN'],
+    ['dotenv:/x,y/.environment#TOKEN', '/x,y/.environment', 'TOKEN'],
     ['token-json:~/t,1.json', '/home/ada/t,1.json', ''],
     ['cursor:lark', '/home/ada/.cursor/mcp.json', 'lark'],
   ])
@@ -82,9 +91,9 @@ test('the name follows the last #, and ~ is the home directory', () => {
     paths: ['/home/ada/c#/mcp.json'],
     entry: 'lark',
   })
-  expect(paths('mcp:~\\mcp.json#lark,dotenv:D:\\work\\.env#T', WINDOWS)).toEqual([
+  expect(paths('mcp:~\\mcp.json#lark,dotenv:D:\\work\\.environment#T', WINDOWS)).toEqual([
     'C:\\Users\\ada\\mcp.json',
-    'D:\\work\\.env',
+    'D:\\work\\.environment',
   ])
   expect(paths('token-json:/a/~/t.json', LINUX)).toEqual(['/a/~/t.json'])
 })
@@ -107,7 +116,7 @@ test.each([
   ['token-json:/home/ada/.feishu-token-mcp/app.json', LINUX],
   ['mcp:~/.feishu-token-mcp/store/x.json#lark', LINUX],
   ['file:~/x/../.feishu-token-mcp/token', LINUX],
-  ['dotenv:/home/ada/.feishu-token-mcp/key/.env#TOKEN', LINUX],
+  ['dotenv:/home/ada/.feishu-token-mcp/key/.environment#TOKEN', LINUX],
   ['file:~/.Feishu-Token-MCP/token', { ...MAC, home: '/home/ada' }],
 ])('%s lies in our own folder', (text, machine) => {
   const parse = (folder: string | null) => parseTargets(`cursor:lark,${text}`, machine, folder)
@@ -120,8 +129,8 @@ test('without a home directory no path is made up', () => {
   for (const text of ['cursor:lark', 'token-json:~/t.json', 'vscode:lark']) {
     expect(() => parseTargets(text, nobody)).toThrow(/no home directory/)
   }
-  const env = { CLAUDE_CONFIG_DIR: '/srv/claude' }
-  expect(paths('claude-code:lark,token-json:/t.json', { ...nobody, env })).toEqual([
+  const environment = { CLAUDE_CONFIG_DIR: '/srv/claude' }
+  expect(paths('claude-code:lark,token-json:/t.json', { ...nobody, environment })).toEqual([
     '/srv/claude/.claude.json',
     '/t.json',
   ])
@@ -146,8 +155,8 @@ test.each([
   'mcp:/a/b.json',
   'mcp:/a/b.json#',
   'mcp:#lark',
-  'dotenv:/a/.env#NOT A NAME',
-  'dotenv:/a/.env#A=B',
+  'dotenv:/a/.environment#NOT A NAME',
+  'dotenv:/a/.environment#A=B',
   'token-json:',
   'token-json:/a/',
   'file:',
@@ -161,7 +170,8 @@ test.each([
 })
 
 test('one bad target among good ones is named alone, with the kinds that are known', () => {
-  const setting = 'cursor:lark,vscod:lark,dotenv:/a/.env#TOKEN,token-json:/t.json,toekn-json:/b,codex:lark'
+  const setting =
+    'cursor:lark,vscod:lark,dotenv:/a/.environment#TOKEN,token-json:/t.json,toekn-json:/b,codex:lark'
   expect(() => parseTargets(setting, LINUX)).toThrow(
     /^FEISHU_DELIVER_TO: "vscod:lark", "toekn-json:\/b" are not targets of a known form \(cursor, .*, token-json, file\)\.$/,
   )

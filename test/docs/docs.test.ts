@@ -107,7 +107,7 @@ describe('the pages of reference', () => {
 
   test('every delivery target is of a form that the program takes', () => {
     const clients = readFileSync('docs/clients.md', 'utf8')
-    const machine = { platform: 'linux', home: '/home/somebody', env: {} } as const
+    const machine = { platform: 'linux', home: '/home/somebody', environment: {} } as const
     const targets = quoted(section('Deliver', clients)).filter((text) => /^[a-z-]+:(?!\/\/)\S+$/.test(text))
     for (const target of targets) expect(parseTargets(target, machine)).toHaveLength(1)
     const kinds = new Set(targets.map((target) => target.split(':')[0]))

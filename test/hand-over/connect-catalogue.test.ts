@@ -3,7 +3,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Reply } from '../../src/bridge/message.ts'
 import { type Catalogue, createCatalogue } from '../../src/hand-over/connect-catalogue.ts'
-import type { Target } from '../../src/hand-over/connect-target.ts'
+import type { Destination } from '../../src/hand-over/connect-destination.ts'
 import { openDeps } from '../support/deps.ts'
 import { makeFolder } from '../support/folder.ts'
 import { holdTimers } from '../support/timers.ts'
@@ -15,7 +15,7 @@ async function setCatalogue(): Promise<{ catalogue: Catalogue; asked: () => numb
     { FEISHU_TOKEN_DIR: folder, FEISHU_APP_ID: 'cli_a1', FEISHU_APP_SECRET: 's' },
     folder,
   )
-  const target: Target = {
+  const destination: Destination = {
     key: ['program', 'other'],
     name: 'other',
     remote: null,
@@ -27,7 +27,7 @@ async function setCatalogue(): Promise<{ catalogue: Catalogue; asked: () => numb
     answer = resolve
   })
   const catalogue = createCatalogue({
-    open: async () => ({ deps, profile: 'default', target }),
+    open: async () => ({ deps, profile: 'default', destination }),
     tools: null,
     async send() {
       asked += 1

@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { createBrowser, isRemote, type Machine } from '../../src/machine/browser.ts'
+import { createBrowser, isRemote } from '../../src/machine/browser.ts'
+import type { System } from '../../src/machine/system.ts'
 import { inEnglish } from '../../src/sentence.ts'
 import { makeFolder } from '../support/folder.ts'
 import { NO_POSIX, testIf } from '../support/needs.ts'
@@ -15,7 +16,7 @@ function started(exitCode: number | null) {
 }
 
 async function open(
-  machine: Partial<Machine>,
+  machine: Partial<System>,
   exitCode: number | null = 0,
 ): Promise<{ problem: string | null; opened: string[][] }> {
   const opened: string[][] = []
@@ -31,7 +32,7 @@ async function open(
   return { problem: problem && String(problem), opened }
 }
 
-test.each<[string, Partial<Machine>]>([
+test.each<[string, Partial<System>]>([
   ['X', { environment: { DISPLAY: ':0' } }],
   ['Wayland', { environment: { WAYLAND_DISPLAY: 'wayland-0' } }],
   ['macOS', { platform: 'darwin' }],
@@ -66,7 +67,7 @@ test('that a display is missing is told to a model with what Codex needs, to a t
 })
 
 test('a browser that cannot be started is a reason, one that starts slowly is not', async () => {
-  const machine: Machine = { platform: 'darwin', environment: {} }
+  const machine: System = { platform: 'darwin', environment: {} }
   const never = () => new Promise<never>(() => undefined)
   const broken = createBrowser(machine, { open: () => Promise.reject(new Error('no program')), run: never })
   expect(String(await broken(URL_OF_LINK))).toBe('no browser could be started')

@@ -1,7 +1,7 @@
 // Where `connect` leads to, and whether the token may go there: to Feishu's hosts and to what the settings name, and to
 // any other host only in a header that the person has written.
 
-import type { Listener } from '../bridge/link.ts'
+import type { Handlers } from '../bridge/link.ts'
 import type { Hello, Peer } from '../bridge/peer.ts'
 import { CodedError } from '../errors.ts'
 import { type Sentence, say } from '../sentence.ts'
@@ -21,7 +21,7 @@ export type Remote = {
 }
 
 /** What is on the other side. */
-export type Target = {
+export type Destination = {
   /** Names it, for what is kept of it. */
   key: readonly unknown[]
   /** How people know it: a host, or a program. */
@@ -35,7 +35,7 @@ export type Target = {
 /** Whom the other server has to do with. */
 export type Sides = {
   hello: () => Hello
-  listener: Listener
+  handlers: Handlers
   streamHeaders: () => Promise<Record<string, string>>
 }
 

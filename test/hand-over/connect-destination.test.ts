@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { headersOf, readRemote } from '../../src/hand-over/connect-target.ts'
+import { headersOf, readRemote } from '../../src/hand-over/connect-destination.ts'
 import { readMcpUrl } from '../../src/hand-over/hosted.ts'
 
 function headersTo(
