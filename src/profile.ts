@@ -10,4 +10,7 @@ export const DEFAULT_PROFILE = 'default'
 /** An app id is part of file names; Feishu's are `cli_` and hexadecimal digits. */
 export const APP_ID: RegExp = /^[A-Za-z0-9_-]{1,64}$/
 
-export type ProfileId = { brand: Brand; appId: string; profile: string }
+/** An app of a brand. */
+export type AppKey = { brand: Brand; appId: string }
+
+export type ProfileId = AppKey & { profile: string }

@@ -5,6 +5,7 @@
 import { type App, resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
+import { isLoopbackUrl } from '../machine/address.ts'
 import { pastedState, readPastedAddress } from '../oauth/pasted-address.ts'
 import {
   type AuthorizationMethod,
@@ -187,7 +188,10 @@ async function endWithAddress(deps: Deps, app: App, address: Secret): Promise<St
     if (pending?.phase !== 'waiting' || !isLive(pending, deps.clock.now()))
       throw nothingPending(pending, address)
     if (pending.device) throw needsNoAddress()
-    const response = readPastedAddress(address.reveal(), expectedOf(app, pending))
+    const response = readPastedAddress(address.reveal(), {
+      ...expectedOf(app, pending),
+      isLoopback: isLoopbackUrl,
+    })
     return { pending, ending: await finishAuthorization(deps, { app, locked, pending }, response) }
   })
   await conclude(deps, app, pending)

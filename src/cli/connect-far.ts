@@ -12,10 +12,8 @@ import { type Destination, type Remote, readRemote } from '../hand-over/connect-
 import { type Fetch, fetchThrough } from '../machine/fetch.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
 import type { Brand } from '../profile.ts'
-import { type ConnectHost, type ConnectWish, wishesOf } from './connect-wish.ts'
+import { type ConnectHost, type ConnectWish, type ProgramWish, wishesOf } from './connect-wish.ts'
 import { startOf } from './exec.ts'
-
-type Program = NonNullable<ConnectWish['program']>
 
 /** Creates the other side; the first request opens it. */
 export function openFar(wish: ConnectWish, host: ConnectHost): Far & { close: () => Promise<void> } {
@@ -70,13 +68,13 @@ function remoteTarget(
   }
 }
 
-function openEnvironment(deps: Deps, program: Program, host: ConnectHost): ReturnType<typeof openChild> {
+function openEnvironment(deps: Deps, program: ProgramWish, host: ConnectHost): ReturnType<typeof openChild> {
   const wishes = readChildWishes(deps, wishesOf(program))
   return openChild(deps, { profile: deps.config.profile, inherited: host.environment, wishes })
 }
 
 function programTarget(
-  program: Program,
+  program: ProgramWish,
   host: ConnectHost,
   openEnvironment: () => Promise<NodeJS.ProcessEnv>,
 ): Destination {

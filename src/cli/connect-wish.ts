@@ -20,12 +20,14 @@ export type ConnectHost = {
   kill: (pid: number, signal: NodeJS.Signals) => void
 }
 
+export type ProgramWish = { words: [string, ...string[]]; for: string | undefined; env: string[] }
+
 /** What the command line says, checked. */
 export type ConnectWish = {
   profile: string | null
   tools: string[] | null
   /** A program, with its options; else the address, and null for Feishu's hosted server. */
-  program: { words: [string, ...string[]]; for: string | undefined; env: string[] } | null
+  program: ProgramWish | null
   remote: Remote | null
 }
 
@@ -70,7 +72,7 @@ export async function readConnect(
 
 /** What the program's environment is made of; it outlives a token. */
 export function wishesOf(
-  program: Pick<NonNullable<ConnectWish['program']>, 'for' | 'env'>,
+  program: Pick<ProgramWish, 'for' | 'env'>,
 ): Parameters<typeof import('../hand-over/child.ts').readChildWishes>[1] {
   return { for: program.for, env: program.env, noGateway: false, needsGateway: true }
 }

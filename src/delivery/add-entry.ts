@@ -5,7 +5,7 @@ import type { Node } from 'jsonc-parser'
 import { type Sentence, say } from '../sentence.ts'
 import { applyEdit, type Span } from './edit.ts'
 import type { Target } from './targets.ts'
-import { endOfLine, plain } from './text-style.ts'
+import { type Data, endOfLine, isTable, plain } from './text-style.ts'
 
 /** Variables of other programs that decide whether Feishu can be reached. */
 export const HANDED_ON: readonly string[] = [
@@ -34,12 +34,6 @@ export type Insertion =
   | { kind: 'insert'; text: string }
   | { kind: 'present' }
   | { kind: 'refused'; why: Sentence }
-
-type Data = Record<string, unknown>
-
-function isTable(value: unknown): value is Data {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 function refuseInsertion(why: Sentence): Insertion {
   return { kind: 'refused', why }

@@ -7,14 +7,13 @@ import { lineOf } from './adopt-program.ts'
 import {
   type AdoptionResult,
   type ConnectStart,
-  isTable,
   refused,
   variablesFor,
   withEnvironment,
   withExtras,
 } from './adoption.ts'
-import { TOKEN_HEADER } from './mcp-entry.ts'
-import type { Data } from './rewrite.ts'
+import { isTokenHeader } from './mcp-entry.ts'
+import { type Data, isTable } from './text-style.ts'
 
 const MCP_REMOTE = /^(?:.*[\\/])?mcp-remote(?:@[^\\/]*|\.cmd)?$/
 /** mcp-remote fills in its environment's variables itself. */
@@ -33,18 +32,18 @@ export function adoptBridged(entry: Data, start: ConnectStart): AdoptionResult {
     const [, name = '', value = ''] = /^([^:]+):\s*([\s\S]*)$/.exec(options[index + 1] ?? '') ?? []
     if (word !== '--header' || name === '') continue
     headers[name] = value
-    if (name.toLowerCase() !== TOKEN_HEADER) continue
+    if (!isTokenHeader(name)) continue
     headers[name] = value.replace(VARIABLE, (reference, variable: string) => {
       used.add(variable)
       return typeof env[variable] === 'string' ? env[variable] : reference
     })
   }
-  if (!Object.keys(headers).some((name) => name.toLowerCase() === TOKEN_HEADER)) return null
+  if (!Object.keys(headers).some(isTokenHeader)) return null
   const url = options.find((word) => /^https?:/.test(word))
   if (url === undefined) return refused(say`its address is none that gets the token`)
   // In an argument list the value of a variable would stand in clear.
   const computed = Object.keys(headers).find(
-    (name) => /\$\{/.test(headers[name] ?? '') && name.toLowerCase() !== TOKEN_HEADER,
+    (name) => /\$\{/.test(headers[name] ?? '') && !isTokenHeader(name),
   )
   if (computed) return refused(say`connect has no form for its ${computed}`)
   const verdict = adoptHosted({ url, headers }, start)

@@ -7,7 +7,6 @@ import {
   type ConnectStart,
   comesFromElsewhere,
   isOfLark,
-  isTable,
   NO_TEXT,
   REFERENCE,
   refused,
@@ -17,8 +16,8 @@ import {
   withExtras,
 } from './adoption.ts'
 import { isSecretName, maskSecrets } from './mask.ts'
-import { TOKEN_HEADER } from './mcp-entry.ts'
-import type { Data } from './rewrite.ts'
+import { isTokenHeader } from './mcp-entry.ts'
+import { type Data, isTable } from './text-style.ts'
 
 const ADDRESS_KEYS = ['url', 'serverUrl', 'httpUrl', 'uri']
 const HEADER_KEYS = ['headers', 'http_headers']
@@ -32,7 +31,7 @@ const TOOLS_HEADER = 'x-lark-mcp-allowed-tools'
 export function adoptHosted(entry: Data, start: ConnectStart): AdoptionResult {
   const place = HEADER_KEYS.find((key) => isTable(entry[key]))
   const headers = place === undefined ? {} : (entry[place] as Data)
-  const tokens = Object.entries(headers).filter(([name]) => name.toLowerCase() === TOKEN_HEADER)
+  const tokens = Object.entries(headers).filter(([name]) => isTokenHeader(name))
   if (place === undefined || tokens.length === 0) return null
   const addressKey = ADDRESS_KEYS.find((key) => typeof entry[key] === 'string')
   if (addressKey === undefined || Object.hasOwn(entry, 'command')) return null
@@ -105,7 +104,7 @@ function wordsOfHeaders(
   const exposed: string[] = []
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase()
-    if ([TOKEN_HEADER, TENANT_HEADER].includes(lower) || start.setsHeader(name)) continue
+    if (isTokenHeader(name) || lower === TENANT_HEADER || start.setsHeader(name)) continue
     // The same token in another form.
     if (secrets.some((secret) => secret !== '' && value.includes(secret))) continue
     if (lower === TOOLS_HEADER) {

@@ -7,7 +7,6 @@ import {
   type ConnectStart,
   comesFromElsewhere,
   isOfLark,
-  isTable,
   NO_TEXT,
   REFERENCE,
   refused,
@@ -18,7 +17,7 @@ import {
 } from './adoption.ts'
 import { isReference } from './edit.ts'
 import { ENV_NAMES, larkMcpAmong } from './mcp-entry.ts'
-import type { Data } from './rewrite.ts'
+import { type Data, isTable } from './text-style.ts'
 
 /** Options of lark-mcp that go, each with its value: it gets the token, the app and Feishu's address from us. */
 const OPTIONS: Readonly<Record<string, 'token' | 'appId' | 'appSecret' | 'domain'>> = {

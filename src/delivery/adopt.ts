@@ -7,7 +7,7 @@ import type { Insertion, ServerEntry } from './add-entry.ts'
 import { adoptBridged } from './adopt-bridged.ts'
 import { adoptHosted } from './adopt-hosted.ts'
 import { adoptProgram } from './adopt-program.ts'
-import { type Adoption, type AdoptionResult, type ConnectStart, isTable } from './adoption.ts'
+import type { Adoption, AdoptionResult, ConnectStart } from './adoption.ts'
 import { backupOf, type Keeping } from './backup.ts'
 import {
   type Client,
@@ -18,6 +18,7 @@ import {
   writeEdit,
 } from './client-config.ts'
 import { readTree, rewriteAt, textAt, valueAt } from './rewrite.ts'
+import { isTable } from './text-style.ts'
 
 /** No entry that holds a token is without one of these. */
 const MARKS = /x-lark-mcp-uat|lark-(?:openapi-)?mcp/i

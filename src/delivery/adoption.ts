@@ -3,7 +3,7 @@
 import { type Sentence, say } from '../sentence.ts'
 import type { ServerEntry } from './add-entry.ts'
 import { isReference } from './edit.ts'
-import type { Data } from './rewrite.ts'
+import type { Data } from './text-style.ts'
 
 export type Adoption = {
   entry: Data
@@ -32,10 +32,6 @@ export type ConnectStart = {
 
 /** VS Code asks the person for these values and keeps what was pasted. */
 const INPUT = /^\$\{input:[^}]+\}$/
-
-export function isTable(value: unknown): value is Data {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 export function refused(why: Sentence): AdoptionResult {
   return { kind: 'refused', why }

@@ -11,6 +11,7 @@ import { backUp, type Keeping } from './backup.ts'
 import { formatChange } from './diff.ts'
 import { createSharedFile, MAX_BYTES, readSharedFile, replaceSharedFile } from './shared-file.ts'
 import { parseTargets, type Target } from './targets.ts'
+import { BYTE_ORDER_MARK, decodeText } from './text-style.ts'
 
 export type Client = { label: string; target: Target; entry: ServerEntry }
 
@@ -41,7 +42,6 @@ const SESSION_VARIABLES = ['DBUS_SESSION_BUS_ADDRESS', 'XDG_RUNTIME_DIR', 'DISPL
 const NPX_STARTUP_SEC = 30
 /** Clients rewrite their files while they run; a fifth clash in a row is no chance any more. */
 const ATTEMPTS = 4
-const BYTE_ORDER_MARK = '\ufeff'
 
 /** The entry as a kind of client takes it. */
 function entryFor(kind: string, base: ServerEntry, machine: Machine): ServerEntry {
@@ -121,16 +121,8 @@ function read(target: Target): Read {
 /** A config's text without its byte order mark; null: it cannot be read, or is not UTF-8. */
 export function readClientConfig(target: Target): { path: string; text: string } | null {
   const file = read(target)
-  const text = 'bytes' in file && file.bytes ? decode(file.bytes) : null
+  const text = 'bytes' in file && file.bytes ? decodeText(file.bytes) : null
   return text === null ? null : { path: file.path, text: text.replace(BYTE_ORDER_MARK, '') }
-}
-
-function decode(bytes: Buffer): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return null
-  }
 }
 
 /** What is to become of a config's text. */
@@ -148,7 +140,7 @@ async function prepare(target: Target, edit: Rewriting): Promise<Prepared> {
     insertion: { kind: 'refused', why },
   })
   if ('why' in file) return refused(file.why)
-  const text = file.bytes ? decode(file.bytes) : ''
+  const text = file.bytes ? decodeText(file.bytes) : ''
   if (text === null) return refused(say`it is not UTF-8`)
   const mark = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
   const before = text.slice(mark.length)

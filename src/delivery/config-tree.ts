@@ -19,7 +19,7 @@ export type Member = {
   container: Container | null
 }
 
-export type Table = {
+export type TableNode = {
   kind: 'table'
   /** Where a new member goes; null: nowhere. */
   container: Container | null
@@ -30,7 +30,7 @@ export type Table = {
 export type Node =
   | { kind: 'scalar'; start: number; end: number }
   | { kind: 'list'; container: Container; members: Member[] }
-  | Table
+  | TableNode
 
 export type ConfigTree = {
   data: unknown
@@ -82,7 +82,7 @@ export async function readTomlTree(text: string): Promise<ConfigTree | null> {
       type === 'InlineItem' && item ? [item] : [],
     )
     if (node.type === 'InlineTable') {
-      const table: Table = { kind: 'table', container, members: [], headers: [] }
+      const table: TableNode = { kind: 'table', container, members: [], headers: [] }
       for (const pair of items) place(table, pair, container)
       return table
     }
@@ -97,7 +97,7 @@ export async function readTomlTree(text: string): Promise<ConfigTree | null> {
     return { kind: 'list', container, members }
   }
   /** Puts a key with its value into the table that its dotted name leads to. */
-  const place = (table: Table, pair: TomlNode, container: Container) => {
+  const place = (table: TableNode, pair: TomlNode, container: Container) => {
     const parts = pair.key?.value ?? []
     const inner = parts.slice(0, -1).reduce((parent, name) => innerTable(parent, name), table)
     const raw = pair.key?.raw ?? ''
@@ -111,10 +111,10 @@ export async function readTomlTree(text: string): Promise<ConfigTree | null> {
     })
   }
   const top: Container = { separator: 'line', start: 0, end: 0 }
-  const root: Table = { kind: 'table', container: top, members: [], headers: [] }
+  const root: TableNode = { kind: 'table', container: top, members: [], headers: [] }
   for (const node of parsed.tree) {
     if (node.type === 'KeyValue') place(root, node, top)
-    if (node.type !== 'Table' || !node.key?.item || !node.key.loc) continue
+    if (node.type !== 'TableNode' || !node.key?.item || !node.key.loc) continue
     const table = node.key.item.value.reduce((parent, name) => innerTable(parent, name), root)
     const at = spanOf({ loc: node.key.loc })
     const container: Container = { separator: 'line', start: at.end, end: spanOf(node).end }
@@ -129,10 +129,10 @@ export async function readTomlTree(text: string): Promise<ConfigTree | null> {
 }
 
 /** The table of a name below another one, which may only be implied. */
-function innerTable(parent: Table, name: string): Table {
+function innerTable(parent: TableNode, name: string): TableNode {
   const present = memberOf(parent, name)
   if (present?.node.kind === 'table') return present.node
-  const node: Table = { kind: 'table', container: null, members: [], headers: [] }
+  const node: TableNode = { kind: 'table', container: null, members: [], headers: [] }
   parent.members.push({ key: name, prefix: '', start: 0, end: 0, node, container: null })
   return node
 }

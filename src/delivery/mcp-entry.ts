@@ -2,6 +2,7 @@
 
 import { say } from '../sentence.ts'
 import { type EditRefusal, isReference, refuse } from './edit.ts'
+import { type Data, isTable } from './text-style.ts'
 
 /** The place of the token within an entry. */
 type EntryPlace = {
@@ -29,7 +30,13 @@ export const ENV_NAMES: readonly string[] = [
   'LARK_ACCESS_TOKEN',
   'FEISHU_MCP_UAT',
 ]
-export const TOKEN_HEADER = 'x-lark-mcp-uat'
+/** The token's header at Feishu's hosted server: the bare token. */
+export const TOKEN_HEADER = 'X-Lark-MCP-UAT'
+
+/** A header's name is the same in any case (RFC 9110 §5.1). */
+export function isTokenHeader(name: string): boolean {
+  return name.toLowerCase() === TOKEN_HEADER.toLowerCase()
+}
 
 /** lark-mcp itself: the name of a program or package, with or without a version, or a script of its folder. */
 const LARK_MCP = /^(?:.*[\\/])?lark-(?:openapi-)?mcp(?:[@:][^\\/]*|\.(?:exe|cmd)|[\\/].*\.[cm]?js)?$/i
@@ -38,18 +45,12 @@ const WITHOUT_VALUE = /^-(?:[yq]|-yes|-quiet|-silent|-prefer-offline|-prefer-onl
 /** What a Feishu access token looks like: `u-…` or a JSON Web Token. */
 const TOKEN_SHAPE = /^(?:u-[\w.~+/-]{16,}|eyJ[\w.-]{20,})=*$/
 
-type ServerEntry = Record<string, unknown>
-
-function isTable(value: unknown): value is ServerEntry {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function own(table: ServerEntry, key: string): unknown {
+function own(table: Data, key: string): unknown {
   return Object.hasOwn(table, key) ? table[key] : undefined
 }
 
 /** The words of the command line, and where each stands; OpenCode writes them all into `command`. */
-function wordsOf(entry: ServerEntry): { word: unknown; path: (string | number)[] }[] {
+function wordsOf(entry: Data): { word: unknown; path: (string | number)[] }[] {
   return ['command', 'args'].flatMap((key) => {
     const value = own(entry, key)
     return Array.isArray(value)
@@ -67,7 +68,7 @@ export function larkMcpAmong(words: readonly unknown[]): number {
   })
 }
 
-function findInArgs(entry: ServerEntry): EntryPlace | EditRefusal | null {
+function findInArgs(entry: Data): EntryPlace | EditRefusal | null {
   const words = wordsOf(entry)
   const places: EntryPlace[] = []
   for (const [index, { word, path }] of words.entries()) {
@@ -91,7 +92,7 @@ function findInArgs(entry: ServerEntry): EntryPlace | EditRefusal | null {
   return places[0] ?? null
 }
 
-function findInEnv(entry: ServerEntry): EntryPlace | EditRefusal | null {
+function findInEnv(entry: Data): EntryPlace | EditRefusal | null {
   for (const table of ['env', 'environment']) {
     const env = own(entry, table)
     if (!isTable(env)) continue
@@ -104,11 +105,11 @@ function findInEnv(entry: ServerEntry): EntryPlace | EditRefusal | null {
   return null
 }
 
-function findInHeaders(entry: ServerEntry): EntryPlace | EditRefusal | null {
+function findInHeaders(entry: Data): EntryPlace | EditRefusal | null {
   for (const table of ['headers', 'http_headers']) {
     const headers = own(entry, table)
     if (!isTable(headers)) continue
-    const names = Object.keys(headers).filter((name) => name.toLowerCase() === TOKEN_HEADER)
+    const names = Object.keys(headers).filter(isTokenHeader)
     const [name] = names
     if (name === undefined) continue
     const value = headers[name]
@@ -120,7 +121,7 @@ function findInHeaders(entry: ServerEntry): EntryPlace | EditRefusal | null {
 }
 
 /** Codex forwards variables by name: such an entry holds a reference, not a copy. */
-function findForwarded(entry: ServerEntry): EditRefusal | null {
+function findForwarded(entry: Data): EditRefusal | null {
   const forwarded = JSON.stringify([own(entry, 'env_vars'), own(entry, 'env_http_headers')]) ?? ''
   const name = ENV_NAMES.find((candidate) => forwarded.includes(`"${candidate}"`))
   return name
@@ -129,7 +130,7 @@ function findForwarded(entry: ServerEntry): EditRefusal | null {
 }
 
 /** Why an entry has no place for the token. */
-function refusePlaceless(entry: ServerEntry): EditRefusal {
+function refusePlaceless(entry: Data): EditRefusal {
   const advice = say`give it env.${ENV_NAMES[0] ?? ''} (or the header X-Lark-MCP-UAT) with any value`
   const foreign = wordsOf(entry).some(({ word }) => word === SHORT_OPTION)
   return refuse(

@@ -7,6 +7,7 @@ import { editMcpJson } from './mcp-json.ts'
 import { editMcpToml } from './mcp-toml.ts'
 import { type Problem, readSharedFile, type SharedFile } from './shared-file.ts'
 import type { Target } from './targets.ts'
+import { BYTE_ORDER_MARK, decodeText } from './text-style.ts'
 import type { TokenContent } from './token-fields.ts'
 import { editTokenJson } from './token-json.ts'
 
@@ -15,16 +16,6 @@ export type Found = { path: string; file: SharedFile; mark: string; text: string
 
 /** What reading a file may cost. Past `giveUpAt` (by `performance.now()`) the reading of it throws. */
 export type Bounds = { maxBytes: number; giveUpAt: number }
-
-const BYTE_ORDER_MARK = '\ufeff'
-
-function decode(bytes: Buffer): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return null
-  }
-}
 
 /** The whole file is the token's. */
 function editFile(text: string, token: string): Edit {
@@ -65,7 +56,7 @@ export async function findPlace(
 ): Promise<Found | Problem | EditRefusal> {
   const file = readSharedFile(path, bounds.maxBytes)
   if ('status' in file) return file
-  const decoded = decode(file.bytes)
+  const decoded = decodeText(file.bytes)
   if (decoded === null) return refuseBroken(say`it is not UTF-8`)
   const mark = target.format !== 'file' && decoded.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
   const text = decoded.slice(mark.length)

@@ -2,13 +2,11 @@
 // it is written, with its comments, its order and its line ends. What comes out is read back.
 
 import { isDeepStrictEqual } from 'node:util'
-import { type ConfigTree, type Node, readJsonTree, readTomlTree, type Table } from './config-tree.ts'
+import { type ConfigTree, type Node, readJsonTree, readTomlTree, type TableNode } from './config-tree.ts'
 import { applyEdit, type Span } from './edit.ts'
 import { type Changes, changeRow, indentAt, type Layout } from './row.ts'
-import { endOfLine, plain } from './text-style.ts'
+import { type Data, endOfLine, isTable, plain } from './text-style.ts'
 import { tidyDeletions } from './tidy.ts'
-
-export type Data = Record<string, unknown>
 
 /** Thrown where a text would have to be written in a way that is not known here. */
 const UNKNOWN_FORM = Symbol('unknown')
@@ -54,7 +52,7 @@ function changeNode(
       write: (index: number) => valueText(after[index], layout, null),
     }
     changeRow(text, row, layout, changes)
-  } else if (node.kind === 'table' && isData(before) && isData(after)) {
+  } else if (node.kind === 'table' && isTable(before) && isTable(after)) {
     changeTable(text, node, [before, after], layout, changes)
   } else if (node.kind === 'scalar') {
     changes.written.push({ start: node.start, end: node.end, text: valueText(after, layout, null) })
@@ -63,7 +61,7 @@ function changeNode(
 
 function changeTable(
   text: string,
-  table: Table,
+  table: TableNode,
   values: [Data, Data],
   layout: Layout,
   changes: Changes,
@@ -113,14 +111,10 @@ function removeDeep(node: Node, changes: Changes): void {
   }
 }
 
-function isData(value: unknown): value is Data {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** What stands at a way through tables; undefined: nothing. */
 export function valueAt(data: unknown, way: readonly string[]): unknown {
   return way.reduce<unknown>(
-    (value, key) => (isData(value) && Object.hasOwn(value, key) ? value[key] : undefined),
+    (value, key) => (isTable(value) && Object.hasOwn(value, key) ? value[key] : undefined),
     data,
   )
 }

@@ -11,7 +11,7 @@ export type Layout = {
   gap: string
 }
 
-type Range = { start: number; end: number }
+export type Range = { start: number; end: number }
 /** What goes, and what comes; text that takes a place is a range with a text. */
 export type Changes = { deleted: Range[]; written: (Range & { text: string })[] }
 

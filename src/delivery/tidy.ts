@@ -1,6 +1,6 @@
 // What is taken out of a config's text takes the blanks around it along, and the line that nothing is left of.
 
-type Range = { start: number; end: number }
+import type { Range } from './row.ts'
 
 /** Ranges with nothing but blanks between them, as one. */
 function merge(text: string, ranges: readonly Range[]): Range[] {

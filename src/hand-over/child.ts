@@ -4,6 +4,7 @@ import { type App, resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { LOOPBACK_HOSTS } from '../machine/address.ts'
 import type { Environment } from '../machine/system.ts'
 import { type Sentence, say, shown, typed } from '../sentence.ts'
 import { PROGRAMS, type Program, programOf } from './programs.ts'
@@ -32,7 +33,7 @@ export type Child = {
 const SECRETS = ['FEISHU_APP_SECRET', 'FEISHU_TOKEN_KEY', 'FEISHU_TOKEN_STORE', 'PGPASSWORD']
 
 /** Where the gateway listens, by every name and address: nothing for it goes through a proxy. */
-const LOOPBACK = ['127.0.0.1', 'localhost', '::1']
+const LOOPBACK = LOOPBACK_HOSTS.map((host) => host.replace(/[[\]]/g, ''))
 
 const VALUE_NAMES: readonly string[] = ['token', 'origin', 'open_apis', 'app_id', 'brand']
 

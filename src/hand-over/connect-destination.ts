@@ -3,9 +3,10 @@
 
 import type { Handlers } from '../bridge/link.ts'
 import type { Hello, Peer } from '../bridge/peer.ts'
+import { TOKEN_HEADER } from '../delivery/mcp-entry.ts'
 import { CodedError } from '../errors.ts'
 import { type Sentence, say } from '../sentence.ts'
-import { TOKEN_HEADER, takesToken } from './hosted.ts'
+import { takesToken } from './hosted.ts'
 
 /** Another MCP server over HTTP. */
 export type Remote = {

@@ -1,10 +1,11 @@
 // The token as the header of the hosted MCP server.
 
+import { TOKEN_HEADER } from '../delivery/mcp-entry.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
 import { say } from '../sentence.ts'
-import { readMcpUrl, TOKEN_HEADER, takesToken } from './hosted.ts'
+import { readMcpUrl, takesToken } from './hosted.ts'
 import { pullRecord, revealAccessToken } from './pull.ts'
 
 /**

@@ -4,9 +4,6 @@ import { CodedError } from '../errors.ts'
 import { isLoopbackUrl } from '../machine/address.ts'
 import { say } from '../sentence.ts'
 
-/** The token's header at the hosted server: the bare token. */
-export const TOKEN_HEADER = 'X-Lark-MCP-UAT'
-
 /** Feishu's and Lark's own hosts. */
 const FEISHU_HOST = /\.(?:feishu\.cn|larksuite\.com)$/
 

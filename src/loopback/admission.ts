@@ -1,7 +1,7 @@
 // Which requests can be the person's browser following Feishu's redirect, and which cannot.
 
 import type { IncomingMessage } from 'node:http'
-import { portOf } from '../machine/address.ts'
+import { LOOPBACK_HOSTS, portOf } from '../machine/address.ts'
 import type { Page } from './page-text.ts'
 
 /** A code and a state are a few hundred bytes; sign-on pages in between add some. */
@@ -50,8 +50,7 @@ function isOurHost(request: IncomingMessage, redirectUri: URL): boolean {
     (_, index, raw) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === 'host',
   )
   if (hosts.length !== 1) return false
-  const names =
-    redirectUri.hostname === 'localhost' ? ['localhost', '127.0.0.1', '[::1]'] : [redirectUri.hostname]
+  const names = redirectUri.hostname === 'localhost' ? LOOPBACK_HOSTS : [redirectUri.hostname]
   const port = portOf(redirectUri)
   return names.some(
     (name) => hosts[0] === `${name}:${port}` || (redirectUri.port === '' && hosts[0] === name),

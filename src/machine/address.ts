@@ -1,6 +1,7 @@
 // Addresses on this machine.
 
-const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]']
+/** The hosts that are this machine, as a URL has them. */
+export const LOOPBACK_HOSTS: readonly string[] = ['127.0.0.1', 'localhost', '[::1]']
 
 /** Whether a URL's host is this machine. */
 export function isLoopbackUrl(url: URL): boolean {

@@ -6,7 +6,13 @@ import { call, clause, type Sentence, say, toolsOnly } from '../sentence.ts'
 import { type AuthorizationResponse, readAuthorizationResponse } from './authorization.ts'
 
 /** What the answer to the pending authorization must bear. */
-type Expected = { redirectUri: string; state: string; issuer: string }
+type Expected = {
+  redirectUri: string
+  state: string
+  issuer: string
+  /** Whether an address is on this machine: the browser may show it by another name than the redirect URL has. */
+  isLoopback: (url: URL) => boolean
+}
 
 /** An address and a sentence around it; more is someone's whole screen. */
 const MAX_CHARACTERS = 8192
@@ -16,7 +22,6 @@ const INVISIBLE = /[\u00ad\u200b-\u200f\u2060\ufeff]/g
 const LINE_BREAK = /[ \t]*\r?\n[ \t>|│]*/g
 /** What an address consists of; quotes, brackets and blanks end it, but for those of an IPv6 address. */
 const RUNS = /(?:https?:\/\/\[::1\])?[\w\-.~%+&=/?:#@]+/gi
-const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
 
 /** What stands in a text that may be the address: where it leads, empty if it does not say, and its query. */
 function findAddresses(text: string): { place: string; query: URLSearchParams }[] {
@@ -30,7 +35,7 @@ function findAddresses(text: string): { place: string; query: URLSearchParams }[
   })
 }
 
-function leadsTo(place: string, redirectUri: string): boolean {
+function leadsTo(place: string, { redirectUri, isLoopback }: Expected): boolean {
   if (place === '') return true
   const redirect = new URL(redirectUri)
   const whole = place.startsWith('/')
@@ -45,10 +50,6 @@ function leadsTo(place: string, redirectUri: string): boolean {
   return sameHost && samePort && url.pathname === redirect.pathname
 }
 
-function isLoopback({ hostname }: URL): boolean {
-  return LOOPBACK.includes(hostname)
-}
-
 /**
  * Reads the address that a person's browser ended on, with the checks that a request to the listener gets.
  *
@@ -57,7 +58,7 @@ function isLoopback({ hostname }: URL): boolean {
 export function readPastedAddress(text: string, expected: Expected): AuthorizationResponse {
   if (text.length > MAX_CHARACTERS) throw refused(say`the text is too long`, expected)
   const addresses = findAddresses(text)
-  const ours = addresses.filter(({ place }) => leadsTo(place, expected.redirectUri))
+  const ours = addresses.filter(({ place }) => leadsTo(place, expected))
   const answers = ours.flatMap(({ query }) => readAuthorizationResponse(query, expected) ?? [])
   const [answer, ...others] = answers
   if (!answer) throw refused(problemOf(addresses, ours, expected), expected)

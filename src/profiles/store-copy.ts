@@ -3,7 +3,7 @@
 import { readKeptApps } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
-import type { ProfileId } from '../profile.ts'
+import type { AppKey, ProfileId } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { parseAddress } from '../store/postgres/address.ts'
@@ -34,13 +34,11 @@ export async function openNamedStore(deps: Deps, name: string): Promise<TokenSto
   })
 }
 
-type App = Omit<ProfileId, 'profile'>
-
 /** All apps that are known here. */
-async function knownApps(deps: Deps): Promise<App[]> {
+async function knownApps(deps: Deps): Promise<AppKey[]> {
   const { config } = deps
-  const apps = new Map<string, App>()
-  const add = (app: App) => apps.set(`${app.brand}-${app.appId}`, app)
+  const apps = new Map<string, AppKey>()
+  const add = (app: AppKey) => apps.set(`${app.brand}-${app.appId}`, app)
   const given = config.app ?? config.fallbackApp
   if (given) add({ brand: config.brand, appId: given.appId })
   for (const app of Object.values(await readKeptApps(deps))) {

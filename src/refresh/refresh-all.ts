@@ -115,13 +115,13 @@ const JITTER = 0.5
 /** More than any number of waiting processes: a slot beyond it was noted by a clock that has been set back since. */
 const FARTHEST_MS = 60_000
 /** A slot is noted in a millisecond; ten seconds mean that something hangs. */
-const LOCK_MS = 10_000
+const PACE_LOCK_MS = 10_000
 
 /** Takes the next free slot of an app; resolves to when it begins, by the wall clock. */
 export async function takeSlot(deps: Deps, { brand, appId }: App['id']): Promise<number> {
   const { tokenDir } = deps.config
   ensureOwnDirectory(tokenDir)
-  const lock = await acquireLock(join(tokenDir, `pace-${brand}-${appId}.lock`), LOCK_MS, deps.clock.now)
+  const lock = await acquireLock(join(tokenDir, `pace-${brand}-${appId}.lock`), PACE_LOCK_MS, deps.clock.now)
   if (lock?.kind !== 'held') {
     throw new CodedError(
       'store_locked',

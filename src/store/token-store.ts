@@ -10,7 +10,7 @@
 import type { CodedError } from '../errors.ts'
 import type { Json } from '../oauth/answer.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
-import type { ProfileId } from '../profile.ts'
+import type { AppKey, ProfileId } from '../profile.ts'
 import type { Secret } from '../secret.ts'
 import type { Sentence } from '../sentence.ts'
 import type { KeySource } from './envelope.ts'
@@ -123,7 +123,7 @@ export type TokenStore = {
   /** Takes the lock of whoever waits for the answer to the pending authorization, if no one holds it. */
   holdAuthorization(id: ProfileId): Promise<HeldLock | LockHolder | null>
   /** The names of the profiles of an app that have a record, in order. Reads names alone. */
-  profileNames(app: Omit<ProfileId, 'profile'>): Promise<string[]>
+  profileNames(app: AppKey): Promise<string[]>
   /** Other apps that have a record under the same profile name, as `<brand>-<app id>`: the settings may be mixed up. */
   otherApps(id: ProfileId): Promise<string[]>
   /** The apps' credentials that `setup` kept. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { isLoopbackUrl } from '../../src/machine/address.ts'
 import { pastedState, readPastedAddress } from '../../src/oauth/pasted-address.ts'
 import { failureOf } from '../support/failure.ts'
 
@@ -8,6 +9,7 @@ const expected = {
   state: STATE,
   issuer: 'https://accounts.feishu.cn',
   redirectUri: 'http://localhost:9000/callback',
+  isLoopback: isLoopbackUrl,
 }
 const QUERY = `code=abc&state=${STATE}`
 const ADDRESS = `http://localhost:9000/callback?${QUERY}`

@@ -1,5 +1,6 @@
 // The address of a database, `postgres://USER:PASSWORD@HOST/DATABASE?…`. It may hold a password: no text here shows it.
 
+import { LOOPBACK_HOSTS } from '../../machine/address.ts'
 import { Secret } from '../../secret.ts'
 
 /** The address as a URL; null: it is none. Without a host the database is reached through a Unix socket. */
@@ -32,7 +33,7 @@ export function placeOfDatabase(url: URL): string {
 /** Whether the way to the database leads over a network without checked TLS: anyone in between could answer for it. */
 export function goesInTheClear(url: URL): boolean {
   const host = hostOf(url)
-  if (host === '' || host.startsWith('/') || ['localhost', '127.0.0.1', '[::1]'].includes(host)) return false
+  if (host === '' || host.startsWith('/') || LOOPBACK_HOSTS.includes(host)) return false
   const mode = url.searchParams.get('sslmode')
   if (mode === null) return url.searchParams.get('ssl') !== 'true'
   // The driver takes these for verify-full, unless it is to do as libpq does, which checks less than it says.

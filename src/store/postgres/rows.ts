@@ -1,6 +1,6 @@
 // The statements. Each is a transaction by itself; a lease is by the server's clock, and whoever lost it changes nothing.
 
-import type { ProfileId } from '../../profile.ts'
+import type { AppKey, ProfileId } from '../../profile.ts'
 import type { Database } from './database.ts'
 import { checkVersion } from './schema.ts'
 
@@ -45,7 +45,7 @@ export type Rows = {
     owner: string,
     next: { record: string; generation: number; expected: number; journal: string | null },
   ): Promise<boolean>
-  names(app: Omit<ProfileId, 'profile'>): Promise<string[]>
+  names(app: AppKey): Promise<string[]>
   otherApps(id: ProfileId): Promise<string[]>
 }
 
