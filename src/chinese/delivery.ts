@@ -16,7 +16,7 @@ export const DELIVERY: Table = {
   'Its mode was {mode} and is 600 now': '其权限原为 {mode}，现已改为 600',
   '{path}: wrote {place}; this copy is good until {time}': '{path}：已写入 {place}；此副本有效期至 {time}',
   '{path}: {place} holds this token already': '{path}：{place} 已是该凭证',
-  'it was left alone; running {deliver} by hand replaces it': '未作覆盖；手动运行 {deliver} 可替换',
+  'it was left alone; {deliver} replaces it': '未作覆盖；运行 {deliver} 可替换',
   '{path}: created; this copy is good until {time}': '{path}：已创建；此副本有效期至 {time}',
   'The access token has characters that no bearer token has; it was not written': '访问凭证中有不合法的字符；未写入',
   'There was no time left for it; the next delivery tries again': '这次来不及写入；下次分发时重试',

@@ -63,6 +63,7 @@ export const HELP: Table = {
   'Have the system refresh due tokens every day, whether or not a client runs': '让系统每天检查并刷新需要刷新的凭证，不论是否有客户端在运行',
   'Write the access token to the targets of FEISHU_DELIVER_TO now': '立即将访问凭证写入 FEISHU_DELIVER_TO 指定的目标',
   'show what would change, and write nothing': '只显示将要作出的改动，不写入',
+  'replace a value that someone has changed since, too': '即使值在上次分发后被改动，也替换',
   '0 all written or unchanged, 1 at least one was not written, 2 usage or settings, 3 log in': '0 全部写入或无需改动，1 至少一个未写入，2 用法或设置有误，3 需要登录',
   'Import the tokens of another script from its token.json': '从其他脚本的 token.json 导入凭证',
   'replace the token that is stored': '替换已保存的凭证',

@@ -155,9 +155,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./timer.ts')).timer,
   },
   deliver: {
-    forms: ['deliver [--dry-run]'],
+    forms: ['deliver [--dry-run] [--force]'],
     does: say`Write the access token to the targets of FEISHU_DELIVER_TO now`,
-    options: { 'dry-run': say`show what would change, and write nothing` },
+    options: {
+      'dry-run': say`show what would change, and write nothing`,
+      force: say`replace a value that someone has changed since, too`,
+    },
     example: 'deliver --dry-run',
     exits: say`0 all written or unchanged, 1 at least one was not written, 2 usage or settings, 3 log in`,
     load: async () => (await import('./deliver.ts')).deliver,

@@ -23,7 +23,7 @@ export const deliver: Command = async ({ cli, deps, profile, options, operands }
     )
   }
   const dryRun = options['dry-run'] ?? false
-  const deliveries = await deliverByHand(deps, profile, dryRun)
+  const deliveries = await deliverByHand(deps, profile, { dryRun, force: options.force ?? false })
   const lines = deliveries.map(({ target, status, detail, restart_hint }) => {
     if (dryRun && status === 'delivered') return laidOut(say`${target}: would be delivered.\n${detail}\n`)
     const line = say`${target}: ${DELIVERY_STATUS[status]}. ${detail}`

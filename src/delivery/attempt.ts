@@ -28,7 +28,7 @@ export type DeliveryAttempt = {
   content: TokenContent
   /** Our own folder for fingerprints, within the folder that is ours alone. */
   memoryDir: string
-  byHand: boolean
+  force: boolean
   dryRun: boolean
   bounds: Bounds
   /** How long a system that refuses the rename is asked again. */
@@ -144,7 +144,7 @@ function refuseWhole(value: string): Sentence | null {
 
 /** An attempt at a file that exists. */
 export async function attempt(target: Target, path: string, run: DeliveryAttempt): Promise<DeliveryOutcome> {
-  const { memoryDir, byHand, dryRun, bounds, content } = run
+  const { memoryDir, force, dryRun, bounds, content } = run
   const own = refuseOwn(path, memoryDir)
   if (own) return own
   const found = await findPlace(target, path, content, bounds)
@@ -159,8 +159,8 @@ export async function attempt(target: Target, path: string, run: DeliveryAttempt
     return outcome('unchanged', say`${path}: ${edit.place} holds this token already.`)
   }
   const known = recall(memoryDir, path, edit.place)
-  if (known && !known.includes(fingerprint(edit.value)) && !byHand) {
-    const advice = say`it was left alone; running ${typed('deliver')} by hand replaces it`
+  if (known && !known.includes(fingerprint(edit.value)) && !force) {
+    const advice = say`it was left alone; ${typed('deliver --force')} replaces it`
     return outcome('drift', say`${path}: ${edit.place} was changed since our last delivery; ${advice}.`)
   }
   const foreign = !known && target.format === 'file' ? refuseWhole(edit.value) : null

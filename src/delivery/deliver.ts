@@ -50,8 +50,8 @@ export type DeliveryOptions = {
   /** Our own folder for fingerprints, in the folder that is ours alone; made 0700 when it is first needed. */
   memoryDir: string
   now: number
-  /** `deliver` was called by a person: a value that someone changed is replaced too. */
-  byHand: boolean
+  /** A value that someone changed is replaced too: a person has said so. */
+  force: boolean
   /** Says what would be done, with the token masked, and writes nothing. */
   dryRun: boolean
   /** No attempt begins after this instant. */
@@ -119,7 +119,7 @@ export async function deliverToken(
   token: DeliverableToken,
   options: DeliveryOptions,
 ): Promise<Delivery[]> {
-  const { memoryDir, byHand, dryRun, now, deadlineAt } = options
+  const { memoryDir, force, dryRun, now, deadlineAt } = options
   // Our own clock may be set while we work; the time left is measured by one that only goes on.
   const hasDeadline = deadlineAt !== undefined
   const giveUpAt = performance.now() + (hasDeadline ? deadlineAt - now : Number.POSITIVE_INFINITY)
@@ -127,7 +127,7 @@ export async function deliverToken(
   const run: DeliveryAttempt = {
     content: { ...token, now },
     memoryDir,
-    byHand,
+    force,
     dryRun,
     bounds,
     retryMs: RETRY_MS,

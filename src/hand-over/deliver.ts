@@ -23,17 +23,23 @@ const DEADLINE_MS = 1_500
 export async function deliverCopies(
   config: Config,
   tokenSet: TokenSet,
-  options: { now: number; byHand: boolean; dryRun: boolean; targets?: Config['deliverTo'] },
+  options: {
+    now: number
+    byHand: boolean
+    force?: boolean
+    dryRun: boolean
+    targets?: Config['deliverTo']
+  },
 ): Promise<Delivery[]> {
   const accessToken = tokenSet.accessToken?.reveal()
-  const { targets = config.deliverTo, now, byHand, dryRun } = options
+  const { targets = config.deliverTo, now, byHand, force = false, dryRun } = options
   if (accessToken === undefined || targets.length === 0) return []
   return deliverToken(
     targets,
     { accessToken, accessTokenExpiresAt: tokenSet.accessTokenExpiresAt, scopes: tokenSet.scopes },
     {
       now,
-      byHand,
+      force,
       dryRun,
       memoryDir: join(config.tokenDir, 'deliveries'),
       // A person who asks for it waits for it, and holds the lock for one target at a time.
@@ -42,8 +48,15 @@ export async function deliverCopies(
   )
 }
 
-/** Delivers by a person's wish: to each target in turn, under a lock of its own, for as long as it takes. */
-export async function deliverByHand(deps: Deps, profile: string, dryRun: boolean): Promise<Delivery[]> {
+/**
+ * Delivers by a person's wish: to each target in turn, under a lock of its own, for as long as it takes. `force`: also
+ * where someone has changed the value since.
+ */
+export async function deliverByHand(
+  deps: Deps,
+  profile: string,
+  { dryRun, force }: { dryRun: boolean; force: boolean },
+): Promise<Delivery[]> {
   const app = await resolveApp(deps, profile)
   // One that is due and cannot be refreshed now is delivered while it lives.
   if (!dryRun) await pullRecord(deps, profile)
@@ -55,7 +68,7 @@ export async function deliverByHand(deps: Deps, profile: string, dryRun: boolean
       const { tokenSet } = await locked.read()
       if (!tokenSet) throw await notAuthorized(deps, app)
       deps.closing.throwIfAborted()
-      const options = { now: deps.clock.now(), byHand: true, dryRun, targets: [target] }
+      const options = { now: deps.clock.now(), byHand: true, force, dryRun, targets: [target] }
       return deliverCopies(deps.config, tokenSet, options)
     })
     deliveries.push(...delivered)

@@ -11,7 +11,7 @@ for (let turn = 0; ; turn++) {
   await deliverToken(targets, makeToken(`turn ${turn % 5}`), {
     memoryDir,
     now: 0,
-    byHand: false,
+    force: false,
     dryRun: false,
   })
 }

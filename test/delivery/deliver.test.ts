@@ -141,7 +141,7 @@ testIf(NO_LINKS)('a symbolic link is followed and kept', async () => {
 })
 
 describe('drift', () => {
-  test('a value that a person changed is left alone until deliver is called by hand', async () => {
+  test('a value that a person changed is left alone until it is replaced by force', async () => {
     const home = makeHome()
     putEnv(home, 'the first value is replaced')
     expect(await deliverOne(home, 'dotenv:~/.env#TOKEN', FIRST)).toMatchObject({ status: 'delivered' })
@@ -153,8 +153,8 @@ describe('drift', () => {
       })
       expect(home.read('.env')).toBe(`A=1\nTOKEN=${value}\nB=2\n`)
     }
-    const byHand = await deliverOne(home, 'dotenv:~/.env#TOKEN', SECOND, { byHand: true })
-    expect(byHand.status).toBe('delivered')
+    const forced = await deliverOne(home, 'dotenv:~/.env#TOKEN', SECOND, { force: true })
+    expect(forced.status).toBe('delivered')
     expect(await deliverOne(home, 'dotenv:~/.env#TOKEN', THIRD)).toMatchObject({ status: 'delivered' })
   })
 
@@ -224,7 +224,7 @@ describe('files that are no configs', () => {
     const path = join(home.path, 'sink')
     make(path)
     const before = snapshot(home.path)
-    const delivery = await deliverOne(home, 'dotenv:~/sink#TOKEN', FIRST, { byHand: true })
+    const delivery = await deliverOne(home, 'dotenv:~/sink#TOKEN', FIRST, { force: true })
     expect(delivery.status).toBe(status)
     expect(delivery.detail).toMatch(why)
     expect(snapshot(home.path)).toEqual(before)
@@ -325,7 +325,7 @@ describe('our own folder', () => {
     symlinkSync('../.feishu-token-mcp/app.json', join(home.path, 'links/token.json'))
     symlinkSync('../.feishu-token-mcp', join(home.path, 'links/folder'))
     const setting = 'token-json:~/links/token.json,file:~/links/folder/new,token-json:~/links/folder/app.json'
-    for (const delivery of await home.deliver(setting, FIRST, { byHand: true })) {
+    for (const delivery of await home.deliver(setting, FIRST, { force: true })) {
       expect(delivery).toMatchObject({
         status: 'refused',
         detail: expect.stringContaining('FEISHU_TOKEN_DIR'),
@@ -483,7 +483,7 @@ describe('the time of a run', () => {
       status: 'refused',
       detail: expect.stringContaining('larger than 16 MB'),
     })
-    expect(await deliverOne(home, 'mcp:~/big.json#lark', FIRST, { byHand: true })).toMatchObject({
+    expect(await deliverOne(home, 'mcp:~/big.json#lark', FIRST, { force: true })).toMatchObject({
       status: 'delivered',
     })
   })

@@ -42,7 +42,7 @@ describe('file', () => {
       expect(await deliverOne(home, target, SECOND)).toMatchObject({ status: 'drift' })
       expect(home.read('token')).toBe(text)
     }
-    expect(await deliverOne(home, target, SECOND, { byHand: true })).toMatchObject({ status: 'delivered' })
+    expect(await deliverOne(home, target, SECOND, { force: true })).toMatchObject({ status: 'delivered' })
     expect(home.read('token')).toBe(`${SECOND.accessToken}\n`)
   })
 
@@ -51,7 +51,7 @@ describe('file', () => {
     async (text) => {
       const home = makeHome()
       home.put('token', text)
-      expect(await deliverOne(home, target, FIRST, { byHand: true })).toMatchObject({ status: 'refused' })
+      expect(await deliverOne(home, target, FIRST, { force: true })).toMatchObject({ status: 'refused' })
       expect(home.read('token')).toBe(text)
     },
   )

@@ -70,7 +70,7 @@ export function makeHome(): Home {
       const deliveries = await deliverToken(parseTargets(setting, machine), token, {
         memoryDir,
         now: NOW,
-        byHand: false,
+        force: false,
         dryRun: false,
         ...options,
       })

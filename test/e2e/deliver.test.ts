@@ -27,7 +27,7 @@ test('every change of the token set reaches the targets, the access token alone'
   expect((await server.call('token_status')).data.deliveries).toHaveLength(3)
 })
 
-test('a value that somebody changed by hand is left alone until deliver is called by hand', async () => {
+test('a value that somebody changed by hand is left alone until deliver --force replaces it', async () => {
   const { stage, dotenv } = await stageWithTargets()
   const server = await startServer(stage)
   await authorize(stage, server)
@@ -38,15 +38,25 @@ test('a value that somebody changed by hand is left alone until deliver is calle
   expect(refreshed.data.next_step).toMatch(/^Some copies were not written: .* run `[^`]* deliver`\.$/)
   expect(await readFile(dotenv, 'utf8')).toBe('FEISHU_TOKEN=by-hand\n')
 
-  const dry = await run(stage, ['deliver', '--dry-run'])
+  const left = await run(stage, ['deliver', '--json'])
+  expect(left.code).toBe(1)
+  const [drift] = JSON.parse(left.stdout).deliveries
+  expect(drift).toMatchObject({
+    status: 'drift',
+    detail: expect.stringContaining('deliver --force` replaces it'),
+  })
+  expect((await run(stage, ['deliver', '--dry-run'])).code).toBe(0)
+  expect(await readFile(dotenv, 'utf8')).toBe('FEISHU_TOKEN=by-hand\n')
+
+  const dry = await run(stage, ['deliver', '--dry-run', '--force'])
   expect(dry.code).toBe(0)
   expect(dry.stderr).toMatch(/^dotenv:\S+: would be delivered\.\n--- /)
   for (const secret of stage.sandbox.secrets()) expect(dry.stderr + dry.stdout).not.toContain(secret)
   expect(await readFile(dotenv, 'utf8')).toBe('FEISHU_TOKEN=by-hand\n')
 
-  const byHand = await run(stage, ['deliver', '--json'])
-  expect(byHand.code).toBe(0)
-  expect(JSON.parse(byHand.stdout).deliveries).toMatchObject([{ status: 'delivered' }, {}, {}])
+  const forced = await run(stage, ['deliver', '--force', '--json'])
+  expect(forced.code).toBe(0)
+  expect(JSON.parse(forced.stdout).deliveries).toMatchObject([{ status: 'delivered' }, {}, {}])
   const token = (await run(stage, ['token'])).stdout.trim()
   expect(await readFile(dotenv, 'utf8')).toBe(`FEISHU_TOKEN=${token}\n`)
 })

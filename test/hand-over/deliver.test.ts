@@ -38,7 +38,7 @@ async function setScene(): Promise<{ deps: Deps; read: () => string[]; locks: ()
 
 test('a person’s deliver takes the time that it needs, and one lock for each target', async () => {
   const { deps, read, locks } = await setScene()
-  const deliveries = await deliverByHand(deps, 'default', false)
+  const deliveries = await deliverByHand(deps, 'default', { dryRun: false, force: false })
   expect(deliveries.map(({ status }) => status)).toEqual(NAMES.map(() => 'delivered'))
   expect(read()).toEqual(NAMES.map(() => `TOKEN=${TOKEN}\n`))
   expect(locks()).toBe(NAMES.length)
@@ -59,6 +59,8 @@ test('a delivery after a refresh ends with its deadline', async () => {
 test('nothing more is delivered once the process is told to end', async () => {
   const { deps, read } = await setScene()
   const closing = AbortSignal.abort()
-  await expect(deliverByHand({ ...deps, closing }, 'default', false)).rejects.toThrow()
+  await expect(
+    deliverByHand({ ...deps, closing }, 'default', { dryRun: false, force: false }),
+  ).rejects.toThrow()
   expect(read()).toEqual(NAMES.map(() => 'TOKEN=x\n'))
 })
