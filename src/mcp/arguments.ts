@@ -65,7 +65,12 @@ function parsed(value: unknown): unknown {
 type Limits = Pick<JsonSchema, 'type' | 'enum' | 'pattern' | 'maxLength' | 'minimum' | 'maximum' | 'items'>
 
 function fits(schema: Limits, value: unknown): boolean {
-  const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER, maxLength = 8192, pattern } = schema
+  const {
+    minimum = Number.MIN_SAFE_INTEGER,
+    maximum = Number.MAX_SAFE_INTEGER,
+    maxLength = 8192,
+    pattern,
+  } = schema
   if (schema.type === 'boolean') return typeof value === 'boolean'
   if (schema.type === 'integer') {
     return Number.isSafeInteger(value) && Number(value) >= minimum && Number(value) <= maximum
@@ -77,10 +82,10 @@ function fits(schema: Limits, value: unknown): boolean {
   return schema.enum ? schema.enum.includes(value) : !pattern || new RegExp(pattern).test(value)
 }
 
-function wanted({ type, enum: words, pattern, minimum = 0, maximum, maxLength = 8192 }: Limits): string {
+function wanted({ type, enum: words, pattern, minimum, maximum, maxLength = 8192 }: Limits): string {
   if (type === 'boolean') return 'true or false'
   if (type === 'integer')
-    return `a whole number from ${minimum}${maximum === undefined ? '' : ` to ${maximum}`}`
+    return maximum === undefined ? 'a whole number' : `a whole number from ${minimum} to ${maximum}`
   if (type === 'array') return 'a list of texts'
   if (words) return words.map((word) => `"${word}"`).join(' or ')
   return pattern

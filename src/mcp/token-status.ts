@@ -25,6 +25,7 @@ const input = {
   verify: flag('true: ask Feishu too.'),
   wait_seconds: {
     ...count('Wait for a pending login to end or go on.'),
+    minimum: 0,
     maximum: 45,
   },
   feishu_error: count('From an error page of Feishu: explained.'),

@@ -3,7 +3,7 @@
 
 import { joinClauses } from '../answers.ts'
 import { CodedError } from '../errors.ts'
-import { clause, type Sentence, say, series, shown, unended } from '../sentence.ts'
+import { clause, type Sentence, say, series, shown, terminalsOnly, toolsOnly, unended } from '../sentence.ts'
 import { PRESET_NAMES, presetScopes } from './scope-presets.ts'
 
 /** The largest list Feishu takes in one request (page "obtain OAuth code", 2026-08); Lark's page still says 50. */
@@ -116,6 +116,9 @@ function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined
   return Object.hasOwn(table, name) ? table[name] : undefined
 }
 
+/** Where scopes are given for one authorization. */
+const GIVEN = say`${toolsOnly(say`the scopes of start_authorization`)}${terminalsOnly(say`${'--scope'}`)}`
+
 /** Why a scope is sure to be refused; null: it may be one. */
 function problemOf(scope: string): ScopeProblem | null {
   const name = shown(scope)
@@ -131,7 +134,7 @@ function problemOf(scope: string): ScopeProblem | null {
     return {
       code: 'scope_unknown',
       said: say`The scope ${name} does not exist: did you mean ${right}?`,
-      fix: say`Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`,
+      fix: say`Use ${right} in FEISHU_SCOPES or in ${GIVEN}.`,
     }
   }
   const instead = own(APP_ONLY, scope)

@@ -4,6 +4,7 @@ import { DEFAULT_SCOPES } from '../../src/config/config.ts'
 import { CodedError } from '../../src/errors.ts'
 import { expandPresets, PRESET_NAMES, presetScopes } from '../../src/oauth/scope-presets.ts'
 import { checkScopes, namedScopes } from '../../src/oauth/scopes.ts'
+import { inEnglish } from '../../src/sentence.ts'
 import { failureOf } from '../support/failure.ts'
 
 test('the default scopes are known', () => {
@@ -88,7 +89,10 @@ describe('a name that is sure to fail', () => {
     const error = await failureOf(() => checkScopes(['offline_access', scope]))
     expect(error.code).toBe('scope_unknown')
     expect(error.message).toContain(`did you mean ${right}?`)
-    expect(error.nextStep).toContain(right)
+    expect(error.nextStep).toBe(`Use ${right} in FEISHU_SCOPES or in the scopes of start_authorization.`)
+    expect(inEnglish(error.step, { command: 'x', profile: undefined })).toBe(
+      `Use ${right} in FEISHU_SCOPES or in --scope.`,
+    )
   })
 
   test('a preset that does not exist is answered with those that do', async () => {
