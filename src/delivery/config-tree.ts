@@ -114,7 +114,7 @@ export async function readTomlTree(text: string): Promise<ConfigTree | null> {
   const root: TableNode = { kind: 'table', container: top, members: [], headers: [] }
   for (const node of parsed.tree) {
     if (node.type === 'KeyValue') place(root, node, top)
-    if (node.type !== 'TableNode' || !node.key?.item || !node.key.loc) continue
+    if (node.type !== 'Table' || !node.key?.item || !node.key.loc) continue
     const table = node.key.item.value.reduce((parent, name) => innerTable(parent, name), root)
     const at = spanOf({ loc: node.key.loc })
     const container: Container = { separator: 'line', start: at.end, end: spanOf(node).end }
