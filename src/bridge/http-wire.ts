@@ -8,6 +8,7 @@ import { say } from '../sentence.ts'
 import { MAX_CHARACTERS } from './lines.ts'
 import type { Link, RequestHeaders, Wire } from './link.ts'
 import type { Message, Reply } from './message.ts'
+import { Resumption, TRIES } from './resumption.ts'
 
 export type HttpOptions = {
   url: URL
@@ -26,9 +27,6 @@ const FAREWELL_MS = 1_000
 
 /** A stream that ends at once is asked for again no sooner, whatever the server says of it. */
 const STREAM_MS = 1_000
-
-/** So often a stream is asked for again where that fails; the same is told to the transport. */
-const TRIES = 2
 
 /** What may be better in a moment; any other refusal of a stream stands. */
 function isPassing(status: number): boolean {
@@ -88,15 +86,7 @@ export async function openHttpWire(
   /** Those of the last request: the end of a session must cost no refresh. */
   let latest: RequestHeaders = {}
   let sessionLost = false
-  /** Requests whose answer comes as events, with the last one that their stream can be taken up after; null: none. */
-  const streams = new Map<number, string | null>()
-  /** The same of those whose stream has ended and is being taken up again. */
-  const resuming = new Map<number, string>()
-  /** Attempts that have failed, by the event after which a stream was to be taken up. */
-  const spent = new Map<string, number>()
-  /** A message was too long: a stream that is taken up again would bring it again. */
-  let cut = false
-
+  const resumption = new Resumption((id) => link().fail(id, broken(url, null)))
   let streamAskedAt = Number.NEGATIVE_INFINITY
 
   const guarded: FetchLike = async (input, init = {}) => {
@@ -113,7 +103,7 @@ export async function openHttpWire(
     for (const [name, value] of Object.entries(own)) headers.set(name, value)
     // Without a session no server knows whom a stream of its own is for: it is not asked for one.
     if (sent === null && !headers.has('mcp-session-id')) return NO_STREAM()
-    if (cut && headers.has('last-event-id')) return NO_STREAM()
+    if (resumption.isGivenUp && headers.has('last-event-id')) return NO_STREAM()
     const asked = fetch(input, { ...init, headers, redirect: 'manual' })
     if (isEnd) return asked
     if (sent === null) return stream(asked, headers.get('last-event-id'))
@@ -143,23 +133,14 @@ export async function openHttpWire(
 
   /** The same answer, whose end is noticed. */
   function watched(response: Response, id: number): Response {
-    streams.set(id, null)
-    return bounded(response, () => {
-      // What was read last is still being taken apart.
-      setImmediate(() => {
-        const event = streams.get(id) ?? null
-        streams.delete(id)
-        if (event === null || cut) return link().fail(id, broken(url, null))
-        // What failed after an event of this name before was about a call that has gone on.
-        if (![...resuming.values()].includes(event)) spent.delete(event)
-        resuming.set(id, event)
-      })
-    })
+    resumption.begin(id)
+    // What was read last is still being taken apart.
+    return bounded(response, () => setImmediate(() => resumption.end(id)))
   }
 
   /** The stream that was asked for, or that there is none; the transport asks again for what only failed for now. */
   async function stream(asked: Promise<Response>, after: string | null): Promise<Response> {
-    const fail = (tries: number) => after !== null && failAfter(after, tries)
+    const fail = (tries: number) => after !== null && resumption.failAfter(after, tries)
     const response = await asked.catch((error) => {
       fail(1)
       throw error
@@ -185,8 +166,7 @@ export async function openHttpWire(
             bytes = endsEvent(Buffer.concat([last, chunk.value])) ? 0 : bytes + chunk.value.length
             last = chunk.value.subarray(-1)
             if (bytes <= maxBytes) return controller.enqueue(chunk.value)
-            cut = true
-            for (const id of [...resuming.keys()]) failResuming(id)
+            resumption.giveUp()
             await reader?.cancel()
           }
           controller.close()
@@ -211,23 +191,6 @@ export async function openHttpWire(
   transport.onmessage = (message) => link().receive(message as Message)
   await transport.start()
 
-  /**
-   * So many attempts to take up a stream after an event have failed. Several streams may have stood at events of the same
-   * name, and then any of them may bring the answer: their calls end when none of them is asked for any more.
-   */
-  function failAfter(event: string, tries: number): void {
-    const calls = [...resuming].flatMap(([id, last]) => (last === event ? [id] : []))
-    const failed = (spent.get(event) ?? 0) + tries
-    if (failed < TRIES * calls.length) return void spent.set(event, failed)
-    spent.delete(event)
-    for (const id of calls) failResuming(id)
-  }
-
-  /** Ends a call whose stream was to be taken up again. */
-  function failResuming(id: number): void {
-    if (resuming.delete(id)) link().fail(id, broken(url, null))
-  }
-
   async function send(message: Message, headers: RequestHeaders | null): Promise<void> {
     const body = JSON.stringify(message)
     const id = message.method !== undefined && typeof message.id === 'number' ? message.id : null
@@ -235,9 +198,7 @@ export async function openHttpWire(
     try {
       await transport.send(message as never, {
         onresumptiontoken: (event) => {
-          if (id === null) return
-          if (streams.has(id)) streams.set(id, event)
-          else if (resuming.has(id)) resuming.set(id, event)
+          if (id !== null) resumption.note(id, event)
         },
       })
     } catch (error) {
@@ -247,7 +208,7 @@ export async function openHttpWire(
     } finally {
       headersOf.delete(body)
     }
-    if (id !== null && !streams.has(id) && link().isWaiting(id)) throw unreadable(url)
+    if (id !== null && !resumption.isOpen(id) && link().isWaiting(id)) throw unreadable(url)
   }
 
   async function close(): Promise<void> {

@@ -4,7 +4,7 @@
 import type { Machine } from '../machine/system.ts'
 import { resolvePath } from './attempt.ts'
 import { findConfigs } from './client-config.ts'
-import { keptEdits } from './shared-file.ts'
+import { keptEdits } from './replacement.ts'
 import type { Target } from './targets.ts'
 
 /** Every such file beside the targets, and beside the configs of the clients that are on this machine. */

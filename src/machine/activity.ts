@@ -5,7 +5,8 @@ import { CodedError, errnoOf } from '../errors.ts'
 import { feishuCodeOf, logIdOf, parseObject } from '../oauth/answer.ts'
 import type { HttpAnswer, Request } from '../oauth/http.ts'
 import { type Sentence, say } from '../sentence.ts'
-import { fileVersion, isMissing, openOwnFile, readOwnFile, replaceFile } from './files.ts'
+import { fileVersion } from './file-version.ts'
+import { isMissing, openOwnFile, readOwnFile, replaceFile } from './files.ts'
 import { ensureOwnDirectory } from './own-directory.ts'
 
 export type LoggedCall = {

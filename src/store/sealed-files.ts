@@ -3,14 +3,8 @@
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
-import {
-  fileVersion,
-  isDenied,
-  isMissing,
-  isTemporaryNameOf,
-  readOwnFile,
-  removeFile,
-} from '../machine/files.ts'
+import { fileVersion } from '../machine/file-version.ts'
+import { isDenied, isMissing, isTemporaryNameOf, readOwnFile, removeFile } from '../machine/files.ts'
 import { ensureOwnDirectory } from '../machine/own-directory.ts'
 import type { Json } from '../oauth/answer.ts'
 import { say, type Value } from '../sentence.ts'

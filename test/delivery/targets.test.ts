@@ -76,11 +76,10 @@ test('the clients’ own variables move their files', () => {
 })
 
 test('a target ends only at a comma that precedes a known kind', () => {
-  const setting =
-    'mcp:/a,b/c.json#my,server , dotenv:/x,y/.environment#TOKEN,\n token-json:~/t,1.json,cursor:lark,'
+  const setting = 'mcp:/a,b/c.json#my,server , dotenv:/x,y/.env#TOKEN,\n token-json:~/t,1.json,cursor:lark,'
   expect(parseTargets(setting, LINUX).map(({ name, paths, entry }) => [name, paths[0], entry])).toEqual([
     ['mcp:/a,b/c.json#my,server', '/a,b/c.json', 'my,server'],
-    ['dotenv:/x,y/.environment#TOKEN', '/x,y/.environment', 'TOKEN'],
+    ['dotenv:/x,y/.env#TOKEN', '/x,y/.env', 'TOKEN'],
     ['token-json:~/t,1.json', '/home/ada/t,1.json', ''],
     ['cursor:lark', '/home/ada/.cursor/mcp.json', 'lark'],
   ])
@@ -91,9 +90,9 @@ test('the name follows the last #, and ~ is the home directory', () => {
     paths: ['/home/ada/c#/mcp.json'],
     entry: 'lark',
   })
-  expect(paths('mcp:~\\mcp.json#lark,dotenv:D:\\work\\.environment#T', WINDOWS)).toEqual([
+  expect(paths('mcp:~\\mcp.json#lark,dotenv:D:\\work\\.env#T', WINDOWS)).toEqual([
     'C:\\Users\\ada\\mcp.json',
-    'D:\\work\\.environment',
+    'D:\\work\\.env',
   ])
   expect(paths('token-json:/a/~/t.json', LINUX)).toEqual(['/a/~/t.json'])
 })
@@ -116,7 +115,7 @@ test.each([
   ['token-json:/home/ada/.feishu-token-mcp/app.json', LINUX],
   ['mcp:~/.feishu-token-mcp/store/x.json#lark', LINUX],
   ['file:~/x/../.feishu-token-mcp/token', LINUX],
-  ['dotenv:/home/ada/.feishu-token-mcp/key/.environment#TOKEN', LINUX],
+  ['dotenv:/home/ada/.feishu-token-mcp/key/.env#TOKEN', LINUX],
   ['file:~/.Feishu-Token-MCP/token', { ...MAC, home: '/home/ada' }],
 ])('%s lies in our own folder', (text, machine) => {
   const parse = (folder: string | null) => parseTargets(`cursor:lark,${text}`, machine, folder)
@@ -155,8 +154,8 @@ test.each([
   'mcp:/a/b.json',
   'mcp:/a/b.json#',
   'mcp:#lark',
-  'dotenv:/a/.environment#NOT A NAME',
-  'dotenv:/a/.environment#A=B',
+  'dotenv:/a/.env#NOT A NAME',
+  'dotenv:/a/.env#A=B',
   'token-json:',
   'token-json:/a/',
   'file:',
@@ -170,8 +169,7 @@ test.each([
 })
 
 test('one bad target among good ones is named alone, with the kinds that are known', () => {
-  const setting =
-    'cursor:lark,vscod:lark,dotenv:/a/.environment#TOKEN,token-json:/t.json,toekn-json:/b,codex:lark'
+  const setting = 'cursor:lark,vscod:lark,dotenv:/a/.env#TOKEN,token-json:/t.json,toekn-json:/b,codex:lark'
   expect(() => parseTargets(setting, LINUX)).toThrow(
     /^FEISHU_DELIVER_TO: "vscod:lark", "toekn-json:\/b" are not targets of a known form \(cursor, .*, token-json, file\)\.$/,
   )

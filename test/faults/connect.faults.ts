@@ -96,9 +96,9 @@ const READING: readonly Held[] = [
     fault: '6. repeats a writing call after a cut answer',
     patch: {
       file: 'src/hand-over/connect.ts',
-      from: 'const reply = await peer.request(call, { signal, headers: requestHeaders(target, token, names) })',
+      from: 'const reply = await peer.request(call, { signal, headers: requestHeaders(destination, token, names) })',
       to:
-        'const options = { signal, headers: requestHeaders(target, token, names) }\n' +
+        'const options = { signal, headers: requestHeaders(destination, token, names) }\n' +
         '    const reply = await peer.request(call, options).catch(() => peer.request(call, options))',
     },
     async proof(program) {
@@ -195,7 +195,7 @@ const REST: readonly Held[] = [
     fault: '10. passes on numbers that mean something else here',
     patch: {
       file: 'src/hand-over/connect.ts',
-      from: 'if (!target.remote && reply.error)',
+      from: 'if (!destination.remote && reply.error)',
       to: 'if (reply.error)',
     },
     async proof(program) {

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { removeLeftovers } from '../../src/delivery/shared-file.ts'
+import { removeLeftovers } from '../../src/delivery/replacement.ts'
 import { deliverCopies } from '../../src/hand-over/deliver.ts'
 import { refreshToken } from '../../src/refresh/refresh.ts'
 import { checkOutputs, type Scene, setScene } from './scene.ts'

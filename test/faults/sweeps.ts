@@ -67,7 +67,7 @@ export const AUTHORIZE_SWEEP: Sweep = {
 
 const DELIVER_CONTROL: Sweep['control'] = {
   without: {
-    file: 'src/delivery/shared-file.ts',
+    file: 'src/delivery/replacement.ts',
     from: 'if (!tryExchange(exchange, temporary, path)) {',
     to: `(await import('node:fs')).writeFileSync(path, next)
     if (next.length > 0) {

@@ -1,7 +1,7 @@
 // What those who only look (`glance` in token-store.ts) need not read again, because it lies where it lay. Whoever changes
 // something reads it anew.
 
-import { fileVersion, folderVersion } from '../../machine/files.ts'
+import { fileVersion, folderVersion } from '../../machine/file-version.ts'
 import type { TokenRecord } from '../../oauth/token-set.ts'
 import type { ProfileFiles } from './profile-files.ts'
 

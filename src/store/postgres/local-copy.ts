@@ -4,7 +4,8 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import { CodedError } from '../../errors.ts'
-import { fileVersion, removeFile, replaceFile } from '../../machine/files.ts'
+import { fileVersion } from '../../machine/file-version.ts'
+import { removeFile, replaceFile } from '../../machine/files.ts'
 import { ensureOwnDirectory } from '../../machine/own-directory.ts'
 import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord, type TokenRecord } from '../../oauth/token-set.ts'

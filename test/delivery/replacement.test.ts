@@ -8,7 +8,7 @@ import {
   type NameExchange,
   removeLeftovers,
   replaceSharedFile,
-} from '../../src/delivery/shared-file.ts'
+} from '../../src/delivery/replacement.ts'
 import { temporaryName } from '../../src/machine/files.ts'
 import { loadNative } from '../../src/machine/native.ts'
 import type { Rename } from '../../src/machine/rename.ts'
