@@ -6,7 +6,7 @@ import type { LockedProfile, TokenStore } from '../../src/store/token-store.ts'
 import { failureOf } from '../support/failure.ts'
 import { POSTGRES_MISSING, type Postgres, startPostgres } from '../support/postgres.ts'
 import { ISSUED_AT } from '../support/token-set.ts'
-import { ID, LONG_MS, makeRecord, refreshTokenOf } from './fixture.ts'
+import { ID, LONG_MS, makeRecord, present, refreshTokenOf } from './fixture.ts'
 import { makeFilePlace, makePostgresPlace, type Place } from './places.ts'
 
 let server: Postgres
@@ -123,8 +123,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
 
     test('is counted when its first byte goes out, whatever happens then', async () => {
       await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
+        await present(profile)
         const counted = { ambiguous: 1, sentAt: ISSUED_AT }
         expect(await profile.presentations(refreshTokenOf(1))).toEqual(counted)
         const crashed = await place.crash()
@@ -136,8 +135,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
 
     test('is about one token: another one was never presented', async () => {
       await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
+        await present(profile)
         expect(await profile.presentations(refreshTokenOf(2))).toEqual(NEVER)
       })
     })
@@ -145,8 +143,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
     test('adds up with those of earlier crashes', async () => {
       for (let crash = 1; crash <= 3; crash += 1) {
         place = await locked(async (profile) => {
-          await profile.prepare(refreshTokenOf(1))
-          profile.markSent()
+          await present(profile)
           return place.crash()
         })
         await locked(async (profile) => {
@@ -168,8 +165,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
 
     test('that is not followed by a commit is told to everybody', async () => {
       await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
+        await present(profile)
       })
       expect((await place.open().readJournal(ID))?.ambiguous).toBe(1)
     })
@@ -180,8 +176,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
 
     test('takes the count back and leaves nothing', async () => {
       await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
+        await present(profile)
         await profile.settle({})
         expect(await profile.presentations(refreshTokenOf(1))).toEqual(NEVER)
       })
@@ -190,8 +185,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
 
     test('of a request that was never sent takes back nothing that was counted before', async () => {
       await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
+        await present(profile)
       })
       await locked(async (profile) => {
         await profile.prepare(refreshTokenOf(1))
@@ -202,12 +196,10 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
 
     test('twice takes back once', async () => {
       await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
+        await present(profile)
       })
       await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
+        await present(profile)
         await profile.settle({})
         await profile.settle({})
         expect((await profile.presentations(refreshTokenOf(1))).ambiguous).toBe(1)
@@ -216,8 +208,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
 
     test('that asks for a pause binds every process, without the lock', async () => {
       await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
+        await present(profile)
         await profile.settle({ cooldownUntil: ISSUED_AT + 60_000 })
       })
       expect(await place.open().readJournal(ID)).toMatchObject({
@@ -234,8 +225,7 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
 
     test('puts the next record in place, and what was counted ends with it', async () => {
       await locked(async (profile) => {
-        await profile.prepare(refreshTokenOf(1))
-        profile.markSent()
+        await present(profile)
         expect(await profile.commit(makeRecord(2), 1)).toBe(true)
       })
       expect(await store.read(ID)).toEqual(makeRecord(2))

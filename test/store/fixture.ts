@@ -1,13 +1,23 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { TokenRecord } from '../../src/oauth/token-set.ts'
 import type { ProfileId } from '../../src/profile.ts'
 import { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/files/file-store.ts'
-import { createKeys } from '../../src/store/key.ts'
-import type { TokenStore } from '../../src/store/token-store.ts'
+import { SealedFiles } from '../../src/store/sealed-files.ts'
+import type { LockedProfile, TokenStore } from '../../src/store/token-store.ts'
 import { copyFolder, makeFolder } from '../support/folder.ts'
 import { NO_MODES } from '../support/needs.ts'
+import { fileKeys } from '../support/stored.ts'
 import { ISSUED_AT, makeTokenSet } from '../support/token-set.ts'
 
 export const ID: ProfileId = { brand: 'feishu', appId: 'cli_a1', profile: 'default' }
@@ -33,17 +43,23 @@ export function makeDisk(directory: string = join(makeFolder(), 'tokens')): Disk
   return {
     directory,
     path,
-    open() {
-      const keys = createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
-      return createFileStore({ directory, keys, now: () => ISSUED_AT })
-    },
-    crash() {
-      const copy = join(makeFolder(), 'tokens')
-      copyFolder(directory, copy)
-      return makeDisk(copy)
-    },
+    open: () => createFileStore({ directory, keys: fileKeys(directory), now: () => ISSUED_AT }),
+    crash: () => makeDisk(copyOf(directory)),
     names: () => readdirSync(join(directory, 'store')).filter((name) => !name.endsWith('.lock')),
   }
+}
+
+/** A copy of a store's folder, which need not be there yet. */
+export function copyOf(directory: string): string {
+  const copy = join(makeFolder(), 'tokens')
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  copyFolder(directory, copy)
+  return copy
+}
+
+/** What is sealed in a store's folder, as a process of its own would read and write it. */
+export function sealedIn(directory: string): SealedFiles {
+  return new SealedFiles(directory, fileKeys(directory))
 }
 
 /** The record of a generation: its tokens bear the number. */
@@ -57,6 +73,12 @@ export function makeRecord(generation: number): TokenRecord {
 
 export function refreshTokenOf(generation: number): Secret {
   return new Secret(`canary-refresh-${generation}`)
+}
+
+/** Does what comes before a presentation of the first refresh token, up to its first byte. */
+export async function present(locked: LockedProfile): Promise<void> {
+  await locked.prepare(refreshTokenOf(1))
+  locked.markSent()
 }
 
 /** Stores the records up to a generation, and gives the store. */

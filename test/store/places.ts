@@ -1,18 +1,19 @@
 // The same store contract in two places: files, and PostgreSQL. Each place can be opened by many processes, and copied
 // as a crash of all of them would leave it.
 
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/files/file-store.ts'
-import { createKeys } from '../../src/store/key.ts'
 import { openDatabase } from '../../src/store/postgres/database.ts'
 import { createPostgresStore, localFolder } from '../../src/store/postgres/postgres-store.ts'
 import { createSharedKeys } from '../../src/store/postgres/shared-key.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
-import { copyFolder, makeFolder } from '../support/folder.ts'
+import { makeFolder } from '../support/folder.ts'
 import type { Postgres } from '../support/postgres.ts'
+import { fileKeys } from '../support/stored.ts'
 import { ISSUED_AT } from '../support/token-set.ts'
+import { copyOf, type Disk, makeDisk } from './fixture.ts'
 
 export type Place = {
   /** As one process opens it. */
@@ -21,22 +22,9 @@ export type Place = {
   crash(): Promise<Place>
 }
 
-function copyOf(directory: string): string {
-  const copy = join(makeFolder(), 'tokens')
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  copyFolder(directory, copy)
-  return copy
-}
-
 /** A store in files. */
-export function makeFilePlace(directory: string = join(makeFolder(), 'tokens')): Place {
-  return {
-    open() {
-      const keys = createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
-      return createFileStore({ directory, keys, now: () => ISSUED_AT })
-    },
-    crash: async () => makeFilePlace(copyOf(directory)),
-  }
+export function makeFilePlace(disk: Disk = makeDisk()): Place {
+  return { open: disk.open, crash: async () => makeFilePlace(disk.crash()) }
 }
 
 /** The store in PostgreSQL as a process on the machine with this directory opens it; its key is in a key file. */
@@ -45,7 +33,7 @@ export function openPostgresStore(
   directory: string,
   now = (): number => ISSUED_AT,
 ): TokenStore {
-  const keys = createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
+  const keys = fileKeys(directory)
   const shared = createSharedKeys(keys, 'file', false)
   const local = createFileStore({ directory, keys, now })
   const command = 'feishu-token-mcp'

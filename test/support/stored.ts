@@ -6,17 +6,21 @@ import type { TokenRecord, TokenSet } from '../../src/oauth/token-set.ts'
 import type { ProfileId } from '../../src/profile.ts'
 import { Secret } from '../../src/secret.ts'
 import { createFileStore } from '../../src/store/files/file-store.ts'
-import { createKeys } from '../../src/store/key.ts'
+import { createKeys, type Keys } from '../../src/store/key.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
 import type { TokenResponse } from '../feishu-sandbox/sandbox.ts'
 
 /** Longer than the lease in a database of a process that was killed. */
 const LOCK_MS = 60_000
 
+/** The keys of a folder, each in a file. */
+export function fileKeys(directory: string): Keys {
+  return createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
+}
+
 /** The file store of a folder, its key in a file, as a process of its own would open it. */
 export function openStore(directory: string): TokenStore {
-  const keys = createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
-  return createFileStore({ directory, keys, now: Date.now })
+  return createFileStore({ directory, keys: fileKeys(directory), now: Date.now })
 }
 
 const BLANK: TokenSet = {

@@ -37,6 +37,7 @@ import {
   LONG_MS,
   makeDisk,
   makeRecord,
+  present,
   refreshTokenOf,
   spent,
   storeUpTo,
@@ -107,8 +108,7 @@ describe('what others may see', () => {
     await storeUpTo(disk, 1)
     await disk.open().withLock(ID, LONG_MS, async (locked) => {
       await locked.writePending({ state: 'canary-state' })
-      await locked.prepare(refreshTokenOf(1))
-      locked.markSent()
+      await present(locked)
       expect(exposed(disk.crash().directory)).toEqual([])
     })
   })
@@ -170,8 +170,7 @@ describe('a record that cannot be written', () => {
     const store = await storeUpTo(disk, 1)
     let mend = (): void => {}
     await store.withLock(ID, LONG_MS, async (locked) => {
-      await locked.prepare(refreshTokenOf(1))
-      locked.markSent()
+      await present(locked)
       mend = breakDisk(disk.directory)
       expect(await locked.commit(makeRecord(2), 1)).toBe(false)
     })
@@ -233,8 +232,7 @@ describe('a record that cannot be written', () => {
     onTestFinished(() => void vi.useRealTimers())
     const store = await storeUpTo(disk, 1)
     await store.withLock(ID, LONG_MS, async (locked) => {
-      await locked.prepare(refreshTokenOf(1))
-      locked.markSent()
+      await present(locked)
       const mend = breakDisk(disk.directory)
       expect(await locked.commit(makeRecord(2), 1)).toBe(false)
       mend()

@@ -8,19 +8,17 @@ import {
   noteWith,
   proved,
 } from '../../../src/store/files/generation-note.ts'
-import { createKeys, type Key } from '../../../src/store/key.ts'
-import { SealedFiles } from '../../../src/store/sealed-files.ts'
-import { makeFolder } from '../../support/folder.ts'
-import { ID } from '../fixture.ts'
+import type { Key } from '../../../src/store/key.ts'
+import type { SealedFiles } from '../../../src/store/sealed-files.ts'
+import { type Disk, ID, makeDisk, sealedIn } from '../fixture.ts'
 
-let directory = ''
+let disk: Disk
 let sealed: SealedFiles
 let key: Key
 beforeEach(async () => {
-  directory = makeFolder()
-  const keys = createKeys({ directory: join(directory, 'key'), source: 'file', environmentKey: null })
-  sealed = new SealedFiles(directory, keys)
-  key = await keys.first()
+  disk = makeDisk()
+  sealed = sealedIn(disk.directory)
+  key = await sealed.sealingKey(disk.path)
 })
 
 /** What the note says to those who only look, and to who takes the lock. */
@@ -59,7 +57,7 @@ test('with another number, or of another profile, counts nothing', async () => {
 
 test('whose key is gone proves nothing, and is gone on from unless it cannot be', async () => {
   const note = (generation: number) => noteWith(ID, key, generation)
-  rmSync(join(directory, 'key'), { recursive: true })
+  rmSync(join(disk.directory, 'key'), { recursive: true })
   expect(await believed(note(3))).toEqual([0, 3])
   expect(await believed(note(1e12))).toEqual([0, 1e12])
   expect(await believed(note(1e12 + 1))).toEqual([0, 0])

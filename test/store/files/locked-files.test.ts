@@ -13,6 +13,7 @@ import {
   LONG_MS,
   makeDisk,
   makeRecord,
+  present,
   refreshTokenOf,
   spent,
   storeUpTo,
@@ -46,8 +47,7 @@ describe('the intent', () => {
 
   test('counts a presentation before its first byte, durably', async () => {
     await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
+      await present(profile)
       const counted = { ambiguous: 1, sentAt: ISSUED_AT }
       expect(await profile.presentations(refreshTokenOf(1))).toEqual(counted)
       await locked(
@@ -71,8 +71,7 @@ describe('the intent', () => {
 
   test('that is not followed by a commit leaves its count and no reserved room', async () => {
     await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
+      await present(profile)
     })
     expect(disk.names().sort()).toEqual([RECORD, `${RECORD}.intent`])
     expect((await store.readJournal(ID))?.ambiguous).toBe(1)
@@ -92,8 +91,7 @@ describe('the intent', () => {
   test('counts for its own token alone, also under the key that the record is moved to', async () => {
     const intent = `${disk.path}.intent`
     await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
+      await present(profile)
       expect(await profile.presentations(refreshTokenOf(2))).toEqual(NEVER)
       const journal = JSON.parse(readFileSync(intent, 'utf8'))
       const moved = { ...journal, tokenHash: 'by another key', movedHash: journal.tokenHash }
@@ -127,8 +125,7 @@ describe('the intent', () => {
 describe('an answer that consumed nothing', () => {
   test('takes the count back and leaves nothing', async () => {
     await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
+      await present(profile)
       await profile.settle({})
       expect(await profile.presentations(refreshTokenOf(1))).toEqual(NEVER)
     })
@@ -138,14 +135,12 @@ describe('an answer that consumed nothing', () => {
   test('after a lost one leaves the count and the time of the lost one', async () => {
     const lostAt = ISSUED_AT - 3_600_000
     await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
+      await present(profile)
     })
     const journal = JSON.parse(readFileSync(`${disk.path}.intent`, 'utf8'))
     writeFileSync(`${disk.path}.intent`, JSON.stringify({ ...journal, sentAt: lostAt }), { mode: 0o600 })
     await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
+      await present(profile)
       expect(await profile.presentations(refreshTokenOf(1))).toEqual({ ambiguous: 2, sentAt: ISSUED_AT })
       await profile.settle({})
       expect(await profile.presentations(refreshTokenOf(1))).toEqual({ ambiguous: 1, sentAt: lostAt })
@@ -157,8 +152,7 @@ describe('a refusal by someone who is not Feishu', () => {
   test('consumed nothing, and is remembered', async () => {
     const refused = { ...NEVER, refusedByOthers: true }
     await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
+      await present(profile)
       await profile.settle({ refusedByOthers: true })
       expect(await profile.presentations(refreshTokenOf(1))).toEqual(refused)
     })
@@ -172,8 +166,7 @@ describe('a refusal by someone who is not Feishu', () => {
 
 test('a pause that Feishu asked for is remembered, although nothing was consumed', async () => {
   await locked(async (profile) => {
-    await profile.prepare(refreshTokenOf(1))
-    profile.markSent()
+    await present(profile)
     await profile.settle({ cooldownUntil: ISSUED_AT + 5_000 })
   })
   expect(await store.readJournal(ID)).toMatchObject({ ...NEVER, cooldownUntil: ISSUED_AT + 5_000 })
@@ -234,8 +227,7 @@ describe('a commit', () => {
 
   test('puts the next record in place, and the intent ends with it', async () => {
     await locked(async (profile) => {
-      await profile.prepare(refreshTokenOf(1))
-      profile.markSent()
+      await present(profile)
       expect(await profile.commit(makeRecord(2), 1)).toBe(true)
     })
     expect(disk.names()).toEqual([RECORD])

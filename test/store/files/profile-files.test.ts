@@ -3,10 +3,19 @@ import { basename, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { temporaryName } from '../../../src/machine/files.ts'
 import { canRefresh, encodeRecord } from '../../../src/oauth/token-set.ts'
-import { createKeys } from '../../../src/store/key.ts'
-import { SealedFiles } from '../../../src/store/sealed-files.ts'
 import { failureOf } from '../../support/failure.ts'
-import { type Disk, ID, LONG_MS, makeDisk, makeRecord, refreshTokenOf, spent, storeUpTo } from '../fixture.ts'
+import {
+  type Disk,
+  ID,
+  LONG_MS,
+  makeDisk,
+  makeRecord,
+  present,
+  refreshTokenOf,
+  sealedIn,
+  spent,
+  storeUpTo,
+} from '../fixture.ts'
 
 let disk: Disk
 beforeEach(() => {
@@ -83,8 +92,7 @@ describe('a record', () => {
     ['something else', {}],
   ])('with a good seal and %s in it is unreadable', async (_, content) => {
     const store = await storeUpTo(disk, 1)
-    const keys = createKeys({ directory: join(disk.directory, 'key'), source: 'file', environmentKey: null })
-    const sealed = new SealedFiles(disk.directory, keys)
+    const sealed = sealedIn(disk.directory)
     const key = await sealed.sealingKey(disk.path)
     const binding = { kind: 'token-set', brand: ID.brand, app_id: ID.appId, profile: ID.profile } as const
     writeFileSync(disk.path, sealed.seal(key, binding, 2, content))
@@ -168,8 +176,7 @@ describe('a record that a crash left written but not in place', () => {
     await storeUpTo(disk, 1)
     const next = await nextRecord()
     await disk.open().withLock(ID, LONG_MS, async (locked) => {
-      await locked.prepare(refreshTokenOf(1))
-      locked.markSent()
+      await present(locked)
       disk = disk.crash()
     })
     writeFileSync(`${disk.path}.next`, next + ' '.repeat(blanks))
