@@ -1,4 +1,8 @@
 import { expect, test } from 'vitest'
+import { resolveApp } from '../../src/app/app.ts'
+import { CodedError } from '../../src/errors.ts'
+import type { HttpRequest } from '../../src/oauth/http.ts'
+import { say } from '../../src/sentence.ts'
 import { rateLimited } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
 import { seed } from '../support/deps.ts'
@@ -7,14 +11,24 @@ import {
   begin,
   codePresentations,
   expectFreePort,
+  linkOf,
   makeWorld,
   paste,
+  start,
   status,
   stored,
   visit,
 } from './fixture.ts'
 
-type Failing = { fault: Fault; count?: number; code: string; feishuCode: number | null; sent: number }
+type Failing = {
+  fault: Fault
+  count?: number
+  code: string
+  feishuCode: number | null
+  sent: number
+  /** The code may be spent. */
+  isUnclear?: boolean
+}
 
 const lost: Fault = { kind: 'reset', when: 'after_processing' }
 const FAILING: Record<string, Failing> = {
@@ -60,12 +74,13 @@ const FAILING: Record<string, Failing> = {
     feishuCode: 99991400,
     sent: 2,
   },
-  'lost answer': { fault: lost, code: 'network_error', feishuCode: null, sent: 1 },
+  'lost answer': { fault: lost, code: 'network_error', feishuCode: null, sent: 1, isUnclear: true },
   'half an answer': {
     fault: { kind: 'cut', how: 'json' },
     code: 'unexpected_response',
     feishuCode: null,
     sent: 1,
+    isUnclear: true,
   },
 }
 
@@ -79,6 +94,9 @@ test.for(Object.entries(FAILING))(
     world.sandbox.faults.next(failing.fault, failing.count ?? 1)
     const error = await failureOf(() => paste(world.deps, location))
     expect(error).toMatchObject({ code: failing.code, feishuCode: failing.feishuCode })
+    expect(error.message.startsWith('The code was sent, but no usable answer came: ')).toBe(
+      failing.isUnclear ?? false,
+    )
     expect(error.nextStep).toMatch(/start_authorization/)
     expect(error.nextStep).not.toMatch(/start the authorization|[;,]{2}/i)
     if (failing.feishuCode !== null) expect(error.logId).not.toBeNull()
@@ -108,4 +126,85 @@ test('a login succeeds, also where the part that delivers copies cannot be loade
   expect((await visit(await world.sandbox.approve(await begin(deps)))).status).toBe(200)
   expect(await status(deps)).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
   expect(world.logs.join('\n')).toContain('authorization: ')
+})
+
+test('all attempts together have eight seconds, as requests of this account, and a second needs one of them', async () => {
+  for (const [tookMs, deadlines] of [
+    [3_000, [8_000, 4_500]],
+    [6_500, [8_000, 1_000]],
+    [6_501, [8_000]],
+  ] as const) {
+    const world = await makeWorld({ hurried: true })
+    const asked: Pick<HttpRequest, 'deadlineMs' | 'account'>[] = []
+    world.intercept((request) => (options) => {
+      if (options.url.includes('/oauth/token')) {
+        asked.push(options)
+        world.pass(tookMs)
+      }
+      return request(options)
+    })
+    const location = await world.sandbox.approve(await begin(world.deps))
+    world.sandbox.faults.next({ kind: 'error', code: 20050 }, 2)
+    await failureOf(() => paste(world.deps, location))
+    expect(asked.map(({ deadlineMs }) => deadlineMs)).toEqual(deadlines)
+    const { key } = await resolveApp(world.deps, 'default')
+    for (const { account } of asked) expect(account).toEqual({ key, forced: false })
+  }
+})
+
+test('a code that did not leave this machine is presented again', async () => {
+  const world = await makeWorld({ hurried: true })
+  const location = await world.sandbox.approve(await begin(world.deps))
+  let refusals = 1
+  world.intercept((request) => async (options) => {
+    if (refusals === 0) return request(options)
+    refusals -= 1
+    const error = new CodedError('network_error', say`No route.`, { nextStep: say`Try again.` })
+    return { kind: 'failure', sent: false, partialBody: Buffer.alloc(0), error }
+  })
+  expect((await paste(world.deps, location)).status).toBe('succeeded')
+})
+
+test('an answer that brings no access token is told with its log id', async () => {
+  const world = await makeWorld()
+  const location = await world.sandbox.approve(await begin(world.deps))
+  world.sandbox.faults.next({ kind: 'edit', remove: ['access_token'] })
+  expect(await failureOf(() => paste(world.deps, location))).toMatchObject({
+    code: 'unexpected_response',
+    message: expect.stringMatching(/^Feishu's answer is not usable: /),
+    logId: expect.any(String),
+  })
+})
+
+test('an error that repeats the code is told without it', async () => {
+  const world = await makeWorld()
+  const location = await world.sandbox.approve(await begin(world.deps))
+  const code = new URL(location).searchParams.get('code') ?? ''
+  world.sandbox.faults.next({ kind: 'error', code: 29_999, description: `no such code: ${code}` })
+  const { message } = await failureOf(() => paste(world.deps, location))
+  expect(message).toContain('no such code')
+  expect(message).not.toContain(code)
+})
+
+test('the token set holds what was asked for, when, and by which authorization', async () => {
+  const world = await makeWorld()
+  const started = await start(world.deps)
+  world.pass(60_000)
+  await visit(await world.sandbox.approve(linkOf(started), { grant: ['offline_access'] }))
+  await status(world.deps)
+  const { generation, tokenSet } = await stored(world)
+  expect(generation).toBe(1)
+  expect(tokenSet).toMatchObject({
+    accessTokenExpiresAt: world.now() + world.sandbox.knobs.accessTokenLifetimeMs,
+    refreshTokenDoubtful: false,
+    refusal: null,
+    scopes: ['auth:user.id:read', 'offline_access'],
+    requestedScopes: started.pending?.scopes,
+    authorizedAt: world.now(),
+    issuedAt: world.now(),
+    refreshedAt: null,
+    endpoint: 'v2',
+    authorizationId: started.pending?.id,
+    lifetimeAssumed: false,
+  })
 })
