@@ -9,6 +9,7 @@ import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
 import { NO_LINKS, NO_SIGNALS, NO_SPECIAL_FILES, OWN_FILE, skipIf, testIf } from '../support/needs.ts'
 import { HANGS_MS } from '../support/patience.ts'
+import { setUmask } from '../support/umask.ts'
 
 const NOW = 1_767_225_600_000
 /** Longer than anything here takes; a test that reaches it has failed. */
@@ -109,8 +110,7 @@ describe('within one process', () => {
   })
 
   test('the file is for its owner alone, whatever the umask, and stays', async () => {
-    const umask = process.umask(0)
-    onTestFinished(() => void process.umask(umask))
+    setUmask(0)
     const lock = await take()
     const { ino, mode } = statSync(path)
     expect(mode & 0o777).toBe(OWN_FILE)
