@@ -94,11 +94,13 @@ export function readArgv(args: readonly string[]): Argv {
     token.kind === 'positional' && token.index < end ? [token.value] : [],
   )
   const [name, ...operands] = words
+  // Also where an option that lacks its value has taken it for one: the error is told as was asked.
+  const json = args.slice(0, end).includes('--json')
   return {
     name,
     operands,
     behind: end === args.length ? null : args.slice(end + 1),
-    options: values as Options,
+    options: (json ? { ...values, json } : values) as Options,
     misuse: tokens.map(misuseOf).find((misuse) => misuse !== null) ?? null,
   }
 }

@@ -52,6 +52,11 @@ test.each([
   expect(readArgv(args).misuse).toEqual(misuse)
 })
 
+test('an option that took --json for its value does not take the form of the answer with it', () => {
+  expect(readArgv(['status', '--profile', '--json']).options.json).toBe(true)
+  expect(readArgv(['status', '--profile', 'a', '--', '--json']).options.json).toBeUndefined()
+})
+
 test.each([
   ['stauts', 'status'],
   ['stat', 'status'],
