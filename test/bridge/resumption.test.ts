@@ -44,6 +44,8 @@ test('what failed is forgotten where the call has gone on to another event', () 
   resumption.end(1)
   resumption.failAfter('a', TRIES - 1)
   expect(failed).toEqual([])
+  resumption.failAfter('b', TRIES)
+  expect(failed).toEqual([0])
 })
 
 test('where nothing is taken up any more, all calls end whose streams have ended or end then', () => {
