@@ -15,7 +15,7 @@ const CONFIG = `{
   },
 }
 `
-const BY_HAND = { byHand: true, force: true, dryRun: false }
+const BY_HAND = { byHand: true, dryRun: false }
 
 type Stored = { accessToken: string; deliver: () => Promise<string> }
 
