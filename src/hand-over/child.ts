@@ -86,7 +86,7 @@ export async function openChild(
   { profile, inherited, wishes }: { profile: string; inherited: Environment; wishes: ChildWishes },
 ): Promise<Child> {
   const app = await resolveApp(deps, profile)
-  const shared = { ...withoutSecrets(inherited), ...directLoopback(inherited) }
+  const shared = { ...withoutOurSecrets(inherited), ...directLoopback(inherited) }
   Object.assign(shared, missingCredentials(app, inherited))
   if (wishes.direct) {
     const { pullRecord, revealAccessToken } = await import('./pull.ts')
@@ -127,7 +127,7 @@ function credential(value: string): Record<string, string> {
 }
 
 /** Names of variables are the same in any case on Windows. */
-function withoutSecrets(inherited: Environment): NodeJS.ProcessEnv {
+function withoutOurSecrets(inherited: Environment): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(inherited).filter(([name]) => !SECRETS.includes(name.toUpperCase())),
   )
