@@ -1,10 +1,12 @@
 // Bundles the program into dist/: main.js with all of our own code, and beside it one file for each package that is
 // loaded only when needed. CommonJS, because Node starts it faster than ES modules; dist/package.json says so.
 
+import { createHash } from 'node:crypto'
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, transformSync } from 'esbuild'
+import { makeCodeCache } from './code-cache.mjs'
 import { CLIENT_TYPES, leanClient, leanSdk, SPARE_LINES } from './lean-sdk.mjs'
 import { licencesOf } from './licenses.mjs'
 import { buildParts } from './parts.mjs'
@@ -70,6 +72,8 @@ const shared = {
   platform: 'node',
   format: 'cjs',
   target: 'node20.18',
+  // What a program asks for later goes through scripts/load.cjs too: V8 knows no way to import from code that was kept.
+  supported: { 'dynamic-import': false },
   // jsonc-parser's CommonJS form asks for files at run time that a bundle does not have.
   mainFields: ['module', 'main'],
   // Paths below the project alone get into the bundle, even where packages are linked from elsewhere.
@@ -89,8 +93,15 @@ const shared = {
 /** The files of the program. Each holds what its entries need and no earlier file holds; the last holds the rest. */
 const PARTS = [
   {
-    file: 'dist/main.js',
-    entries: ['src/main.ts', 'src/errors.ts', 'src/profile.ts', 'src/cli/usage.ts', 'src/machine/address.ts'],
+    file: 'dist/start.js',
+    entries: [
+      'src/main.ts',
+      'src/answers.ts',
+      'src/errors.ts',
+      'src/profile.ts',
+      'src/cli/usage.ts',
+      'src/machine/address.ts',
+    ],
   },
   // What the server needs until the first call of a tool.
   { file: 'dist/server.js', entries: ['src/mcp/stdio.ts'] },
@@ -127,18 +138,6 @@ const PARTS = [
   { file: 'dist/more.js', entries: [], called: ['src/delivery/targets.ts', 'src/store/postgres/address.ts'] },
 ]
 
-/** Any Node since 12 reads the first part, so that a Node that is too old gets as far as the guard. */
-const OLDEST_READER = 'node12'
-const guard = transformSync(readFileSync(join(root, 'scripts/guard.cjs'), 'utf8'), {
-  define: { OLDEST: JSON.stringify(engines.node.replace('>=', '')) },
-  minify: true,
-  target: OLDEST_READER,
-})
-const first = {
-  target: OLDEST_READER,
-  banner: { js: `#!/usr/bin/env node\n"use strict";${guard.code.trim()}` },
-}
-
 const outputs = []
 /** What has left bytes in an output; the rest was shaken off. */
 const bundled = new Set()
@@ -161,7 +160,7 @@ const manifest = join(root, 'dist', 'package.json')
 writeFileSync(manifest, '{ "type": "commonjs" }\n')
 await Promise.all([
   bundle({ entryPoints: ['src/store/keychain-child.ts'], outdir: 'dist' }),
-  buildParts({ ...shared, plugins: [vendored] }, first, 'src/main.ts', PARTS).then((results) =>
+  buildParts({ ...shared, plugins: [vendored] }, 'src/main.ts', PARTS).then((results) =>
     results.forEach(note),
   ),
   ...Object.entries(VENDORS).map(([name, lines]) =>
@@ -182,9 +181,27 @@ for (const { file } of PARTS) {
   const path = join(root, file)
   writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/[^\0-\x7f]/g, escaped))
 }
+// The code of a file is found by its content.
+for (const file of [
+  ...PARTS.map(({ file }) => file),
+  ...Object.keys(VENDORS).map((name) => `dist/vendor/${name}.js`),
+]) {
+  const path = join(root, file)
+  const content = readFileSync(path)
+  writeFileSync(path, `${content}//${createHash('sha256').update(content).digest('hex').slice(0, 16)}\n`)
+}
+
+// Any Node since 12 reads it, so that one that is too old gets as far as the guard.
+const main = join(root, 'dist', 'main.js')
+const { code } = transformSync(
+  ['guard', 'load'].map((name) => readFileSync(join(root, `scripts/${name}.cjs`), 'utf8')).join('\n'),
+  { define: { OLDEST: JSON.stringify(engines.node.replace('>=', '')) }, minify: true, target: 'node12' },
+)
+writeFileSync(main, `#!/usr/bin/env node\n"use strict";${code}`)
+outputs.push(main)
 
 // npm does so for whoever installs the package; a clone is run as it is built.
-chmodSync(join(root, 'dist', 'main.js'), 0o755)
+chmodSync(main, 0o755)
 
 /** The systems that people have at their desk; each has a file of its own for the kernel's lock. */
 const PLATFORMS = ['darwin-arm64', 'darwin-x64', 'linux-arm64', 'linux-x64', 'win32-arm64', 'win32-x64']
@@ -205,3 +222,5 @@ for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileT
   const file = join(entry.parentPath, entry.name)
   if (entry.isFile() && !made.has(file)) rmSync(file)
 }
+
+makeCodeCache(root)

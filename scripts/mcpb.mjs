@@ -108,7 +108,10 @@ async function packagesFor(platform, work) {
 /** Lays the bundle's files out. */
 async function stage(work) {
   const folder = join(work, 'bundle')
-  cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true })
+  cpSync(join(root, 'dist'), join(folder, 'dist'), {
+    recursive: true,
+    filter: (path) => path !== join(root, 'dist', 'cache'),
+  })
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
   cpSync(join(root, 'docs/icon.png'), join(folder, 'icon.png'))
   cpSync(join(root, 'scripts/bundle-start.sh'), join(folder, 'start.sh'))

@@ -145,10 +145,9 @@ function otherParts(root, parts, partOf, exportsOf, buildName, index, called) {
  * Bundles the program that starts with `entry`, the first part's first module.
  *
  * @param {import('esbuild').BuildOptions} options of every bundle
- * @param {import('esbuild').BuildOptions} first of the first part alone
  * @param {Part[]} parts what no entry reaches lies in the last
  */
-export async function buildParts(options, first, entry, parts) {
+export async function buildParts(options, entry, parts) {
   const called = new Set(parts.flatMap((part) => part.called ?? []))
   const modules = await readModules(options, entry, called)
   const partOf = assign(modules, parts)
@@ -163,7 +162,6 @@ export async function buildParts(options, first, entry, parts) {
     parts.map(({ file }, index) =>
       build({
         ...options,
-        ...(partOf.get(entry) === index && first),
         stdin: {
           contents: contentsOf(
             [...crossing].filter((path) => partOf.get(path) === index).sort(),

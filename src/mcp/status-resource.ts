@@ -10,6 +10,8 @@ import {
   SubscribeRequestSchema,
   UnsubscribeRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js'
+import { errorAnswer } from '../answers.ts'
+import { toCodedError } from '../errors.ts'
 import type { TokenStatus } from '../status/fields.ts'
 import type { ToolContext } from './tool.ts'
 
@@ -38,8 +40,6 @@ export function registerStatusResource(server: Server, context: ToolContext): vo
   server.setRequestHandler(ReadResourceRequestSchema, async ({ params }) => {
     if (params.uri !== uri)
       throw new McpError(ErrorCode.InvalidParams, 'There is no resource of this address.')
-    const { errorAnswer } = await import('../answers.ts')
-    const { toCodedError } = await import('../errors.ts')
     const json = await readStatus(context).catch((error) => errorAnswer(toCodedError(error)))
     return { contents: [{ uri, mimeType, text: JSON.stringify(json, null, 2) }] }
   })

@@ -2,6 +2,7 @@
 
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import type { CallToolResult, Tool as Listing, ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
+import { answerText, errorText, inJson } from '../answers.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, toCodedError } from '../errors.ts'
 import { type Sentence, say } from '../sentence.ts'
@@ -67,9 +68,6 @@ export function defineTool<Input extends Arguments, Answer extends object>(
 /** A call as the client sent it. */
 export type ToolCall = { name?: unknown; arguments?: unknown }
 
-/** Loaded with the first call and kept: importing again would copy all that it exports. */
-let answers: Promise<typeof import('../answers.ts')> | null = null
-
 /**
  * Calls one of the tools. Clients hand the model the structured form or the text: each carries everything, the next
  * step first.
@@ -80,8 +78,6 @@ export async function callTool(
   client: Server,
   { name, arguments: given }: ToolCall = {},
 ): Promise<CallToolResult> {
-  answers ??= import('../answers.ts')
-  const { answerText, errorText, inJson } = await answers
   try {
     const tool = tools.find(({ listing }) => listing.name === name)
     if (!tool) throw noSuchTool(tools)

@@ -75,6 +75,22 @@ testIf(NO_SIGNALS)(
   },
 )
 
+test('a server whose program was removed says so, and spends nothing', async () => {
+  const stage = await setStage()
+  const dist = copyProgram()
+  const server = await startServer(stage, { program: join(dist, 'main.js') })
+  rmSync(dist, { recursive: true })
+  expect((await server.call('refresh_token')).text).toMatch(
+    /^FAILED: feishu-token-mcp was updated or removed while it ran\. .*code=config_invalid/,
+  )
+  const { contents } = await server.client.readResource({ uri: 'feishu-token://status' })
+  expect(JSON.parse(String((contents[0] as { text: string }).text)).error).toMatchObject({
+    code: 'config_invalid',
+    next_step: 'Restart it: a client does so with a new session.',
+  })
+  expect(stage.sandbox.requests).toEqual([])
+})
+
 test('a program that another version takes the place of while a server runs spends no refresh token half in the one, half in the other', async () => {
   const stage = await setStage()
   const { sandbox, tokenDir } = stage

@@ -1,48 +1,61 @@
 // What a start loads: the time of a start is the time that Node takes to compile what is loaded.
 
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
 import { expect, test } from 'vitest'
+import { makeFolder } from '../support/folder.ts'
 import { PROGRAM, run, type Stage, setStage, startServer } from '../support/program.ts'
 import { openStore, storeIssued } from '../support/stored.ts'
 
 const DIST = dirname(PROGRAM)
+/** What the build keeps for the Node that runs it. */
+const CODE = `cache/${process.version}-${process.platform}-${process.arch}`
 /** The lock. Without it nothing could be refreshed: the status says so before anybody needs it. */
 const NATIVE = `native/${process.platform}-${process.arch}/fs-native-extensions.node`
 
 type Watch = {
   env: Record<string, string>
-  /** The files of modules, below `dist`. */
+  /** The program's files, below `dist`. */
   loaded: () => string[]
+  /** Those of them that were compiled, because the build had kept no code that this Node takes. */
+  compiled: () => string[]
   /** Node's own modules. */
   builtins: () => string[]
 }
 
 /** An environment in which a process notes, when it ends, which modules it has loaded. */
-function watched(stage: Stage): Watch {
+function watched(stage: Stage, options = ''): Watch {
   const probe = join(stage.home, 'probe.cjs')
   const list = join(stage.home, 'loaded.json')
-  const files = '[...Object.keys(require.cache), ...natives]'
   writeFileSync(
     probe,
-    `const { dlopen } = process, natives = []
-    process.dlopen = (module, path) => { natives.push(path); dlopen(module, path) }
+    `const vm = require('vm'), { dlopen } = process, loaded = [], compiled = []
+    vm.Script = class extends vm.Script {
+      constructor(source, options) {
+        super(source, options)
+        loaded.push(options.filename)
+        if (this.cachedDataRejected !== false) compiled.push(options.filename)
+      }
+    }
+    process.dlopen = (module, path) => { loaded.push(path); dlopen(module, path) }
     process.on('exit', () => require('fs').writeFileSync(
-      process.env.LOADED, JSON.stringify({ files: ${files}, builtins: process.moduleLoadList })))`,
+      process.env.LOADED, JSON.stringify({ loaded, compiled, builtins: process.moduleLoadList })))`,
   )
-  const noted = () => JSON.parse(readFileSync(list, 'utf8')) as Record<'files' | 'builtins', string[]>
+  const noted = (key: keyof Omit<Watch, 'env'>): string[] => JSON.parse(readFileSync(list, 'utf8'))[key]
+  const files = (key: 'loaded' | 'compiled') =>
+    noted(key)
+      // Windows is given the long form of a path, which begins with \\?\.
+      .map((file) => relative(DIST, file.replace(/^\\\\\?\\/, '')).replaceAll(sep, '/'))
+      .sort()
   return {
-    env: { NODE_OPTIONS: `--require ${probe}`, LOADED: list },
-    builtins: () => noted().builtins,
-    loaded: () =>
-      noted()
-        .files.filter((file) => file !== probe)
-        // Windows is given the long form of a path, which begins with \\?\.
-        .map((file) => relative(DIST, file.replace(/^\\\\\?\\/, '')).replaceAll(sep, '/'))
-        .sort(),
+    env: { NODE_OPTIONS: `--require ${probe} ${options}`, LOADED: list },
+    loaded: () => files('loaded'),
+    compiled: () => files('compiled'),
+    builtins: () => noted('builtins'),
   }
 }
 
@@ -58,10 +71,10 @@ test('token and status load nothing but our own code while the token is valid: n
   const stage = await seeded()
   const { env, loaded, builtins } = watched(stage)
   for (const [args, files] of [
-    [['token'], ['base.js', 'main.js']],
+    [['token'], ['base.js', 'start.js']],
     [
       ['status', '--json'],
-      ['base.js', 'main.js', NATIVE, 'status.js'],
+      ['base.js', NATIVE, 'start.js', 'status.js'],
     ],
   ] satisfies [string[], string[]][]) {
     expect((await run(stage, args, { env })).code).toBe(0)
@@ -87,7 +100,7 @@ test('the server answers its client without a store, a key or undici', async () 
   const server = await startServer(stage, { env })
   await server.client.listTools()
   await server.close()
-  expect(loaded()).toEqual(['main.js', 'server.js', 'vendor/mcp.js'])
+  expect(loaded()).toEqual(['server.js', 'start.js', 'vendor/mcp.js'])
 })
 
 test('connect answers its client with the server’s files and its own alone', async () => {
@@ -103,7 +116,7 @@ test('connect answers its client with the server’s files and its own alone', a
   await once(child.stdout, 'data')
   child.stdin.end()
   await once(child, 'close')
-  expect(loaded()).toEqual(['connect.js', 'main.js', 'server.js', 'vendor/mcp.js'])
+  expect(loaded()).toEqual(['connect.js', 'server.js', 'start.js', 'vendor/mcp.js'])
 })
 
 test('a call of token_status loads no undici and no second set of schemas', async () => {
@@ -112,12 +125,61 @@ test('a call of token_status loads no undici and no second set of schemas', asyn
   const server = await startServer(stage, { env })
   expect((await server.call('token_status')).data).toMatchObject({ status: 'valid' })
   await server.close()
-  expect(loaded()).toEqual(['base.js', 'main.js', NATIVE, 'server.js', 'status.js', 'vendor/mcp.js'])
+  expect(loaded()).toEqual(['base.js', NATIVE, 'server.js', 'start.js', 'status.js', 'vendor/mcp.js'])
+})
+
+test('a start compiles no file: it takes the code that the build has kept', async () => {
+  const stage = await seeded()
+  const { env, loaded, compiled } = watched(stage)
+  for (const args of [['token'], ['status', '--json'], ['exec', '--', process.execPath, '--version']]) {
+    expect((await run(stage, args, { env })).code).toBe(0)
+    expect(loaded()).toContain('base.js')
+    expect(compiled()).toEqual([])
+  }
+  const server = await startServer(stage, { env })
+  expect((await server.call('token_status')).data).toMatchObject({ status: 'valid' })
+  await server.close()
+  expect(compiled()).toEqual([])
+})
+
+// Node has such options in NODE_OPTIONS; another Node does the like.
+test('a start whose Node takes no code of another one compiles its files', async () => {
+  const stage = await seeded()
+  const { env, loaded, compiled } = watched(stage, '--stack-trace-limit=50')
+  const { code, stdout } = await run(stage, ['status', '--json'], { env })
+  expect([code, JSON.parse(stdout).status]).toEqual([0, 'valid'])
+  expect(compiled()).toEqual(loaded().filter((file) => file !== NATIVE))
+})
+
+test.each<[how: string, change: (code: string) => void]>([
+  ['is not there, as in a package from npm', (code) => rmSync(code, { recursive: true })],
+  [
+    'was cut off',
+    (code) => {
+      for (const name of readdirSync(code)) truncateSync(join(code, name), 5000)
+    },
+  ],
+])('a program whose kept code %s does the same', async (_how, change) => {
+  const dist = join(makeFolder(), 'dist')
+  cpSync(DIST, dist, { recursive: true })
+  change(join(dist, CODE))
+  const server = await startServer(await seeded(), { program: join(dist, 'main.js') })
+  expect((await server.call('token_status')).data).toMatchObject({ status: 'valid' })
+  await server.close()
+})
+
+test('code is kept under the name of what it was made of: never is that of another build run', () => {
+  for (const file of ['start.js', 'base.js', 'status.js', 'server.js', 'vendor/mcp.js']) {
+    const [, content = '', name = ''] =
+      /^(.*)\/\/(\w+)\n$/s.exec(readFileSync(join(DIST, file), 'utf8')) ?? []
+    expect(createHash('sha256').update(content).digest('hex').slice(0, 16)).toBe(name)
+    expect(readdirSync(join(DIST, CODE))).toContain(name)
+  }
 })
 
 // Two bytes a letter would take V8 twice the memory, and its compiler longer.
 test('the files that a start compiles are ASCII', () => {
-  for (const file of ['main.js', 'base.js', 'status.js', 'exec.js', 'server.js'])
+  for (const file of ['start.js', 'base.js', 'status.js', 'exec.js', 'server.js'])
     expect([...readFileSync(join(DIST, file), 'utf8')].filter((letter) => letter > '\x7f')).toEqual([])
 })
 

@@ -32,6 +32,8 @@ async function build(folder: string): Promise<Map<string, string>> {
   const files = readdirSync(join(folder, 'dist'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
+    // For the Node of this machine alone, and never packed.
+    .filter((file) => !file.startsWith(join(folder, 'dist', 'cache')))
   return new Map(files.map((file) => [file.slice(folder.length + 1), readFileSync(file, 'latin1')]))
 }
 

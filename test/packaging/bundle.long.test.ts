@@ -72,6 +72,7 @@ function checkManifest({ folder, manifest }: Bundle): void {
 function checkNatives({ folder }: Bundle): void {
   const packages = join(folder, 'node_modules')
   expect(readdirSync(join(folder, 'dist/native')).sort()).toEqual(PLATFORMS)
+  expect(readdirSync(join(folder, 'dist'))).not.toContain('cache')
   const keychains = readdirSync(join(packages, '@napi-rs')).filter((name) => name !== 'keyring')
   expect(keychains.map((name) => name.replace(/^keyring-|-(gnu|msvc)$/g, '')).sort()).toEqual(PLATFORMS)
 }

@@ -1,7 +1,7 @@
 // What a user gets: the packed package, installed from the registry into an empty folder.
 
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
@@ -57,6 +57,9 @@ test('the package holds the program and its documents, and nothing of how it is 
   )
   const strange = /(^|\/)(test|src|bench|node_modules|\..*)(\/|$)|\.(ts|map|tgz|mcpb|env|log)$|token\.json$/
   expect(paths.filter((path) => strange.test(path))).toEqual([])
+  // Code for the Node that has built it, which no other may be handed.
+  expect(existsSync('dist/cache')).toBe(true)
+  expect(paths.filter((path) => path.startsWith('dist/cache'))).toEqual([])
   const outside = paths.filter((path) => !/^(dist|docs)\//.test(path)).sort()
   expect(outside).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'mcp.json.example', 'package.json'])
 })
