@@ -162,16 +162,14 @@ function readKeyFile(files: KeyFiles, id: string): Key | null {
   // A key in base64 has 44 characters.
   const text = readOwnFile(keyFile(files, id), 256)
   if (!text) return null
-  const bytes = Buffer.from(text.toString('ascii').trim(), 'base64')
+  const bytes = Buffer.from(text.toString('ascii'), 'base64')
   return bytes.length === KEY_BYTES ? toKey('file', bytes) : null
 }
 
 function keyFileIds({ directory, ending }: KeyFiles): string[] {
   try {
-    const ids = readdirSync(directory)
-      .filter((name) => name.slice(16) === ending)
-      .map((name) => name.slice(0, 16))
-    return ids.filter(isKeyId).sort()
+    const names = readdirSync(directory).filter((name) => name.slice(16) === ending)
+    return names.map((name) => name.slice(0, 16)).sort()
   } catch (error) {
     if (isMissing(error)) return []
     throw error

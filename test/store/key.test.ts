@@ -171,7 +171,19 @@ describe('a key file', () => {
     mkdirSync(directory)
     writeFileSync(join(directory, '..', 'outside.key'), outside.toString('base64'))
     const named = { key_source: 'file', key_id: '../outside' } as const
+    expect(await failureOf(() => makeKeys('file').find(named))).toMatchObject({
+      code: 'key_unavailable',
+      message: expect.stringContaining('outside.key is missing'),
+    })
+  })
+
+  test('of 33 bytes is not used, though it has its right name', async () => {
+    const long = Buffer.alloc(33, 1)
+    mkdirSync(directory)
+    writeFileSync(join(directory, `${keyIdOf(long)}.key`), long.toString('base64'), { mode: 0o600 })
+    const named = { key_source: 'file', key_id: keyIdOf(long) } as const
     expect((await failureOf(() => makeKeys('file').find(named))).code).toBe('key_unavailable')
+    expect((await makeKeys('file').first()).bytes).toHaveLength(32)
   })
 })
 
@@ -194,7 +206,8 @@ describe('with the key source env', () => {
   test('another key than the store was sealed with is told apart from none, and not shown', async () => {
     const named = { key_source: 'env', key_id: keyIdOf(randomBytes(32)) } as const
     const wrong = await failureOf(() => makeKeys('env', secretKey).find(named))
-    expect(wrong.message).toContain('is not the one')
+    expect(wrong.message).toContain('The key in FEISHU_TOKEN_KEY is not the one')
+    expect(wrong.nextStep).toContain('Set FEISHU_TOKEN_KEY to the key that the store was sealed with')
     expect(`${wrong.message} ${wrong.nextStep}`).not.toContain(secretKey.toString('base64'))
     const missing = await failureOf(() => makeKeys('env').find(named))
     expect(missing.message).toContain('is missing')
@@ -205,6 +218,23 @@ describe('with the key source env', () => {
     const keys = makeKeys('env', secretKey)
     expect((await keys.find({ key_source: 'file', key_id: id })).source).toBe('file')
   })
+})
+
+test('the successor of a key is of the source that is chosen now', async () => {
+  const { id } = await makeKeys('file').first()
+  const successor = await makeKeys('env', secretKey).successor({ key_source: 'file', key_id: id })
+  expect(successor.source).toBe('env')
+})
+
+test('a keychain that a file names, or that is to keep a key, is not replaced by the environment', async () => {
+  const keys = makeKeys('env', secretKey)
+  const named = { key_source: 'keychain', key_id: keyIdOf(secretKey) } as const
+  for (const use of [() => keys.find(named), () => keys.obtain('keychain')]) {
+    expect(await failureOf(use)).toMatchObject({
+      code: 'key_unavailable',
+      message: expect.stringContaining('no keychain'),
+    })
+  }
 })
 
 test('a keychain that is asked for by name and cannot be reached is not replaced by a file in silence', async () => {

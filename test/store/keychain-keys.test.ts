@@ -100,8 +100,35 @@ test('a key that is read is remembered; a refusal only for a moment', async () =
   vi.advanceTimersByTime(5_000)
   expect((await keys.find(named)).id).toBe(id)
   keychain.locked = true
+  vi.advanceTimersByTime(5_000)
   expect((await keys.find(named)).id).toBe(id)
   expect(keychain.questions).toBe(2)
+})
+
+test('an entry that is missing is missed only for a moment', async () => {
+  vi.useFakeTimers()
+  const keychain = new MemoryKeychain()
+  const { id, bytes } = await keysWith(keychain).first()
+  const named = { key_source: 'keychain', key_id: id } as const
+  const keys = keysWith(keychain)
+  keychain.entries.clear()
+  await expect(keys.find(named)).rejects.toThrow(/is missing/)
+  keychain.entries.set(id, bytes.toString('base64'))
+  await expect(keys.find(named)).rejects.toThrow(/is missing/)
+  vi.advanceTimersByTime(5_000)
+  expect((await keys.find(named)).id).toBe(id)
+})
+
+test('a key is discarded from the source that is named, and a keychain never stands in for the environment', async () => {
+  const keychain = new MemoryKeychain()
+  const keys = keysWith(keychain)
+  const { id } = await keys.first()
+  expect(await keys.discard({ key_source: 'file', key_id: id })).toBe(true)
+  expect([...keychain.entries.keys()]).toEqual([id])
+  expect(await keys.discard({ key_source: 'keychain', key_id: id })).toBe(true)
+  expect(keychain.entries.size).toBe(0)
+  await expect(keysWith(keychain).obtain('env')).rejects.toThrow(/FEISHU_TOKEN_KEY, which is not set/)
+  expect(keychain.entries.size).toBe(0)
 })
 
 test('a key that is gone has a successor; one that is only out of reach has none', async () => {
