@@ -88,3 +88,33 @@ test('a pasted address that comes too late is told apart from one that belongs t
   await start(world.deps)
   expect(await failureOf(() => paste(world.deps, location))).toMatchObject({ code: 'state_mismatch' })
 })
+
+test('a denial is told as one, any other error of the redirect by its name', async () => {
+  const world = await makeWorld()
+  const denied = await world.sandbox.deny(await begin(world.deps))
+  expect(await failureOf(() => paste(world.deps, denied))).toMatchObject({
+    code: 'access_denied',
+    message: 'The person declined on the consent page.',
+    nextStep: 'Call start_authorization again when the person wants to approve.',
+  })
+  expect((await status(world.deps, 0)).authorization_status).toBe('denied')
+  const url = await begin(world.deps)
+  const other = new URL(await world.sandbox.deny(url))
+  other.searchParams.set('error', 'server_error')
+  expect(await failureOf(() => paste(world.deps, other.href))).toMatchObject({
+    code: 'unexpected_response',
+    message: 'Feishu ended the authorization with "server_error".',
+    nextStep: 'Call start_authorization again.',
+  })
+  expect((await status(world.deps, 0)).authorization_status).toBe('failed')
+})
+
+test('a device code that the person denies ends as a denial', async () => {
+  const world = await makeWorld({ knobs: { deviceIntervalMs: 20, enforcePollInterval: false } })
+  const { pending } = await start(world.deps, { method: 'device' })
+  await world.sandbox.denyDevice(pending?.device?.userCode ?? '')
+  expect(await status(world.deps)).toMatchObject({
+    status: 'not_authorized',
+    authorization_status: 'denied',
+  })
+})

@@ -3,7 +3,7 @@ import { resolveApp } from '../../src/app/app.ts'
 import { CodedError } from '../../src/errors.ts'
 import type { HttpRequest } from '../../src/oauth/http.ts'
 import { say } from '../../src/sentence.ts'
-import { rateLimited } from '../feishu-sandbox/fault-presets.ts'
+import { challenge, rateLimited } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
 import { seed } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
@@ -28,15 +28,22 @@ type Failing = {
   sent: number
   /** The code may be spent. */
   isUnclear?: boolean
+  /** What is to be done before the next authorization. */
+  first?: string
 }
 
 const lost: Fault = { kind: 'reset', when: 'after_processing' }
 const FAILING: Record<string, Failing> = {
   'wrong secret': {
-    fault: { kind: 'error', code: 20002 },
+    fault: {
+      kind: 'error',
+      code: 20002,
+    },
     code: 'invalid_client',
     feishuCode: 20002,
     sent: 1,
+    first:
+      'Copy the App Secret again from Credentials & Basic Info (凭证与基础信息) into FEISHU_APP_SECRET: OPEN/app/APP',
   },
   'unknown code': {
     fault: { kind: 'error', code: 20003 },
@@ -45,8 +52,23 @@ const FAILING: Record<string, Failing> = {
     sent: 1,
   },
   'late code': { fault: { kind: 'error', code: 20004 }, code: 'invalid_grant', feishuCode: 20004, sent: 1 },
-  'other app': { fault: { kind: 'error', code: 20024 }, code: 'invalid_client', feishuCode: 20024, sent: 1 },
-  'PKCE failed': { fault: { kind: 'error', code: 20049 }, code: 'invalid_grant', feishuCode: 20049, sent: 1 },
+  'other app': {
+    fault: {
+      kind: 'error',
+      code: 20024,
+    },
+    code: 'invalid_client',
+    feishuCode: 20024,
+    sent: 1,
+    first: 'Set FEISHU_APP_ID and FEISHU_APP_SECRET to the app that was authorized: OPEN/app/APP',
+  },
+  'PKCE failed': {
+    fault: { kind: 'error', code: 20049 },
+    code: 'invalid_grant',
+    feishuCode: 20049,
+    sent: 1,
+    first: 'Set FEISHU_TOKEN_ENDPOINT to v2',
+  },
   'spent code': { fault: { kind: 'error', code: 20065 }, code: 'invalid_grant', feishuCode: 20065, sent: 1 },
   'other redirect': {
     fault: { kind: 'error', code: 20071 },
@@ -66,6 +88,7 @@ const FAILING: Record<string, Failing> = {
     code: 'rate_limited',
     feishuCode: 99991400,
     sent: 1,
+    first: 'Wait a moment',
   },
   'a pause that fits': {
     fault: rateLimited({ reset: '7' }),
@@ -73,14 +96,33 @@ const FAILING: Record<string, Failing> = {
     code: 'rate_limited',
     feishuCode: 99991400,
     sent: 2,
+    first: 'Wait a moment',
   },
-  'lost answer': { fault: lost, code: 'network_error', feishuCode: null, sent: 1, isUnclear: true },
+  'lost answer': {
+    fault: lost,
+    code: 'network_error',
+    feishuCode: null,
+    sent: 1,
+    isUnclear: true,
+    first: 'Check the network, and HTTPS_PROXY if a proxy is needed',
+  },
+  'a check that is asked for': {
+    fault: challenge('https://security.feishu.cn/check?n=1'),
+    code: 'challenge_required',
+    feishuCode: 21000,
+    sent: 1,
+    first: 'Complete the check in the browser, then try again: https://security.feishu.cn/check?n=1',
+  },
   'half an answer': {
-    fault: { kind: 'cut', how: 'json' },
+    fault: {
+      kind: 'cut',
+      how: 'json',
+    },
     code: 'unexpected_response',
     feishuCode: null,
     sent: 1,
     isUnclear: true,
+    first: 'Try again in a minute; if that does not help, check FEISHU_OPEN_URL and the network between',
   },
 }
 
@@ -97,8 +139,12 @@ test.for(Object.entries(FAILING))(
     expect(error.message.startsWith('The code was sent, but no usable answer came: ')).toBe(
       failing.isUnclear ?? false,
     )
-    expect(error.nextStep).toMatch(/start_authorization/)
-    expect(error.nextStep).not.toMatch(/start the authorization|[;,]{2}/i)
+    const { url, app } = world.sandbox
+    expect(error.nextStep.replace(url, 'OPEN').replace(app.appId, 'APP')).toBe(
+      failing.first
+        ? `${failing.first}; then call start_authorization again.`
+        : 'Call start_authorization again.',
+    )
     if (failing.feishuCode !== null) expect(error.logId).not.toBeNull()
     const after = await status(world.deps, 0)
     expect(after).toMatchObject({ status: 'valid', authorization_status: 'failed', generation: 1 })

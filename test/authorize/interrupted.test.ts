@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
+import type { Deps } from '../../src/deps.ts'
 import { CodedError } from '../../src/errors.ts'
 import { say } from '../../src/sentence.ts'
 import type { LockedProfile } from '../../src/store/token-store.ts'
@@ -83,26 +84,70 @@ test('so does one that was given the address', async () => {
   expect((await pasted).status).toBe('succeeded')
 })
 
-test('tokens go into force even if the note for another process cannot be written', async () => {
-  const world = await makeWorld()
-  const { store } = world.deps
+/** The same process with other ways to work on a profile while its lock is held. */
+function withLocked(deps: Deps, change: (locked: LockedProfile) => Partial<LockedProfile>): Deps {
+  const { store } = deps
   const withLock: typeof store.withLock = (id, deadlineMs, work) =>
     store.withLock(id, deadlineMs, (locked) => {
-      const writePending: LockedProfile['writePending'] = async (pending) => {
-        if (pending.phase === 'exchanged') throw new Error('the disk is full')
-        return locked.writePending(pending)
-      }
-      const bound = new Proxy(locked, {
-        get: (target, name) =>
-          name === 'writePending' ? writePending : Reflect.get(target, name).bind(target),
-      })
-      return work(bound)
+      const changed = change(locked)
+      return work(
+        new Proxy(locked, {
+          get: (target, name) =>
+            Reflect.get(changed, name) ?? (Reflect.get(target, name) as () => unknown).bind(target),
+        }),
+      )
     })
-  const deps = { ...world.deps, store: { ...store, withLock } }
-  onTestFinished(() => settle(deps))
+  const other = { ...deps, store: { ...store, withLock } }
+  onTestFinished(() => settle(other))
+  return other
+}
+
+test('tokens go into force even if the note for another process cannot be written', async () => {
+  const world = await makeWorld()
+  const deps = withLocked(world.deps, (locked) => ({
+    async writePending(pending) {
+      if (pending.phase === 'exchanged') throw new Error('the disk is full')
+      return locked.writePending(pending)
+    },
+  }))
   const location = await world.sandbox.approve(await begin(deps))
   expect((await visit(location)).status).toBe(200)
   expect(await status(deps)).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
+  expect(world.logs).toContain('warn authorization: Error')
+})
+
+test('what nobody foresaw ends no authorization: the same address may be opened again', async () => {
+  const world = await makeWorld()
+  let isBroken = true
+  const deps = withLocked(world.deps, (locked) => ({
+    async writePending(pending) {
+      if (isBroken && pending.phase === 'exchanging') throw new Error('nobody foresaw it')
+      return locked.writePending(pending)
+    },
+  }))
+  const location = await world.sandbox.approve(await begin(deps))
+  expect((await visit(location)).html).toContain('unexpected_response')
+  expect(await status(deps, 0)).toMatchObject({ authorization_status: 'pending' })
+  isBroken = false
+  expect((await visit(location)).status).toBe(200)
+  expect(await status(deps)).toMatchObject({ status: 'valid', authorization_status: 'succeeded' })
+})
+
+test('a record that could not be read for a reason that nobody foresaw is not set aside', async () => {
+  const world = await makeWorld()
+  await seed(world)
+  const before = await stored(world)
+  const deps = withLocked(world.deps, () => ({ read: () => Promise.reject(new Error('nobody foresaw it')) }))
+  await visit(await world.sandbox.approve(await begin(deps)))
+  expect(await stored(world)).toEqual(before)
+})
+
+test('tokens that a process noted and that hold none are an error of their own', async () => {
+  const world = await makeWorld()
+  await leaveHalfway(world, { phase: 'exchanged', tokens: {} })
+  await expect(start(await startProcess(world))).rejects.toThrow(
+    'an exchanged authorization holds an access token',
+  )
 })
 
 test('an authorization succeeds where the stored token set cannot be opened, which is kept aside', async () => {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import type { Fault } from '../feishu-sandbox/faults.ts'
 import { expire, force, seed } from '../support/deps.ts'
-import { begin, makeWorld, status, stored, visit } from './fixture.ts'
+import { failureOf } from '../support/failure.ts'
+import { begin, makeWorld, paste, status, stored, visit } from './fixture.ts'
 
 test('another person than the stored one is refused by name, and the old token set kept', async () => {
   const world = await makeWorld()
@@ -60,6 +62,35 @@ test('when Feishu does not say who logged in, the token of a known person stays'
     /did not say who logged in.*was kept.*start_authorization again/,
   )
   expect(await stored(world)).toEqual(before)
+})
+
+test('why Feishu did not say who logged in is told with its number, or that it refused the token', async () => {
+  const world = await makeWorld()
+  await seed(world)
+  const { name, openId } = world.sandbox.user
+  const kept = `Feishu did not say who logged in, so the token of "${name}" (${openId}) was kept. `
+  const failWith = async (fault: Fault) => {
+    const location = await world.sandbox.approve(await begin(world.deps))
+    world.sandbox.faults.next({ ...fault, endpoint: 'user_info' }, fault.kind === 'reset' ? 2 : 1)
+    return failureOf(() => paste(world.deps, location))
+  }
+  expect(await failWith({ kind: 'error', code: 20050 })).toMatchObject({
+    code: 'unexpected_response',
+    feishuCode: 20050,
+    logId: expect.any(String),
+    message: expect.stringMatching(/internal error/),
+  })
+  expect(await failWith({ kind: 'reset', when: 'before_processing' })).toMatchObject({
+    code: 'network_error',
+    feishuCode: null,
+  })
+  expect(await failWith({ kind: 'error', code: 20005 })).toMatchObject({
+    code: 'unexpected_response',
+    feishuCode: null,
+    logId: null,
+    message: `${kept}It refused the new token.`,
+    nextStep: 'Call start_authorization again.',
+  })
 })
 
 test('a login without a refresh token is kept, with what to mend', async () => {
