@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { CodedError } from '../../../src/errors.ts'
 import { temporaryName } from '../../../src/machine/files.ts'
+import { acquireLock } from '../../../src/store/lock.ts'
 import type { TokenStore } from '../../../src/store/token-store.ts'
 import { failureOf } from '../../support/failure.ts'
 import {
@@ -366,6 +367,47 @@ describe('the key source of a profile', () => {
   })
 })
 
+describe('what a store tells of itself', () => {
+  test('is where it lies, and what is to be done when nothing can be written', async () => {
+    const { description, init } = disk.open()
+    expect(description).toMatchObject({
+      kind: 'file',
+      folder: join(disk.directory, 'store'),
+      place: disk.directory,
+      keychain: true,
+    })
+    expect(String(description.unsaved.place)).toBe('in memory only')
+    expect(String(description.unsaved.nextStep)).toContain(`fix the permissions of ${disk.directory}`)
+    expect(await init()).toBeNull()
+  })
+
+  test('is a name of its own, given once, and anew where it is damaged', async () => {
+    await storeUpTo(disk, 1)
+    const path = join(disk.directory, 'store', 'identity')
+    const name = disk.open().description.identity()
+    expect(name).toMatch(/^[0-9a-f-]{36}$/)
+    expect(disk.open().description.identity()).toBe(name)
+    for (const damaged of [`0${name}`, `${name}0`, '']) {
+      writeFileSync(path, damaged, { mode: 0o600 })
+      const given = disk.open().description.identity()
+      expect(given).not.toBe(damaged)
+      expect(readFileSync(path, 'utf8')).toBe(given)
+    }
+    rmSync(join(disk.directory, 'store'), { recursive: true })
+    const error = await failureOf(async () => disk.open().description.identity())
+    expect(error).toMatchObject({ code: 'store_not_writable', message: expect.stringContaining(path) })
+  })
+})
+
+test('a lock whose holder has left no name is told all the same', async () => {
+  await storeUpTo(disk, 1)
+  rmSync(`${disk.path}.lock`)
+  const held = await acquireLock(`${disk.path}.lock`, 0, () => 0)
+  const error = await failureOf(() => disk.open().withLock(ID, 0, async () => undefined))
+  expect(error).toMatchObject({ code: 'store_locked', message: expect.stringContaining('another process') })
+  if (held?.kind === 'held') held.release()
+})
+
 describe('the names of the profiles', () => {
   test('of other apps are told apart from longer names of the same app', async () => {
     const store = disk.open()
@@ -451,6 +493,17 @@ describe("the apps' credentials", () => {
       expect(nextStep).toContain('app.json away, set FEISHU_APP_ID and FEISHU_APP_SECRET')
     }
     expect(readFileSync(join(disk.directory, 'app.json'), 'utf8')).toBe('garbage')
+  })
+
+  test('whose key is gone are told with what to set; no new authorization is advised', async () => {
+    const store = disk.open()
+    await store.updateApps(() => ({ default: {} }))
+    rmSync(join(disk.directory, 'key'), { recursive: true })
+    const { code, nextStep } = await failureOf(() => disk.open().readApps())
+    expect(code).toBe('key_unavailable')
+    expect(nextStep).toBe(
+      'Restore it from a backup, or set FEISHU_APP_ID and FEISHU_APP_SECRET, then call start_authorization.',
+    )
   })
 
   test('leave no temporary file of a process that died', async () => {
