@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import { rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import { callbackPort, readCallbackTls } from '../../src/authorize/callback.ts'
 import type { Deps } from '../../src/deps.ts'
+import { acquireLock } from '../../src/store/lock.ts'
 import { NO_OPENSSL, selfSigned } from '../loopback/certificate.ts'
 import type { World } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
@@ -14,16 +15,16 @@ import { begin, makeWorld, start, startProcess, visit } from './fixture.ts'
 
 const NO_PROC = process.platform === 'linux' ? null : 'Linux alone tells which process holds a port'
 
-/** Someone else listens on the callback port. */
-async function occupy(world: World): Promise<void> {
+/** Someone else listens on the callback port, until it is told to leave. */
+async function occupy(world: World): Promise<() => Promise<void>> {
   const port = Number(new URL(world.deps.config.redirectUri).port)
   const server = createServer().listen({ port, host: '127.0.0.1' })
   await once(server, 'listening')
   onTestFinished(() => void server.close())
-}
-
-function lockFile({ deps, directory }: World): string {
-  return join(directory, `callback-${new URL(deps.config.redirectUri).port}.lock`)
+  return async () => {
+    server.close()
+    await once(server, 'close')
+  }
 }
 
 test('a port on which another profile waits is told with that profile, and looking frees nothing', async () => {
@@ -53,22 +54,32 @@ test('a port on which another profile waits is told with that profile, and looki
 test('a port that another program holds is told with that program', async (context) => {
   if (NO_PROC) context.skip(NO_PROC)
   const world = await makeWorld()
-  await occupy(world)
+  const leave = await occupy(world)
   const message = expect.stringMatching(new RegExp(` It is held by process ${process.pid} \\([^)]+\\)\\.$`))
   const error = { code: 'callback_port_in_use', message, cause: { code: 'EADDRINUSE' } }
   expect(await failureOf(() => begin(world.deps))).toMatchObject(error)
   expect(await callbackPort(world.deps)).toMatchObject({ kind: 'taken', error })
-  // A note that cannot be had names no one.
-  rmSync(lockFile(world), { force: true })
-  writeFileSync(lockFile(world), 'x')
-  expect(await callbackPort(world.deps)).toMatchObject({ kind: 'taken', error })
+  await leave()
+  await begin(world.deps)
+  expect(await callbackPort(await startProcess(world))).toMatchObject({ kind: 'waiting' })
+})
+
+test('who has left no name there is not named, and keeps nobody from waiting', async () => {
+  const world = await makeWorld()
+  const port = new URL(world.deps.config.redirectUri).port
+  mkdirSync(world.directory, { mode: 0o700 })
+  const held = await acquireLock(join(world.directory, `callback-${port}.lock`), 0, () => 0)
+  await begin(world.deps)
+  expect(await callbackPort(await startProcess(world))).toMatchObject({ kind: 'taken' })
+  if (held?.kind === 'held') held.release()
 })
 
 test('an error that is none of the port is told as it is', async () => {
   const world = await makeWorld()
   const config = { ...world.deps.config, tlsFiles: { cert: '/nowhere/c.pem', key: '/nowhere/k.pem' } }
-  const deps: Deps = { ...world.deps, config }
-  expect(await failureOf(() => begin(deps))).toMatchObject({
+  await begin(world.deps)
+  const deps: Deps = { ...(await startProcess(world)), config }
+  expect(await failureOf(() => start(deps, { profile: 'work' }))).toMatchObject({
     code: 'config_invalid',
     message: 'FEISHU_TLS_CERT_FILE (/nowhere/c.pem) cannot be read (ENOENT).',
     nextStep: 'Set FEISHU_TLS_CERT_FILE to a file in PEM form that this program can read.',
