@@ -2,7 +2,7 @@
 
 import type { App } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
-import { CodedError } from '../errors.ts'
+import { CodedError, THEN_TRY_AGAIN } from '../errors.ts'
 import { REFRESH_TOKEN_USED } from '../oauth/feishu-numbers.ts'
 import type { TokenAnswer } from '../oauth/token-answer.ts'
 import { processTokenAnswer, refreshTokenGrantRequest } from '../oauth/token-endpoint.ts'
@@ -26,6 +26,8 @@ const CALL_MS = 26_000
 const ATTEMPT_MS = 15_000
 /** Less is not worth an attempt; kept back from the first one, so that a second is possible. */
 export const SHORTEST_ATTEMPT_MS = 6_000
+/** A refresh token is sent only with this much of its attempt left: an answer that no one waits for would be lost. */
+export const ANSWER_MS = 3_000
 /** After 20050 and 20072, and between attempts to connect, where the answer names no pause. */
 const PAUSE_MS = 400
 /** A pause longer than this is not waited for within a call: the call says how long it is. */
@@ -135,6 +137,12 @@ export function waitStep(waitMs: number): Sentence {
   return say`Wait ${Math.max(1, Math.ceil(waitMs / 1000))} s, then ${call('refresh_token')} again.`
 }
 
+function tooLate(): CodedError {
+  return new CodedError('network_error', say`Connecting to Feishu took too long, so nothing was sent.`, {
+    nextStep: say`Check the network${THEN_TRY_AGAIN}.`,
+  })
+}
+
 /** One request, after as many attempts to connect as there is time for. */
 async function send(deps: Deps, attempt: Attempt, request: number): Promise<TokenAnswer> {
   const { app, locked, tokenSet, refreshToken, startedAt } = attempt
@@ -142,12 +150,16 @@ async function send(deps: Deps, attempt: Attempt, request: number): Promise<Toke
   for (let connect = 1; ; connect += 1) {
     const left = timeLeftMs(deps, startedAt)
     const share = left > 2 * SHORTEST_ATTEMPT_MS ? left - SHORTEST_ATTEMPT_MS : left
+    const deadlineMs = Math.max(1_000, Math.min(ATTEMPT_MS, share))
+    const begunAt = deps.clock.elapsed()
     const answer = await deps.request(
       refreshTokenGrantRequest(app.endpoints.token[tokenSet.endpoint], app.client, refreshToken, {
-        deadlineMs: Math.max(1_000, Math.min(ATTEMPT_MS, share)),
+        deadlineMs,
         onSend: () => {
           // A replay belongs to what was sent; before the first byte of all nothing has begun.
           if (request === 1) deps.closing.throwIfAborted()
+          // A slow connection, or a process that stood still, has used up the time.
+          if (deps.clock.elapsed() - begunAt > deadlineMs - ANSWER_MS) throw tooLate()
           locked.markSent()
         },
         account: { key: app.key, forced: attempt.unneeded && request === 1 && connect === 1 },

@@ -49,13 +49,43 @@ describe('the time limit of a request', () => {
     [12_001, 6_001],
     [12_000, 12_000],
     [6_000, 6_000],
-    [500, 1_000],
+    [3_000, 3_000],
   ])('in a call with %d ms left is %d ms', async (leftMs, deadlineMs) => {
     const world = await makeWorld()
     const seen = watch(world)
     expect(await present(world, { leftMs })).toMatchObject({ kind: 'kept', record: { generation: 2 } })
     expect(seen.map((options) => options.deadlineMs)).toEqual([deadlineMs])
   })
+})
+
+describe('a refresh token', () => {
+  /** The time that passes between the begin of an attempt and the moment at which its first byte would go out. */
+  const connecting = (world: World, ms: number) =>
+    watch(world, (options) => ({
+      ...options,
+      onSend: () => {
+        world.pass(ms)
+        options.onSend?.()
+      },
+    }))
+
+  test.each([
+    [12_000, 26_000, 'kept', 1],
+    // Once more, while the call has time for it.
+    [12_001, 26_000, 'network_error', 0],
+    [3_001, 6_000, 'network_error', 0],
+    [0, 2_999, 'network_error', 0],
+  ])(
+    'that could be sent only after %d ms, in a call with %d ms left: %s',
+    async (connectMs, leftMs, end, requests) => {
+      const world = await makeWorld()
+      connecting(world, connectMs)
+      expect(codeOf(await present(world, { leftMs }))).toBe(end)
+      expect(presented(world)).toBe(requests)
+      const { id } = await resolveApp(world.deps, 'default')
+      expect((await world.deps.store.readJournal(id))?.ambiguous ?? 0).toBe(0)
+    },
+  )
 })
 
 describe('the replay of a lost answer', () => {
