@@ -8,7 +8,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
-import { isMissing, isTemporaryNameOf, removeFile, replaceFile } from '../../machine/files.ts'
+import { isTemporaryNameOf, removeFile, replaceFile } from '../../machine/files.ts'
 import { ensureOwnDirectory } from '../../machine/own-directory.ts'
 import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord } from '../../oauth/token-set.ts'
@@ -55,12 +55,8 @@ async function underLock(held: HeldLock, work: (held: HeldLock) => Promise<void>
 
 /** The places of all records that there are or may be in a moment: where there is a lock, someone may be writing. */
 function recordPaths(sealed: SealedFiles): string[] {
-  let names: string[] = []
-  try {
-    names = readdirSync(sealed.folder)
-  } catch (error) {
-    if (!isMissing(error)) throw error
-  }
+  // The folder was made with the first lock.
+  const names = readdirSync(sealed.folder)
   const records = names.flatMap((name) => /^(.+\.json)(\.lock|\.pending)?$/.exec(name)?.[1] ?? [])
   return [...new Set(records)].sort().map((name) => join(sealed.folder, name))
 }

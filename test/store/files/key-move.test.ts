@@ -96,9 +96,20 @@ test('what was noted of a refresh token holds under the new key, and under the o
     })
   expect(await present(disk.open())).toBe(1)
   await open().moveKey('env')
-  expect(await present(open())).toBe(2)
   await open().moveKey('file')
-  expect(await present(disk.open())).toBe(3)
+  expect(await present(disk.open())).toBe(2)
+  await open().moveKey('env')
+  expect(await present(open())).toBe(3)
+})
+
+test('a note beside a record without tokens keeps nothing from being sealed again', async () => {
+  await storeUpTo(disk, 1)
+  await disk.open().withLock(ID, LONG_MS, async (locked) => {
+    await locked.commit({ generation: 2, tokenSet: null }, 1)
+    await locked.prepare(refreshTokenOf(1))
+    locked.markSent()
+  })
+  expect(await open().moveKey('env')).toEqual({ ...DONE, resealed: 1 })
 })
 
 test('a note about another refresh token is left as it is', async () => {
@@ -142,6 +153,13 @@ test('a record in the place of another is left there', async () => {
   const { left, resealed } = await open().moveKey('env')
   expect(left).toEqual([{ path: pathOf('play'), why: expect.stringContaining('belongs in another place') }])
   expect(resealed).toBe(4)
+  for (const name of ['default', 'new']) rmSync(pathOf(name), { force: true })
+  for (const name of ['default', 'new']) rmSync(`${pathOf(name)}.pending`)
+  rmSync(join(disk.directory, 'app.json'))
+  expect(await failureOf(() => open().moveKey('env'))).toMatchObject({
+    code: 'store_unreadable',
+    nextStep: `Check ${pathOf('play')} and move it away.`,
+  })
 })
 
 test('a pending authorization that cannot be opened keeps no key', async () => {
@@ -214,7 +232,9 @@ test('a key that could not be removed is removed by the next move', async () => 
   const keys = { ...keysOf(disk), discard: () => Promise.reject(new Error('locked')) }
   expect(await open(keys).moveKey('env')).toEqual({ ...DONE, oldKeys: 'stuck' })
   expect(keyFolder()).toHaveLength(2)
-  writeFileSync(temporaryName(join(disk.directory, 'key', 'move.json')), 'x')
+  const path = join(disk.directory, 'key', 'move.json')
+  writeFileSync(temporaryName(path), 'x')
+  writeFileSync(path, readFileSync(path, 'utf8').replace('[', '[null,'), { mode: 0o600 })
   expect(await open().moveKey('env')).toEqual({ ...DONE, resealed: 0 })
   expect(keyFolder()).toEqual([])
 })
