@@ -70,7 +70,7 @@ export type Waiting = { readonly id: string; stop(): Promise<void> }
 export type RefreshResult = {
   /**
    * `still_valid`: not forced and not due, seen before the lock (refresh/refresh.ts) or under it (refresh/under-lock.ts);
-   * or the lock was not got in time and the token is good still (refresh/refresh.ts). `refreshed_elsewhere`: another process was faster.
+   * or, not forced, the lock was not got in time and the token is good still (refresh/refresh.ts). `refreshed_elsewhere`: another process was faster.
    */
   status: 'refreshed' | 'still_valid' | 'refreshed_elsewhere'
   record: TokenRecord

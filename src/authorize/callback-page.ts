@@ -1,4 +1,5 @@
-// Which page an answer of Feishu's gets, with its notes and reasons; its fixed wording is in loopback/page-text.ts.
+// Which page an answer of Feishu's gets, and the words that depend on the answer: reasons, notes, buttons. All other words of
+// the pages are in loopback/page-text.ts.
 
 import type { App } from '../app/app.ts'
 import { CodedError, type ErrorCode } from '../errors.ts'

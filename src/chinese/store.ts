@@ -153,8 +153,9 @@ export const STORE: Table = {
   '{logout} revokes it at Feishu, even if it is in force elsewhere by now; {remove} only deletes what is left here': '{logout} 会在飞书撤销该凭证，即使它已在别处生效；{remove} 只删除此处的剩余内容',
   'Choose: {ends}': '请选择：{ends}',
   '{said} It was not this store, so nothing was moved': '{said}目标并不是这个存储，因此没有迁移任何内容',
-  'Run {copy} on the machine where it was begun, with the FEISHU_TOKEN_DIR of then; or {ends}': '请在当初运行 {copy} 的机器上，以当时的 FEISHU_TOKEN_DIR 再次运行；或者：{ends}',
-  'Run {copy} with the address of then; or {ends}': '请以当时的地址再次运行 {copy}；或者：{ends}',
+  'Run {copy} on the machine where it was begun, with the FEISHU_TOKEN_DIR of then': '请在当初运行 {copy} 的机器上，以当时的 FEISHU_TOKEN_DIR 再次运行',
+  'Run {copy} with the address of then': '请以当时的地址再次运行 {copy}',
+  '{again}; or {ends}': '{again}；或者：{ends}',
   '"{profile}" was on its way to another place when that was interrupted, and may be in force there; it was not logged out': '“{profile}”移往别处的过程被中断，可能已在那里生效；未退出登录',
   'Run the same {copy} again, then log out in the new store; or {ends}': '请重新运行同一条 {copy} 命令，再在新的存储中退出登录；或者：{ends}',
 }

@@ -77,10 +77,10 @@ async function bounded(check: () => Promise<Finding>): Promise<Finding> {
   }
 }
 
-function settings({ config }: Deps, profile: string, warnings: Sentence[]): Finding {
+function settings({ config, store }: Deps, profile: string, warnings: Sentence[]): Finding {
   if (warnings.length > 0) return warn(series(warnings, ' '), say`Correct them where the client sets them.`)
   return pass(
-    say`profile "${profile}", redirect URL ${config.redirectUri}, store in ${config.store ? 'PostgreSQL' : config.tokenDir}`,
+    say`profile "${profile}", redirect URL ${config.redirectUri}, store in ${store.description.place}`,
   )
 }
 

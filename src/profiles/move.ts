@@ -86,10 +86,7 @@ function leadsElsewhere(stored: TokenSet, left: Way, from: Place, to: Place): Co
   const known = cannotRefresh(stored)
   if (left.copiedTo === undefined || from.id.profile !== to.id.profile) return known
   return new CodedError('config_invalid', say`${known.said} It was not this store, so nothing was moved.`, {
-    nextStep:
-      to.store.description.kind === 'file'
-        ? say`Run ${typed('store copy')} on the machine where it was begun, with the FEISHU_TOKEN_DIR of then; or ${orGiveUp(from.id.profile)}.`
-        : say`Run ${typed('store copy')} with the address of then; or ${orGiveUp(from.id.profile)}.`,
+    nextStep: say`${to.store.description.moveAgain(typed('store copy'))}; or ${orGiveUp(from.id.profile)}.`,
   })
 }
 

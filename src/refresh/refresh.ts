@@ -22,8 +22,13 @@ export async function refreshToken(
   const seen = await glance.store.read(app.id)
   if (!options.force && stepOf(deps, app, seen) === 'use') return resultOf(deps, app, 'still_valid', seen)
   const { refreshes } = deps.underWay
-  const running = refreshes.get(app.key)
-  if (running) return running
+  for (;;) {
+    const running = refreshes.get(app.key)
+    if (!running) break
+    const result = await running
+    // Where nobody forced it, it may have left the very token that this caller knows to be refused.
+    if (!options.force || result.status !== 'still_valid') return result
+  }
   const refresh = lockAndRefresh(deps, app, { seen, force: options.force, startedAt })
   const shared = refresh.finally(() => refreshes.delete(app.key))
   refreshes.set(app.key, shared)

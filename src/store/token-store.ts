@@ -12,7 +12,7 @@ import type { Json } from '../oauth/answer.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import type { AppKey, ProfileId } from '../profile.ts'
 import type { Secret } from '../secret.ts'
-import type { Sentence } from '../sentence.ts'
+import type { Sentence, Value } from '../sentence.ts'
 import type { KeySource } from './envelope.ts'
 import type { HeldLock, LockHolder } from './lock.ts'
 
@@ -96,6 +96,8 @@ export type StoreDescription = {
   folder: string | null
   /** Where it lies, in words. */
   place: string
+  /** How a move to it that was interrupted is taken up again: a next step without its end. */
+  moveAgain: (copy: Value) => Sentence
   /** A record that cannot be written yet: where it is meanwhile, and what that asks for. */
   unsaved: { place: Sentence; nextStep: Sentence }
   /** Whether its key may be in a keychain. */

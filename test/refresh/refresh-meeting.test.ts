@@ -121,6 +121,24 @@ test('calls that meet in one process get the very same answer', async () => {
   expect(await first).toMatchObject({ status: 'refreshed', persisted: true })
 })
 
+test('a forced call that meets one that nobody forced does not take the token that this one left', async () => {
+  const world = await makeDeps()
+  await seed(world)
+  // Due, and good still.
+  world.pass(world.sandbox.knobs.accessTokenLifetimeMs - 200_000)
+  const free = await keepBusy(world)
+  let second: ReturnType<typeof force> | undefined
+  let calls = 0
+  const deps = impatient(world.deps, async () => {
+    calls += 1
+    if (calls === 1) second = force(deps)
+    else await free()
+  })
+  expect(await refreshDue(deps)).toMatchObject({ status: 'still_valid', record: { generation: 1 } })
+  expect(await second).toMatchObject({ status: 'refreshed', record: { generation: 2 } })
+  expect(presented(world)).toBe(1)
+})
+
 describe('a token set that is new since the call began', () => {
   /** Waits for the lock until `meanwhile` is over. */
   async function behind(world: World, meanwhile: () => Promise<unknown>) {

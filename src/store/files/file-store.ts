@@ -56,6 +56,8 @@ function describe(directory: string, folder: string): StoreDescription {
     identity: () => identityOf(folder),
     folder,
     place: directory,
+    moveAgain: (copy) =>
+      say`Run ${copy} on the machine where it was begun, with the FEISHU_TOKEN_DIR of then`,
     unsaved: {
       place: say`in memory only`,
       nextStep: say`Free some disk space or fix the permissions of ${directory}: the new token is in memory only, and lost if this process ends; it is tried again every second.`,

@@ -30,6 +30,7 @@ const DESCRIPTION: Omit<StoreDescription, 'identity'> = {
   kind: 'postgres',
   folder: null,
   place: 'PostgreSQL',
+  moveAgain: (copy) => say`Run ${copy} with the address of then`,
   unsaved: {
     place: say`on this machine only, sealed`,
     nextStep: say`Nothing is needed: the new token is kept sealed on this machine, and goes into the database as soon as that answers.`,
