@@ -1,10 +1,20 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { linkSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { acquireLock, type HeldLock, type LockHolder, peekHolder } from '../../src/store/lock.ts'
+import { loadNative } from '../../src/machine/native.ts'
+import { acquireLock, type HeldLock, type LockHolder, lockedError, peekHolder } from '../../src/store/lock.ts'
 import { failureOf } from '../support/failure.ts'
 import { makeFolder } from '../support/folder.ts'
 import { NO_LINKS, NO_SIGNALS, NO_SPECIAL_FILES, OWN_FILE, skipIf, testIf } from '../support/needs.ts'
@@ -155,6 +165,77 @@ describe('under the name of the lock', () => {
     expect(error).toMatchObject({ code: 'store_unreadable', message: expect.stringContaining(path) })
     expect(readFileSync(victim, 'utf8')).toBe('keep me')
   })
+})
+
+describe('what the system says', () => {
+  /** In place of the system, until the test ends. */
+  function answerWith(errno: string): void {
+    const native = loadNative()
+    const { tryLock } = native
+    onTestFinished(() => {
+      native.tryLock = tryLock
+    })
+    native.tryLock = () => {
+      throw Object.assign(new Error(errno), { code: errno })
+    }
+  }
+
+  test.each(['EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'ENOLCK'])(
+    '%s is told as a file system without locks',
+    async (errno) => {
+      answerWith(errno)
+      expect(await failureOf(() => take())).toMatchObject({
+        code: 'config_invalid',
+        message: `The file system of ${dirname(path)} has no file locks (${errno}).`,
+        nextStep: 'Set FEISHU_TOKEN_DIR to a folder on a disk of this machine.',
+        cause: { code: errno },
+      })
+    },
+  )
+
+  test('otherwise is told as it is, at once', async () => {
+    answerWith('EIO')
+    await expect(take(LONG_MS)).rejects.toMatchObject({ code: 'EIO' })
+  })
+
+  testIf(process.platform === 'linux' ? null : 'only Linux tells which files are open')(
+    'leaves no file open, and neither do a look and a wait in vain',
+    async () => {
+      const isOpen = () =>
+        readdirSync('/proc/self/fd').some((fd) => {
+          try {
+            return readlinkSync(`/proc/self/fd/${fd}`) === path
+          } catch {
+            return false
+          }
+        })
+      const lock = await take()
+      lock.describe({})
+      expect(isOpen()).toBe(true)
+      await busy()
+      lock.release()
+      peekHolder(path)
+      expect(isOpen()).toBe(false)
+      answerWith('EIO')
+      await expect(take()).rejects.toThrow('EIO')
+      expect(isOpen()).toBe(false)
+    },
+  )
+})
+
+test('a look through what is no file of ours is refused too', async () => {
+  mkdirSync(path)
+  expect((await failureOf(async () => peekHolder(path))).code).toBe('store_unreadable')
+})
+
+test('a lock that could not be had is told with its holder, if it is known', () => {
+  const holder = { kind: 'holder', pid: 7, host: 'h', since: NOW, note: {} } as const
+  expect(lockedError(holder)).toMatchObject({
+    code: 'store_locked',
+    message: 'The token set is in use by process 7 on h.',
+    nextStep: 'Try again in a few seconds; if that does not help, check that process and end it.',
+  })
+  expect(lockedError(null).message).toBe('The token set is in use by another process.')
 })
 
 describe('between processes', () => {
