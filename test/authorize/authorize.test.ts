@@ -110,7 +110,7 @@ test('a denial is told as one, any other error of the redirect by its name', asy
 })
 
 test('a device code that the person denies ends as a denial', async () => {
-  const world = await makeWorld({ knobs: { deviceIntervalMs: 20, enforcePollInterval: false } })
+  const world = await makeWorld({ knobs: { deviceIntervalMs: 1_000, enforcePollInterval: false } })
   const { pending } = await start(world.deps, { method: 'device' })
   await world.sandbox.denyDevice(pending?.device?.userCode ?? '')
   expect(await status(world.deps)).toMatchObject({

@@ -1,7 +1,9 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
+import { CodedError } from '../../../src/errors.ts'
 import { Secret } from '../../../src/secret.ts'
+import { say } from '../../../src/sentence.ts'
 import { keyIdOf } from '../../../src/store/envelope.ts'
 import { createKeys, type Keys } from '../../../src/store/key.ts'
 import { createSharedKeys } from '../../../src/store/postgres/shared-key.ts'
@@ -36,6 +38,7 @@ test('a key is looked for where the setting says, by its id alone, and where it 
   expect(auto.last()).toBe('file')
   expect((await auto.successor(named(ENV_ID))).source).toBe('env')
   expect(auto.last()).toBe('env')
+  expect((await createSharedKeys(keys, 'auto', false).find(named(file.id))).source).toBe('file')
   for (const [setting, has, id] of [
     ['env', true, file.id],
     ['file', true, ENV_ID],
@@ -58,7 +61,13 @@ test('a key that is missing is told by its id and where it should be', async () 
 })
 
 test('what goes wrong otherwise while a key is looked for is told as it is', async () => {
-  const broken = { ...keys, find: () => Promise.reject(new Error('nobody foresaw it')) }
   const named = { key_source: 'file', key_id: ENV_ID } as const
-  await expect(createSharedKeys(broken, 'file', false).find(named)).rejects.toThrow('nobody foresaw it')
+  for (const error of [
+    new Error('nobody foresaw it'),
+    Object.assign(new Error('nobody foresaw it'), { code: 'key_unavailable' }),
+    new CodedError('store_unreadable', say`It is a directory.`, { nextStep: say`Move it away.` }),
+  ]) {
+    const broken = { ...keys, find: () => Promise.reject(error) }
+    await expect(createSharedKeys(broken, 'file', false).find(named)).rejects.toBe(error)
+  }
 })
