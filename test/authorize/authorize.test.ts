@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
+import { say } from '../../src/sentence.ts'
 import { failureOf } from '../support/failure.ts'
 import {
   begin,
   codePresentations,
   DEADLINE_MS,
   expectFreePort,
+  leaveHalfway,
   makeWorld,
   paste,
   start,
@@ -116,5 +118,87 @@ test('a device code that the person denies ends as a denial', async () => {
   expect(await status(world.deps)).toMatchObject({
     status: 'not_authorized',
     authorization_status: 'denied',
+  })
+})
+
+test('why an address is of no use is told, with what to do', async () => {
+  const world = await makeWorld()
+  const nextStep = 'Call start_authorization for a new link, and paste the address that it ends on.'
+  const none = {
+    code: 'state_mismatch',
+    message: 'No authorization is waiting for this address.',
+    nextStep,
+  }
+  const expired = {
+    code: 'authorization_expired',
+    message: 'The authorization of this address has expired.',
+    nextStep,
+  }
+  const told = (location: string) => failureOf(() => paste(world.deps, location))
+  expect(await told(`${world.deps.config.redirectUri}?code=c&state=s`)).toMatchObject(none)
+  const late = await world.sandbox.approve(await begin(world.deps))
+  world.pass(DEADLINE_MS)
+  expect(await told(late)).toMatchObject(expired)
+  await expect.poll(async () => (await status(world.deps, 0)).authorization_status).toBe('expired')
+  expect(await told(late)).toMatchObject(expired)
+  const cancelled = await world.sandbox.approve(await begin(world.deps))
+  await start(world.deps, { cancel: true })
+  expect(await told(cancelled)).toMatchObject(none)
+  const used = await world.sandbox.approve(await begin(world.deps))
+  await paste(world.deps, used)
+  expect(await told(used)).toMatchObject({
+    code: 'state_mismatch',
+    nextStep: 'Call token_status to see the token; call start_authorization without callback_url for a link.',
+  })
+  expect(await told(cancelled)).toMatchObject(none)
+})
+
+test('an address is of no use to a code, nor to one whose code is being exchanged', async () => {
+  const world = await makeWorld()
+  await leaveHalfway(world, { phase: 'exchanging' })
+  const address = `${world.deps.config.redirectUri}?code=c&state=s`
+  expect(await failureOf(() => paste(world.deps, address))).toMatchObject({
+    code: 'state_mismatch',
+    message: 'No authorization is waiting for this address.',
+  })
+  await start(world.deps, { method: 'device' })
+  expect(await failureOf(() => paste(world.deps, address))).toMatchObject({
+    code: 'state_mismatch',
+    message: 'The pending authorization goes by a code and ends on no address.',
+    nextStep:
+      'Call token_status with wait_seconds 45 to learn when the person has approved; call start_authorization without callback_url for a link.',
+  })
+})
+
+test('a cancel where nothing waits any more cancels nothing', async () => {
+  const world = await makeWorld()
+  const nothing = {
+    status: 'cancelled',
+    pending: null,
+    joined: false,
+    browserOpened: false,
+    unknownScopes: [],
+  }
+  expect(await start(world.deps, { cancel: true })).toMatchObject(nothing)
+  await begin(world.deps)
+  world.pass(DEADLINE_MS)
+  expect(await start(world.deps, { cancel: true })).toMatchObject(nothing)
+  expect(world.logs).toEqual([])
+})
+
+test('scopes that are not known are told of a new link, not of one that is joined', async () => {
+  const world = await makeWorld()
+  const deps = { ...world.deps, openBrowser: async () => say`no browser` }
+  const options = { scopes: ['im:message', 'no:such:scope'], openBrowser: true }
+  expect(await start(deps, options)).toMatchObject({
+    joined: false,
+    unknownScopes: ['no:such:scope'],
+    browserOpened: false,
+    browserProblem: expect.objectContaining({ texts: ['no browser'] }),
+  })
+  expect(await start(deps, { ...options, openBrowser: null })).toMatchObject({
+    joined: true,
+    unknownScopes: [],
+    browserProblem: null,
   })
 })

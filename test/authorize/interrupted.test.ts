@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { Deps } from '../../src/deps.ts'
 import { CodedError } from '../../src/errors.ts'
+import { decodePending } from '../../src/oauth/pending-authorization.ts'
 import { say } from '../../src/sentence.ts'
 import type { LockedProfile } from '../../src/store/token-store.ts'
 import { settle } from '../../src/wiring/settle.ts'
@@ -31,6 +32,33 @@ test('a process that died while the code was on its way leaves no link that wait
   expect(next.joined).toBe(false)
   await visit(await world.sandbox.approve(linkOf(next)))
   expect(await status(other)).toMatchObject({ status: 'valid' })
+})
+
+test('a link whose process is gone is taken over by whoever asks next', async () => {
+  const world = await makeWorld()
+  const url = await begin(world.deps)
+  await settle(world.deps)
+  const other = await startProcess(world)
+  const next = await start(other)
+  expect([next.joined, linkOf(next)]).toEqual([true, url])
+  expect(other.underWay.holders.size).toBe(1)
+  expect((await visit(await world.sandbox.approve(url))).status).toBe(200)
+  expect(await status(other)).toMatchObject({ status: 'valid' })
+})
+
+test('tokens that were put into force before their process died are not put there again', async () => {
+  const world = await makeWorld()
+  const { app, record } = await seed(world)
+  await leaveHalfway(world, { phase: 'exchanged', tokens: await issuedRecord(world) })
+  const id = decodePending(await world.deps.store.readPending(app.id))?.id ?? null
+  await world.deps.store.withLock(app.id, 1_000, (locked) =>
+    locked.commit(
+      { generation: 2, tokenSet: record.tokenSet && { ...record.tokenSet, authorizationId: id } },
+      record.generation,
+    ),
+  )
+  expect(await start(await startProcess(world))).toMatchObject({ status: 'pending', joined: false })
+  expect(await stored(world)).toMatchObject({ generation: 2 })
 })
 
 test('tokens that a process exchanged before it died are put into force by the next', async () => {
