@@ -88,6 +88,14 @@ test('the header of a record comes before that of what is pending, and both befo
   expect(sealed.anyHeader(path)?.key_source).toBe('env')
 })
 
+test('a key to go on with is that of the setting, whatever the file names', async () => {
+  const first = await sealed.newKey(path)
+  expect(first).toEqual(await keys.first())
+  put(path, await keys.obtain('env'), {})
+  expect(await sealed.newKey(path)).toEqual(first)
+  expect((await sealed.sealingKey(path)).source).toBe('env')
+})
+
 describe('a file whose key is gone', () => {
   /** Before the key is told to be gone, this happens. */
   function losing(meanwhile: () => void): SealedFiles {
