@@ -2,7 +2,16 @@
 // loaded only when needed. CommonJS, because Node starts it faster than ES modules; dist/package.json says so.
 
 import { createHash } from 'node:crypto'
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, transformSync } from 'esbuild'
@@ -88,6 +97,7 @@ const shared = {
   },
   logLevel: 'warning',
   metafile: true,
+  write: false,
 }
 
 /** The files of the program. Each holds what its entries need and no earlier file holds; the last holds the rest. */
@@ -138,58 +148,63 @@ const PARTS = [
   { file: 'dist/more.js', entries: [], called: ['src/delivery/targets.ts', 'src/store/postgres/address.ts'] },
 ]
 
+/** Whole at every moment: a program may start, and one that runs may load its next part, while it is replaced. */
+function put(file, text) {
+  const made = `${file}.${process.pid}`
+  writeFileSync(made, text, { flush: true })
+  renameSync(made, file)
+}
+
+// One letter beyond ASCII doubles the memory that V8 takes for a file, and slows its compiler. esbuild leaves them in the
+// templates that have a tag; ours read the text, which stays the same.
+const escaped = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
+const inAscii = (text) => text.replaceAll(/[^\0-\x7f]/g, escaped)
+/** The last line names the content: by that the file's code is found. */
+const named = (text) => `${text}//${createHash('sha256').update(text).digest('hex').slice(0, 16)}\n`
+
 const outputs = []
 /** What has left bytes in an output; the rest was shaken off. */
 const bundled = new Set()
-function note({ metafile }) {
-  for (const [file, { inputs }] of Object.entries(metafile.outputs)) {
-    outputs.push(join(root, file))
+function keep({ metafile, outputFiles }, finish) {
+  for (const { inputs } of Object.values(metafile.outputs)) {
     for (const [input, { bytesInOutput }] of Object.entries(inputs)) if (bytesInOutput > 0) bundled.add(input)
+  }
+  for (const { path, text } of outputFiles) {
+    put(path, finish(text))
+    outputs.push(path)
   }
 }
 
 /** Node computes this for ES modules; it costs a little, so only files that may ask for it have it. */
 const banner = { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" }
 
-async function bundle(options) {
-  note(await build({ ...shared, banner, ...options }))
+async function bundle(options, finish) {
+  keep(await build({ ...shared, banner, ...options }), finish)
 }
 
-mkdirSync(join(root, 'dist'), { recursive: true })
+mkdirSync(join(root, 'dist', 'vendor'), { recursive: true })
 const manifest = join(root, 'dist', 'package.json')
 writeFileSync(manifest, '{ "type": "commonjs" }\n')
 await Promise.all([
-  bundle({ entryPoints: ['src/store/keychain-child.ts'], outdir: 'dist' }),
+  bundle({ entryPoints: ['src/store/keychain-child.ts'], outdir: 'dist' }, inAscii),
   buildParts({ ...shared, plugins: [vendored] }, 'src/main.ts', PARTS).then((results) =>
-    results.forEach(note),
-  ),
-  ...Object.entries(VENDORS).map(([name, lines]) =>
-    bundle({
-      stdin: { contents: lines.join('\n'), resolveDir: root },
-      outfile: `dist/vendor/${name}.js`,
-      plugins: { mcp: [leanSdk], 'mcp-client': [leanClient] }[name] ?? [],
-      // As Node itself does it: the default import of a CommonJS file is all that it exports.
-      footer: name === 'open' || name === 'pg' ? { js: 'module.exports = module.exports.default;' } : {},
+    results.forEach((result) => {
+      keep(result, (text) => named(inAscii(text)))
     }),
   ),
+  ...Object.entries(VENDORS).map(([name, lines]) =>
+    bundle(
+      {
+        stdin: { contents: lines.join('\n'), resolveDir: root },
+        outfile: `dist/vendor/${name}.js`,
+        plugins: { mcp: [leanSdk], 'mcp-client': [leanClient] }[name] ?? [],
+        // As Node itself does it: the default import of a CommonJS file is all that it exports.
+        footer: name === 'open' || name === 'pg' ? { js: 'module.exports = module.exports.default;' } : {},
+      },
+      named,
+    ),
+  ),
 ])
-
-// One letter beyond ASCII doubles the memory that V8 takes for a file, and slows its compiler. esbuild leaves them in the
-// templates that have a tag; ours read the text, which stays the same.
-const escaped = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
-for (const { file } of PARTS) {
-  const path = join(root, file)
-  writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/[^\0-\x7f]/g, escaped))
-}
-// The code of a file is found by its content.
-for (const file of [
-  ...PARTS.map(({ file }) => file),
-  ...Object.keys(VENDORS).map((name) => `dist/vendor/${name}.js`),
-]) {
-  const path = join(root, file)
-  const content = readFileSync(path)
-  writeFileSync(path, `${content}//${createHash('sha256').update(content).digest('hex').slice(0, 16)}\n`)
-}
 
 // Any Node since 12 reads it, so that one that is too old gets as far as the guard.
 const main = join(root, 'dist', 'main.js')
@@ -197,7 +212,7 @@ const { code } = transformSync(
   ['guard', 'load'].map((name) => readFileSync(join(root, `scripts/${name}.cjs`), 'utf8')).join('\n'),
   { define: { OLDEST: JSON.stringify(engines.node.replace('>=', '')) }, minify: true, target: 'node12' },
 )
-writeFileSync(main, `#!/usr/bin/env node\n"use strict";${code}`)
+put(main, `#!/usr/bin/env node\n"use strict";${code}`)
 outputs.push(main)
 
 // npm does so for whoever installs the package; a clone is run as it is built.

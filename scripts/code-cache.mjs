@@ -28,29 +28,37 @@ const RUNS = [
   [['connect'], 'en', MESSAGES.slice(0, 1).join('')],
 ]
 
-/** Fills `dist/cache` for the Node that runs this. */
+/** Fills `dist/cache` for the Node that runs this. The program is whole without it, so a failure is only told. */
 export function makeCodeCache(root) {
-  const home = mkdtempSync(join(tmpdir(), 'feishu-token-mcp-build-'))
+  let home = ''
   const recorder = join(root, 'scripts', 'record-code.cjs')
   try {
+    home = mkdtempSync(join(tmpdir(), 'feishu-token-mcp-build-'))
     for (const [args, language, input] of RUNS) {
-      spawnSync(process.execPath, ['--require', recorder, join(root, 'dist', 'main.js'), ...args], {
-        input,
-        timeout: 60_000,
-        env: {
-          PATH: process.env.PATH,
-          SystemRoot: process.env.SystemRoot,
-          HOME: home,
-          USERPROFILE: home,
-          FEISHU_APP_ID: 'cli_0000000000000000',
-          FEISHU_APP_SECRET: 'a-secret-that-is-never-sent',
-          FEISHU_TOKEN_KEY_SOURCE: 'file',
-          FEISHU_AUTO_REFRESH: 'false',
-          FEISHU_LANG: language,
+      const { error, signal } = spawnSync(
+        process.execPath,
+        ['--require', recorder, join(root, 'dist', 'main.js'), ...args],
+        {
+          input,
+          timeout: 60_000,
+          env: {
+            PATH: process.env.PATH,
+            SystemRoot: process.env.SystemRoot,
+            HOME: home,
+            USERPROFILE: home,
+            FEISHU_APP_ID: 'cli_0000000000000000',
+            FEISHU_APP_SECRET: 'a-secret-that-is-never-sent',
+            FEISHU_TOKEN_KEY_SOURCE: 'file',
+            FEISHU_AUTO_REFRESH: 'false',
+            FEISHU_LANG: language,
+          },
         },
-      })
+      )
+      if (error || signal) throw error ?? new Error(`${args.join(' ')} ended by ${signal}`)
     }
+  } catch (error) {
+    console.warn(`The code for faster starts was not kept: ${error.message}`)
   } finally {
-    rmSync(home, { recursive: true, force: true })
+    if (home) rmSync(home, { recursive: true, force: true })
   }
 }

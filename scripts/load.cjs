@@ -3,16 +3,17 @@
 // one with other flags, has made; so is all of a package from npm, which brings no such code.
 
 ;(() => {
-  const { readFileSync } = require('node:fs')
+  const { readFileSync, statSync } = require('node:fs')
   const { dirname, join } = require('node:path')
   const { Script } = require('node:vm')
   const cache = join(__dirname, 'cache', `${process.version}-${process.platform}-${process.arch}`)
   const modules = new Map()
 
-  const codeOf = (source) => {
+  const codeOf = (file, source) => {
     try {
-      // The build ends each file with a name for its content.
-      return readFileSync(join(cache, source.slice(source.lastIndexOf('//') + 2).trim()))
+      // The build ends each file with a name for its content. One that was changed by hand since is compiled.
+      const code = join(cache, source.slice(source.lastIndexOf('//') + 2).trim())
+      return statSync(code).mtimeMs < statSync(file).mtimeMs ? undefined : readFileSync(code)
     } catch {
       return undefined
     }
@@ -24,13 +25,14 @@
     let source
     try {
       source = readFileSync(file, 'utf8')
-    } catch {
+    } catch (error) {
       // Removed, as by an update: Node says so with a code of its own.
-      return require(file)
+      require.resolve(file)
+      throw error
     }
     const script = new Script(`(function(exports,require,module,__filename,__dirname){${source}})`, {
       filename: file,
-      cachedData: codeOf(source),
+      cachedData: codeOf(file, source),
     })
     const module = { exports: {} }
     const folder = dirname(file)

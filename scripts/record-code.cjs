@@ -17,7 +17,8 @@ process.on('exit', () => {
   const folder = join(dist, 'cache', `${process.version}-${process.platform}-${process.arch}`)
   mkdirSync(folder, { recursive: true })
   for (const [name, script] of scripts) {
-    writeFileSync(join(folder, `${name}.new`), script.createCachedData())
-    renameSync(join(folder, `${name}.new`), join(folder, name))
+    const made = join(folder, `${name}.${process.pid}`)
+    writeFileSync(made, script.createCachedData(), { flush: true })
+    renameSync(made, join(folder, name))
   }
 })

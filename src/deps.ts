@@ -48,7 +48,7 @@ export type Deps = {
   /** How the system's scheduler would start this program. */
   timerHost: TimerHost
   underWay: UnderWay
-  /** Aborted when the process is told to end: nothing new is sent, and no one waits for a person any longer. */
+  /** Aborted when the process is told to end: nothing new is sent (a replay belongs to what was), and no one waits for a person any longer. */
   closing: AbortSignal
 }
 

@@ -131,7 +131,7 @@ export const FEISHU: Table = {
   'Set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT, or exempt the host with NO_PROXY': '请将 HTTPS_PROXY 设为 http://用户名:密码@主机:端口，或通过 NO_PROXY 排除该主机',
   '{host} could not be reached ({errno})': '无法连接 {host}（{errno}）',
   '{host} did not answer within {n} s': '{host} 在 {n} 秒内没有响应',
-  'Connecting to Feishu took too long, so nothing was sent': '连接飞书用时过长，因此没有发送任何内容',
+  "Too little time was left to wait for Feishu's answer": '剩余时间太少，等不到飞书的响应',
   '{host} sent more than {n} bytes': '{host} 返回的内容超过 {n} 字节',
   'Check FEISHU_OPEN_URL, and whether a proxy answers in place of Feishu': '请检查 FEISHU_OPEN_URL，以及是否由代理代替飞书作答',
   'unknown error': '未知错误',

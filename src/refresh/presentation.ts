@@ -117,8 +117,8 @@ async function pauseOrFail(
   const inTime = pauseMs <= MAX_PAUSE_MS && timeLeftMs(deps, startedAt) > pauseMs + SHORTEST_ATTEMPT_MS
   if (verdict === 'retry' && request < MAX_REQUESTS && inTime && !deps.closing.aborted) {
     await locked.settle({})
-    await deps.clock.sleep(pauseMs)
-    return null
+    await deps.clock.sleep(pauseMs, deps.closing)
+    return deps.closing.aborted ? { kind: 'failed', error } : null
   }
   const limited = verdict === 'retry' && (error.code === 'rate_limited' || retryAfterMs !== null)
   if (!limited) {
@@ -138,7 +138,7 @@ export function waitStep(waitMs: number): Sentence {
 }
 
 function tooLate(): CodedError {
-  return new CodedError('network_error', say`Connecting to Feishu took too long, so nothing was sent.`, {
+  return new CodedError('network_error', say`Too little time was left to wait for Feishu's answer.`, {
     nextStep: say`Check the network${THEN_TRY_AGAIN}.`,
   })
 }
@@ -150,7 +150,8 @@ async function send(deps: Deps, attempt: Attempt, request: number): Promise<Toke
   for (let connect = 1; ; connect += 1) {
     const left = timeLeftMs(deps, startedAt)
     const share = left > 2 * SHORTEST_ATTEMPT_MS ? left - SHORTEST_ATTEMPT_MS : left
-    const deadlineMs = Math.max(1_000, Math.min(ATTEMPT_MS, share))
+    const deadlineMs = Math.min(ATTEMPT_MS, share)
+    if (deadlineMs < ANSWER_MS) return { kind: 'unsent', error: tooLate() }
     const begunAt = deps.clock.elapsed()
     const answer = await deps.request(
       refreshTokenGrantRequest(app.endpoints.token[tokenSet.endpoint], app.client, refreshToken, {

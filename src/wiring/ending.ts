@@ -2,7 +2,8 @@
 //
 // The first SIGINT, SIGTERM or SIGHUP aborts `closing`; for a server the end of its input does too, or an error on it.
 // That is all that a verb knows: before it sends or begins something it asks `closing.throwIfAborted()`, and whoever
-// waits for a person, a clock or a child stops waiting when it is aborted. What is under way (under-way.ts) is seen
+// waits for a person, a clock or a child stops waiting when it is aborted. Only the second presentation of a refresh
+// token whose answer was lost still goes out: it belongs to the first. What is under way (under-way.ts) is seen
 // through and settled, for as long as a refresh may take; then the process ends with 128+n. A second signal changes
 // nothing: a host signals the whole group, and npx hands on what it gets itself. A third ends at once.
 

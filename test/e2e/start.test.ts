@@ -1,9 +1,18 @@
 // What a start loads: the time of a start is the time that Node takes to compile what is loaded.
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
 import { expect, test } from 'vitest'
@@ -161,11 +170,27 @@ test.each<[how: string, change: (code: string) => void]>([
   ],
 ])('a program whose kept code %s does the same', async (_how, change) => {
   const dist = join(makeFolder(), 'dist')
-  cpSync(DIST, dist, { recursive: true })
+  cpSync(DIST, dist, { recursive: true, preserveTimestamps: true })
   change(join(dist, CODE))
   const server = await startServer(await seeded(), { program: join(dist, 'main.js') })
   expect((await server.call('token_status')).data).toMatchObject({ status: 'valid' })
   await server.close()
+})
+
+test('a file that was changed since it was built is compiled, whatever its length', async () => {
+  const dist = join(makeFolder(), 'dist')
+  cpSync(DIST, dist, { recursive: true, preserveTimestamps: true })
+  const main = join(dist, 'main.js')
+  const told = () => execFileSync(process.execPath, [main, '--version'], { encoding: 'utf8' }).trim()
+  const version = told()
+  const path = join(dist, 'start.js')
+  const changed = version.replaceAll(/\d/g, '7')
+  writeFileSync(path, readFileSync(path, 'utf8').replaceAll(`"${version}"`, `"${changed}"`))
+  expect(told()).toBe(changed)
+  // The control: as it would be if the file were not looked at.
+  const { atime, mtime } = statSync(join(DIST, 'start.js'))
+  utimesSync(path, atime, mtime)
+  expect(told()).toBe(version)
 })
 
 test('code is kept under the name of what it was made of: never is that of another build run', () => {

@@ -25,7 +25,7 @@ function startLoop(world: World, afterTick: () => Promise<void> = async () => un
   let ticks = 0
   const sleep = (ms: number, signal?: AbortSignal) => {
     // A pause within a refresh.
-    if (!signal) return Promise.resolve(pass(ms))
+    if (!signal || signal === deps.closing) return Promise.resolve(pass(ms))
     return new Promise<void>((end) => {
       signal.addEventListener('abort', () => end())
       fallAsleep({ ms, end })

@@ -3,7 +3,7 @@ import { resolveApp } from '../../src/app/app.ts'
 import type { Deps } from '../../src/deps.ts'
 import type { HttpRequest } from '../../src/oauth/http.ts'
 import { forcedLately, timeLeftMs, waitStep } from '../../src/refresh/presentation.ts'
-import { afterAnswer, presented, type World } from '../support/deps.ts'
+import { afterAnswer, presented, type World, withSleep } from '../support/deps.ts'
 import { codeOf, LOST, makeWorld, present, SERVER_ERROR } from './fixture.ts'
 
 /** Every request from now on; `change` may send it elsewhere. */
@@ -86,6 +86,29 @@ describe('a refresh token', () => {
       expect((await world.deps.store.readJournal(id))?.ambiguous ?? 0).toBe(0)
     },
   )
+
+  test('that was lost and could be sent again only too late stays lost once, and may be sent again', async () => {
+    const world = await makeWorld()
+    world.sandbox.faults.next(LOST)
+    let requests = 0
+    watch(world, (options) => {
+      requests += 1
+      if (requests === 1) return options
+      const onSend = () => {
+        world.pass(12_001)
+        options.onSend?.()
+      }
+      return { ...options, onSend }
+    })
+    const end = await present(world)
+    expect(end).toMatchObject({
+      kind: 'failed',
+      error: { code: 'network_error', message: "Too little time was left to wait for Feishu's answer." },
+    })
+    expect(presented(world)).toBe(1)
+    const { id } = await resolveApp(world.deps, 'default')
+    expect((await world.deps.store.readJournal(id))?.ambiguous).toBe(1)
+  })
 })
 
 describe('the replay of a lost answer', () => {
@@ -151,6 +174,15 @@ describe('after an error that passes', () => {
     world.sandbox.faults.next(SERVER_ERROR)
     world.intercept(afterAnswer(end))
     expect(codeOf(await present(world, { deps }))).toBe('server_error')
+    expect(presented(world)).toBe(1)
+  })
+
+  test('a process that is told to end while it waits sends nothing more', async () => {
+    const world = await makeWorld()
+    const { deps, end } = ending(world)
+    world.sandbox.faults.next(SERVER_ERROR)
+    const waiting = withSleep(deps, async () => end())
+    expect(codeOf(await present(world, { deps: waiting }))).toBe('server_error')
     expect(presented(world)).toBe(1)
   })
 })
