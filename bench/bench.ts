@@ -65,6 +65,8 @@ function commandOf({ node }: Course): string {
   return node === process.execPath ? 'npm run bench' : 'npm run bench -- --node PATH'
 }
 
+// A start takes the code that the Node which built the program has kept.
+if (options.node !== process.execPath) execFileSync(options.node, ['scripts/build.mjs'], { stdio: 'inherit' })
 const course: Course = { node: options.node, short: options.short }
 const nodeVersion = execFileSync(course.node, ['-p', 'process.version'], { encoding: 'utf8' }).trim()
 const baseline = readBaseline(nodeVersion)
