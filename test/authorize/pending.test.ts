@@ -9,11 +9,13 @@ import {
   waitForStep,
 } from '../../src/authorize/pending.ts'
 import type { Deps } from '../../src/deps.ts'
+import { CodedError } from '../../src/errors.ts'
 import {
   cancelledOutcome,
   encodePending,
   type PendingAuthorization,
 } from '../../src/oauth/pending-authorization.ts'
+import { say } from '../../src/sentence.ts'
 import { settle } from '../../src/wiring/settle.ts'
 import { seed, type World, withSleep } from '../support/deps.ts'
 import { makeWorld, start } from './fixture.ts'
@@ -128,9 +130,23 @@ test('who waits is told at the next step, at the end of its time, and when the p
 
 test('a profile without an app is told of what is to come; any other error is told as it is', async () => {
   expect((await waitForStep(withoutApp(), 'default', 0)).told).toEqual(NONE)
-  const store = { ...world.deps.store, readApps: () => Promise.reject(new TypeError('nobody foresaw it')) }
-  await expect(waitForStep({ ...withoutApp(), store }, 'default', 0)).rejects.toThrow('nobody foresaw it')
+  for (const error of [
+    new TypeError('nobody foresaw it'),
+    new CodedError('store_unreadable', say`It is damaged.`, { nextStep: say`Restore it.` }),
+  ]) {
+    const store = { ...world.deps.store, readApps: () => Promise.reject(error) }
+    await expect(waitForStep({ ...withoutApp(), store }, 'default', 0)).rejects.toBe(error)
+  }
   const torn = { ...world.deps.store, read: () => Promise.reject(new Error('torn')) }
   await seed(world)
   expect((await waitForStep({ ...world.deps, store: torn }, 'default', 0)).told).toEqual(PENDING)
+})
+
+test('an authorization whose tokens are stored has succeeded, though nobody wrote that down', async () => {
+  const { record } = await seed(world)
+  world.pass(60_000)
+  const tokenSet = record.tokenSet && { ...record.tokenSet, authorizationId: pending.id }
+  const { told } = await readAuthorization(world.deps, app, { ...record, tokenSet })
+  expect(told).toEqual({ status: 'succeeded', failure: null })
+  expect((await readAuthorization(world.deps, app, record)).told).toEqual(PENDING)
 })
