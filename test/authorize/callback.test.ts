@@ -85,6 +85,12 @@ test('an error that is none of the port is told as it is', async () => {
     nextStep: 'Set FEISHU_TLS_CERT_FILE to a file in PEM form that this program can read.',
     cause: { code: 'ENOENT' },
   })
+  const port = Number(new URL(config.redirectUri).port)
+  // The listener opens on loopback only.
+  const nowhere = { ...world.deps.config, callbackListen: { host: '192.0.2.1', port } }
+  const error = await failureOf(() => start({ ...deps, config: nowhere }, { profile: 'work' }))
+  expect(error.code).not.toBe('callback_port_in_use')
+  expect(error.message).not.toContain('It is held by')
 })
 
 test('where the listener has an address of its own, its port counts', async () => {

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { type App, resolveApp } from '../../src/app/app.ts'
 import { conclude, expire } from '../../src/authorize/end.ts'
@@ -94,6 +96,18 @@ test('whoever still holds the port is waited for, but not a newer authorization'
   await write({ id: 'newer' })
   await conclude(world.deps, app, pending)
   if (again?.kind === 'held') again.release()
+})
+
+test('of a profile that was removed meanwhile nothing is told', async () => {
+  await world.deps.store.withLock(app.id, 1_000, (locked) => locked.remove())
+  // Its holder has left no name.
+  rmSync(join(world.directory, 'store', `${app.key}.json.holder.lock`))
+  const held = await world.deps.store.holdAuthorization(app.id)
+  await expire(world.deps, app, pending)
+  await conclude(world.deps, app, pending)
+  expect(await written()).toBeNull()
+  expect(world.logs).toEqual([])
+  if (held?.kind === 'held') held.release()
 })
 
 test('a holder that hangs is waited for three seconds', async () => {
