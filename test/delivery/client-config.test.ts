@@ -1,5 +1,5 @@
 import { chmodSync, lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { diffChars } from 'diff'
 import { expect, onTestFinished, test } from 'vitest'
 import { inJson } from '../../src/answers.ts'
@@ -128,12 +128,15 @@ test('clients are found by their file or their folder; the others are not offere
 
 test('a client of the terminal that was never run is found by its program, and its config is made with a yes', async () => {
   const home = makeHome()
-  for (const program of ['claude', 'codex', 'gemini']) home.put(`bin/${program}`, '')
-  const machine = { ...home.machine, environment: { PATH: `relative:${join(home.path, 'bin')}` } }
-  if (process.platform !== 'win32') {
+  const { platform } = process
+  const ending = platform === 'win32' ? '.exe' : ''
+  const programs = ['claude', 'codex', 'gemini'].map((name) => home.put(`bin/${name}${ending}`, ''))
+  const environment = { PATH: `relative${delimiter}${join(home.path, 'bin')}` }
+  const machine = { ...home.machine, platform, environment }
+  if (platform !== 'win32') {
     // What cannot be run is no program.
     expect(findClients(machine, 'feishu-token', ENTRY)).toEqual([])
-    for (const program of ['claude', 'codex', 'gemini']) chmodSync(join(home.path, 'bin', program), 0o755)
+    for (const program of programs) chmodSync(program, 0o755)
   }
   const found = findClients(machine, 'feishu-token', ENTRY)
   expect(found.map(({ target }) => target.paths.map((path) => path.slice(home.path.length + 1)))).toEqual([

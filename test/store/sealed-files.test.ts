@@ -33,9 +33,14 @@ function put(
 }
 
 describe('an error of a write', () => {
+  const lasting = ['config_invalid', /Let this user write to \/a/] as const
+  const passing = ['store_not_writable', /Free some disk space or fix the permissions of \/a/] as const
+
   test.each([
-    ['EACCES', 'config_invalid', /Let this user write to \/a/],
-    ['ENOSPC', 'store_not_writable', /Free some disk space or fix the permissions of \/a/],
+    // On Windows a virus scanner may be at work.
+    ['EACCES', ...(process.platform === 'win32' ? passing : lasting)],
+    ['EROFS', ...lasting],
+    ['ENOSPC', ...passing],
   ])('%s says what to do', (errno, code, nextStep) => {
     const cause = Object.assign(new Error('no'), { code: errno })
     const error = notWritable('/a/b', cause)
