@@ -422,7 +422,7 @@ test("import takes over the old script's file, sends nothing, and leaves the fil
     0,
     { status: 'valid', access_token_expires_at: expires_at },
   ])
-  expect(result.stderr).toMatch(new RegExp(`refresh is due before ${localTime(expires_at)}.*Delete ${path}`))
+  expect(result.stderr).toContain(`refresh is due before ${localTime(expires_at)}. Delete ${path}: `)
   expect([stage.sandbox.requests, readFileSync(path)]).toEqual([[], bytes])
 
   const refused = await run(stage, ['import', path, '--json'])
@@ -451,7 +451,7 @@ test('setup keeps credentials that Feishu accepts, and then no config needs them
   expect(setup.stderr).toContain(`${stage.sandbox.url}/app/${appId}/safe`)
   expect(setup.stderr).toContain(`${stage.sandbox.url}/app/${appId}/auth?`)
   const entry = JSON.parse(/^\{.*\}$/ms.exec(setup.stdout)?.[0] ?? '').mcpServers['feishu-token']
-  expect([entry.command, entry.args]).toEqual([NODE_COMMAND, [expect.stringMatching(/\/dist\/main\.js$/)]])
+  expect([entry.command, entry.args]).toEqual([NODE_COMMAND, [PROGRAM]])
   expect(readFileSync(join(stage.tokenDir, 'app.json'), 'latin1')).not.toContain(appSecret)
   expect(statSync(join(stage.tokenDir, 'app.json')).mode & 0o777).toBe(OWN_FILE)
 
