@@ -1,6 +1,6 @@
 // Where nothing can be locked, nothing is refreshed: every tool says why, and none says to try again.
 
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { authorize, presentations, run, setStage, startServer } from '../support/program.ts'
 
@@ -32,7 +32,8 @@ test.each(['EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'ENOLCK'])(
   async (LOCK_ERRNO) => {
     const stage = await setStage()
     const { code, stderr } = await run(stage, ['refresh', '--force'], { env: { NODE_OPTIONS, LOCK_ERRNO } })
-    expect(stderr).toContain(`The file system of ${stage.tokenDir}/store has no file locks (${LOCK_ERRNO}).`)
+    const store = join(stage.tokenDir, 'store')
+    expect(stderr).toContain(`The file system of ${store} has no file locks (${LOCK_ERRNO}).`)
     expect(stderr).toContain('code=config_invalid recovery=fix_config')
     expect(code).toBe(2)
   },
