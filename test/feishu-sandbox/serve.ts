@@ -27,6 +27,6 @@ function stop(): void {
 }
 process.on('SIGTERM', stop)
 process.on('SIGINT', stop)
-// Only a pipe tells that the parent is gone; /dev/null and a terminal do not.
+// Only a pipe tells that the parent is gone; /dev/null and a terminal do not. On Windows Node calls no pipe a FIFO.
 const stdin = fstatSync(0)
-if (stdin.isFIFO() || stdin.isSocket()) process.stdin.resume().on('end', stop)
+if (!stdin.isCharacterDevice() && !stdin.isFile()) process.stdin.resume().on('end', stop)
