@@ -126,13 +126,12 @@ const PARTS = [
       'src/oauth/feishu-numbers.ts',
     ],
   },
-  { file: 'dist/status.js', entries: ['src/cli/status.ts'] },
+  { file: 'dist/status.js', entries: ['src/cli/status.ts'], called: ['src/machine/closed-folder.ts'] },
   // What a refresh needs besides.
   {
     file: 'dist/refresh.js',
     entries: ['src/refresh/under-lock.ts', 'src/machine/transport.ts', 'src/store/files/locked-files.ts'],
     called: [
-      'src/machine/closed-folder.ts',
       'src/machine/foreign-file.ts',
       'src/machine/own-directory.ts',
       'src/machine/rename.ts',
@@ -222,7 +221,7 @@ chmodSync(main, 0o755)
 const PLATFORMS = ['darwin-arm64', 'darwin-x64', 'linux-arm64', 'linux-x64', 'win32-arm64', 'win32-x64']
 for (const platform of PLATFORMS) {
   const file = `${platform}/fs-native-extensions.node`
-  const source = join('node_modules/fs-native-extensions/prebuilds', file)
+  const source = `node_modules/fs-native-extensions/prebuilds/${file}`
   cpSync(join(root, source), join(root, 'dist/native', file))
   outputs.push(join(root, 'dist/native', file))
   bundled.add(source)

@@ -38,7 +38,7 @@ export const leanSdk = {
     onResolve({ filter: /^\.\/mcp-spare\.js$/ }, ({ path }) => ({ path, external: true }))
     onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({ contents: STAND_INS[path] }))
     // Making a schema has no effect but its own: with this said, the bundler drops those that nothing uses.
-    onLoad({ filter: /sdk\/dist\/esm\/types\.js$/ }, ({ path }) => {
+    onLoad({ filter: /sdk[\\/]dist[\\/]esm[\\/]types\.js$/ }, ({ path }) => {
       let marked = 0
       const contents = readFileSync(path, 'utf8').replace(SCHEMA, (_, declaration, schema) => {
         marked += 1

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { basename, join, relative } from 'node:path'
+import { basename, join, relative, sep } from 'node:path'
 import { build } from 'esbuild'
 
 /**
@@ -118,7 +118,7 @@ function otherParts(root, parts, partOf, exportsOf, buildName, index, called) {
       onResolve({ filter: /^\.{1,2}\// }, async ({ path, resolveDir, kind, importer, pluginData }) => {
         if (pluginData === namespace) return null
         const resolved = await resolve(path, { resolveDir, kind, importer, pluginData: namespace })
-        const name = relative(root, resolved.path)
+        const name = relative(root, resolved.path).replaceAll(sep, '/')
         const part = partOf.get(name)
         const later = kind === 'dynamic-import'
         if (part === undefined || (part === index && !(later && !isRest(parts, part)))) return null
