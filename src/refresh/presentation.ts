@@ -27,7 +27,7 @@ const ATTEMPT_MS = 15_000
 /** Less is not worth an attempt; kept back from the first one, so that a second is possible. */
 export const SHORTEST_ATTEMPT_MS = 6_000
 /** A refresh token is sent only with this much of its attempt left: an answer that no one waits for would be lost. */
-export const ANSWER_MS = 3_000
+const ANSWER_MS = 3_000
 /** After 20050 and 20072, and between attempts to connect, where the answer names no pause. */
 const PAUSE_MS = 400
 /** A pause longer than this is not waited for within a call: the call says how long it is. */

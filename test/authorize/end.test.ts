@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import { type App, resolveApp } from '../../src/app/app.ts'
+import type { App } from '../../src/app/app.ts'
 import { conclude, expire } from '../../src/authorize/end.ts'
 import {
   cancelledOutcome,
@@ -9,21 +9,17 @@ import {
   encodePending,
   type PendingAuthorization,
 } from '../../src/oauth/pending-authorization.ts'
-import { settle } from '../../src/wiring/settle.ts'
 import type { World } from '../support/deps.ts'
-import { DEADLINE_MS, makeWorld, start } from './fixture.ts'
+import { DEADLINE_MS, leavePending, makeWorld } from './fixture.ts'
 
 let world: World
 let app: App
 let pending: PendingAuthorization
 beforeEach(async () => {
   world = await makeWorld()
-  app = await resolveApp(world.deps, 'default')
-  const started = await start(world.deps)
-  if (!started.pending) throw new Error('begun')
-  pending = started.pending
-  // Nobody waits for it any more.
-  await settle(world.deps)
+  const left = await leavePending(world)
+  app = left.app
+  pending = left.pending
 })
 
 async function write(changes: Partial<PendingAuthorization>): Promise<PendingAuthorization> {

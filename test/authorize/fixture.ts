@@ -3,9 +3,10 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { resolveApp } from '../../src/app/app.ts'
+import { type App, resolveApp } from '../../src/app/app.ts'
 import { type StartOptions, type StartResult, startAuthorization } from '../../src/authorize/authorize.ts'
 import type { Deps } from '../../src/deps.ts'
+import type { PendingAuthorization } from '../../src/oauth/pending-authorization.ts'
 import { encodeRecord, type TokenRecord } from '../../src/oauth/token-set.ts'
 import { Secret } from '../../src/secret.ts'
 import type { TokenStatus } from '../../src/status/fields.ts'
@@ -46,6 +47,15 @@ export function start(deps: Deps, options: Partial<StartOptions> = {}): Promise<
 
 export async function begin(deps: Deps): Promise<string> {
   return linkOf(await start(deps))
+}
+
+/** An authorization that was begun, and for which nobody waits any more. */
+export async function leavePending(world: World): Promise<{ app: App; pending: PendingAuthorization }> {
+  const app = await resolveApp(world.deps, 'default')
+  const { pending } = await start(world.deps)
+  if (!pending) throw new Error('an authorization was begun')
+  await settle(world.deps)
+  return { app, pending }
 }
 
 export function linkOf(started: StartResult): string {

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { type App, resolveApp } from '../../src/app/app.ts'
+import type { App } from '../../src/app/app.ts'
 import {
   appToCome,
   authorizationEnd,
@@ -16,20 +16,17 @@ import {
   type PendingAuthorization,
 } from '../../src/oauth/pending-authorization.ts'
 import { say } from '../../src/sentence.ts'
-import { settle } from '../../src/wiring/settle.ts'
 import { seed, type World, withSleep } from '../support/deps.ts'
-import { makeWorld, start } from './fixture.ts'
+import { leavePending, makeWorld } from './fixture.ts'
 
 let world: World
 let app: App
 let pending: PendingAuthorization
 beforeEach(async () => {
   world = await makeWorld()
-  app = await resolveApp(world.deps, 'default')
-  const started = await start(world.deps)
-  if (!started.pending) throw new Error('begun')
-  pending = started.pending
-  await settle(world.deps)
+  const left = await leavePending(world)
+  app = left.app
+  pending = left.pending
 })
 
 function write(at: App, changes: Partial<PendingAuthorization>): Promise<void> {
