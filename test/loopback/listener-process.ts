@@ -2,8 +2,9 @@
 
 import { readdirSync } from 'node:fs'
 import { listenForCallback } from '../../src/loopback/listener.ts'
+import { heldMebibytes } from '../support/garbage.ts'
 
-export type Measurement = { responses: number; residentBytes: number; descriptors: number }
+export type Measurement = { responses: number; heldMebibytes: number; descriptors: number }
 
 const port = Number(process.argv[2])
 let responses = 0
@@ -18,7 +19,7 @@ const listener = await listenForCallback({
   },
 })
 
-process.on('message', (message) => {
+process.on('message', async (message) => {
   if (message === 'close') {
     // With the channel gone, only the listener could keep this process alive.
     void listener.close().then(() => process.disconnect())
@@ -26,7 +27,7 @@ process.on('message', (message) => {
   }
   const measurement: Measurement = {
     responses,
-    residentBytes: process.memoryUsage.rss(),
+    heldMebibytes: await heldMebibytes(),
     descriptors: process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0,
   }
   process.send?.(measurement)
