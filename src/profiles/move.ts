@@ -58,7 +58,9 @@ async function move(source: LockedProfile, target: LockedProfile, from: Place, t
   // A generation that the place has had before would look like an old copy that was put back.
   const next = left?.arrivesAs ?? Math.max(generation, there.generation + 1)
   const interrupted = await interruptedOf(source, tokenSet)
-  if (tokenSet && canRefresh(tokenSet) && !left) {
+  if (tokenSet?.refreshToken && canRefresh(tokenSet) && !left) {
+    // Throws where the new place lacks its key: then the old one must not let go.
+    await target.presentations(tokenSet.refreshToken)
     const way = { ...directionOf(from, to), arrivesAs: next }
     const marked = withheld(tokenSet, { reason: 'leaving', at: tokenSet.issuedAt, way })
     if (!(await source.commit({ generation, tokenSet: marked }, generation, interrupted)))

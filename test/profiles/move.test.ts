@@ -125,6 +125,15 @@ describe.each(WAYS)('a record that moves %s', (_name, missing, makeFrom, makeTo)
     expect(known.ambiguous).toBe(0)
   })
 
+  test.runIf(makeTo === postgres)('stays in force where it is when its new place lacks the key', async () => {
+    await fill(from.open(), ID, 1)
+    expect(await failureOf(() => move(from.open(), to.openWithoutKey?.()))).toMatchObject({
+      code: 'key_unavailable',
+      message: expect.stringContaining('nothing was changed'),
+    })
+    expect(await inForce()).toEqual(['canary-refresh-1', undefined])
+  })
+
   test('takes the place of no other token set', async () => {
     await fill(from.open(), ID, 1)
     await fill(to.open(), there, 2)

@@ -20,6 +20,8 @@ export type Place = {
   open(): TokenStore
   /** As it is now: what a crash of every process would leave. */
   crash(): Promise<Place>
+  /** As a machine opens it that lacks the key; not where each machine has its own. */
+  openWithoutKey?(): TokenStore
 }
 
 /** A store in files. */
@@ -55,6 +57,7 @@ export async function makePostgresPlace(server: Postgres): Promise<Place> {
   function placeAt(schema: string, directory: string): Place {
     return {
       open: () => openPostgresStore(addressOf(schema), directory),
+      openWithoutKey: () => openPostgresStore(addressOf(schema), join(makeFolder(), 'tokens')),
       async crash() {
         const copy = await newSchema()
         const tables = ['feishu_token_store', 'feishu_token_profiles']
