@@ -1,6 +1,6 @@
 // The one error class, and the one table from code to recovery (docs/design.md).
 
-import { type Sentence, say } from './sentence.ts'
+import { about, type Sentence, say } from './sentence.ts'
 
 /** What the caller does about an error. */
 export type Recovery = 'retry' | 'wait' | 'reauthorize' | 'fix_config'
@@ -101,6 +101,12 @@ export class CodedError extends Error {
     this.feishuCode = details.feishuCode ?? null
     this.logId = details.logId ?? null
   }
+}
+
+/** The same error about one profile, perhaps not the one in force: what it says to call names it. */
+export function errorAbout(profile: string, error: unknown): unknown {
+  if (!(error instanceof CodedError)) return error
+  return new CodedError(error.code, error.said, { ...error, nextStep: about(error.step, profile) })
 }
 
 /** How a next step ends that leads to the same call; where that cannot be repeated, another end takes its place. */

@@ -99,6 +99,15 @@ export function call(tool: ToolName, args: NextCall['with'] = {}): NextCall {
   return { call: tool, with: args }
 }
 
+/** The same sentence about one profile, perhaps not the one in force: what is to be called names it. */
+export function about(sentence: Sentence, profile: string): Sentence {
+  const values = sentence.values.map((value) => {
+    if (value instanceof Sentence) return about(value, profile)
+    return typeof value === 'object' && 'call' in value ? call(value.call, { ...value.with, profile }) : value
+  })
+  return new Sentence(sentence.texts, values, sentence.form)
+}
+
 /** A command to run, for a sentence: `` say`Run ${typed('doctor')} again.` `` names the program as it was started. */
 export function typed(words: string): Typed {
   return { typed: words }

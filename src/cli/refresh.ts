@@ -6,7 +6,7 @@ import { localTime } from '../moment.ts'
 import { type RefreshAnswer, refreshAnswer } from '../refresh/answer.ts'
 import { refreshToken } from '../refresh/refresh.ts'
 import { type ProfileOutcome, refreshAll } from '../refresh/refresh-all.ts'
-import { type Sentence, say, series } from '../sentence.ts'
+import { about, type Sentence, say, series } from '../sentence.ts'
 import { type Command, type Invocation, print } from './io.ts'
 import { exitCode, expectOperands } from './usage.ts'
 
@@ -44,10 +44,10 @@ async function all({ cli, deps, options }: Invocation, force: boolean): Promise<
   const shown = outcomes.map(({ profile, result, error }: ProfileOutcome) => {
     if (error) {
       const answer = { profile, ...errorAnswer(error, { command: cli.command, profile }) }
-      return { answer, text: say`${profile}: ${errorText(error)}` }
+      return { answer, text: say`${profile}: ${about(errorText(error), profile)}` }
     }
     const answer = refreshAnswer(deps, profile, result)
-    return { answer, text: line(answer) }
+    return { answer, text: about(line(answer), profile) }
   })
   const lines = shown.map(({ text }) => text)
   if (left > 0 && deps.closing.aborted) lines.push(say`Stopped: ${left} profiles are left for the next run.`)

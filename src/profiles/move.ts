@@ -3,9 +3,9 @@
 // force or none; what it interrupts is told, and completed by the same call.
 
 import type { Deps } from '../deps.ts'
-import { CodedError } from '../errors.ts'
+import { CodedError, errorAbout } from '../errors.ts'
 import { decodePending, isLive } from '../oauth/pending-authorization.ts'
-import { canRefresh, type TokenSet, type Way, withheld } from '../oauth/token-set.ts'
+import { canRefresh, type TokenRecord, type TokenSet, type Way, withheld } from '../oauth/token-set.ts'
 import type { ProfileId } from '../profile.ts'
 import { cannotRefresh } from '../refresh/reasons.ts'
 import { type Sentence, say, typed } from '../sentence.ts'
@@ -30,11 +30,11 @@ export async function moveRecord(from: Place, to: Place, deadlineMs: number): Pr
 
 async function move(source: LockedProfile, target: LockedProfile, from: Place, to: Place): Promise<number> {
   const { profile } = from.id
-  const { tokenSet: stored, generation } = await source.read()
+  const { tokenSet: stored, generation } = await readOf(source, from)
   const left = wayOf(stored)
   if (stored && left && !leads(left, from, to)) throw leadsElsewhere(stored, left, from, to)
   const tokenSet = stored && left ? { ...stored, refusal: null } : stored
-  const there = await target.read()
+  const there = await readOf(target, to)
   const arrived = tokenSet && isArrived(there.tokenSet, tokenSet, left)
   if (!arrived && left && there.generation >= left.arrivesAs) {
     throw new CodedError(
@@ -70,6 +70,12 @@ async function move(source: LockedProfile, target: LockedProfile, from: Place, t
     throw notWritten(say`"${profile}" could not be written to its new place.`)
   await source.remove()
   return next
+}
+
+async function readOf(locked: LockedProfile, { id }: Place): Promise<TokenRecord> {
+  return locked.read().catch((error) => {
+    throw errorAbout(id.profile, error)
+  })
 }
 
 function directionOf(from: Place, to: Place): Omit<Way, 'arrivesAs'> {

@@ -3,7 +3,7 @@
 import { toTime } from '../answers.ts'
 import { type App, type KeptApps, knownProfiles, profileNames, readKeptApps, resolveApp } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
-import { CodedError } from '../errors.ts'
+import { CodedError, errorAbout } from '../errors.ts'
 import { moveGatewayKeys } from '../hand-over/gateway-keys.ts'
 import { accessTokenEndsAt, reauthorizeBy } from '../oauth/token-set.ts'
 import { type Brand, DEFAULT_PROFILE, PROFILE_NAME } from '../profile.ts'
@@ -76,7 +76,7 @@ export async function removeProfile(
 async function removeRecord(deps: Deps, app: App, force: boolean): Promise<boolean> {
   return deps.store.withLock(app.id, LOCK_MS, async (locked) => {
     const record = await locked.read().catch((error) => {
-      if (!force) throw error
+      if (!force) throw errorAbout(app.id.profile, error)
       return null
     })
     const heldToken = record === null || record.tokenSet !== null

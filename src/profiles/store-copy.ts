@@ -2,7 +2,7 @@
 
 import { readKeptApps } from '../app/app.ts'
 import type { Deps } from '../deps.ts'
-import { CodedError } from '../errors.ts'
+import { CodedError, errorAbout } from '../errors.ts'
 import type { AppKey, ProfileId } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say } from '../sentence.ts'
@@ -65,7 +65,8 @@ export async function copyProfiles(
       try {
         const generation = await moveProfile(deps, from, to, { ...app, profile: name })
         rows.push({ ...row, status: generation === null ? 'empty' : 'moved', generation })
-      } catch (error) {
+      } catch (thrown) {
+        const error = errorAbout(name, thrown)
         if (!(error instanceof CodedError)) throw error
         problem ??= error
         rows.push({ ...row, status: 'failed', error: say`${error.said} ${error.step}` })

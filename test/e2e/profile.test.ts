@@ -229,7 +229,16 @@ test('what cannot be read is removed by force alone', async () => {
   const stage = await storedStage('work')
   const [file = ''] = filesOf(stage, 'work')
   writeFileSync(join(stage.tokenDir, 'store', file), 'garbage')
-  expect((await profile(stage, 'remove', 'work')).json.error).toMatchObject({ code: 'store_unreadable' })
+  const ways = [
+    ['remove', 'work'],
+    ['rename', 'work', 'home'],
+  ]
+  for (const args of ways) {
+    expect((await profile(stage, ...args)).json.error).toMatchObject({
+      code: 'store_unreadable',
+      next_step: expect.stringContaining(' login --profile work`'),
+    })
+  }
   expect((await profile(stage, 'remove', 'work', '--force')).code).toBe(0)
   expect(await rows(stage)).toEqual({ default: 'not_authorized' })
 })

@@ -40,5 +40,7 @@ test('one profile that a person must authorize again makes the exit code 3, and 
   const ended = await run(stage, ['refresh', '--all'])
   expect(ended.code).toBe(3)
   expect(ended.stderr.split('\n').filter((line) => line.includes(': refreshed, '))).toHaveLength(5)
-  expect(ended.stderr).toMatch(/^[a-f]: FAILED: .*code=invalid_grant recovery=reauthorize/m)
+  expect(ended.stderr).toMatch(
+    /^([a-f]): FAILED: .* login --profile \1` .*code=invalid_grant recovery=reauthorize/m,
+  )
 })
