@@ -174,7 +174,9 @@ export async function withoutPending<T>(
     throw new CodedError(
       'store_locked',
       say`Process ${held?.pid ?? say`unknown`} waits for the approval of "${id.profile}".`,
-      { nextStep: say`Finish that authorization or cancel it, then try again.` },
+      {
+        nextStep: say`Finish that authorization, cancel it (Ctrl-C where it waits in a terminal, start_authorization with cancel in a client), or wait until it ends, ten minutes at most; then try again.`,
+      },
     )
   }
   try {
@@ -183,7 +185,9 @@ export async function withoutPending<T>(
       throw new CodedError(
         'config_invalid',
         say`An authorization of "${id.profile}" is pending; nothing was changed.`,
-        { nextStep: say`Finish it, or cancel it with start_authorization and cancel; then try again.` },
+        {
+          nextStep: say`Finish it, cancel it in a client (start_authorization with cancel), or wait until it ends, ten minutes at most; then try again.`,
+        },
       )
     }
     return await work()
