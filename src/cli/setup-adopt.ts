@@ -33,7 +33,7 @@ export async function adoptAlone(invocation: Invocation): Promise<number> {
   if (other) throw usageError(cli, say`--adopt takes no --${other}`)
   const answers = options.yes ? 'yes' : cli.stdin.isTTY ? createDialogue(cli) : 'nobody'
   const adopted = await adoptEntries(invocation, answers)
-  if (adopted.length === 0) cli.stderr(say`No entry of an MCP client holds a Feishu token.\n`)
+  if (adopted.length === 0) cli.stderr(say`No entry of an MCP client was found that holds a Feishu token.\n`)
   else if (answers === 'nobody') {
     cli.stderr(
       say`\nNothing was changed: run \`${cli.command} setup --adopt\` at a terminal, or with --yes to change them all.\n`,
@@ -59,8 +59,8 @@ export async function adoptEntries(invocation: Invocation, answers: Answers): Pr
   })
   const keeping = { memoryDir: join(deps.config.tokenDir, 'deliveries'), now: deps.clock.now(), apart: true }
   const adopted: Adopted[] = []
-  for (const { label, path } of unread)
-    cli.stderr(say`\n${label}: ${path} cannot be read, so nothing is known of its entries.\n`)
+  for (const { label, path, why } of unread)
+    cli.stderr(say`\n${label}: ${path} is left alone, whatever its entries hold: ${why}.\n`)
   for (const one of found) {
     cli.stderr(say`\n${one.client.label}: ${one.path}: "${one.title}" holds a Feishu token.\n`)
     const [status, detail] = await adoptOne(invocation, answers, one, keeping)

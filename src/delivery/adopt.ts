@@ -71,21 +71,33 @@ async function findHoldings(
   })
 }
 
+/** A config of which it is not known what its entries hold. */
+type Unread = { label: string; path: string; why: Sentence }
+
 /** The entries of this machine's clients that hold a token, and the configs of which that is not known. */
 export async function findAdoptable(
   machine: Machine,
   base: ServerEntry,
   connect: Omit<ConnectStart, 'entry'>,
-): Promise<{ found: Adoptable[]; unread: { label: string; path: string }[] }> {
+): Promise<{ found: Adoptable[]; unread: Unread[] }> {
   const found: Adoptable[] = []
-  const unread: { label: string; path: string }[] = []
+  const unread: Unread[] = []
   for (const client of findConfigs(machine, base)) {
     const start = { ...connect, entry: client.entry }
     const config = readClientConfig(client.target)
-    const holdings = config && (await findHoldings(config.text, client.target, start))
-    if (holdings === null) unread.push({ label: client.label, path: client.target.paths[0] ?? '' })
+    const { path } = config
+    const holdings = 'why' in config ? null : await findHoldings(config.text, client.target, start)
+    if (holdings === null) {
+      const why =
+        'why' in config
+          ? config.why
+          : client.target.format === 'toml'
+            ? say`it is not valid TOML`
+            : say`it is not valid JSON`
+      unread.push({ label: client.label, path, why })
+    }
     for (const holding of holdings ?? []) {
-      found.push({ ...holding, client, start, path: config?.path ?? '', title: titleOf(holding.way) })
+      found.push({ ...holding, client, start, path, title: titleOf(holding.way) })
     }
   }
   return { found, unread }

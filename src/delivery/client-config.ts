@@ -119,11 +119,16 @@ function read(target: Target): Read {
   }
 }
 
-/** A config's text without its byte order mark; null: it cannot be read, or is not UTF-8. */
-export function readClientConfig(target: Target): { path: string; text: string } | null {
+/** A config's text without its byte order mark, or why it is not used. */
+export function readClientConfig(
+  target: Target,
+): { path: string; text: string } | { path: string; why: Sentence } {
   const file = read(target)
-  const text = 'bytes' in file && file.bytes ? decodeText(file.bytes) : null
-  return text === null ? null : { path: file.path, text: text.replace(BYTE_ORDER_MARK, '') }
+  if ('why' in file) return file
+  const text = file.bytes ? decodeText(file.bytes) : ''
+  return text === null
+    ? { path: file.path, why: say`it is not UTF-8` }
+    : { path: file.path, text: text.replace(BYTE_ORDER_MARK, '') }
 }
 
 /** What is to become of a config's text. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parse as parseToml } from '@decimalturn/toml-patch'
 import { parse as parseJsonc } from 'jsonc-parser'
@@ -576,10 +576,20 @@ test('each run keeps what it found, also on the day of another one', async () =>
   expect(readFileSync(keptAt(one, keeping(home, NOW + 60_000)), 'utf8')).toContain('"two"')
 })
 
-test('a config that cannot be read is named, and no entry is found in it', async () => {
-  const home = makeHome()
-  const path = home.put('.cursor/mcp.json', '{ "mcpServers": { "lark-mcp"')
-  const { found, unread } = await findAdoptable(home.machine, BASE, CONNECT)
-  expect(found).toEqual([])
-  expect(unread.map(({ label, path }) => [label, resolve(path)])).toEqual([['Cursor', path]])
-})
+test.each([
+  ['that is broken', '{ "mcpServers": { "lark-mcp"', 0o600, 'it is not valid JSON'],
+  ['that is read-only', '{}', 0o400, 'EACCES: it is read-only'],
+  ['in another encoding', Buffer.from([0xff, 0xfe, 0x7b]), 0o600, 'it is not UTF-8'],
+])(
+  'a config %s is named with the reason, and no entry is found in it',
+  async (_how, content, mode, reason) => {
+    const home = makeHome()
+    const path = home.put('.cursor/mcp.json', content)
+    chmodSync(path, mode)
+    const { found, unread } = await findAdoptable(home.machine, BASE, CONNECT)
+    expect(found).toEqual([])
+    expect(unread.map(({ label, path, why }) => [label, resolve(path), String(why)])).toEqual([
+      ['Cursor', path, reason],
+    ])
+  },
+)

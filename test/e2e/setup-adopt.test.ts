@@ -150,7 +150,10 @@ test('--yes changes all: the app is kept sealed first, and no secret is left, sh
   expect((await server.call('token_status')).data).toMatchObject({ status: 'not_authorized', app_id: appId })
 
   const again = await run(stage, ['setup', '--adopt', '--yes'])
-  expect([again.code, again.stderr]).toEqual([0, 'No entry of an MCP client holds a Feishu token.\n'])
+  expect([again.code, again.stderr]).toEqual([
+    0,
+    'No entry of an MCP client was found that holds a Feishu token.\n',
+  ])
   expect(entriesOf(stage)).toEqual({ lark, docs })
 })
 
