@@ -168,6 +168,7 @@ export const COMMANDS: Table = {
   'setup asks on a terminal; without one, give --app-id ID --app-secret-stdin': 'setup 只在终端中逐步询问；没有终端时，请指定 --app-id ID --app-secret-stdin',
   none: '无',
   migrated: '已升级',
+  'This machine lacks key {key_id}: copy key/{key_id2}.shared.key from the FEISHU_TOKEN_DIR of one that has it into {token_dir} (for its owner alone), or set FEISHU_TOKEN_KEY as it is set there': '本机没有密钥 {key_id}：请把有该密钥的机器的 FEISHU_TOKEN_DIR 中的 key/{key_id2}.shared.key 复制到 {token_dir}（仅所有者可读写），或设置与那台机器相同的 FEISHU_TOKEN_KEY',
   'Every machine needs key {key_id}: copy key/{key_id2}.shared.key from {token_dir} into its own FEISHU_TOKEN_DIR (for its owner alone), or set FEISHU_TOKEN_KEY there as it is set here': '每台机器都需要密钥 {key_id}：请把 {token_dir} 中的 key/{key_id2}.shared.key 复制到各自的 FEISHU_TOKEN_DIR（仅所有者可读写），或在那里设置与本机相同的 FEISHU_TOKEN_KEY',
   'The tables are {value} (version {version}). {next_step}': '数据表：{value}（版本 {version}）。{next_step}',
   'No program {value} is known to --for; known are {known}': '--for 不认识程序 {value}；可用的有 {known}',

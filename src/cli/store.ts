@@ -38,9 +38,13 @@ async function init({ cli, deps, options }: Invocation): Promise<number> {
       nextStep: say`Set FEISHU_TOKEN_STORE to postgres://… first.`,
     })
   }
-  const { status, version, keyId } = made
-  const next_step = say`Every machine needs key ${keyId}: copy key/${keyId}.shared.key from ${deps.config.tokenDir} into its own FEISHU_TOKEN_DIR
-      (for its owner alone), or set FEISHU_TOKEN_KEY there as it is set here.`
+  const { status, version, keyId, hasKey } = made
+  const { tokenDir } = deps.config
+  const next_step = hasKey
+    ? say`Every machine needs key ${keyId}: copy key/${keyId}.shared.key from ${tokenDir} into its own FEISHU_TOKEN_DIR
+        (for its owner alone), or set FEISHU_TOKEN_KEY there as it is set here.`
+    : say`This machine lacks key ${keyId}: copy key/${keyId}.shared.key from the FEISHU_TOKEN_DIR of one that has it into ${tokenDir}
+        (for its owner alone), or set FEISHU_TOKEN_KEY as it is set there.`
   const answer = { status, version, key_id: keyId, next_step }
   print(
     cli,

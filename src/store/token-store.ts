@@ -70,7 +70,13 @@ export type LockedProfile = {
 }
 
 /** What {@link TokenStore.init} made, and the key that the store is sealed with. */
-export type Initialized = { status: 'created' | 'migrated' | 'unchanged'; version: number; keyId: string }
+export type Initialized = {
+  status: 'created' | 'migrated' | 'unchanged'
+  version: number
+  keyId: string
+  /** Whether this machine has that key. */
+  hasKey: boolean
+}
 
 /** What became of a store whose key was moved. */
 export type KeyMove = {

@@ -210,6 +210,14 @@ ifPostgres('the key of a shared store', () => {
     expect(json(await run(stage, ['status', '--json'], { env: { ...b, ...owner } })).status).toBe(
       'store_unreadable',
     )
+    expect(made.next_step).toContain(`shared.key from ${join(stage.home, 'a')} into`)
+    const again = json(await run(stage, ['store', 'init', '--json'], { env: { ...b, ...owner } }))
+    expect(again).toMatchObject({
+      status: 'unchanged',
+      next_step: expect.stringMatching(
+        `^This machine lacks key ${made.key_id}: .* into ${join(stage.home, 'b')} `,
+      ),
+    })
     const name = join('key', `${made.key_id}.shared.key`)
     cpSync(join(stage.home, 'a', name), join(stage.home, 'b', name))
     expect(json(await run(stage, ['status', '--json'], { env: { ...b, ...owner } }))).toMatchObject({

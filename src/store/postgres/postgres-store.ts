@@ -171,7 +171,11 @@ export function createPostgresStore(options: {
       )
     },
     flush: () => unsaved.flush(),
-    init: () => initSchema(database, () => keys.first()),
+    async init() {
+      const made = await initSchema(database, () => keys.first())
+      const key = keys.find({ key_source: 'file', key_id: made.keyId })
+      return { ...made, hasKey: await key.then(Boolean, () => false) }
+    },
   })
   return viewOf(lookUp)
 }

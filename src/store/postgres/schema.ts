@@ -59,7 +59,10 @@ async function current(query: Query): Promise<{ version: number; key_id: string 
 }
 
 /** Makes the tables, or brings them up to date; safe to run again, and by two at once. `firstKey` seals a new store. */
-export async function initSchema(database: Database, firstKey: () => Promise<Key>): Promise<Initialized> {
+export async function initSchema(
+  database: Database,
+  firstKey: () => Promise<Key>,
+): Promise<Omit<Initialized, 'hasKey'>> {
   return database.transaction(async (query) => {
     // Until the end of the transaction: a session would not do behind a pooler.
     await query('select pg_advisory_xact_lock($1)', [INIT_LOCK])
