@@ -1,6 +1,7 @@
 // The entry with which a client starts this program: the same one for a person who is asked and for a script.
 
-import { HANDED_ON, type ServerEntry } from '../delivery/add-entry.ts'
+import type { ServerEntry } from '../delivery/add-entry.ts'
+import { HANDED_ON } from '../machine/proxy.ts'
 import { splitScopes } from '../oauth/scope-presets.ts'
 import { DEFAULT_PROFILE } from '../profile.ts'
 import { type Sentence, say } from '../sentence.ts'

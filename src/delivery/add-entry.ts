@@ -7,17 +7,6 @@ import { applyEdit, type Span } from './edit.ts'
 import type { Target } from './targets.ts'
 import { type Data, endOfLine, isTable, plain } from './text-style.ts'
 
-/** Variables of other programs that decide whether Feishu can be reached. */
-export const HANDED_ON: readonly string[] = [
-  'HTTPS_PROXY',
-  'https_proxy',
-  'ALL_PROXY',
-  'all_proxy',
-  'NO_PROXY',
-  'no_proxy',
-  'NODE_EXTRA_CA_CERTS',
-]
-
 /** How a client starts this server. */
 export type ServerEntry = {
   type?: 'stdio'

@@ -4,6 +4,17 @@ import { CodedError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
 import { say } from '../sentence.ts'
 
+/** Variables of other programs that decide whether Feishu can be reached. */
+export const HANDED_ON: readonly string[] = [
+  'HTTPS_PROXY',
+  'https_proxy',
+  'ALL_PROXY',
+  'all_proxy',
+  'NO_PROXY',
+  'no_proxy',
+  'NODE_EXTRA_CA_CERTS',
+]
+
 /** As the variables have them. */
 export type ProxySettings = {
   /** `HTTPS_PROXY` or `ALL_PROXY`; null: none is set. */

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
 import { removeFile, replaceFile } from '../machine/files.ts'
+import { HANDED_ON } from '../machine/proxy.ts'
 import type { Environment } from '../machine/system.ts'
 import { say } from '../sentence.ts'
 import { openLaunchd } from './launchd.ts'
@@ -40,12 +41,11 @@ const SETTINGS = [
   'FEISHU_OPEN_URL',
   'FEISHU_REFRESH_MARGIN',
   'FEISHU_DELIVER_TO',
-  'NO_PROXY',
-  'NODE_EXTRA_CA_CERTS',
+  ...HANDED_ON,
 ]
 
 /** Never written into a file of the scheduler. */
-const SECRETS = ['FEISHU_APP_SECRET', 'FEISHU_TOKEN_KEY', 'FEISHU_TOKEN_STORE', 'PGPASSWORD', 'HTTPS_PROXY']
+const SECRETS = ['FEISHU_APP_SECRET', 'FEISHU_TOKEN_KEY', 'FEISHU_TOKEN_STORE', 'PGPASSWORD']
 
 /** A scheduler that is asked answers at once, or is broken. */
 const RUN_MS = 20_000
@@ -61,14 +61,16 @@ function jobOf(host: TimerHost, tokenDir: string): { job: Job; lacking: string[]
   const given = (name: string) => environment[name] !== undefined && environment[name] !== ''
   // An App ID without its secret is an error of the settings.
   const names = SETTINGS.filter((name) => name !== 'FEISHU_APP_ID' || given('FEISHU_APP_SECRET_FILE'))
+  // The password of a proxy is a secret.
+  const secrets = HANDED_ON.filter((name) => environment[name]?.includes('@'))
   const settings = Object.fromEntries(
-    names.filter(given).map((name) => [name, String(environment[name]).replace(/[\r\n]+/g, ' ')]),
+    names
+      .filter((name) => given(name) && !secrets.includes(name))
+      .map((name) => [name, String(environment[name]).replace(/[\r\n]+/g, ' ')]),
   )
-  const proxy = environment.HTTPS_PROXY ?? ''
-  const open = !/@/.test(proxy)
-  if (proxy && open) settings.HTTPS_PROXY = proxy
-  const lacking = SECRETS.filter((name) => given(name) && !(name === 'HTTPS_PROXY' && open))
-  return { job: { ...host, tokenDir, settings }, lacking }
+  // The run begins in another folder.
+  if (given('FEISHU_TOKEN_DIR')) settings.FEISHU_TOKEN_DIR = tokenDir
+  return { job: { ...host, tokenDir, settings }, lacking: [...SECRETS.filter(given), ...secrets] }
 }
 
 function runWith({ helpers }: TimerHost): Run {

@@ -166,6 +166,33 @@ testIf(NO_POSIX)(
   },
 )
 
+testIf(NO_POSIX)('the way to the network is written in each of its names, without a password', async () => {
+  const proxies = {
+    https_proxy: 'http://proxy.example:8080',
+    all_proxy: 'proxy.example:8081',
+    no_proxy: 'localhost',
+    ALL_PROXY: 'http://kim:hunter2@proxy.example:8082',
+  }
+  const { state } = await installTimer(hostOf('linux', standIns(['systemctl']), proxies), '/a & <b>')
+  const service = state.files.map(({ content }) => content).join('')
+  for (const name of ['https_proxy', 'all_proxy', 'no_proxy'] as const)
+    expect(service).toContain(`Environment="${name}=${proxies[name]}"\n`)
+  expect(service).not.toContain('hunter2')
+  expect(state.lacking).toEqual(['ALL_PROXY'])
+})
+
+testIf(NO_POSIX)(
+  'a token directory that is relative to this folder is written with the whole path',
+  async () => {
+    const { stage, timer } = await setSystemd()
+    const env = { PATH: standIns(['systemctl']), FEISHU_TOKEN_DIR: 'tokens' }
+    await run(stage, ['timer', 'install'], { env })
+    const service = readFileSync(join(stage.home, '.config/systemd/user/feishu-token-mcp.service'), 'utf8')
+    expect(service).toMatch(/^Environment="FEISHU_TOKEN_DIR=\/.*\/tokens"$/m)
+    await timer('remove')
+  },
+)
+
 test.each([[[]], [['start']], [['install', 'x']]])('timer %j is a usage error', async (args) => {
   expect(await run(await setStage(), ['timer', ...args])).toMatchObject({ code: 2, stdout: '' })
 })
@@ -186,7 +213,7 @@ function hostOf(platform: NodeJS.Platform, bin: string, environment: Record<stri
 testIf(NO_POSIX)('on macOS an agent of launchd, started anew whenever it is put in place', async () => {
   const bin = standIns(['launchctl'])
   const host = hostOf('darwin', bin)
-  const { state, changed } = await installTimer(host, '/tokens')
+  const { state, changed } = await installTimer(host, '/a & <b>')
   expect([changed, state.status, state.scheduler]).toEqual([true, 'running', 'launchd'])
   const path = join(host.home, 'Library/LaunchAgents/io.github.feishu-token-mcp.refresh.plist')
   const text = readFileSync(path, 'utf8')
@@ -196,9 +223,9 @@ testIf(NO_POSIX)('on macOS an agent of launchd, started anew whenever it is put 
   )
   expect(text).toContain('<key>FEISHU_TOKEN_DIR</key>\n    <string>/a &amp; &lt;b&gt;</string>')
   expect(calls(bin)).toContain(`launchctl bootstrap gui/501 ${path}`)
-  expect((await installTimer(host, '/tokens')).changed).toBe(false)
-  expect((await timerState(host, '/tokens')).lastExit).toBe(3)
-  expect((await removeTimer(host, '/tokens')).state.status).toBe('absent')
+  expect((await installTimer(host, '/a & <b>')).changed).toBe(false)
+  expect((await timerState(host, '/a & <b>')).lastExit).toBe(3)
+  expect((await removeTimer(host, '/a & <b>')).state.status).toBe('absent')
   expect(existsSync(path)).toBe(false)
 })
 
