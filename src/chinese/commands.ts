@@ -18,7 +18,7 @@ export const COMMANDS: Table = {
   "An App ID looks like cli_a1b2c3d4e5f6a7b8; the address of the app's page in the console will do too": 'App ID 形如 cli_a1b2c3d4e5f6a7b8；也可以粘贴开发者后台中该应用页面的地址',
   'The App ID may be right: press Enter to keep it, or give another one': 'App ID 可能没有错：按回车键沿用，或重新输入',
   'what BROWSER names could not be started': 'BROWSER 指定的浏览器无法启动',
-  'The entry is without {names}, which holds a password: set it where the client is started': '条目中没有写入 {names}，因为其中含有密码：请在启动客户端的环境中设置',
+  'The entry is without {names}, which holds a secret: set it where the client is started': '条目中没有写入 {names}，因为其中含有机密：请在启动客户端的环境中设置',
   'nothing came': '没有输入任何内容',
   'That is no App Secret: {problem}. Copy it from the page of the App ID': '这不是 App Secret：{problem}。请从 App ID 所在的页面复制',
   'What came on stdin is no App Secret: {problem}': '标准输入中的内容不是 App Secret：{problem}',

@@ -12,7 +12,7 @@ import { type Sentence, say, unended } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Invocation, print } from './io.ts'
 import { type Answers, keepAppOf, otherBrand, problemOf } from './setup-adopt-app.ts'
-import { newEntry } from './setup-entry.ts'
+import { lackingText, newEntry } from './setup-entry.ts'
 import { confirm, createDialogue } from './terminal.ts'
 import { usageError } from './usage.ts'
 
@@ -39,6 +39,9 @@ export async function adoptAlone(invocation: Invocation): Promise<number> {
       say`\nNothing was changed: run \`${cli.command} setup --adopt\` at a terminal, or with --yes to change them all.\n`,
     )
   }
+  const lacking =
+    adopted.some(({ status }) => status === 'changed') && lackingText(newEntry(invocation, true))
+  if (lacking) cli.stderr(say`${lacking}\n`)
   const status = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
   if (options.json) print(cli, true, { ...status, adopted: adopted.map(inAnswer) }, say``)
   return adopted.some(({ status }) => status === 'failed') ? 1 : 0

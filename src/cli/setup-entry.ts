@@ -31,7 +31,7 @@ const TOOLS_SCOPES = '@hosted-mcp'
 export type NewEntry = {
   name: string
   entry: ServerEntry
-  /** What this shell has set and the entry is without, because it holds a password. */
+  /** What this shell has set and the entry is without, because it holds a secret. */
   lacking: string[]
 }
 
@@ -43,7 +43,8 @@ export function newEntry({ cli, deps, profile }: Invocation, withTools: boolean)
   const wrapped = cli.started.platform === 'win32' && !/(?:^|\\)node(?:\.exe)?$/i.test(command)
   const carried: Record<string, string> = { ...env }
   if (cli.environment.FEISHU_TOKEN_DIR?.trim()) carried.FEISHU_TOKEN_DIR = deps.config.tokenDir
-  const lacking: string[] = []
+  const { key, store } = deps.config
+  const lacking = [...(key ? ['FEISHU_TOKEN_KEY'] : []), ...(store ? ['FEISHU_TOKEN_STORE'] : [])]
   for (const name of CARRIED) {
     const value = cli.environment[name]?.trim()
     if (!value) continue
@@ -64,7 +65,7 @@ export function newEntry({ cli, deps, profile }: Invocation, withTools: boolean)
 /** What a person must set elsewhere, a line of its own; null: nothing. */
 export function lackingText({ lacking }: NewEntry): Sentence | null {
   if (lacking.length === 0) return null
-  return say`The entry is without ${lacking.join(', ')}, which holds a password: set it where the client is started.`
+  return say`The entry is without ${lacking.join(', ')}, which holds a secret: set it where the client is started.`
 }
 
 /** The entry as most clients' configs have it. */

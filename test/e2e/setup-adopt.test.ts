@@ -157,6 +157,14 @@ test('--yes changes all: the app is kept sealed first, and no secret is left, sh
   expect(entriesOf(stage)).toEqual({ lark, docs })
 })
 
+test('a setting with a secret, which the changed entry is without, is named', async () => {
+  const stage = await setStage({ env })
+  installClients(stage)
+  const key = { FEISHU_TOKEN_KEY: Buffer.alloc(32, 7).toString('base64') }
+  const changed = await run(stage, ['setup', '--adopt', '--yes'], { env: key })
+  expect(changed.stderr).toContain('The entry is without FEISHU_TOKEN_KEY, which holds a secret')
+})
+
 test('an entry whose App Secret Feishu refuses stays; another app of the profile stays too', async () => {
   const stage = await setStage({ env })
   const { appId, appSecret } = stage.sandbox.app

@@ -69,8 +69,21 @@ test('the way to the network is carried, a proxy with a password is not', async 
   expect(open.mcpServers['feishu-token'].env).toMatchObject(env)
   const secret = await setUp(stage, [], { ...env, HTTPS_PROXY: 'http://kim:hunter2@proxy.example:8080' })
   expect(secret.stdout + secret.stderr).not.toContain('hunter2')
-  expect(secret.stderr).toContain('The entry is without HTTPS_PROXY, which holds a password')
+  expect(secret.stderr).toContain('The entry is without HTTPS_PROXY, which holds a secret')
   expect(open.mcpServers['feishu-token'].env.HTTPS_PROXY).toBe(env.HTTPS_PROXY)
+})
+
+test('the key and the address of the store are not carried, and it is said that the entry is without them', async () => {
+  const stage = await setStage({ env: NO_APP })
+  const env = {
+    FEISHU_TOKEN_KEY: Buffer.alloc(32, 7).toString('base64'),
+    FEISHU_TOKEN_STORE: 'postgres://kim:hunter2@127.0.0.1:1/tokens',
+  }
+  const ended = await setUp(stage, [], env)
+  expect(ended.stderr).toContain(
+    'The entry is without FEISHU_TOKEN_KEY, FEISHU_TOKEN_STORE, which holds a secret',
+  )
+  for (const value of Object.values(env)) expect(ended.stdout + ended.stderr).not.toContain(value)
 })
 
 test('npm variables of a program around us make no npx of it', async () => {
