@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { isKeyNamed } from '../../src/store/key-names.ts'
@@ -39,6 +39,30 @@ testIf(NO_LINKS)('what lies elsewhere, behind a link, names no key', () => {
   symlinkSync(elsewhere, join(directory, 'folder'))
   expect(isKeyNamed(directory, ID)).toBe(false)
 })
+
+/** An id that, once the first file was read, does something to both. */
+function idThat(change: (path: string) => void): string {
+  const paths = ['a.json', 'b.json'].map((name) => join(directory, name))
+  for (const path of paths) writeFileSync(path, '')
+  const asText = () => {
+    for (const path of paths.splice(0)) {
+      rmSync(path)
+      change(path)
+    }
+    return ID
+  }
+  return { toString: asText } as unknown as string
+}
+
+testIf(NO_LINKS)(
+  'a file that has just gone names no key; one that cannot be read may, and is an error',
+  () => {
+    const gone = idThat(() => undefined)
+    expect(isKeyNamed(directory, gone)).toBe(false)
+    const unreadable = idThat((path) => symlinkSync(path, path))
+    expect(() => isKeyNamed(directory, unreadable)).toThrow('ELOOP')
+  },
+)
 
 test('each file is closed again', () => {
   const nextFd = (): number => {

@@ -47,6 +47,17 @@ test('a record that is sealed is opened where it is one, and of the generation t
   }
 })
 
+test('the key of the shared store is found by its id, and opens what is pending', async () => {
+  expect(await local.key(key.id)).toEqual(key)
+  const { files } = local
+  const text = files.sealed.seal(key, files.binding('authorization'), 0, { state: 's' })
+  expect(await local.openPending(text, 'The row')).toEqual({ state: 's' })
+  expect(await failureOf(() => local.openPending('garbage', 'The row'))).toMatchObject({
+    code: 'store_unreadable',
+    message: expect.stringContaining('The row'),
+  })
+})
+
 test('a record and a rescue file are read without the blanks behind them; none and damaged ones are none', async () => {
   const { path, nextPath } = local.files
   expect([await local.read(), await local.readRescue()]).toEqual([null, null])
