@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createKeychain, type Keychain, type KeychainOptions } from '../../src/store/keychain.ts'
 import { NO_SESSION, type Session, startSession } from '../support/keychain.ts'
-import { describeIf } from '../support/needs.ts'
+import { describeIf, NO_SIGNALS, testIf } from '../support/needs.ts'
 import { HANGS_MS } from '../support/patience.ts'
 
 const VALUE = Buffer.alloc(32, 7).toString('base64')
@@ -140,12 +140,17 @@ test('without a session bus there is plainly no keychain, and no process is star
   }
 })
 
+/** A child process that tells of an error. */
+function failing(stage: 'load' | 'open' | 'use', text: string): string {
+  return `console.log(${JSON.stringify(JSON.stringify({ kind: 'failure', stage, text }))})`
+}
+
 test.each([
   ['prints what is no answer', 'console.log("garbage")', /could not be loaded/],
   ['dies at once', 'process.exit(44)', /could not be loaded/],
   [
     'answers that the native part is not installed',
-    'console.log(JSON.stringify({ kind: "failure", stage: "load", text: "Cannot find module" }))',
+    failing('load', 'Cannot find module'),
     /@napi-rs\/keyring/,
   ],
   [
@@ -153,23 +158,20 @@ test.each([
     'console.log(JSON.stringify({ kind: "answer", value: null }))',
     /did not keep/,
   ],
-  [
-    'finds no default keyring',
-    'console.log(JSON.stringify({ kind: "failure", stage: "use", text: "Secret Service: no result found" }))',
-    /no keyring to write to/,
-  ],
-  [
-    'meets an error without a name',
-    'console.log(JSON.stringify({ kind: "failure", stage: "use", text: "weird\\n\\u001b[31m" }))',
-    /failed: weird \[31m;/,
-  ],
+  ['finds no default keyring', failing('use', 'Secret Service: no result found'), /no keyring to write to/],
+  ['meets an error without a name', failing('use', 'weird\n\u001b[31m'), /failed: weird \[31m;/],
+  ['meets an error without an end', failing('use', 'x'.repeat(500)), /failed: x{160};/],
+  ['hears no reply', failing('use', 'Did not receive a reply.'), /did not answer in time;/],
+  ['waits in vain', failing('open', 'the call timed out'), /did not answer in time;/],
+  ['meets a timeout', failing('use', 'Timeout was reached'), /did not answer in time;/],
+  ['is sent away', failing('use', 'User canceled the operation'), /is locked/],
   // As it ends on Windows, where nobody learns of a signal.
   [
     'gives up',
     'console.log(JSON.stringify({ kind: "silence" })); process.exitCode = 1',
-    /did not answer within/,
+    new RegExp(`did not answer within ${HANGS_MS / 1000} s;`),
   ],
-  ['never answers', 'setInterval(() => {}, 1000)', /did not answer within/],
+  ['never answers', 'setInterval(() => {}, 1000)', /did not answer within 0\.3 s;/],
 ])('a child process that %s makes the key unavailable, never absent', async (_, code, message) => {
   const limitMs = code.startsWith('setInterval') ? 300 : HANGS_MS
   const keychain = keychainOf({ platform: 'darwin', child: await childThat(code), limitMs })
@@ -177,6 +179,50 @@ test.each([
     code: 'key_unavailable',
     message: expect.stringMatching(message),
   })
+})
+
+testIf(NO_SIGNALS)('a child process that was killed did not answer', async () => {
+  const child = await childThat(`process.kill(process.pid, 'SIGKILL')`)
+  await expect(keychainOf({ platform: 'darwin', child }).read('a')).rejects.toThrow(
+    'did not answer within 20 s',
+  )
+})
+
+test('a session bus is looked for where its address is one path, and taken to be there elsewhere', async () => {
+  const here = tmpdir()
+  const nowhere = join(here, 'no-such-bus')
+  for (const [address, mayExist] of [
+    ['', false],
+    [`unix:path=${nowhere}`, false],
+    [`unix:path=${here}`, true],
+    [`unix:path=${here},guid=0`, true],
+    [`unix:path=${nowhere},guid=0;tcp:host=bus.example`, true],
+    [`tcp:host=bus.example;unix:path=${nowhere}`, true],
+    ['unix:abstract=bus', true],
+  ] as const) {
+    const keychain = keychainOf({ environment: { DBUS_SESSION_BUS_ADDRESS: address } })
+    expect(await keychain.mayExist(), address).toBe(mayExist)
+  }
+})
+
+test('a child process is given the bus that the client named, else the usual one, and the limit of its system', async () => {
+  const child = await childThat(`
+    let text = ''
+    for await (const chunk of process.stdin) text += chunk
+    const value = [JSON.parse(text).limitMs, process.env.DBUS_SESSION_BUS_ADDRESS ?? 'none'].join(' ')
+    console.log(JSON.stringify({ kind: 'answer', value }))
+  `)
+  const here = tmpdir()
+  for (const [platform, address, usualBus, told] of [
+    ['darwin', undefined, null, '20000 none'],
+    ['win32', undefined, join(here, 'no-such-bus'), '5000 none'],
+    ['linux', undefined, here, `5000 unix:path=${here}`],
+    ['linux', 'tcp:host=bus.example', here, '5000 tcp:host=bus.example'],
+  ] as const) {
+    const { PATH } = process.env
+    const environment = { PATH, ...(address && { DBUS_SESSION_BUS_ADDRESS: address }) }
+    expect(await keychainOf({ platform, environment, usualBus, child }).read('a')).toBe(told)
+  }
 })
 
 test('the value reaches the child process on stdin alone, and what it does not need stays out of its environment', async () => {
