@@ -14,21 +14,33 @@ import type { Interrupted, LockedProfile, TokenStore } from '../store/token-stor
 export type Place = { store: TokenStore; id: ProfileId }
 
 /**
- * Moves the record, and what is known of interrupted refreshes. Resolves to its generation in the new place.
+ * Moves the record, and what is known of interrupted refreshes. Resolves to its generation in the new place. `along` is
+ * done when nothing is left that refuses the move, before the record is touched.
  *
  * @throws CodedError `config_invalid` when there is another token set
  */
-export async function moveRecord(from: Place, to: Place, deadlineMs: number): Promise<number> {
+export async function moveRecord(
+  from: Place,
+  to: Place,
+  deadlineMs: number,
+  along: () => Promise<void> = async () => undefined,
+): Promise<number> {
   // In one order for everybody: two who exchange two names do not wait for each other.
   const [first, second] = from.id.profile <= to.id.profile ? [from, to] : [to, from]
   return first.store.withLock(first.id, deadlineMs, (one) =>
     second.store.withLock(second.id, deadlineMs, (other) =>
-      first === from ? move(one, other, from, to) : move(other, one, from, to),
+      first === from ? move(one, other, from, to, along) : move(other, one, from, to, along),
     ),
   )
 }
 
-async function move(source: LockedProfile, target: LockedProfile, from: Place, to: Place): Promise<number> {
+async function move(
+  source: LockedProfile,
+  target: LockedProfile,
+  from: Place,
+  to: Place,
+  along: () => Promise<void>,
+): Promise<number> {
   const { profile } = from.id
   const { tokenSet: stored, generation } = await readOf(source, from)
   const left = wayOf(stored)
@@ -44,13 +56,10 @@ async function move(source: LockedProfile, target: LockedProfile, from: Place, t
     )
   }
   const returns = tokenSet && there.tokenSet && isReturn(there.tokenSet, tokenSet, from, to)
-  if (there.tokenSet && !arrived && !returns) {
-    throw new CodedError(
-      'config_invalid',
-      say`There is another token set of "${to.id.profile}" already; nothing was moved.`,
-      { nextStep: say`Log that one out first, or choose another name.` },
-    )
-  }
+  if (there.tokenSet && !arrived && !returns) throw occupied(to.id.profile)
+  // Throws where the new place lacks its key: then the old one must not let go.
+  if (tokenSet?.refreshToken) await target.presentations(tokenSet.refreshToken)
+  await along()
   if (arrived) {
     await source.remove()
     return there.generation
@@ -58,9 +67,7 @@ async function move(source: LockedProfile, target: LockedProfile, from: Place, t
   // A generation that the place has had before would look like an old copy that was put back.
   const next = left?.arrivesAs ?? Math.max(generation, there.generation + 1)
   const interrupted = await interruptedOf(source, tokenSet)
-  if (tokenSet?.refreshToken && canRefresh(tokenSet) && !left) {
-    // Throws where the new place lacks its key: then the old one must not let go.
-    await target.presentations(tokenSet.refreshToken)
+  if (tokenSet && canRefresh(tokenSet) && !left) {
     const way = { ...directionOf(from, to), arrivesAs: next }
     const marked = withheld(tokenSet, { reason: 'leaving', at: tokenSet.issuedAt, way })
     if (!(await source.commit({ generation, tokenSet: marked }, generation, interrupted)))
@@ -70,6 +77,15 @@ async function move(source: LockedProfile, target: LockedProfile, from: Place, t
     throw notWritten(say`"${profile}" could not be written to its new place.`)
   await source.remove()
   return next
+}
+
+/** The error of a place that has a token set of its own. */
+export function occupied(profile: string): CodedError {
+  return new CodedError(
+    'config_invalid',
+    say`There is another token set of "${profile}" already; nothing was moved.`,
+    { nextStep: say`Log that one out first, or choose another name.` },
+  )
 }
 
 async function readOf(locked: LockedProfile, { id }: Place): Promise<TokenRecord> {

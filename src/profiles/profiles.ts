@@ -11,7 +11,7 @@ import { type Sentence, say, shown } from '../sentence.ts'
 import type { Status } from '../status/fields.ts'
 import { readStatus } from '../status/profile-statuses.ts'
 import { LOCK_MS } from '../store/token-store.ts'
-import { moveRecord, withoutPending } from './move.ts'
+import { moveRecord, occupied, withoutPending } from './move.ts'
 
 /** One line of `profile list`, in the names of `token_status`. */
 export type ProfileRow = {
@@ -68,7 +68,6 @@ export async function removeProfile(
   const heldToken = await withoutPending(deps, { store: deps.store, id: app.id }, () =>
     removeRecord(deps, app, force),
   )
-  await moveGatewayKeys(deps, profile, null)
   if (ownsApp(apps, profile)) await deps.store.updateApps(({ [profile]: _, ...others }) => others)
   return { heldToken }
 }
@@ -87,6 +86,7 @@ async function removeRecord(deps: Deps, app: App, force: boolean): Promise<boole
         say`Run \`${deps.command} logout --profile ${profile}\` first, which revokes it at Feishu; or add --force to delete it here only.`,
       )
     }
+    await moveGatewayKeys(deps, app.id.profile, null)
     await locked.remove()
     return heldToken
   })
@@ -111,11 +111,16 @@ export async function renameProfile(
   await checkArrived(deps, app, from)
   const { store } = deps
   const place = { store, id: app.id }
-  const generation = await withoutPending(deps, place, async () => {
+  const there = { store, id: { ...app.id, profile: to } }
+  const along = async () => {
     await moveGatewayKeys(deps, from, to)
     if (own) await store.updateApps((others) => ({ ...others, [to]: own }))
-    if (!(await store.profileNames(app.id)).includes(from)) return null
-    return moveRecord(place, { store, id: { ...app.id, profile: to } }, LOCK_MS)
+  }
+  const generation = await withoutPending(deps, place, async () => {
+    if ((await store.profileNames(app.id)).includes(from)) return moveRecord(place, there, LOCK_MS, along)
+    if ((await store.read(there.id)).tokenSet) throw occupied(to)
+    await along()
+    return null
   })
   if (own && from !== DEFAULT_PROFILE) await store.updateApps(({ [from]: _, ...others }) => others)
   return { generation }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { listGatewayKeys, newGatewayKey } from '../../src/hand-over/gateway-keys.ts'
 import { moveRecord } from '../../src/profiles/move.ts'
-import { renameProfile } from '../../src/profiles/profiles.ts'
+import { removeProfile, renameProfile } from '../../src/profiles/profiles.ts'
 import { changing } from '../store/fixture.ts'
 import { makeDeps, seed } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
@@ -32,3 +33,47 @@ test.each(['three', 'one'])(
     expect(tokenSet?.refreshToken?.reveal()).toBe(record.tokenSet?.refreshToken?.reveal())
   },
 )
+
+test('a rename that is refused leaves the keys of the gateway with their profile', async () => {
+  const world = await makeDeps()
+  const { deps } = world
+  await seed(world, 'one')
+  await seed(world, 'two')
+  await newGatewayKey(deps, 'one', 'nightly')
+  expect(await failureOf(() => renameProfile(deps, { from: 'one', to: 'two' }))).toMatchObject({
+    message: 'There is another token set of "two" already; nothing was moved.',
+  })
+  expect(listGatewayKeys(deps, 'one')).toHaveLength(1)
+  expect(listGatewayKeys(deps, 'two')).toEqual([])
+  await renameProfile(deps, { from: 'one', to: 'three' })
+  expect(listGatewayKeys(deps, 'three')).toHaveLength(1)
+})
+
+test('a profile without a token takes its keys and its app not to where another token is', async () => {
+  const world = await makeDeps()
+  const { deps, sandbox } = world
+  const { appId, appSecret } = sandbox.app
+  const own = { brand: 'feishu', app_id: appId, app_secret: appSecret }
+  await deps.store.updateApps(() => ({ default: own, one: own }))
+  await seed(world, 'two')
+  await newGatewayKey(deps, 'one', 'nightly')
+  expect(await failureOf(() => renameProfile(deps, { from: 'one', to: 'two' }))).toMatchObject({
+    message: 'There is another token set of "two" already; nothing was moved.',
+  })
+  expect(listGatewayKeys(deps, 'two')).toEqual([])
+  expect(Object.keys((await deps.store.readApps()) ?? {})).toEqual(['default', 'one'])
+})
+
+test('a removal that is refused leaves the keys of the gateway; one that is killed leaves none', async () => {
+  const world = await makeDeps()
+  await seed(world, 'one')
+  await newGatewayKey(world.deps, 'one', 'nightly')
+  await failureOf(() => removeProfile(world.deps, { profile: 'one', force: false }))
+  expect(listGatewayKeys(world.deps, 'one')).toHaveLength(1)
+  const store = changing(world.deps.store, () => {
+    throw new Error('killed')
+  })
+  const killed = removeProfile({ ...world.deps, store }, { profile: 'one', force: true })
+  await expect(killed).rejects.toThrow('killed')
+  expect(listGatewayKeys(world.deps, 'one')).toEqual([])
+})
