@@ -2,7 +2,7 @@
 // others can name it; the kernel frees the lock when that process is gone, so the note never outlives it.
 
 import { join } from 'node:path'
-import type { App } from '../app/app.ts'
+import { type App, resolveApp } from '../app/app.ts'
 import type { Config } from '../config/config.ts'
 import type { Deps } from '../deps.ts'
 import { CodedError, errnoOf } from '../errors.ts'
@@ -39,7 +39,7 @@ export async function namePortOwner(deps: Deps, error: unknown, redirectUri: str
   if (!(error instanceof CodedError) || error.code !== 'callback_port_in_use') return error
   const port = portOfListener(deps, redirectUri)
   const owner = await portOwner(deps, port)
-  return owner ? ownedError(error, owner) : takenError(error, port)
+  return owner ? ownedError(deps, error, owner) : takenError(error, port)
 }
 
 /** Whether the callback port could be opened, and who holds it if not. */
@@ -49,15 +49,22 @@ export async function callbackPort(deps: Deps): Promise<PortState> {
   if (!problem) return { kind: 'free' }
   const port = portOfListener(deps, redirectUri)
   const owner = await portOwner(deps, port)
-  if (owner) return { kind: 'waiting', owner, error: ownedError(problem, owner) }
+  if (owner) return { kind: 'waiting', owner, error: await ownedError(deps, problem, owner) }
   return { kind: 'taken', error: takenError(problem, port) }
 }
 
-function ownedError(error: CodedError, { profile, appId, pid }: PortOwner): CodedError {
+async function ownedError(deps: Deps, error: CodedError, owner: PortOwner): Promise<CodedError> {
+  const { account, profile, appId, pid } = owner
   const who = say`process ${pid}, which waits for the approval of profile "${profile}" (app ${appId})`
+  const app = await resolveApp(deps, profile).catch(() => null)
+  // With other settings the same profile is another one: from here its authorization is neither seen nor cancelled.
+  const first =
+    app?.key === account
+      ? say`Finish the authorization of profile "${profile}" first, or cancel it (start_authorization with profile
+            "${profile}" and cancel true)`
+      : say`Finish or cancel that authorization where it was begun, or wait until it ends, ten minutes at most`
   return new CodedError(error.code, say`${error.said} It is held by ${who}.`, {
-    nextStep: say`Finish the authorization of profile "${profile}" first, or cancel it (start_authorization with profile
-        "${profile}" and cancel true); then ${call('start_authorization')} again.`,
+    nextStep: say`${first}; then ${call('start_authorization')} again.`,
     cause: error.cause,
   })
 }

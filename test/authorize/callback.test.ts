@@ -6,6 +6,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import { callbackPort, readCallbackTls } from '../../src/authorize/callback.ts'
 import type { Deps } from '../../src/deps.ts'
+import type { CodedError } from '../../src/errors.ts'
+import { Secret } from '../../src/secret.ts'
 import { acquireLock } from '../../src/store/lock.ts'
 import { NO_OPENSSL, selfSigned } from '../loopback/certificate.ts'
 import type { World } from '../support/deps.ts'
@@ -49,6 +51,18 @@ test('a port on which another profile waits is told with that profile, and looki
   }
   await start(world.deps, { cancel: true })
   expect(await callbackPort(other)).toEqual({ kind: 'free' })
+})
+
+test('where the same profile has another app, no cancel from here is advised that would find nothing', async () => {
+  const world = await makeWorld()
+  await begin(world.deps)
+  const other = await startProcess(world)
+  const app = { appId: 'cli_another', secret: new Secret('canary-secret') }
+  const elsewhere = { ...other, config: { ...other.config, app } }
+  const { nextStep } = (await failureOf(() => start(elsewhere))) as CodedError
+  expect(nextStep).toMatch(
+    /^Finish or cancel that authorization where it was begun, .* call start_authorization again/,
+  )
 })
 
 test('a port that another program holds is told with that program', async (context) => {
