@@ -206,6 +206,27 @@ describe.each(PLACES)('in %s', (_name, missing, make) => {
       })
     })
 
+    test('of someone who is not Feishu is remembered with the token, also where its process then crashes', async () => {
+      await locked(async (profile) => {
+        await present(profile)
+        await profile.settle({ refusedByOthers: true })
+        expect(await profile.presentations(refreshTokenOf(1))).toEqual({ ...NEVER, refusedByOthers: true })
+        await present(profile)
+      })
+      await locked(async (profile) => {
+        const counted = { ambiguous: 1, sentAt: ISSUED_AT, refusedByOthers: true }
+        expect(await profile.presentations(refreshTokenOf(1))).toEqual(counted)
+      })
+    })
+
+    test('to nothing that was prepared is nothing', async () => {
+      await locked(async (profile) => {
+        profile.markSent()
+        await profile.settle({ cooldownUntil: ISSUED_AT + 60_000 })
+      })
+      expect(await store.readJournal(ID)).toBeNull()
+    })
+
     test('that asks for a pause binds every process, without the lock', async () => {
       await locked(async (profile) => {
         await present(profile)

@@ -1,34 +1,23 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import type { Json } from '../../../src/oauth/answer.ts'
 import { encodeRecord } from '../../../src/oauth/token-set.ts'
 import type { Key } from '../../../src/store/key.ts'
 import { LocalCopy } from '../../../src/store/postgres/local-copy.ts'
-import { createSharedKeys, type SharedKeys } from '../../../src/store/postgres/shared-key.ts'
-import { SealedFiles } from '../../../src/store/sealed-files.ts'
+import type { SharedKeys } from '../../../src/store/postgres/shared-key.ts'
 import { failureOf } from '../../support/failure.ts'
-import { makeFolder } from '../../support/folder.ts'
-import { fileKeys } from '../../support/stored.ts'
 import { ISSUED_AT } from '../../support/token-set.ts'
 import { breakDisk, ID, makeRecord } from '../fixture.ts'
+import { type LocalPlace, makeLocalPlace } from './fixture.ts'
 
 let directory: string
 let keys: SharedKeys
 let key: Key
 let local: LocalCopy
+let sealed: LocalPlace['sealed']
 beforeEach(() => {
-  directory = makeFolder()
-  const own = fileKeys(directory)
-  key = own.create()
-  keys = createSharedKeys(own, 'file', false)
-  local = new LocalCopy(new SealedFiles(directory, keys), keys, ID)
+  ;({ directory, keys, key, local, sealed } = makeLocalPlace())
 })
-
-function sealed(generation: number, content: Json = encodeRecord(makeRecord(generation))): string {
-  const { files } = local
-  return files.sealed.seal(key, files.binding('token-set'), generation, content)
-}
 
 /** Writes a file of the profile as another process would. */
 function put(path: string, text: string): void {
