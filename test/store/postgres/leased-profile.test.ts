@@ -3,6 +3,11 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Json } from '../../../src/oauth/answer.ts'
+import { encodeRecord } from '../../../src/oauth/token-set.ts'
+import type { HeldLock } from '../../../src/store/lock.ts'
+import { LeasedProfile } from '../../../src/store/postgres/leased-profile.ts'
+import type { Row, Rows } from '../../../src/store/postgres/rows.ts'
 import type { TokenStore } from '../../../src/store/token-store.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeFolder } from '../../support/folder.ts'
@@ -12,6 +17,7 @@ import { POSTGRES_MISSING, type Postgres, startPostgres } from '../../support/po
 import { ISSUED_AT } from '../../support/token-set.ts'
 import { exposed, ID, LONG_MS, makeRecord, refreshTokenOf } from '../fixture.ts'
 import { openPostgresStore } from '../places.ts'
+import { type LocalPlace, makeLocalPlace } from './fixture.ts'
 
 let server: Postgres
 let schemas = 0
@@ -301,6 +307,97 @@ describeIf(POSTGRES_MISSING)('a lease', () => {
       const aside = localFilesOf(mine).find((name) => name.includes('.corrupt-')) ?? ''
       expect(readFileSync(join(mine, 'postgres', aside), 'utf8')).toBe('garbage')
     })
+  })
+})
+
+/** A profile under a lease, with rows that say what the test says and note what is written. */
+function leasedProfile(
+  { local, key }: LocalPlace,
+  row: Partial<Row>,
+  commits = true,
+): { profile: LeasedProfile; committed: Parameters<Rows['commit']>[2][] } {
+  const committed: Parameters<Rows['commit']>[2][] = []
+  const rows = {
+    read: async () => ({ generation: 1, record: null, journal: null, pending: null, key_id: key.id, ...row }),
+    commit: async (_id, _owner, next) => {
+      committed.push(next)
+      return commits
+    },
+  } as Partial<Rows> as Rows
+  const lock: HeldLock = { kind: 'held', left: null, describe: () => undefined, release: () => undefined }
+  const since = { wall: ISSUED_AT, monotonic: performance.now() }
+  const lease = { id: ID, owner: 'me', rows, local, lock, since, now: () => ISSUED_AT }
+  return { profile: new LeasedProfile(lease, () => undefined), committed }
+}
+
+describe('a lease that begins', () => {
+  const issued = (generation: number, laterMs = 0): Json => {
+    const { tokenSet } = makeRecord(generation)
+    return encodeRecord({ generation, tokenSet: tokenSet && { ...tokenSet, issuedAt: ISSUED_AT + laterMs } })
+  }
+  let place: LocalPlace
+  beforeEach(() => {
+    place = makeLocalPlace()
+    mkdirSync(place.local.files.sealed.folder)
+  })
+
+  /** Begins with these files on this machine and that in the row. */
+  async function begun(files: { rescue?: string; copy?: string }, row: Partial<Row>, commits = true) {
+    const { path, nextPath } = place.local.files
+    if (files.copy) writeFileSync(path, files.copy, { mode: 0o600 })
+    if (files.rescue) writeFileSync(nextPath, files.rescue, { mode: 0o600 })
+    const { profile, committed } = leasedProfile(place, row, commits)
+    await profile.begin({ generation: 1, record: null, journal: null, pending: null, key_id: '', ...row })
+    return { committed, isRescueLeft: existsSync(nextPath) }
+  }
+
+  test.each([
+    ['a rescue file', { rescue: 2 }, 2],
+    ['its copy', { copy: 2 }, 2],
+    ['a rescue file before its copy', { rescue: 3, copy: 2 }, 3],
+    ['its copy behind a rescue file that is older', { rescue: 1, copy: 2 }, 2],
+  ])('brings into force what this machine alone has: %s', async (_which, known, restored) => {
+    const files = Object.fromEntries(
+      Object.entries(known).map(([name, generation]) => [name, place.sealed(generation)]),
+    )
+    place.local.beginAttempt()
+    const { committed, isRescueLeft } = await begun(files, { record: place.sealed(1) })
+    const text = Object.values(files).find((one) => one.includes(`"generation":${restored}`))
+    expect(committed).toEqual([{ record: text, generation: restored, expected: restored - 1, journal: null }])
+    expect([isRescueLeft, existsSync(place.local.files.intentPath)]).toEqual([false, false])
+    expect(place.local.has(text ?? '')).toBe(true)
+  })
+
+  test.each([
+    ['as new as the row', 2, 0, { generation: 2, sealed: 2 }],
+    ['older than the row', 2, 0, { generation: 3, sealed: 3 }],
+    ['issued before that of a row which counts less', 2, -1, { generation: 1, sealed: 1 }],
+    ['for a row that was removed', 2, 0, { generation: 1, sealed: null }],
+    ['for a row that cannot be opened', 2, 0, { generation: 1, sealed: 'garbage' }],
+  ])('leaves the row as it is where what this machine has is %s', async (_which, own, laterMs, row) => {
+    const rescue = place.sealed(own, issued(own, laterMs))
+    const record = typeof row.sealed === 'number' ? place.sealed(row.sealed) : row.sealed
+    const { committed, isRescueLeft } = await begun({ rescue }, { generation: row.generation, record })
+    expect([committed, isRescueLeft]).toEqual([[], false])
+  })
+
+  test('and is lost meanwhile has changed nothing, and the rescue file stays', async () => {
+    const error = await failureOf(() =>
+      begun({ rescue: place.sealed(2) }, { record: place.sealed(1) }, false),
+    )
+    expect([error.code, existsSync(place.local.files.nextPath)]).toEqual(['store_locked', true])
+  })
+
+  test('without the key of its files leaves them, and tells nobody yet', async () => {
+    const rescue = place.sealed(2)
+    const record = place.sealed(1)
+    rmSync(join(place.directory, 'key'), { recursive: true })
+    expect(await begun({ rescue }, { record })).toEqual({ committed: [], isRescueLeft: true })
+  })
+
+  test('meets what nobody foresaw as it is', async () => {
+    vi.spyOn(place.local, 'readRescue').mockRejectedValue(new Error('nobody foresaw it'))
+    await expect(begun({}, {})).rejects.toThrow('nobody foresaw it')
   })
 })
 
