@@ -19,7 +19,7 @@ export const GATEWAY: Table = {
   'Move the file away and make new keys': '请移走该文件，重新生成密钥',
   'Another process is changing the keys of the gateway': '另一个进程正在修改网关的密钥',
   'Try again in a moment': '请稍后重试',
-  'A key name has 1 to 64 of a-z, 0-9, ".", "_" and "-"': '密钥名须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”',
+  'A key name has 1 to 64 of a-z, 0-9, ".", "_" and "-", a letter or digit first': '密钥名须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”，以字母或数字开头',
   'Choose such a name': '请另取符合要求的名称',
   'There is a key {name} already': '已经有名为 {name} 的密钥',
   'Choose another name, or run `{command} gateway key remove {key}` first': '请另取名称，或先运行 `{command} gateway key remove {key}`',

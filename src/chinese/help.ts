@@ -90,6 +90,6 @@ export const HELP: Table = {
   '{option} takes no value': '{option} 不带值',
   'Unexpected word {word}': '多余的参数 {word}',
   '{name} is missing': '缺少 {name}',
-  'A profile name has 1 to 64 of a-z, 0-9, ".", "_" and "-"': '账号名须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”',
+  'A profile name has 1 to 64 of a-z, 0-9, ".", "_" and "-", a letter or digit first': '账号名须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”，以字母或数字开头',
   'See `{command} --help`': '请查看 `{command} --help`',
 }

@@ -24,7 +24,7 @@ export const SETTINGS: Table = {
   'FEISHU_TOKEN_KEY must be 32 bytes in base64; `openssl rand -base64 32` makes one': 'FEISHU_TOKEN_KEY 必须是 base64 编码的 32 字节；可用 `openssl rand -base64 32` 生成',
   'FEISHU_REFRESH_MARGIN must be a whole number of seconds from 0 to 3600': 'FEISHU_REFRESH_MARGIN 必须是 0 到 3600 之间的整数秒数',
   'FEISHU_TOKEN_DIR must be an absolute path: there is no home directory': 'FEISHU_TOKEN_DIR 必须是绝对路径：当前没有用户主目录',
-  'FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"': 'FEISHU_PROFILE 须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”',
+  'FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-", a letter or digit first': 'FEISHU_PROFILE 须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”，以字母或数字开头',
   'FEISHU_APP_SECRET_FILE ({path}) cannot be read ({errno})': '无法读取 FEISHU_APP_SECRET_FILE（{path}）（{errno}）',
   'FEISHU_APP_SECRET_FILE ({path}) is empty': 'FEISHU_APP_SECRET_FILE（{path}）是空文件',
   'FEISHU_APP_SECRET is no App Secret: {problem}': 'FEISHU_APP_SECRET 的值不是 App Secret：{problem}',

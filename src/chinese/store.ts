@@ -68,7 +68,7 @@ export const STORE: Table = {
   'The profiles {profiles} use the app of "{profile}"': '账号 {profiles} 正在使用“{profile}”的应用',
   'Profile "{profile}" holds a token': '账号“{profile}”中有凭证',
   '{name} is not a profile name': '{name} 不是有效的账号名',
-  'Use 1 to 64 of a-z, 0-9, ".", "_" and "-"': '须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”',
+  'Use 1 to 64 of a-z, 0-9, ".", "_" and "-", a letter or digit first': '须为 1 至 64 个字符，只能使用 a-z、0-9、“.”、“_”和“-”，以字母或数字开头',
   'There is a profile "{profile}" already': '已有名为“{profile}”的账号',
   'Choose another name, or remove that profile first': '请换一个名称，或先删除该账号',
   'As "{profile}" it would use a different app than {app}': '改名为“{profile}”后，它使用的将不再是应用 {app}',

@@ -40,7 +40,10 @@ export function expectOptions(caller: Caller, { options, misuse }: Argv, taken: 
   const stray = (Object.keys(options) as OptionName[]).find((option) => !known.includes(option))
   if (stray) throw usageError(caller, say`The command ${caller.called ?? ''} has no option --${stray}`)
   if (options.profile !== undefined && !PROFILE_NAME.test(options.profile)) {
-    throw usageError(caller, say`A profile name has 1 to 64 of a-z, 0-9, ".", "_" and "-"`)
+    throw usageError(
+      caller,
+      say`A profile name has 1 to 64 of a-z, 0-9, ".", "_" and "-", a letter or digit first`,
+    )
   }
 }
 

@@ -162,7 +162,9 @@ export function readConfig(environment: Environment, home: string, platform: Nod
   const scopes = reader.text('FEISHU_SCOPES')
   const profile = reader.text('FEISHU_PROFILE') ?? DEFAULT_PROFILE
   if (!PROFILE_NAME.test(profile)) {
-    reader.problems.push(say`FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-"`)
+    reader.problems.push(
+      say`FEISHU_PROFILE must be 1 to 64 of a-z, 0-9, ".", "_" and "-", a letter or digit first`,
+    )
   }
   const tokenDir = readTokenDir(reader, machine)
   const config: Config = {

@@ -80,9 +80,13 @@ async function change(deps: Deps, alter: (keys: GatewayKey[]) => GatewayKey[]): 
  */
 export async function newGatewayKey(deps: Deps, profile: string, name: string): Promise<string> {
   if (!PROFILE_NAME.test(name)) {
-    throw new CodedError('config_invalid', say`A key name has 1 to 64 of a-z, 0-9, ".", "_" and "-".`, {
-      nextStep: say`Choose such a name.`,
-    })
+    throw new CodedError(
+      'config_invalid',
+      say`A key name has 1 to 64 of a-z, 0-9, ".", "_" and "-", a letter or digit first.`,
+      {
+        nextStep: say`Choose such a name.`,
+      },
+    )
   }
   const key = createKey()
   await change(deps, (keys) => {

@@ -89,6 +89,6 @@ function wanted({ type, enum: words, pattern, minimum, maximum, maxLength = 8192
   if (type === 'array') return 'a list of texts'
   if (words) return words.map((word) => `"${word}"`).join(' or ')
   return pattern
-    ? 'a name of small letters, digits, ".", "_" and "-"'
+    ? 'a name of small letters, digits, ".", "_" and "-", a letter or digit first'
     : `text of at most ${maxLength} characters`
 }

@@ -102,7 +102,10 @@ export async function renameProfile(
   { from, to }: { from: string; to: string },
 ): Promise<{ generation: number | null }> {
   if (!PROFILE_NAME.test(to))
-    throw refusal(say`${shown(to)} is not a profile name`, say`Use 1 to 64 of a-z, 0-9, ".", "_" and "-".`)
+    throw refusal(
+      say`${shown(to)} is not a profile name`,
+      say`Use 1 to 64 of a-z, 0-9, ".", "_" and "-", a letter or digit first.`,
+    )
   const apps = await readKeptApps(deps)
   if (!(await knownProfiles(deps, apps)).has(from)) throw unknownProfile(deps, from)
   const app = await resolveApp(deps, from, apps)
