@@ -229,6 +229,7 @@ async function runStanding(upstream: string): Promise<{ origin: string; key: str
     acceptsKey: (key) => key === TOKEN,
     tools: [],
     command: 'feishu-token-mcp',
+    option: '',
     dispatcher: async () => agent,
     currentToken: async () => token,
     renewToken: async () => token,

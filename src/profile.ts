@@ -7,6 +7,11 @@ export type Brand = 'feishu' | 'lark'
 
 export const DEFAULT_PROFILE = 'default'
 
+/** What stands behind a command that is for a profile, in a hint. */
+export function profileOption(profile: string): string {
+  return profile === DEFAULT_PROFILE ? '' : ` --profile ${profile}`
+}
+
 /** An app id is part of file names; Feishu's are `cli_` and hexadecimal digits. */
 export const APP_ID: RegExp = /^[A-Za-z0-9_-]{1,64}$/
 

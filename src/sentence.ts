@@ -180,7 +180,8 @@ export function commandOf({ call, with: args }: NextCall, { command, profile }: 
 
 /** What a person types; a tool does not know how a person starts this program. */
 export function lineOf({ typed }: Typed, door: Door): string {
-  return `\`${door?.command ?? 'feishu-token-mcp'} ${typed}\``
+  const named = door?.profile === undefined || typed.includes('--profile ')
+  return `\`${door?.command ?? 'feishu-token-mcp'} ${typed}${named ? '' : ` --profile ${door.profile}`}\``
 }
 
 /** A tool with its arguments. */

@@ -119,6 +119,10 @@ test('a command names the profile that the person named, or that of the call', (
   expect(inEnglish(say`${call('refresh_token', { profile: 'b' })}.`, OF_WORK)).toBe(
     'Run `x refresh --profile b`.',
   )
+  expect(inEnglish(say`${typed('doctor')}`, OF_WORK)).toBe('`x doctor --profile work`')
+  expect(inEnglish(say`${typed('logout --profile b --force')}`, OF_WORK)).toBe(
+    '`x logout --profile b --force`',
+  )
 })
 
 test('a text that an older version has stored is said as it is', () => {

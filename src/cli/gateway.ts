@@ -8,6 +8,7 @@ import { toCodedError } from '../errors.ts'
 import { openStandingGateway } from '../hand-over/gateway.ts'
 import { listGatewayKeys, newGatewayKey, removeGatewayKey } from '../hand-over/gateway-keys.ts'
 import { localTime } from '../moment.ts'
+import { profileOption } from '../profile.ts'
 import { notAuthorized } from '../refresh/reasons.ts'
 import { say } from '../sentence.ts'
 import { type Command, type Invocation, print } from './io.ts'
@@ -55,7 +56,9 @@ async function serve({ cli, deps, profile, options }: Invocation): Promise<numbe
   if (!isLoopback(listen.host))
     cli.stderr(say`Other machines can reach it, unencrypted: anyone with a key acts as you.\n`)
   if (keys.length === 0)
-    cli.stderr(say`No program has a key yet: make one with \`${cli.command} gateway key new NAME\`.\n`)
+    cli.stderr(
+      say`No program has a key yet: make one with \`${cli.command} gateway key new NAME${profileOption(profile)}\`.\n`,
+    )
   await warnWithoutLogin({ cli, deps, profile })
   if (!deps.closing.aborted) await once(deps.closing, 'abort')
   await deps.underWay.see(close())

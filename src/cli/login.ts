@@ -9,7 +9,7 @@ import { localTime } from '../moment.ts'
 import { pastedState } from '../oauth/pasted-address.ts'
 import { splitScopes } from '../oauth/scope-presets.ts'
 import { Secret } from '../secret.ts'
-import { say } from '../sentence.ts'
+import { call, say } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Command, type Invocation, print } from './io.ts'
 import { statusText } from './status.ts'
@@ -153,10 +153,10 @@ async function isTaken(invocation: Invocation, start: StartOptions, address: str
 }
 
 /** Ctrl-C ends the authorization that this command began; one that it joined belongs to someone else. */
-async function leave({ cli, deps }: Invocation, start: StartOptions, started: StartResult): Promise<void> {
+async function leave({ deps }: Invocation, start: StartOptions, started: StartResult): Promise<void> {
   if (started.joined) {
     throw new CodedError('authorization_expired', say`Stopped waiting; the authorization is still pending.`, {
-      nextStep: say`Run \`${cli.command} status\` to see how it ends.`,
+      nextStep: say`${call('token_status')} to see how it ends.`,
     })
   }
   await startAuthorization(deps, { ...start, cancel: true })

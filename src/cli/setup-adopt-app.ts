@@ -7,7 +7,7 @@ import { CodedError } from '../errors.ts'
 import { findAppId, secretProblem } from '../oauth/app-credentials.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import { endpointsOf } from '../oauth/feishu.ts'
-import { type Brand, DEFAULT_PROFILE } from '../profile.ts'
+import { type Brand, DEFAULT_PROFILE, profileOption } from '../profile.ts'
 import { Secret } from '../secret.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
@@ -29,7 +29,9 @@ export async function keepAppOf(
   const { cli, profile } = invocation
   const present = await presentAppId(invocation)
   if (!app && appByReference && present === null) {
-    cli.stderr(say`It took the app from elsewhere: run \`${cli.command} setup\` for connect to have it.\n`)
+    cli.stderr(
+      say`It took the app from elsewhere: run \`${cli.command} setup${profileOption(profile)}\` for connect to have it.\n`,
+    )
   }
   // What the environment of this shell says, a client may not know.
   if (!app || (await keptAppOf(invocation))?.app_id === app.appId) return null
@@ -38,7 +40,7 @@ export async function keepAppOf(
     cli.stderr(say`The profile "${profile}" uses the app ${present}; that of this entry is ${app.appId}.\n`)
     // Its secret may stand nowhere else.
     if (answers === 'yes')
-      return say`Its App Secret would be lost: run \`${cli.command} setup --adopt\` at a terminal and choose.`
+      return say`Its App Secret would be lost: run \`${cli.command} setup --adopt${profileOption(profile)}\` at a terminal and choose.`
   }
   const question = isOther
     ? say`Set up the app of this entry in its place?`
@@ -58,6 +60,7 @@ async function keep(
   isLark: boolean | null,
 ): Promise<void> {
   const { cli, deps, profile } = invocation
+  const option = profileOption(profile)
   refuseEnvironmentApp(invocation)
   const { appId, appSecret } = app
   if (findAppId(appId) !== appId || secretProblem(appSecret)) {
@@ -65,7 +68,7 @@ async function keep(
       'config_invalid',
       say`App ID and App Secret of this entry cannot be right; they were not kept.`,
       {
-        nextStep: say`Run \`${cli.command} setup\`, then \`${cli.command} setup --adopt\`.`,
+        nextStep: say`Run \`${cli.command} setup${option}\`, then \`${cli.command} setup --adopt${option}\`.`,
       },
     )
   }

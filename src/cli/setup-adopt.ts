@@ -8,6 +8,7 @@ import type { Keeping } from '../delivery/backup.ts'
 import { isOwnHeader } from '../hand-over/connect-destination.ts'
 import { readMcpUrl, takesToken } from '../hand-over/hosted.ts'
 import { hostedMcpUrl } from '../oauth/feishu.ts'
+import { profileOption } from '../profile.ts'
 import { type Sentence, say, unended } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Invocation, print } from './io.ts'
@@ -36,7 +37,7 @@ export async function adoptAlone(invocation: Invocation): Promise<number> {
   if (adopted.length === 0) cli.stderr(say`No entry of an MCP client was found that holds a Feishu token.\n`)
   else if (answers === 'nobody') {
     cli.stderr(
-      say`\nNothing was changed: run \`${cli.command} setup --adopt\` at a terminal, or with --yes to change them all.\n`,
+      say`\nNothing was changed: run \`${cli.command} setup --adopt${profileOption(profile)}\` at a terminal, or with --yes to change them all.\n`,
     )
   }
   const lacking =

@@ -3,7 +3,7 @@
 import type { ServerEntry } from '../delivery/add-entry.ts'
 import { HANDED_ON } from '../machine/proxy.ts'
 import { splitScopes } from '../oauth/scope-presets.ts'
-import { DEFAULT_PROFILE } from '../profile.ts'
+import { DEFAULT_PROFILE, profileOption } from '../profile.ts'
 import { type Sentence, say } from '../sentence.ts'
 import type { Invocation } from './io.ts'
 import { startLine } from './started.ts'
@@ -89,5 +89,5 @@ export function withScopes(invocation: Invocation, withTools: boolean): Invocati
 export function loginLine(invocation: Invocation, withTools: boolean): string {
   const { cli, profile } = invocation
   const scopes = takesToolsScopes(invocation, withTools) ? ` --scope "${TOOLS_SCOPES}"` : ''
-  return `${cli.command} login${profile === DEFAULT_PROFILE ? '' : ` --profile ${profile}`}${scopes}`
+  return `${cli.command} login${profileOption(profile)}${scopes}`
 }

@@ -3,7 +3,7 @@
 import { CodedError } from '../errors.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import { redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
-import { type Brand, DEFAULT_PROFILE } from '../profile.ts'
+import { type Brand, DEFAULT_PROFILE, profileOption } from '../profile.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import type { Invocation } from './io.ts'
 import { asConfig, type NewEntry } from './setup-entry.ts'
@@ -12,7 +12,7 @@ import { asConfig, type NewEntry } from './setup-entry.ts'
 export function refuseEnvironmentApp({ cli, deps, profile }: Invocation): void {
   if (!deps.config.app || profile !== deps.config.profile) return
   throw new CodedError('config_invalid', say`FEISHU_APP_ID is set, and it wins over what setup keeps.`, {
-    nextStep: say`Unset FEISHU_APP_ID and FEISHU_APP_SECRET, then run \`${cli.command} setup\` again.`,
+    nextStep: say`Unset FEISHU_APP_ID and FEISHU_APP_SECRET, then run \`${cli.command} setup${profileOption(profile)}\` again.`,
   })
 }
 

@@ -9,6 +9,7 @@ import { moment } from '../moment.ts'
 import { endpointsOf, redirectSettingsUrl, scopeSettingsUrl } from '../oauth/feishu.ts'
 import type { HttpAnswer } from '../oauth/http.ts'
 import { checkScopes } from '../oauth/scopes.ts'
+import { profileOption } from '../profile.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import type { TokenStatus } from '../status/fields.ts'
 import { tokenStatus } from '../status/status.ts'
@@ -113,7 +114,7 @@ function registered(deps: Deps, app: App): Finding {
 
 function token(deps: Deps, status: TokenStatus, known: Sentence[]): Finding {
   const warnings = status.warnings.filter((warning) => !known.includes(warning))
-  const login = say`Run \`${deps.command} login\`.`
+  const login = say`Run \`${deps.command} login${profileOption(status.profile)}\`.`
   switch (status.status) {
     case 'not_configured':
     case 'store_unreadable':
@@ -125,7 +126,7 @@ function token(deps: Deps, status: TokenStatus, known: Sentence[]): Finding {
     case 'needs_refresh':
       return warn(
         series([say`The access token is due for a refresh.`, ...warnings], ' '),
-        say`It happens with the next use; \`${deps.command} refresh\` does it now.`,
+        say`It happens with the next use; \`${deps.command} refresh${profileOption(status.profile)}\` does it now.`,
       )
     default: {
       const until = moment(Date.parse(status.access_token_expires_at ?? ''), deps.clock.now())

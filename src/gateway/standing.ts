@@ -24,6 +24,8 @@ export type StandingOptions = Omit<ProxyOptions, 'route' | 'keepAliveMs'> & {
   destinations: () => Promise<Destinations>
   /** How this program was started: it makes the keys. */
   command: string
+  /** What stands behind a command for the gateway's profile. */
+  option: string
   /** Asked for each request. */
   acceptsKey: (key: string) => boolean
   /** The tools that a program may see that names none itself. */
@@ -49,7 +51,7 @@ async function routeOf(req: IncomingMessage, options: StandingOptions): Promise<
   const query = url.slice(path.length)
   if (path === '/healthz' && (method === 'GET' || method === 'HEAD')) return 'ok'
   const key = bearerOf(headers)
-  if (key === null || !options.acceptsKey(key)) return wrongKey(options.command)
+  if (key === null || !options.acceptsKey(key)) return wrongKey(options)
   // What a server might take for another path than the one that was looked at here.
   if (/(?:^|\/)(?:\.|%2e){2}(?:\/|$)/i.test(path)) return NO_SUCH_PATH
   if (path.startsWith('/open-apis/')) {
@@ -87,12 +89,12 @@ function ownHeaders({ headers }: IncomingMessage): OutgoingHeaders {
   return kept
 }
 
-function wrongKey(command: string): Fault {
+function wrongKey({ command, option }: StandingOptions): Fault {
   return {
     status: 401,
     reason: 'credential_refused',
     message: 'This address takes only requests with a key of its own.',
-    nextStep: `Send it as \`Authorization: Bearer KEY\`; \`${command} gateway key new NAME\` makes one for each program.`,
+    nextStep: `Send it as \`Authorization: Bearer KEY\`; \`${command} gateway key new NAME${option}\` makes one for each program.`,
   }
 }
 

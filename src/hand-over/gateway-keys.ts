@@ -9,7 +9,7 @@ import { createKey } from '../gateway/gateway.ts'
 import { fileVersion } from '../machine/file-version.ts'
 import { readOwnFile, replaceFile } from '../machine/files.ts'
 import { ensureOwnDirectory } from '../machine/own-directory.ts'
-import { PROFILE_NAME } from '../profile.ts'
+import { PROFILE_NAME, profileOption } from '../profile.ts'
 import { say, shown } from '../sentence.ts'
 import { acquireLock } from '../store/lock.ts'
 import { LOCK_MS } from '../store/token-store.ts'
@@ -92,7 +92,7 @@ export async function newGatewayKey(deps: Deps, profile: string, name: string): 
   await change(deps, (keys) => {
     if (keys.some((known) => known.profile === profile && known.name === name)) {
       throw new CodedError('config_invalid', say`There is a key ${shown(name)} already.`, {
-        nextStep: say`Choose another name, or run \`${deps.command} gateway key remove ${name}\` first.`,
+        nextStep: say`Choose another name, or run \`${deps.command} gateway key remove ${name}${profileOption(profile)}\` first.`,
       })
     }
     return [...keys, { name, profile, hash: hashOf(key), createdAt: deps.clock.now() }]
@@ -111,7 +111,7 @@ export async function removeGatewayKey(deps: Deps, profile: string, name: string
     const left = keys.filter((key) => key.profile !== profile || key.name !== name)
     if (left.length < keys.length) return left
     throw new CodedError('config_invalid', say`There is no key ${shown(name)}.`, {
-      nextStep: say`See \`${deps.command} gateway key list\`.`,
+      nextStep: say`See \`${deps.command} gateway key list${profileOption(profile)}\`.`,
     })
   })
 }

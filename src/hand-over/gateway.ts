@@ -7,6 +7,7 @@ import { CodedError, errnoOf } from '../errors.ts'
 import { type Gateway, startGateway } from '../gateway/gateway.ts'
 import { endpointsOf, hostedMcpUrl } from '../oauth/feishu.ts'
 import { HOSTED_TOOLS } from '../oauth/hosted-mcp.ts'
+import { profileOption } from '../profile.ts'
 import { say } from '../sentence.ts'
 import { createTokenSource } from './token-source.ts'
 
@@ -55,6 +56,7 @@ export async function openStandingGateway(
       destinations: () => destinationsOf(deps, profile),
       tools: HOSTED_TOOLS,
       command: deps.command,
+      option: profileOption(profile),
       acceptsKey: watchGatewayKeys(deps, profile),
       dispatcher: (origin) => deps.upstream(origin),
       log: deps.log,

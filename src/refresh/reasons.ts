@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts'
 import { CodedError } from '../errors.ts'
 import { moment } from '../moment.ts'
 import type { TokenSet } from '../oauth/token-set.ts'
-import { DEFAULT_PROFILE } from '../profile.ts'
+import { profileOption } from '../profile.ts'
 import { call, say, toolsOnly, typed } from '../sentence.ts'
 
 const AUTHORIZE = say`${call('start_authorization')} so that the person approves again.`
@@ -17,8 +17,7 @@ export async function notAuthorized(deps: Deps, app: App): Promise<CodedError> {
   const meant = await likelyMeant(deps, profile)
   const none = say`Profile "${profile}" of app ${appId} has no token yet.`
   // A terminal does not know which profile the client's config names.
-  const option = profile === DEFAULT_PROFILE ? '' : ` --profile ${profile}`
-  const orRun = toolsOnly(say` (or run \`${deps.command} login${option}\`)`)
+  const orRun = toolsOnly(say` (or run \`${deps.command} login${profileOption(profile)}\`)`)
   const start = say`${call('start_authorization')}${orRun}`
   if (meant.length > 0) {
     return new CodedError('not_authorized', none, { nextStep: otherwiseKnown(meant, start) })

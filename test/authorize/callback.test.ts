@@ -6,7 +6,6 @@ import { expect, onTestFinished, test } from 'vitest'
 import { resolveApp } from '../../src/app/app.ts'
 import { callbackPort, readCallbackTls } from '../../src/authorize/callback.ts'
 import type { Deps } from '../../src/deps.ts'
-import type { CodedError } from '../../src/errors.ts'
 import { Secret } from '../../src/secret.ts'
 import { acquireLock } from '../../src/store/lock.ts'
 import { NO_OPENSSL, selfSigned } from '../loopback/certificate.ts'
@@ -59,7 +58,7 @@ test('where the same profile has another app, no cancel from here is advised tha
   const other = await startProcess(world)
   const app = { appId: 'cli_another', secret: new Secret('canary-secret') }
   const elsewhere = { ...other, config: { ...other.config, app } }
-  const { nextStep } = (await failureOf(() => start(elsewhere))) as CodedError
+  const { nextStep } = await failureOf(() => start(elsewhere))
   expect(nextStep).toMatch(
     /^Finish or cancel that authorization where it was begun, .* call start_authorization again/,
   )

@@ -240,6 +240,13 @@ test('a key opens the gateway of its own profile alone', async () => {
   expect((await faultOf(answer)).error.reason).toBe('credential_refused')
 })
 
+test('of another profile it says with which profile a key is made', async () => {
+  const stage = await setStage()
+  const { origin } = await startGateway(stage, ['--profile', 'other'])
+  const { msg } = await faultOf(await fetch(origin + USER_INFO))
+  expect(msg).toMatch(/ gateway key new NAME --profile other` makes one/)
+})
+
 test('it runs without a login, answers 401 with what to do, and serves as soon as there is one', async () => {
   const stage = await setStage()
   const key = await newKey(stage, 'app')

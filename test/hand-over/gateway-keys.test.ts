@@ -9,6 +9,7 @@ import {
 } from '../../src/hand-over/gateway-keys.ts'
 import { removeProfile, renameProfile } from '../../src/profiles/profiles.ts'
 import { makeDeps, seed } from '../support/deps.ts'
+import { failureOf } from '../support/failure.ts'
 
 /** What is promised is three seconds. */
 const LOOK_MS = 1_000
@@ -56,6 +57,15 @@ test('neither a part of a key nor its hash opens anything', async () => {
     false,
     false,
   ])
+})
+
+test('what is advised about a key names its profile: another one may have a key of the same name', async () => {
+  const { deps } = await makeDeps()
+  await newGatewayKey(deps, 'work', 'n8n')
+  const again = await failureOf(() => newGatewayKey(deps, 'work', 'n8n'))
+  expect(again.nextStep).toMatch(/ gateway key remove n8n --profile work` first\.$/)
+  const gone = await failureOf(() => removeGatewayKey(deps, 'work', 'other'))
+  expect(gone.nextStep).toMatch(/ gateway key list --profile work`\.$/)
 })
 
 test('the keys of a profile go with it: a later profile of its name inherits none', async () => {
