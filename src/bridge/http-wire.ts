@@ -69,7 +69,8 @@ async function textOf(response: Response, maxBytes: number): Promise<string> {
     bytes += value.length
   }
   await reader?.cancel()
-  return Buffer.concat(chunks).toString()
+  // As any reader of JSON, without a byte order mark.
+  return new TextDecoder().decode(Buffer.concat(chunks))
 }
 
 /** Whether there is a blank line, which ends an event. */

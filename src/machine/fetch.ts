@@ -15,7 +15,10 @@ const USUAL_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': 'feishu-token-m
 /** What may wait for its reader; the server has to wait with more. */
 const AHEAD = new ByteLengthQueuingStrategy({ highWaterMark: 65_536 })
 
-/** A fetch by this dispatcher. It throws what a person can fix, not what undici says. */
+/**
+ * A fetch by this dispatcher. Where nothing was sent it throws what a person can fix; else what undici says, because the
+ * request may have been fulfilled.
+ */
 export function fetchThrough(dispatcher: Dispatcher): Fetch {
   return async (url, init = {}) => {
     const { origin, host, pathname, search } = new URL(url)
@@ -23,7 +26,7 @@ export function fetchThrough(dispatcher: Dispatcher): Fetch {
     const headers = { ...USUAL_HEADERS, ...Object.fromEntries(new Headers(init.headers)) }
     const request = { origin, path: pathname + search, method, headers, body } as Dispatcher.DispatchOptions
     return new Promise((resolve, reject) => {
-      const fail = (error: unknown) => reject(networkError(error, host))
+      const fail = (error: unknown, sent: boolean) => reject(sent ? error : networkError(error, host))
       dispatcher.dispatch(request, answering(signal, resolve, fail))
     })
   }
@@ -33,8 +36,9 @@ export function fetchThrough(dispatcher: Dispatcher): Fetch {
 function answering(
   signal: AbortSignal | null,
   resolve: (response: Response) => void,
-  fail: (error: unknown) => void,
+  fail: (error: unknown, sent: boolean) => void,
 ): Dispatcher.DispatchHandler {
+  let sent = false
   let body: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | null = null
   let leave = () => {}
   const abort = () => leave()
@@ -42,6 +46,7 @@ function answering(
   signal?.addEventListener('abort', abort)
   return {
     onRequestStart(controller) {
+      sent = true
       leave = () => controller.abort(signal?.reason)
       if (signal?.aborted) leave()
     },
@@ -70,8 +75,9 @@ function answering(
     },
     onResponseError(_controller, error) {
       end()
-      if (body) body.error(error)
-      else fail(error)
+      body?.error(error)
+      // Also where the head came: it may be none that a Response can have.
+      fail(error, sent)
     },
   }
 }

@@ -305,6 +305,26 @@ test('a stream that the server ends at once is not asked for without a pause', a
   expect(second - first).toBeGreaterThan(500)
 })
 
+test('where the connection breaks before any answer, the call may have been done, and that is said', async () => {
+  const peer = await peerAt((request) => void request.socket.destroy())
+  await expect(call(peer, 'any')).rejects.toMatchObject({
+    code: 'network_error',
+    message: expect.stringMatching(/^The connection to .* broke off/),
+    nextStep: expect.stringContaining('see whether it was done'),
+  })
+})
+
+test('a byte order mark before the JSON of an answer is none of it', async () => {
+  const statuses = [200, 400]
+  const error = { code: -32003, message: 'no' }
+  const peer = await peerAt((_request, response, id) => {
+    response.writeHead(statuses.shift() ?? 500, { 'content-type': 'application/json' })
+    response.end(`\uFEFF${JSON.stringify({ jsonrpc: '2.0', id, error })}`)
+  })
+  expect(await call(peer, 'any')).toMatchObject({ error })
+  expect(await call(peer, 'any')).toMatchObject({ status: 400, error })
+})
+
 test('of an answer that is no success only the beginning is read, so that one without an end is answered, too', async () => {
   const peer = await peerAt((_request, response) => {
     response.writeHead(502)

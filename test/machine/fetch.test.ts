@@ -78,6 +78,16 @@ describe('what goes wrong', () => {
     expect(error).toMatchObject({ code: 'network_error', message: expect.stringContaining('ECONNREFUSED') })
   })
 
+  test('a request that was being sent may have been fulfilled: it is not said that the host was not reached', async () => {
+    const { fetch, url } = await serve((request) => void request.socket.destroy())
+    await expect(fetch(url)).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' })
+  })
+
+  test('a status that no answer may have fails the request at once', async () => {
+    const { fetch, url } = await serve((_request, response) => response.writeHead(999).end())
+    await expect(fetch(url)).rejects.toThrow(RangeError)
+  })
+
   test('an answer that is cut fails whoever reads it', async () => {
     const { fetch, url } = await serve((_request, response) => {
       response.writeHead(200, { 'content-length': 100 }).write('begun', () => response.destroy())
