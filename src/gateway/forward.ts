@@ -3,6 +3,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { errnoOf } from '../errors.ts'
 import { type Sentence, say } from '../sentence.ts'
 import { networkFault, sendFault } from './fault.ts'
 import { REFUSAL_BYTES } from './refusal.ts'
@@ -24,6 +25,9 @@ export type Exchange = {
   idleTimeoutMs: number
   log: (level: 'debug' | 'info' | 'warn', message: Sentence) => void
 }
+
+/** These have no body, whatever length they tell: it is that of another answer (RFC 9110 §8.6). */
+const WITHOUT_BODY = [204, 304]
 
 /** An answer that was kept back, whole. */
 export type HeldAnswer = { status: number; headers: IncomingHttpHeaders; body: Buffer }
@@ -93,6 +97,11 @@ function relay(
   const { res, route } = exchange
   let held: { status: number; headers: IncomingHttpHeaders; begun: Buffer } | null = null
   let ended = false
+  const finish = () => {
+    ended = true
+    if (held === null) res.end()
+    settle(held && { status: held.status, headers: held.headers, body: held.begun })
+  }
   return {
     onRequestStart(controller) {
       const leave = () => {
@@ -116,12 +125,11 @@ function relay(
       pass(res, controller, held.begun)
       held = null
     },
-    onResponseEnd() {
-      ended = true
-      if (held === null) res.end()
-      settle(held && { status: held.status, headers: held.headers, body: held.begun })
-    },
+    onResponseEnd: finish,
     onResponseError(_controller, error) {
+      // undici waits for a body of that length.
+      const isWhole = res.headersSent && WITHOUT_BODY.includes(res.statusCode)
+      if (isWhole && errnoOf(error) === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return finish()
       ended = true
       if (!res.destroyed) fail(exchange, error)
       settle(null)

@@ -81,12 +81,15 @@ export function upstreamHeaders(
 
 /** Leaves out what belongs to one connection only: the fixed set and what `Connection` names (RFC 9110 §7.6.1). */
 export function endToEnd(headers: IncomingHttpHeaders): OutgoingHeaders {
-  const named = headers.connection?.toLowerCase().split(',')
+  // In an answer it may stand more than once, and is a list then.
+  const named = String(headers.connection ?? '')
+    .toLowerCase()
+    .split(',')
   const kept: OutgoingHeaders = {}
   for (const name in headers) {
     const value = headers[name]
     if (value === undefined || ONE_CONNECTION.has(name) || name.startsWith('proxy-')) continue
-    if (named?.some((option) => option.trim() === name)) continue
+    if (named.some((option) => option.trim() === name)) continue
     kept[name] = value
   }
   return kept

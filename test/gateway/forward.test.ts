@@ -112,11 +112,23 @@ test('what belongs to one connection is dropped on both ways, trailers included'
   expect(answer.body.toString()).toBe('body')
 })
 
+test('an answer whose Connection stands twice is one', async () => {
+  const upstream = await startUpstream((_req, res) => {
+    res.writeHead(200, { connection: ['X-Hop', 'close'], 'x-hop': '1', 'x-end': '2' }).end('body')
+  })
+  const answer = await call(await startGatewayTo(upstream.origin))
+  expect(answer).toMatchObject({ status: 200, headers: { 'x-end': '2' } })
+  expect(answer.headers['x-hop']).toBeUndefined()
+  expect(answer.body.toString()).toBe('body')
+})
+
 test.each([
   ['HEAD', 200, { 'content-length': '1234' }],
   ['HEAD', 400, { 'content-length': '1234' }],
   ['GET', 204, {}],
+  ['GET', 204, { 'content-length': '1234' }],
   ['GET', 304, { etag: '"x"' }],
+  ['GET', 304, { etag: '"x"', 'content-length': '1234' }],
   ['GET', 404, { 'content-type': 'text/plain' }],
   ['GET', 599, {}],
 ])('%s answered with %i keeps its status and headers', async (method, status, headers) => {
