@@ -30,14 +30,27 @@ type SendHeaders = { request: { body?: unknown }; socket: Socket }
 const CONTINUE = Buffer.from('HTTP/1.1 100')
 const HEAD_END = '\r\n\r\n'
 
+/** What begins to read over once more on a connection that is kept. */
+const readingOver = new WeakMap<Socket, () => void>()
+
 /**
  * Reads over a "100 Continue" that no one asked for: a client must (RFC 9110 §15.2), and undici ends the connection, with
- * the answer behind it. Each of our requests has a connection of its own, so the answer is the first thing on it.
+ * the answer behind it. Called before each request, and undici has one at a time on a connection: the answer to it is the
+ * next thing that comes.
  */
 function readOverContinue(socket: Socket): void {
+  const beginAnew = readingOver.get(socket)
+  if (beginAnew) {
+    beginAnew()
+    return
+  }
   const read = socket.read.bind(socket)
   let held = Buffer.alloc(0)
   let passed = false
+  readingOver.set(socket, () => {
+    held = Buffer.alloc(0)
+    passed = false
+  })
 
   function isContinue(): boolean {
     return held.subarray(0, CONTINUE.length).equals(CONTINUE.subarray(0, held.length))
@@ -65,10 +78,10 @@ function listenForSends(): void {
   listening = true
   diagnostics.subscribe('undici:client:sendHeaders', (message) => {
     const { request, socket } = message as SendHeaders
+    readOverContinue(socket)
     if (!Buffer.isBuffer(request.body)) return
     const consent = inFlight.get(request.body)
     if (!consent) return
-    readOverContinue(socket)
     try {
       consent()
     } catch {
@@ -209,5 +222,10 @@ export function createTransport(settings: ProxySettings): Transport {
     }
   }
 
-  return { request, upstream: (url) => dispatcherFor(url, GATEWAY_LIMITS) }
+  async function upstream(url: string): Promise<Dispatcher> {
+    listenForSends()
+    return dispatcherFor(url, GATEWAY_LIMITS)
+  }
+
+  return { request, upstream }
 }

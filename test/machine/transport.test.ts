@@ -3,6 +3,8 @@ import { createServer } from 'node:net'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { fetchThrough } from '../../src/machine/fetch.ts'
+import { createTransport } from '../../src/machine/transport.ts'
 import { redirectTo } from '../feishu-sandbox/fault-presets.ts'
 import type { Fault } from '../feishu-sandbox/faults.ts'
 import { startSandbox } from '../feishu-sandbox/sandbox.ts'
@@ -15,6 +17,7 @@ import {
   http,
   listen,
   MIB,
+  NO_PROXY,
   serveBytes,
 } from './transport-peers.ts'
 
@@ -204,5 +207,21 @@ describe('a 100 Continue that nobody asked for', () => {
       socket.end()
     })
     expect(bodyOf(await ask(url))).toBe('ok')
+  })
+
+  test('is read over on a connection that is kept, too, before each answer', async () => {
+    let connections = 0
+    const port = await listen(
+      createServer((socket) => {
+        connections += 1
+        socket.on('data', () => socket.write(whole))
+      }),
+    )
+    const url = `http://127.0.0.1:${port}`
+    const dispatcher = await createTransport(NO_PROXY).upstream(url)
+    onTestFinished(() => dispatcher.destroy())
+    const fetch = fetchThrough(dispatcher)
+    for (let nth = 0; nth < 8; nth += 1) expect(await (await fetch(url)).text()).toBe('ok')
+    expect(connections).toBeLessThan(8)
   })
 })
