@@ -65,7 +65,7 @@ class Bridge {
   readonly #client: Transport
   readonly #far: Far
   readonly #names: Names
-  /** Requests of the client that the other server works on. */
+  /** Requests of the client that the other server works on, or that may be for it. */
   readonly #asks = new Map<string | number, AbortController>()
   /** Questions to the client, of the other server; and to our own server, for its lists. */
   readonly #questions = new Map<string | number, (message: Message) => void>()
@@ -196,13 +196,16 @@ class Bridge {
       const result = { [LISTED[list]]: await this.#names.list(list) }
       return this.#send({ jsonrpc: '2.0', id, result })
     }
-    const call = await this.#names.lead({ method, params })
-    if (!call) return this.own.onmessage?.(request as unknown as JSONRPCMessage)
     const controller = new AbortController()
+    const { signal } = controller
     this.#asks.set(id, controller)
-    const answer = await this.#far.ask(withoutCredentials(call), controller.signal)
+    // Whose it is may take seconds to know, and the client may cancel it meanwhile.
+    const call = await this.#names.lead({ method, params })
+    const answer = call && !signal.aborted ? await this.#far.ask(withoutCredentials(call), signal) : null
     this.#asks.delete(id)
-    if (!controller.signal.aborted) this.#send({ jsonrpc: '2.0', id, ...answer })
+    if (signal.aborted) return
+    if (answer) this.#send({ jsonrpc: '2.0', id, ...answer })
+    else this.own.onmessage?.(request as unknown as JSONRPCMessage)
   }
 
   #tellChanged(methods: ListMethod[]): void {

@@ -100,3 +100,23 @@ test('a question that the other server takes back is taken back from the client,
     },
   ])
 })
+
+test('a call that is cancelled before it is known whose it is goes to nobody', async () => {
+  let tell = (_lists: Lists) => {}
+  const lists = new Promise<Lists>((resolve) => {
+    tell = resolve
+  })
+  const asked: unknown[] = []
+  const ask = async ({ params }: { params?: RpcObject | undefined }): Promise<Answer> => {
+    asked.push(params?.name)
+    return { result: {} }
+  }
+  const { say, heard } = await setBridge({ lists: () => lists, ask })
+  say({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'delete' } })
+  say({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } })
+  say({ jsonrpc: '2.0', id: 2, ...CALL })
+  tell(NOTHING)
+  await vi.waitUntil(() => heard.length > 0)
+  expect(asked).toEqual(['theirs'])
+  expect(heard).toEqual([{ jsonrpc: '2.0', id: 2, result: {} }])
+})
