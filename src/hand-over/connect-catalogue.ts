@@ -90,11 +90,13 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     const generation = await generationOf(opened)
     if (generation === null || generation === fetchedWith) return
     if (failed?.generation === generation && (failed.final || deps.clock.elapsed() < failed.until)) return
+    // Before, not after: what the other server tells of a change meanwhile counts.
+    fetchedWith = generation
     try {
       await fetchAnew(opened)
-      fetchedWith = generation
       failed = null
     } catch (error) {
+      fetchedWith = null
       if (stopped) return
       const known = toCodedError(error)
       const waitMs = failed?.generation === generation ? Math.min(failed.waitMs * 2, MAX_RETRY_MS) : RETRY_MS

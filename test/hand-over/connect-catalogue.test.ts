@@ -9,7 +9,12 @@ import { makeFolder } from '../support/folder.ts'
 import { holdTimers } from '../support/timers.ts'
 
 /** A program that lists its tools when `answer` is called. */
-async function setCatalogue(): Promise<{ catalogue: Catalogue; asked: () => number; answer: () => void }> {
+async function setCatalogue(): Promise<{
+  catalogue: Catalogue
+  asked: () => number
+  answer: () => void
+  changes: () => number
+}> {
   const folder = makeFolder()
   const deps = await openDeps(
     { FEISHU_TOKEN_DIR: folder, FEISHU_APP_ID: 'cli_a1', FEISHU_APP_SECRET: 's' },
@@ -22,6 +27,7 @@ async function setCatalogue(): Promise<{ catalogue: Catalogue; asked: () => numb
     createPeer: () => null as never,
   }
   let asked = 0
+  let changes = 0
   let answer = () => {}
   const answered = new Promise<void>((resolve) => {
     answer = resolve
@@ -31,14 +37,17 @@ async function setCatalogue(): Promise<{ catalogue: Catalogue; asked: () => numb
     tools: null,
     async send() {
       asked += 1
+      const later = asked > 1 ? [{ name: 'later' }] : []
       await answered
-      const reply: Reply = { result: { tools: [{ name: 'theirs' }] } }
+      const reply: Reply = { result: { tools: [{ name: 'theirs' }, ...later] } }
       return { reply, capabilities: {} }
     },
-    changed: () => undefined,
+    changed: () => {
+      changes += 1
+    },
   })
   onTestFinished(catalogue.stop)
-  return { catalogue, asked: () => asked, answer }
+  return { catalogue, asked: () => asked, answer, changes: () => changes }
 }
 
 test('are waited for', async () => {
@@ -66,4 +75,16 @@ test('are waited for no longer than two seconds', async () => {
   expect((await lists)['tools/list']).toEqual([])
   answer()
   await expect.poll(async () => (await catalogue.lists())['tools/list']).toHaveLength(1)
+})
+
+test('what changes while they are fetched is fetched, too', async () => {
+  holdTimers()
+  const { catalogue, asked, answer, changes } = await setCatalogue()
+  catalogue.wake()
+  await vi.waitUntil(() => vi.advanceTimersByTime(1) && asked() > 0, { interval: 1 })
+  catalogue.refetch()
+  answer()
+  await vi.waitUntil(() => vi.advanceTimersByTime(1_000) && changes() > 1, { interval: 1 })
+  expect((await catalogue.lists())['tools/list']).toEqual([{ name: 'theirs' }, { name: 'later' }])
+  expect(asked()).toBe(2)
 })
