@@ -36,7 +36,7 @@ export type CallOptions = { signal: AbortSignal; headers: RequestHeaders; silenc
 
 export type Link = {
   request: (call: Call, options: CallOptions) => Promise<Reply>
-  notify: (call: Call, headers: RequestHeaders) => Promise<void>
+  notify: (call: Call, headers: RequestHeaders | null) => Promise<void>
   /** Takes a message that came. */
   receive: (message: Message) => void
   /** Ends a request, or all, with what went wrong. */
@@ -105,7 +105,7 @@ export function openLink(options: { silenceMs: number; handlers: Handlers; wire:
     })
   }
 
-  async function notify(call: Call, headers: RequestHeaders): Promise<void> {
+  async function notify(call: Call, headers: RequestHeaders | null): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(silent(options.silenceMs)), options.silenceMs)

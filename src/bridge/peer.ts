@@ -22,7 +22,7 @@ export type Connection = {
   setProtocolVersion: (version: string) => void
 }
 
-type Session = { link: Link; capabilities: RpcObject; headers: RequestHeaders }
+type Session = { link: Link; capabilities: RpcObject }
 
 export type PeerOptions = {
   connect: () => Promise<Connection>
@@ -66,7 +66,7 @@ export function createPeer({ connect, hello, startMs, waitMs }: PeerOptions): Pe
       }
       setProtocolVersion(String(reply.result.protocolVersion))
       await link.notify({ method: 'notifications/initialized' }, headers).catch(() => undefined)
-      const session = { link, capabilities: (reply.result.capabilities ?? {}) as RpcObject, headers }
+      const session = { link, capabilities: (reply.result.capabilities ?? {}) as RpcObject }
       current = session
       void closed.then(() => drop(session))
       return session
@@ -94,7 +94,7 @@ export function createPeer({ connect, hello, startMs, waitMs }: PeerOptions): Pe
       }
     },
     notify(call) {
-      if (current) current.link.notify(call, current.headers).catch(() => undefined)
+      if (current) current.link.notify(call, null).catch(() => undefined)
     },
     capabilities: () => current?.capabilities ?? null,
     async close() {

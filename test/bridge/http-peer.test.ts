@@ -107,6 +107,14 @@ test('progress comes before the answer, and each request has headers of its own'
   expect(tokens.filter((token) => token === 'POST first').length).toBeGreaterThanOrEqual(3)
 })
 
+test('what the client tells goes with the headers of that moment, not with those of the first request', async () => {
+  const { peer, tokens } = await setPeer()
+  await call(peer, 'later', 'first')
+  const before = tokens.length
+  peer.notify({ method: 'notifications/roots/list_changed' })
+  await expect.poll(() => tokens.slice(before)).toContain('POST of the stream')
+})
+
 test('a server with sessions speaks of its own accord on a stream that it was asked for', async () => {
   const { peer, tokens, mcp, told } = await setPeer()
   await call(peer, 'later')
