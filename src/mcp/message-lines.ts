@@ -2,6 +2,7 @@
 // is too long; a client that sends one gets a JSON-RPC error instead, and the next line is served as if nothing were.
 
 import { Transform, type TransformCallback } from 'node:stream'
+import { JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js'
 
 /** No message for these tools comes near; what is longer is thrown away as it comes. */
 const MAX_LINE_BYTES = 4_194_304
@@ -16,19 +17,31 @@ const TOO_LONG: LineFault = {
   message: `A message has at most ${MAX_LINE_BYTES} bytes.`,
 }
 
-/** Why a line is no message; null = it is one. */
-function findFault(line: string): LineFault | null {
-  let json: unknown
+/** What a line is, without the members that are null: some clients write so what they leave out. */
+function readLine(line: string): { message: string } | { fault: LineFault } {
   try {
-    json = JSON.parse(line)
+    const json: unknown = JSON.parse(line)
+    if (Array.isArray(json))
+      return { fault: { code: INVALID_REQUEST, message: 'Batches are not supported.' } }
+    const members = Object.entries(json ?? {})
+    const given = members.filter(([, value]) => value !== null)
+    const fault = findFault(Object.fromEntries(given))
+    if (fault) return { fault }
+    return { message: given.length < members.length ? JSON.stringify(Object.fromEntries(given)) : line }
   } catch {
-    return { code: PARSE_ERROR, message: 'This line is not JSON.' }
+    return { fault: { code: PARSE_ERROR, message: 'This line is not JSON.' } }
   }
-  if (Array.isArray(json)) return { code: INVALID_REQUEST, message: 'Batches are not supported.' }
-  const { jsonrpc, id, method, result, error } = (json ?? {}) as Record<string, unknown>
-  if (jsonrpc === '2.0' && (typeof method === 'string' || result !== undefined || error !== undefined))
-    return null
-  const known = typeof id === 'string' || typeof id === 'number' ? { id } : {}
+}
+
+/** Why this is no message; null = it is one. */
+function findFault(json: Record<string, unknown>): LineFault | null {
+  const { jsonrpc, id, method, result, error } = json
+  const isAnswer = result !== undefined || error !== undefined
+  const known = !isAnswer && (typeof id === 'string' || typeof id === 'number') ? { id } : null
+  if (jsonrpc === '2.0' && (typeof method === 'string' || isAnswer)) {
+    // What has no answer the SDK may drop.
+    if (!known || JSONRPCMessageSchema.safeParse(json).success) return null
+  }
   return { ...known, code: INVALID_REQUEST, message: 'This is not a JSON-RPC 2.0 message.' }
 }
 
@@ -54,9 +67,9 @@ export function createMessageLines(answer: (line: string) => void): Transform {
     chunks = []
     length = 0
     if (line === '' && !tooLong) return
-    const fault = tooLong ? TOO_LONG : findFault(line)
-    if (fault) answerFault(fault)
-    else stream.push(`${line}\n`)
+    const read = tooLong ? { fault: TOO_LONG } : readLine(line)
+    if ('fault' in read) answerFault(read.fault)
+    else stream.push(`${read.message}\n`)
   }
 
   return new Transform({

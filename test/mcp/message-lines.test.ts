@@ -40,12 +40,33 @@ test.each([
   ['null', { code: -32600 }, undefined],
   ['{"jsonrpc":"1.0","id":7,"method":"ping"}', { code: -32600 }, 7],
   ['{"id":"x","method":"ping"}', { code: -32600 }, 'x'],
+  ['{"jsonrpc":"2.0","id":7,"method":"ping","params":[]}', { code: -32600 }, 7],
+  ['{"jsonrpc":"2.0","id":7.5,"method":"ping"}', { code: -32600 }, 7.5],
+  ['{"jsonrpc":"2.0","id":7,"method":"ping","more":1}', { code: -32600 }, 7],
+  ['{"jsonrpc":"2.0","id":7,"method":"ping","params":{"_meta":{"progressToken":null}}}', { code: -32600 }, 7],
 ])('%s is answered with an error, and the next message passes', async (line, error, id) => {
   const { passed, answered } = await feed([`${line}\n${ping}\n`])
   expect(passed).toEqual([`${ping}\n`])
   expect(answered).toHaveLength(1)
   expect(answered[0]).toMatchObject({ jsonrpc: '2.0', error })
   expect(answered[0]?.id).toBe(id)
+})
+
+test('a member that is null is left out, and what has no answer is answered with nothing', async () => {
+  const { passed, answered } = await feed([
+    '{"jsonrpc":"2.0","id":1,"method":"ping","params":null}\n',
+    '{"jsonrpc":"2.0","id":2,"error":null,"result":{"a":null}}\n',
+    '{"jsonrpc":"2.0","method":"notifications/initialized","params":null}\n',
+    '{"jsonrpc":"2.0","method":"notifications/cancelled","params":[]}\n',
+  ])
+  const lines = passed.join('').trimEnd().split('\n')
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    { jsonrpc: '2.0', id: 1, method: 'ping' },
+    { jsonrpc: '2.0', id: 2, result: { a: null } },
+    { jsonrpc: '2.0', method: 'notifications/initialized' },
+    { jsonrpc: '2.0', method: 'notifications/cancelled', params: [] },
+  ])
+  expect(answered).toEqual([])
 })
 
 test('a line of a gibibyte is thrown away as it comes, and the next message passes', async () => {
