@@ -31,12 +31,15 @@ function npxPackage(script: string): string | null {
   }
 }
 
+/** A blank, an apostrophe, a bracket: what means something to a shell, but not between quotes. */
+const NEEDS_QUOTES = /[\s'&;|<>()[\]{}*?#]/
+
 /** How this process was started, for hints that name a command: npm's variables may be those of a program around it. */
 export function startedAs({ script }: Pick<Started, 'script'>): string {
   const asked = npxPackage(script)
   if (asked) return `npx -y ${asked}`
   if (basename(script) === NAME && !NPX_FOLDER.test(script)) return NAME
-  return `node ${/\s/.test(script) ? `"${script}"` : script}`
+  return `node ${NEEDS_QUOTES.test(script) ? `"${script}"` : script}`
 }
 
 /** The folders in which a program that the desktop starts looks for others, whatever a shell has added to PATH. */

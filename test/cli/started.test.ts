@@ -41,6 +41,8 @@ test('a program is named as it was started, whatever started its shell', () => {
   const machine = makeMachine()
   expect(startedAs({ script: '/src/dist/main.js' })).toBe('node /src/dist/main.js')
   expect(startedAs({ script: '/my files/main.js' })).toBe('node "/my files/main.js"')
+  expect(startedAs({ script: "/home/o'neil/r&d/main.js" })).toBe(`node "/home/o'neil/r&d/main.js"`)
+  expect(startedAs({ script: 'C:\\飞书\\main.js' })).toBe('node C:\\飞书\\main.js')
   expect(startedAs({ script: '/usr/bin/feishu-token-mcp' })).toBe('feishu-token-mcp')
   expect(startedAs({ script: npxScript(machine, 'feishu-token-mcp@1.2.3') })).toBe(
     'npx -y feishu-token-mcp@1.2.3',
