@@ -12,6 +12,7 @@ import type { Secret } from '../secret.ts'
 import { call, clause, type Sentence, say } from '../sentence.ts'
 import { isKeyId, type KeySource, keyIdOf } from './envelope.ts'
 import type { Keychain } from './keychain.ts'
+import { notReadable } from './sealed-files.ts'
 
 export type Key = { source: KeySource; id: string; bytes: Buffer }
 
@@ -102,9 +103,9 @@ export function createKeys(options: {
       throw keyUnavailable(named, files, key !== null)
     },
     async successor(named) {
-      if (named.key_source !== 'keychain') return first()
+      // Throws where it is only out of reach.
       const key = await lookUp(named)
-      return key?.id === named.key_id ? key : first()
+      return named.key_source === 'keychain' && key?.id === named.key_id ? key : first()
     },
     create: () => createKeyFile(files),
     restore: (key) => {
@@ -159,8 +160,14 @@ function keyFile({ directory, ending }: KeyFiles, id: string): string {
 
 function readKeyFile(files: KeyFiles, id: string): Key | null {
   if (!isKeyId(id)) return null
-  // A key in base64 has 44 characters.
-  const text = readOwnFile(keyFile(files, id), 256)
+  const path = keyFile(files, id)
+  let text: Buffer | null
+  try {
+    // A key in base64 has 44 characters.
+    text = readOwnFile(path, 256)
+  } catch (error) {
+    throw notReadable(path, error, 'key_unavailable')
+  }
   if (!text) return null
   const bytes = Buffer.from(text.toString('ascii'), 'base64')
   return bytes.length === KEY_BYTES ? toKey('file', bytes) : null

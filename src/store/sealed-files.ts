@@ -26,11 +26,24 @@ export function notWritable(path: string, error: unknown): CodedError {
     say`${path} cannot be written (${errnoOf(error) ?? say`unknown error`}).`,
     {
       nextStep: lasting
-        ? say`Let this user write to ${dirname(path)}, or set FEISHU_TOKEN_DIR to another directory; nothing was lost.`
+        ? say`Let this user write to ${dirname(path)} and its files, or set FEISHU_TOKEN_DIR to another directory; nothing was lost.`
         : say`Free some disk space or fix the permissions of ${dirname(path)}, then try again; nothing was lost.`,
       cause: error,
     },
   )
+}
+
+/** An error of reading a file of ours as one of the store's. */
+export function notReadable(
+  path: string,
+  error: unknown,
+  code: 'store_unreadable' | 'key_unavailable' = 'store_unreadable',
+): CodedError {
+  if (error instanceof CodedError) return error
+  return new CodedError(code, say`${path} cannot be read (${errnoOf(error) ?? say`unknown error`}).`, {
+    nextStep: say`Fix the permissions of ${path}; it was left as it is.`,
+    cause: error,
+  })
 }
 
 /** Reads a file of ours as text; null when there is none. */
@@ -38,15 +51,7 @@ export function readText(path: string): string | null {
   try {
     return readOwnFile(path, MAX_FILE_BYTES)?.toString('utf8') ?? null
   } catch (error) {
-    if (error instanceof CodedError) throw error
-    throw new CodedError(
-      'store_unreadable',
-      say`${path} cannot be read (${errnoOf(error) ?? say`unknown error`}).`,
-      {
-        nextStep: say`Fix the permissions of ${path}; it was left as it is.`,
-        cause: error,
-      },
-    )
+    throw notReadable(path, error)
   }
 }
 

@@ -19,7 +19,7 @@ import { call, say } from '../../sentence.ts'
 import type { Binding, Header } from '../envelope.ts'
 import { parseJournal } from '../journal.ts'
 import { peekHolder } from '../lock.ts'
-import { MAX_FILE_BYTES, notWritable, readText, type SealedFiles } from '../sealed-files.ts'
+import { MAX_FILE_BYTES, notReadable, notWritable, readText, type SealedFiles } from '../sealed-files.ts'
 import type { Journal } from '../token-store.ts'
 import { noteOf, proved } from './generation-note.ts'
 
@@ -143,8 +143,12 @@ export class ProfileFiles {
   }
 
   /** The highest generation ever written, noted in the lock file. */
-  highestGeneration(): Promise<number> {
-    return proved(this.sealed, this.id, noteOf(peekHolder(this.lockPath)))
+  async highestGeneration(): Promise<number> {
+    try {
+      return await proved(this.sealed, this.id, noteOf(peekHolder(this.lockPath)))
+    } catch (error) {
+      throw notReadable(this.lockPath, error)
+    }
   }
 
   readJournal(): Journal | null {

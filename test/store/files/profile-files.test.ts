@@ -1,9 +1,18 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { temporaryName } from '../../../src/machine/files.ts'
 import { canRefresh, encodeRecord } from '../../../src/oauth/token-set.ts'
 import { failureOf } from '../../support/failure.ts'
+import { NO_MODES, testIf } from '../../support/needs.ts'
 import {
   type Disk,
   ID,
@@ -112,6 +121,43 @@ describe('a record', () => {
     expect((await failureOf(() => elsewhere.open().read(ID))).message).toContain('ENOTDIR')
     expect((await store.read(ID)).generation).toBe(1)
   })
+})
+
+/** What is at a path and below it may not be read by this user until the test ends. */
+function deny(path: string): void {
+  if (process.getuid?.() === 0) {
+    process.seteuid?.(65_534)
+    onTestFinished(() => process.seteuid?.(0))
+  } else {
+    chmodSync(path, 0)
+    onTestFinished(() => chmodSync(path, 0o600))
+  }
+}
+
+testIf(NO_MODES)('a lock file that this user may not read makes its record unreadable', async () => {
+  await storeUpTo(disk, 1)
+  const lock = `${disk.path}.lock`
+  deny(lock)
+  expect(await failureOf(() => disk.open().read(ID))).toMatchObject({
+    code: 'store_unreadable',
+    message: `${lock} cannot be read (EACCES).`,
+    nextStep: `Fix the permissions of ${lock}; it was left as it is.`,
+  })
+})
+
+test('a key file that cannot be read is told as such, and no other key takes its place', async () => {
+  await storeUpTo(disk, 1)
+  const folder = join(disk.directory, 'key')
+  renameSync(folder, `${folder}-away`)
+  writeFileSync(folder, '')
+  const error = {
+    code: 'key_unavailable',
+    message: expect.stringMatching(/\.key cannot be read \(ENOTDIR\)\.$/),
+  }
+  expect(await failureOf(() => disk.open().read(ID))).toMatchObject(error)
+  const anew = disk.open().withLock(ID, LONG_MS, (locked) => locked.setAside())
+  expect(await failureOf(() => anew)).toMatchObject(error)
+  expect(readFileSync(disk.path, 'utf8')).not.toBe('')
 })
 
 test('room that cannot be reserved lets nothing be presented', async () => {
