@@ -26,6 +26,11 @@ export function findProgram(
 }
 
 function isProgram(path: string, windows: boolean): boolean {
-  const found = statSync(path, { throwIfNoEntry: false })
-  return found?.isFile() === true && (windows || (found.mode & EXECUTABLE) !== 0)
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found?.isFile() === true && (windows || (found.mode & EXECUTABLE) !== 0)
+  } catch {
+    // A folder that this user may not enter holds no program for it.
+    return false
+  }
 }

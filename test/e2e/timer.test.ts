@@ -1,6 +1,6 @@
 // The timer against stand-ins for systemctl, launchctl and schtasks on PATH, which keep what they are told in a folder.
 
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { findProgram } from '../../src/machine/program.ts'
@@ -265,10 +265,13 @@ testIf(NO_POSIX)(
     const plain = makeFolder()
     writeFileSync(join(plain, 'systemctl'), '')
     chmodSync(join(plain, 'systemctl'), 0o644)
+    // A folder that cannot be looked into, as one of another user.
+    const barred = join(makeFolder(), 'barred')
+    symlinkSync(barred, barred)
     const bin = standIns(['systemctl'])
     const find = (path: string) =>
       findProgram('systemctl', { platform: 'linux', environment: { PATH: path } })
-    expect(find(`.:bin:${folder}:${plain}:${bin}`)).toBe(join(bin, 'systemctl'))
+    expect(find(`.:bin:${barred}:${folder}:${plain}:${bin}`)).toBe(join(bin, 'systemctl'))
     const standing = process.cwd()
     try {
       process.chdir(bin)
