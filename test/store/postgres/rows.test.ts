@@ -8,6 +8,7 @@ import { failureOf } from '../../support/failure.ts'
 import { ID } from '../fixture.ts'
 
 const WORK = { ...ID, profile: 'work' }
+const NEXT = { record: 'r', generation: 2, expected: 1, journal: null }
 
 /** A database that answers each statement with what is made of its values, and notes those. */
 function databaseWith(answer: (values: string[][]) => object[]): { database: Database; asked: unknown[] } {
@@ -64,15 +65,21 @@ test('nobody who is asked for has an answer of nothing', async () => {
   expect(await rows.takeLease(ID, 'me', [], '{}')).toBeNull()
   expect(await rows.leaseHolder(ID)).toBeNull()
   expect(await rows.write(ID, 'me', { record: null })).toBe(false)
+  expect(await rows.commit(ID, 'me', NEXT)).toBe(false)
 })
 
-test('the columns that are written follow the name of the lease, and the names are in order', async () => {
-  const { database, asked } = databaseWith(() => [{ profile: 'b' }, { profile: 'B' }, { profile: 'a' }])
+test('what is asked for goes with its values in order, and so do the names that are answered', async () => {
+  const answers = [{ profile: 'b' }, { profile: 'B' }, { profile: 'a' }]
+  const { database, asked } = databaseWith(() => answers.map((row) => ({ ...row, app: row.profile })))
   const rows = openRows(database)
   expect(await rows.write(ID, 'me', { record: null, journal: 'j' })).toBe(true)
+  expect(await rows.commit(ID, 'me', NEXT)).toBe(true)
   expect(await rows.names(ID)).toEqual(['B', 'a', 'b'])
+  expect(await rows.otherApps(ID)).toEqual(['b', 'B', 'a'])
   expect(asked).toEqual([
     ['feishu', 'cli_a1', 'default', 'me', null, 'j'],
+    ['feishu', 'cli_a1', 'default', 'me', 'r', 2, 1, null],
     ['feishu', 'cli_a1'],
+    ['default', 'feishu', 'cli_a1'],
   ])
 })
