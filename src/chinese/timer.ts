@@ -11,6 +11,7 @@ export const TIMER: Table = {
   'The timer is installed ({name}), but is not running': '定时器已安装（{name}），但没有运行',
   'The timer ({name}) was installed by another version of this program': '定时器（{name}）不是由当前版本的程序安装的',
   'No timer is installed ({name})': '没有安装定时器（{name}）',
+  'If its line is in your crontab, take it out (`crontab -e`)': '如果 crontab 中有它的那一行，请删除（`crontab -e`）',
   'Put this line into your crontab (`crontab -e`)': '请把这一行加入 crontab（`crontab -e`）',
   'Run `{command} timer install`': '请运行 `{command} timer install`',
   'While you are logged out it does not run: `loginctl enable-linger` changes that': '注销系统用户后它不会运行：如需继续运行，请执行 `loginctl enable-linger`',

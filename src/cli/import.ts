@@ -1,5 +1,6 @@
 // `import`: takes over the tokens of another program.
 
+import { statSync } from 'node:fs'
 import { localTime } from '../moment.ts'
 import type { TokenRecord } from '../oauth/token-set.ts'
 import { importTokens } from '../profiles/import.ts'
@@ -21,7 +22,9 @@ export const importCommand: Command = async ({ cli, deps, profile, options, oper
   const source = fromInput ? { path: say`standard input`, input: cli.stdin } : { path }
   const record = await importTokens(deps, { profile, ...source, force: options.force ?? false })
   const answer = await tokenStatus(deps, { profile, verify: false, waitSeconds: 0 })
-  const what = fromInput ? say`what they came from` : path
+  // A pipe (`import <(…)`) is gone already.
+  const isFile = !fromInput && statSync(path, { throwIfNoEntry: false })?.isFile()
+  const what = isFile ? path : say`what they came from`
   cli.stderr(
     say`Imported; ${dueText(answer, record)}. Delete ${what}: a second program that uses its refresh token ends this login.\n`,
   )

@@ -12,14 +12,14 @@ export const timer: Command = async (invocation) => {
   const [action, ...rest] = operands
   const { timerHost, config } = deps
   if (rest.length === 0 && action === 'status') {
-    return tell(invocation, { state: await timerState(timerHost, config.tokenDir), changed: false })
+    return tell(invocation, { state: await timerState(timerHost, config.tokenDir), changed: false }, action)
   }
   if (rest.length === 0 && action === 'install') {
     const done = await installTimer(timerHost, config.tokenDir)
-    return tell(invocation, done, done.changed)
+    return tell(invocation, done, action)
   }
   if (rest.length === 0 && action === 'remove') {
-    return tell(invocation, await removeTimer(timerHost, config.tokenDir))
+    return tell(invocation, await removeTimer(timerHost, config.tokenDir), action)
   }
   throw usageError(cli, say`\`timer\` takes \`install\`, \`remove\` or \`status\``)
 }
@@ -27,9 +27,9 @@ export const timer: Command = async (invocation) => {
 function tell(
   { cli, options }: Invocation,
   { state, changed }: { state: TimerState; changed: boolean },
-  shown = false,
+  action: 'install' | 'remove' | 'status',
 ): number {
-  const next = nextStep(state, cli.command)
+  const next = action === 'remove' ? afterRemoval(state) : nextStep(state, cli.command)
   if (options.json) {
     const { status, scheduler, cronLine, lastExit, outlivesLogin, lacking } = state
     const files = state.files.map(({ path, content }) => ({ path, content }))
@@ -38,11 +38,11 @@ function tell(
     cli.stdout(`${JSON.stringify({ ...answer, ...rest }, null, 2)}\n`)
     return 0
   }
-  if (shown)
+  if (action === 'install' && changed)
     for (const { path, content } of state.files) cli.stderr(laidOut(say`${path}\n${indented(content)}\n`))
   cli.stderr(say`${describe(state)} ${next}\n`)
-  for (const advice of adviceOf(state, cli.command)) cli.stderr(say`${advice}\n`)
-  if (state.cronLine !== null) cli.stdout(`${state.cronLine}\n`)
+  for (const advice of action === 'remove' ? [] : adviceOf(state, cli.command)) cli.stderr(say`${advice}\n`)
+  if (state.cronLine !== null && action !== 'remove') cli.stdout(`${state.cronLine}\n`)
   return 0
 }
 
@@ -64,6 +64,12 @@ function nextStep({ status, cronLine }: TimerState, command: string): Sentence {
   if (cronLine !== null) return say`Put this line into your crontab (\`crontab -e\`).`
   if (status === 'running') return say`Nothing is needed.`
   return say`Run \`${command} timer install\`.`
+}
+
+function afterRemoval({ cronLine }: TimerState): Sentence {
+  return cronLine === null
+    ? say`Nothing is needed.`
+    : say`If its line is in your crontab, take it out (\`crontab -e\`).`
 }
 
 function adviceOf({ lastExit, outlivesLogin, lacking }: TimerState, command: string): Sentence[] {

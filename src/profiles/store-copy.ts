@@ -60,6 +60,9 @@ export async function copyProfiles(
   let problem: CodedError | null = null
   for (const app of await knownApps(deps)) {
     const names = (await from.profileNames(app)).filter((name) => profile === null || name === profile)
+    // Then these are only the names of what this machine has seen.
+    const away = from.outage()
+    if (away) throw away
     for (const name of names) {
       const row = { profile: name, app_id: app.appId, generation: null, error: null }
       try {

@@ -49,7 +49,8 @@ testIf(NO_POSIX)('import <(…) reads the pipe that the shell makes', async () =
   writeFileSync(file, JSON.stringify({ data: stage.sandbox.issue(), expires_at }))
   const script = 'exec "$0" "$1" import <(cat "$2") --json'
   const args = ['-c', script, process.execPath, PROGRAM, file]
-  const { stdout } = await promisify(execFile)('bash', args, { env: stage.env })
+  const { stdout, stderr } = await promisify(execFile)('bash', args, { env: stage.env })
+  expect(stderr).toContain('Delete what they came from')
   expect(JSON.parse(stdout)).toMatchObject({ status: 'valid', access_token_expires_at: expires_at })
 })
 

@@ -107,7 +107,11 @@ testIf(NO_POSIX)(
     expect(await json('install')).toMatchObject({ status: 'running', changed: true })
     expect(readFileSync(path, 'utf8')).toContain(PROGRAM)
 
-    expect(await json('remove')).toMatchObject({ status: 'absent', changed: true })
+    expect(await json('remove')).toMatchObject({
+      status: 'absent',
+      changed: true,
+      next_step: 'Nothing is needed.',
+    })
     expect(existsSync(path)).toBe(false)
     expect(calls(bin)).toContain('systemctl --user disable --now feishu-token-mcp.timer')
   },
@@ -143,6 +147,8 @@ testIf(NO_POSIX)(
     expect(existsSync(join(stage.home, '.config'))).toBe(false)
     const none = await run(stage, ['timer', 'install'], { env: { PATH: makeFolder() } })
     expect(none.stdout).toMatch(/^17 10 \* \* \* /)
+    const removed = await timer('remove')
+    expect(removed).toMatchObject({ code: 0, stdout: '', stderr: expect.stringContaining('take it out') })
   },
 )
 

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { CodedError } from '../../src/errors.ts'
 import { copyProfiles } from '../../src/profiles/store-copy.ts'
 import { cannotRefresh } from '../../src/refresh/reasons.ts'
+import { say } from '../../src/sentence.ts'
 import { breakDisk, changing, ID, makeDisk, makeRecord, storeUpTo } from '../store/fixture.ts'
 import { openDeps } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
@@ -31,6 +33,15 @@ test('a token that the old store cannot let go of is not told to have moved, and
   expect((await target.open().read(ID)).tokenSet).toEqual(makeRecord(1).tokenSet)
   expect((await source.open().read(ID)).tokenSet).toBeNull()
   expect(await copyProfiles(deps, { from, to, profile: null })).toEqual([])
+})
+
+test('a shared store that is away is told, and not taken for empty', async () => {
+  const [source, target] = [makeDisk(), makeDisk()]
+  const away = new CodedError('store_not_writable', say`It is away.`, { nextStep: say`Try again.` })
+  const env = { FEISHU_APP_ID: ID.appId, FEISHU_APP_SECRET: 's', FEISHU_TOKEN_DIR: source.directory }
+  const deps = await openDeps(env, source.directory)
+  const from = { ...source.open(), outage: () => away }
+  expect(await failureOf(() => copyProfiles(deps, { from, to: target.open(), profile: null }))).toBe(away)
 })
 
 test('a profile that is logged out is told to be empty, and stays', async () => {
