@@ -12,7 +12,7 @@ export const DATABASE: Table = {
   created: '已创建',
   moved: '已迁移',
   empty: '没有凭证',
-  'store copy needs --from and --to: file, postgres, or postgres://…': '`store copy` 需要 --from 和 --to：file、postgres 或 postgres://…',
+  'store copy needs --from and --to: file, postgres, or an address': '`store copy` 需要 --from 和 --to：file、postgres 或数据库地址',
   'Others on this machine see a password on the command line: better FEISHU_TOKEN_STORE or PGPASSWORD': '本机其他用户能看到命令行中的密码：建议使用 FEISHU_TOKEN_STORE 或 PGPASSWORD',
   '--from and --to name the same store': '--from 和 --to 指的是同一个存储',
   'Nothing was moved': '没有迁移任何内容',

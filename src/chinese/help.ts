@@ -6,7 +6,7 @@ import type { Table } from './table.ts'
 // biome-ignore format: a table, one row a line
 export const HELP: Table = {
   'This serves MCP, for a client that starts it; press Ctrl-C to end it. For people: `{command} --help`': '这里提供 MCP 服务，由客户端启动；按 Ctrl-C 结束。命令行用法见 `{command} --help`',
-  'Usage: {command} [COMMAND] [--profile NAME] [--json]': '用法：{command} [命令] [--profile 名称] [--json]',
+  'Usage: {command} [COMMAND [--profile NAME] [--json]]': '用法：{command} [命令 [--profile 名称] [--json]]',
   'Usage:': '用法：',
   'Without a command: serve MCP on stdin and stdout': '不带命令：通过标准输入输出提供 MCP 服务',
   'Commands:': '命令：',
@@ -48,6 +48,7 @@ export const HELP: Table = {
   // exec, headers, gateway, connect
   'Run a command with a credential in its environment that never goes stale': '运行一个程序，并在其环境变量中提供不会过期的凭证',
   'give the access token itself, which ends after some two hours': '直接提供访问凭证，约两小时后到期',
+  'the variables of lark-mcp or feishu-cli': 'lark-mcp 或 feishu-cli 所需的环境变量',
   'the variables of lark-mcp, lark-cli or feishu-cli': 'lark-mcp、lark-cli 或 feishu-cli 所需的环境变量',
   'one more variable, with {token}, {origin}, {open_apis}, {app_id} or {brand} filled in': '再加一个变量，其中的 {token}、{origin}、{open_apis}、{app_id}、{brand} 会被替换',
   'those of the command; 126 it cannot be run, 127 it was not found, 128+n ended by signal n': '与所运行的程序相同；126 无法运行，127 找不到程序，128+n 被信号 n 终止',

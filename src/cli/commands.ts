@@ -31,7 +31,8 @@ const CHILD = {
 const CONNECT: Record<(typeof CONNECT_OPTIONS)[number], Sentence> = {
   tools: say`these tools alone`,
   header: say`one more header, with {token} filled in`,
-  ...CHILD,
+  for: say`the variables of lark-mcp or feishu-cli`,
+  env: CHILD.env,
 }
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
@@ -141,7 +142,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     ],
     does: say`Serve MCP with Feishu's tools and the login in one: the tools of Feishu's hosted server, of the one at URL, or of a program`,
     options: CONNECT,
-    example: 'connect --tools docx_builtin_search,wiki_v1_node_search',
+    example: 'connect --tools fetch-doc,search-doc',
     exits: say`0 the client has left, 2 usage or settings`,
     // The process serves it: what gets here asks for help, or has been refused.
     load: () => Promise.reject(new Error('unreachable')),

@@ -1,19 +1,18 @@
 // `setup --create-app`: Feishu creates the app for a person who opens a link, then the person logs in with a second one.
 
 import { awaitRegistration, beginRegistration, keepApp } from '../app/setup.ts'
-import { laidOut } from '../chinese/fold.ts'
 import type { NewApp } from '../oauth/credentials.ts'
 import type { Registration } from '../oauth/registration.ts'
-import { type Sentence, say } from '../sentence.ts'
-import type { Invocation } from './io.ts'
-import { loginTelling } from './login.ts'
+import { say } from '../sentence.ts'
+import type { Cli, Invocation } from './io.ts'
+import { loginTelling, showPicture } from './login.ts'
 
 /** Has Feishu create an app and keeps its credentials. Throws with the way through the console as the next step. */
 export async function createApp({ cli, deps, profile }: Invocation): Promise<NewApp> {
   // A store that cannot be read would lose the new app's secret: better known before there is one.
   await deps.store.readApps()
   const registration = await beginRegistration(deps, deps.config.scopes)
-  await showLink(cli.stderr, registration)
+  await showLink(cli, registration)
   const app = await awaitRegistration(deps, registration)
   await keepApp(deps, profile, app)
   cli.stderr(
@@ -22,13 +21,12 @@ export async function createApp({ cli, deps, profile }: Invocation): Promise<New
   return app
 }
 
-async function showLink(
-  write: (text: Sentence) => void,
-  { verificationUrl, userCode }: Registration,
-): Promise<void> {
-  const { renderUnicodeCompact } = await import('uqr')
-  write(laidOut(say`${renderUnicodeCompact(verificationUrl)}\n\n`))
-  write(say`Open this page on any device, or scan the code with Feishu or Lark:\n\n${verificationUrl}\n\n`)
+async function showLink(cli: Cli, { verificationUrl, userCode }: Registration): Promise<void> {
+  const write = cli.stderr
+  const ask = (await showPicture(cli, verificationUrl))
+    ? say`Open this page on any device, or scan the code with Feishu or Lark:`
+    : say`Open this page on any device:`
+  write(say`${ask}\n\n${verificationUrl}\n\n`)
   const whose = say`This is Feishu's own way, used by its SDK, but not part of its public documentation.`
   write(say`${say`The page creates an app of your own (code ${userCode}).`} ${whose}\n`)
   write(say`Waiting for the app …\n`)

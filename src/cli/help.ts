@@ -11,7 +11,7 @@ export function help(command: string): Sentence {
     ({ forms, does }) => say`${series(forms.map(formRow), '\n')}\n${folded(say`${'      '}${does}`, 6)}`,
   )
   const lines = [
-    say`Usage: ${command} [COMMAND] [--profile NAME] [--json]`,
+    say`Usage: ${command} [COMMAND [--profile NAME] [--json]]`,
     '',
     say`Without a command: serve MCP on stdin and stdout.`,
     '',

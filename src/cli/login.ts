@@ -11,7 +11,7 @@ import { splitScopes } from '../oauth/scope-presets.ts'
 import { Secret } from '../secret.ts'
 import { call, say } from '../sentence.ts'
 import { tokenStatus } from '../status/status.ts'
-import { type Command, type Invocation, print } from './io.ts'
+import { type Cli, type Command, type Invocation, print } from './io.ts'
 import { statusText } from './status.ts'
 import { createDialogue } from './terminal.ts'
 import { expectOperands } from './usage.ts'
@@ -49,11 +49,19 @@ function expectsPaste({ cli, deps, options }: Invocation): boolean {
   return deps.remote && cli.stdin.isTTY === true && !options.device
 }
 
+/** Shows the link as a picture; `false`: it is wider than the terminal, where nothing could read it. */
+export async function showPicture(cli: Pick<Cli, 'stderr' | 'width'>, link: string): Promise<boolean> {
+  const { renderUnicodeCompact } = await import('uqr')
+  const picture = renderUnicodeCompact(link)
+  if (cli.width.stderr !== null && picture.indexOf('\n') > cli.width.stderr) return false
+  cli.stderr(laidOut(say`${picture}\n\n`))
+  return true
+}
+
 /** The code for another device, with a picture of the link. */
 async function showCode({ cli, deps }: Invocation, started: StartResult): Promise<void> {
   const { authorization_url, user_code } = startAnswer(deps, started)
-  const { renderUnicodeCompact } = await import('uqr')
-  cli.stderr(laidOut(say`${renderUnicodeCompact(authorization_url ?? '')}\n\n`))
+  await showPicture(cli, authorization_url ?? '')
   cli.stderr(
     say`Open this page on any device:\n\n${authorization_url ?? ''}\n\nIt must show this code: ${user_code ?? ''}\n\n`,
   )

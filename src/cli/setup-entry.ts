@@ -65,7 +65,7 @@ export function newEntry({ cli, deps, profile }: Invocation, withTools: boolean)
 /** What a person must set elsewhere, a line of its own; null: nothing. */
 export function lackingText({ lacking }: NewEntry): Sentence | null {
   if (lacking.length === 0) return null
-  return say`The entry is without ${lacking.join(', ')}, which holds a secret: set it where the client is started.`
+  return say`No secret stands in the entry: set ${lacking.join(', ')} where the client is started.`
 }
 
 /** The entry as most clients' configs have it. */

@@ -38,11 +38,15 @@ async function init({ cli, deps, options }: Invocation): Promise<number> {
       nextStep: say`Set FEISHU_TOKEN_STORE to postgres://… first.`,
     })
   }
-  const { status, version, keyId, hasKey } = made
+  const { status, version, keyId, keySource } = made
   const { tokenDir } = deps.config
-  const next_step = hasKey
-    ? say`Every machine needs key ${keyId}: copy key/${keyId}.shared.key from ${tokenDir} into its own FEISHU_TOKEN_DIR
-        (for its owner alone), or set FEISHU_TOKEN_KEY there as it is set here.`
+  const shared =
+    keySource === 'env'
+      ? say`Every machine needs key ${keyId}: set FEISHU_TOKEN_KEY there as it is set here.`
+      : say`Every machine needs key ${keyId}: copy key/${keyId}.shared.key from ${tokenDir} into its own FEISHU_TOKEN_DIR
+          (for its owner alone).`
+  const next_step = keySource
+    ? shared
     : say`This machine lacks key ${keyId}: copy key/${keyId}.shared.key from the FEISHU_TOKEN_DIR of one that has it into ${tokenDir}
         (for its owner alone), or set FEISHU_TOKEN_KEY as it is set there.`
   const answer = { status, version, key_id: keyId, next_step }
@@ -58,7 +62,7 @@ async function init({ cli, deps, options }: Invocation): Promise<number> {
 async function copy({ cli, deps, options }: Invocation): Promise<number> {
   const { from, to } = options
   if (from === undefined || to === undefined)
-    throw usageError(cli, say`store copy needs --from and --to: file, postgres, or postgres://…`)
+    throw usageError(cli, say`store copy needs --from and --to: file, postgres, or an address`)
   for (const name of [from, to]) {
     if (/^[^/]*\/\/[^/@]*:[^/@]+@/.test(name))
       cli.stderr(

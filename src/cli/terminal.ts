@@ -33,7 +33,7 @@ function edited(line: string): string {
 
 function stopped(): CodedError {
   return new CodedError('config_invalid', say`The questions were not answered to the end.`, {
-    nextStep: say`Run ${typed('setup')} again; what was kept so far stays.`,
+    nextStep: say`Run the same ${typed('setup')} again; what was kept so far stays.`,
   })
 }
 

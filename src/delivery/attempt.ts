@@ -9,7 +9,7 @@ import { moment } from '../moment.ts'
 import { type Sentence, say, series, typed } from '../sentence.ts'
 import { seenInProfiles } from './client-profiles.ts'
 import { formatCreation, formatDiff } from './diff.ts'
-import { isReference } from './edit.ts'
+import { type Edit, isReference } from './edit.ts'
 import { fingerprint, recall, remember } from './memory.ts'
 import { applyAndConfirm, type Bounds, type Found, findPlace } from './place.ts'
 import { createSharedFile, replaceSharedFile } from './replacement.ts'
@@ -130,7 +130,7 @@ async function write(
   if (!(await survived(target, path, next, run))) return OVERWRITTEN
   if (isFirst) remember(memoryDir, path, edit.place, accessToken)
   const until = moment(accessTokenExpiresAt, now)
-  const wrote = say`${path}: wrote ${edit.place}; this copy is good until ${until}.`
+  const wrote = say`${path}: wrote ${placeIn(target, edit)}; this copy is good until ${until}.`
   if (file.mode === null || (file.mode & 0o077) === 0) return outcome('delivered', wrote)
   const mode = say`Its mode was ${file.mode.toString(8)} and is 600 now.`
   return outcome('delivered', say`${wrote} ${mode}`)
@@ -141,6 +141,11 @@ function refuseWhole(value: string): Sentence | null {
   if (isReference(value)) return say`it holds a reference, which is never overwritten with a token`
   if (value === '' || BEARER_TOKEN.test(value)) return null
   return say`it holds something other than a token: delete it, or name another file`
+}
+
+/** The place as people know it: a whole file has no name for it. */
+function placeIn({ format }: Target, { place }: Edit): Sentence | string {
+  return format === 'file' ? say`the token` : place
 }
 
 /** An attempt at a file that exists. */
@@ -156,13 +161,14 @@ export async function attempt(target: Target, path: string, run: DeliveryAttempt
     return found.broken ? { ...refusal, again: true } : refusal
   }
   const { edit } = found
+  const place = placeIn(target, edit)
   if (edit.value === content.accessToken) {
-    return outcome('unchanged', say`${path}: ${edit.place} holds this token already.`)
+    return outcome('unchanged', say`${path}: ${place} is up to date.`)
   }
   const known = recall(memoryDir, path, edit.place)
   if (known && !known.includes(fingerprint(edit.value)) && !force) {
     const advice = say`it was left alone; ${typed('deliver --force')} replaces it`
-    return outcome('drift', say`${path}: ${edit.place} was changed since our last delivery; ${advice}.`)
+    return outcome('drift', say`${path}: ${place} was changed since our last delivery; ${advice}.`)
   }
   const foreign = !known && target.format === 'file' ? refuseWhole(edit.value) : null
   if (foreign) return outcome('refused', say`${path}: ${foreign}.`)

@@ -216,9 +216,9 @@ export function parseTargets(setting: string, machine: Machine, ownFolder: strin
     throw new CodedError(
       'config_invalid',
       bad.length === 1
-        ? say`FEISHU_DELIVER_TO: ${names} is not a target of a known form (${KINDS.join(', ')}).`
-        : say`FEISHU_DELIVER_TO: ${names} are not targets of a known form (${KINDS.join(', ')}).`,
-      { nextStep: say`Write each target of FEISHU_DELIVER_TO as one of ${FORMS}, separated by commas.` },
+        ? say`FEISHU_DELIVER_TO: ${names} is not a target of a known form (${FORMS}).`
+        : say`FEISHU_DELIVER_TO: ${names} are not targets of a known form (${FORMS}).`,
+      { nextStep: say`Correct FEISHU_DELIVER_TO.` },
     )
   }
   const homeless = targets.filter(({ name, paths }) => {

@@ -173,7 +173,8 @@ function findFault(context: Context, req: IncomingMessage): Fault | null {
   // A page whose name was rebound to 127.0.0.1 sends its own name as the host.
   const foreign = !context.anyHost && !context.hosts.includes(host.toLowerCase())
   if (foreign || comesFromPage(req.headers)) {
-    return { status: 403, reason: 'origin_refused', message: 'Requests of web pages are refused.', nextStep }
+    const message = 'Requests of web pages, and for another host, are refused.'
+    return { status: 403, reason: 'origin_refused', message, nextStep }
   }
   if (!req.url?.startsWith('/')) {
     const message = "The request's target is not a path: this is no general proxy, it leads to Feishu only."

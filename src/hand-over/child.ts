@@ -54,8 +54,9 @@ export function readChildWishes(
     needsGateway: boolean
   },
 ): ChildWishes {
+  const called = `${command} ${options.needsGateway ? 'connect' : 'exec'}`
   const refuse = (message: Sentence) =>
-    new CodedError('config_invalid', message, { nextStep: say`See \`${command} --help\`.` })
+    new CodedError('config_invalid', message, { nextStep: say`See \`${called} --help\`.` })
   const program = options.for === undefined ? null : programOf(options.for)
   if (options.for !== undefined && !program) {
     const known = Object.keys(PROGRAMS).join(', ')

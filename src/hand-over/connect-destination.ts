@@ -52,7 +52,7 @@ export function isOwnHeader(name: string): boolean {
 }
 
 function usageRefusal(command: string, message: Sentence): CodedError {
-  return new CodedError('config_invalid', message, { nextStep: say`See \`${command} --help\`.` })
+  return new CodedError('config_invalid', message, { nextStep: say`See \`${`${command} connect`} --help\`.` })
 }
 
 /** Reads an address and `--header NAME=VALUE`. Throws `config_invalid`. */

@@ -74,8 +74,8 @@ export type Initialized = {
   status: 'created' | 'migrated' | 'unchanged'
   version: number
   keyId: string
-  /** Whether this machine has that key. */
-  hasKey: boolean
+  /** Where this machine has that key; null: it lacks it. */
+  keySource: KeySource | null
 }
 
 /** What became of a store whose key was moved. */

@@ -4,8 +4,10 @@ import { OPTIONS, readArgv, SHARED } from '../../src/cli/argv.ts'
 import { COMMANDS } from '../../src/cli/commands.ts'
 import { help, helpOn } from '../../src/cli/help.ts'
 import type { Terminal } from '../../src/cli/io.ts'
+import { showPicture } from '../../src/cli/login.ts'
 import { runCli } from '../../src/cli/run.ts'
-import { columns, say } from '../../src/sentence.ts'
+import { HOSTED_TOOLS } from '../../src/oauth/hosted-mcp.ts'
+import { columns, type Sentence, say } from '../../src/sentence.ts'
 
 const entries = Object.entries(COMMANDS)
 
@@ -104,6 +106,24 @@ test('the forms of a command name the options that it takes, and no option is ta
     for (const option of named) used.add(option)
   }
   expect(Object.keys(OPTIONS).filter((option) => !used.has(option))).toEqual([])
+})
+
+test('the example of connect names tools of the server that it leads to', () => {
+  const [, tools = ''] = /--tools (\S+)/.exec(COMMANDS.connect?.example ?? '') ?? []
+  expect(HOSTED_TOOLS).toEqual(expect.arrayContaining(tools.split(',')))
+})
+
+test('a link whose picture has no room in the terminal is shown without it', async () => {
+  let said = ''
+  const stderr = (text: Sentence) => {
+    said += String(text)
+  }
+  const show = (columns: number | null) =>
+    showPicture({ stderr, width: { stdout: null, stderr: columns } }, 'https://example.com')
+  expect([await show(20), said]).toEqual([false, ''])
+  expect(await show(null)).toBe(true)
+  const width = said.indexOf('\n')
+  expect([await show(width), await show(width - 1)]).toEqual([true, false])
 })
 
 test.each([

@@ -20,8 +20,8 @@ export function knownKinds(): string[] {
   try {
     parseTargets('nobody:knows', { platform: 'linux', home: '/home/x', environment: {} })
   } catch (error) {
-    const { nextStep } = error as CodedError
-    return [...nextStep.matchAll(/([a-z-]+):[A-Z]/g)].map(([, kind = '']) => kind)
+    const { message } = error as CodedError
+    return [...message.matchAll(/([a-z-]+):[A-Z]/g)].map(([, kind = '']) => kind)
   }
   throw new Error('a target that nobody knows was taken')
 }

@@ -171,7 +171,7 @@ test.each([
 test('one bad target among good ones is named alone, with the kinds that are known', () => {
   const setting = 'cursor:lark,vscod:lark,dotenv:/a/.env#TOKEN,token-json:/t.json,toekn-json:/b,codex:lark'
   expect(() => parseTargets(setting, LINUX)).toThrow(
-    /^FEISHU_DELIVER_TO: "vscod:lark", "toekn-json:\/b" are not targets of a known form \(cursor, .*, token-json, file\)\.$/,
+    /^FEISHU_DELIVER_TO: "vscod:lark", "toekn-json:\/b" are not targets of a known form \(cursor:SERVER, .*, token-json:PATH, file:PATH\)\.$/,
   )
   expect(() => parseTargets('cursor:lark,vim:lark', LINUX)).toThrow(
     /^FEISHU_DELIVER_TO: "vim:lark" is not a target of a known form/,

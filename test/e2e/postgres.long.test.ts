@@ -129,6 +129,9 @@ ifPostgres('store init', () => {
       [1, 2, 3].map(() => run(stage, ['store', 'init', '--json'], { env: owner })),
     )
     expect(again.map((done) => json(done).status)).toEqual(['unchanged', 'unchanged', 'unchanged'])
+    // There is no key file to be copied.
+    for (const done of again)
+      expect(json(done).next_step).toMatch(/^Every machine needs key \w+: set FEISHU_TOKEN_KEY there/)
     expect(json(await run(stage, ['status', '--json'], { env: machine('a') })).status).toBe('valid')
 
     const empty = { FEISHU_TOKEN_STORE: postgres.url(await postgres.create()) }

@@ -162,7 +162,7 @@ test('a setting with a secret, which the changed entry is without, is named', as
   installClients(stage)
   const key = { FEISHU_TOKEN_KEY: Buffer.alloc(32, 7).toString('base64') }
   const changed = await run(stage, ['setup', '--adopt', '--yes'], { env: key })
-  expect(changed.stderr).toContain('The entry is without FEISHU_TOKEN_KEY, which holds a secret')
+  expect(changed.stderr).toContain('No secret stands in the entry: set FEISHU_TOKEN_KEY where')
 })
 
 test('an entry whose App Secret Feishu refuses stays; another app of the profile stays too', async () => {

@@ -69,7 +69,7 @@ test('the way to the network is carried, a proxy with a password is not', async 
   expect(open.mcpServers['feishu-token'].env).toMatchObject(env)
   const secret = await setUp(stage, [], { ...env, HTTPS_PROXY: 'http://kim:hunter2@proxy.example:8080' })
   expect(secret.stdout + secret.stderr).not.toContain('hunter2')
-  expect(secret.stderr).toContain('The entry is without HTTPS_PROXY, which holds a secret')
+  expect(secret.stderr).toContain('No secret stands in the entry: set HTTPS_PROXY where')
   expect(open.mcpServers['feishu-token'].env.HTTPS_PROXY).toBe(env.HTTPS_PROXY)
 })
 
@@ -81,7 +81,7 @@ test('the key and the address of the store are not carried, and it is said that 
   }
   const ended = await setUp(stage, [], env)
   expect(ended.stderr).toContain(
-    'The entry is without FEISHU_TOKEN_KEY, FEISHU_TOKEN_STORE, which holds a secret',
+    'No secret stands in the entry: set FEISHU_TOKEN_KEY, FEISHU_TOKEN_STORE where',
   )
   for (const value of Object.values(env)) expect(ended.stdout + ended.stderr).not.toContain(value)
 })

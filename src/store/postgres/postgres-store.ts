@@ -174,7 +174,13 @@ export function createPostgresStore(options: {
     async init() {
       const made = await initSchema(database, () => keys.first())
       const key = keys.find({ key_source: 'file', key_id: made.keyId })
-      return { ...made, hasKey: await key.then(Boolean, () => false) }
+      return {
+        ...made,
+        keySource: await key.then(
+          ({ source }) => source,
+          () => null,
+        ),
+      }
     },
   })
   return viewOf(lookUp)

@@ -62,7 +62,7 @@ async function current(query: Query): Promise<{ version: number; key_id: string 
 export async function initSchema(
   database: Database,
   firstKey: () => Promise<Key>,
-): Promise<Omit<Initialized, 'hasKey'>> {
+): Promise<Omit<Initialized, 'keySource'>> {
   return database.transaction(async (query) => {
     // Until the end of the transaction: a session would not do behind a pooler.
     await query('select pg_advisory_xact_lock($1)', [INIT_LOCK])
