@@ -25,7 +25,8 @@ function readLine(line: string): { message: string } | { fault: LineFault } {
       return { fault: { code: INVALID_REQUEST, message: 'Batches are not supported.' } }
     const members = Object.entries(json ?? {})
     const given = members.filter(([, value]) => value !== null)
-    const fault = findFault(Object.fromEntries(given))
+    const isAnswer = members.some(([name]) => name === 'result' || name === 'error')
+    const fault = findFault(Object.fromEntries(given), isAnswer)
     if (fault) return { fault }
     return { message: given.length < members.length ? JSON.stringify(Object.fromEntries(given)) : line }
   } catch {
@@ -33,10 +34,9 @@ function readLine(line: string): { message: string } | { fault: LineFault } {
   }
 }
 
-/** Why this is no message; null = it is one. */
-function findFault(json: Record<string, unknown>): LineFault | null {
-  const { jsonrpc, id, method, result, error } = json
-  const isAnswer = result !== undefined || error !== undefined
+/** Why this is no message; null = it is one. An answer is never answered: its id is one of ours. */
+function findFault(json: Record<string, unknown>, isAnswer: boolean): LineFault | null {
+  const { jsonrpc, id, method } = json
   const known = !isAnswer && (typeof id === 'string' || typeof id === 'number') ? { id } : null
   if (jsonrpc === '2.0' && (typeof method === 'string' || isAnswer)) {
     // What has no answer the SDK may drop.

@@ -56,6 +56,7 @@ test('a member that is null is left out, and what has no answer is answered with
   const { passed, answered } = await feed([
     '{"jsonrpc":"2.0","id":1,"method":"ping","params":null}\n',
     '{"jsonrpc":"2.0","id":2,"error":null,"result":{"a":null}}\n',
+    '{"jsonrpc":"2.0","id":3,"result":null}\n',
     '{"jsonrpc":"2.0","method":"notifications/initialized","params":null}\n',
     '{"jsonrpc":"2.0","method":"notifications/cancelled","params":[]}\n',
   ])
@@ -63,6 +64,7 @@ test('a member that is null is left out, and what has no answer is answered with
   expect(lines.map((line) => JSON.parse(line))).toEqual([
     { jsonrpc: '2.0', id: 1, method: 'ping' },
     { jsonrpc: '2.0', id: 2, result: { a: null } },
+    { jsonrpc: '2.0', id: 3 },
     { jsonrpc: '2.0', method: 'notifications/initialized' },
     { jsonrpc: '2.0', method: 'notifications/cancelled', params: [] },
   ])
