@@ -187,10 +187,10 @@ test('the error names each bad target and the forms allowed', () => {
     }
   })()
   expect(error).toMatchObject({ code: 'config_invalid', recovery: 'fix_config' })
-  const { message, nextStep } = error as CodedError
+  const { message } = error as CodedError
   expect(message).toContain('"dotenv:/a#"')
   expect(message).not.toContain('cursor:ok')
-  expect(message.length).toBeLessThan(350)
+  expect(message.length).toBeLessThan(500)
   for (const form of [
     'cursor:SERVER',
     'mcp:PATH#SERVER',
@@ -198,6 +198,6 @@ test('the error names each bad target and the forms allowed', () => {
     'token-json:PATH',
     'file:PATH',
   ]) {
-    expect(nextStep).toContain(form)
+    expect(message).toContain(form)
   }
 })
