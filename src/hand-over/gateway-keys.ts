@@ -10,7 +10,7 @@ import { fileVersion } from '../machine/file-version.ts'
 import { readOwnFile, replaceFile } from '../machine/files.ts'
 import { ensureOwnDirectory } from '../machine/own-directory.ts'
 import { PROFILE_NAME, profileOption } from '../profile.ts'
-import { say, shown } from '../sentence.ts'
+import { type Sentence, say, shown } from '../sentence.ts'
 import { acquireLock } from '../store/lock.ts'
 import { LOCK_MS } from '../store/token-store.ts'
 
@@ -45,14 +45,17 @@ function readKeys(deps: Deps): GatewayKey[] {
     const { keys } = JSON.parse(bytes.toString()) as { keys: unknown }
     if (Array.isArray(keys) && keys.every(isKey)) return keys
   } catch (error) {
-    if (errnoOf(error) !== null) throw unreadable(path, errnoOf(error) ?? '')
+    if (error instanceof CodedError) throw error
+    const errno = errnoOf(error)
+    if (errno !== null)
+      throw unreadable(path, errno, say`Fix the permissions of ${path}; it was left as it is.`)
   }
-  throw unreadable(path, 'damaged')
+  throw unreadable(path, 'damaged', say`Move the file away and make new keys.`)
 }
 
-function unreadable(path: string, why: string): CodedError {
+function unreadable(path: string, why: string, nextStep: Sentence): CodedError {
   return new CodedError('config_invalid', say`The keys of the gateway (${path}) cannot be read (${why}).`, {
-    nextStep: say`Move the file away and make new keys.`,
+    nextStep,
   })
 }
 

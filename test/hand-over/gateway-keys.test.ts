@@ -45,6 +45,15 @@ test('a damaged file lets nobody in, is told, and is not overwritten', async () 
   expect(world.logs.join('\n')).toContain('cannot be read (damaged)')
 })
 
+test('a file that cannot be read is no damaged one: the keys in it are not to be given up', async () => {
+  const { deps, directory } = await makeDeps()
+  await newGatewayKey(deps, 'default', 'app')
+  const file = { ...deps, config: { ...deps.config, tokenDir: join(directory, 'gateway-keys.json') } }
+  const { message, nextStep } = await failureOf(() => listGatewayKeys(file, 'default'))
+  expect(message).toContain('cannot be read (ENOTDIR)')
+  expect(nextStep).toMatch(/^Fix the permissions of /)
+})
+
 test('neither a part of a key nor its hash opens anything', async () => {
   const { deps } = await makeDeps()
   const key = await newGatewayKey(deps, 'default', 'app')
