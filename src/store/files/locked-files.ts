@@ -102,7 +102,8 @@ export class LockedFiles implements LockedProfile {
 
   async read(): Promise<TokenRecord> {
     const version = fileVersion(this.#files.path)
-    const record = await this.#files.readRecord()
+    // The note that is left with the next record counts on from this one, even if its key is gone by now.
+    const record = await this.#files.readRecord(this.#highest)
     this.#read = version
     return record
   }

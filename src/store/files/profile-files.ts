@@ -87,14 +87,15 @@ export class ProfileFiles {
     return { kind, brand: this.id.brand, app_id: this.id.appId, profile: this.id.profile }
   }
 
-  async readRecord(): Promise<TokenRecord> {
+  /** The record; where there is none, `counted` is the least generation that is gone on from. */
+  async readRecord(counted = 0): Promise<TokenRecord> {
     // Read before the record: it is noted after the record is written, so a newer one never looks like an older copy.
     const highest = await this.highestGeneration()
     const opened = await this.sealed.open(this.path, this.binding('token-set')).catch(async (error) => {
       await this.refuseForeign()
       throw error
     })
-    if (!opened) return { generation: highest, tokenSet: null }
+    if (!opened) return { generation: Math.max(highest, counted), tokenSet: null }
     const record = decodeRecord(opened.content)
     if (!record || record.generation !== opened.header.generation) {
       throw new CodedError('store_unreadable', say`${this.path} holds no token set; it was left as it is.`, {

@@ -78,6 +78,19 @@ test('everything is sealed again, opens with the new key alone, and the old one 
   await store.withLock(WORK, 0, async () => undefined)
 })
 
+test('a name whose record went before its key did is used again: the next record is no older copy', async () => {
+  await fill()
+  await open().withLock(ID, LONG_MS, (locked) => locked.remove())
+  await open().moveKey('env')
+  const store = open()
+  await store.withLock(ID, LONG_MS, async (locked) => {
+    const { generation, tokenSet } = await locked.read()
+    expect([generation, tokenSet]).toEqual([2, null])
+    await locked.commit(makeRecord(generation + 1), generation)
+  })
+  expect(await store.read(ID)).toEqual(makeRecord(3))
+})
+
 test('the key of the environment is given up and stays where it is', async () => {
   await fill()
   await open().moveKey('env')
