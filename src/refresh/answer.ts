@@ -45,5 +45,5 @@ function refreshNextStep(deps: Deps, result: RefreshResult): Sentence {
     (delivery) => delivery.restart_required && delivery.status === 'delivered',
   )
   if (restart?.restart_hint) return restart.restart_hint
-  return say`Nothing is needed: the token is valid.`
+  return say`Nothing is needed.`
 }

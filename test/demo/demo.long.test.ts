@@ -94,6 +94,14 @@ describeIf(NO_TMUX)('at a terminal without a display', () => {
     await expect(fetch(url)).rejects.toThrow()
     expect(terminal.transcript()).not.toContain('This run ends now')
   })
+
+  test('a person who declines is told that this was the end', async () => {
+    const { terminal, url } = await openDemo('--no-browser')
+    const [, link = ''] = await terminal.seen(/^ *(http\S+\/authorize\?\S+)/m)
+    await createPerson(url).deny(link).then(fetch)
+    await terminal.seen(/The demo failed: The person declined/)
+    await terminal.seen(/ended with 1/)
+  })
 })
 
 test('a demo that fails says so and ends with 1', async () => {

@@ -11,6 +11,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import open from 'open'
+import { fold } from '../../src/chinese/fold.ts'
 import { type Sandbox, startSandbox } from '../feishu-sandbox/sandbox.ts'
 import { freePort } from '../support/port.ts'
 
@@ -32,12 +33,17 @@ type Facts = Record<string, unknown>
 type Answer = { facts: Facts; text: string; isError: boolean }
 type Call = (tool: string, args?: Facts) => Promise<Answer>
 
-function say(text: string): void {
+/** What will be copied, or fits. */
+function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
+function say(text: string): void {
+  print(process.stdout.isTTY ? fold(text, process.stdout.columns) : text)
+}
+
 function heading(text: string): void {
-  say(`\n== ${text} ${'='.repeat(Math.max(3, 76 - text.length))}\n`)
+  print(`\n== ${text} ${'='.repeat(Math.max(3, 76 - text.length))}\n`)
 }
 
 function hasDisplay(): boolean {
@@ -85,7 +91,7 @@ function expectFact(facts: Facts, name: string, wanted: unknown): void {
 
 /** Gets the link to the person; where there is none, approves in their place. */
 async function approve(sandbox: Sandbox, link: string): Promise<void> {
-  say(`\nThe consent page of the sandbox:\n\n  ${link}\n`)
+  print(`\nThe consent page of the sandbox:\n\n  ${link}\n`)
   if (!hasPerson()) {
     say('Nobody is asked in this run: it approves by itself.\n')
     const page = await fetch(await sandbox.approve(link))
@@ -108,6 +114,7 @@ async function waitForApproval(call: Call): Promise<void> {
     const { facts } = await call('token_status', args)
     if (facts.authorization_status === 'pending') continue
     const status = await show(call, 'token_status', args, ['status', 'user_name', 'access_token_expires_at'])
+    if (status.authorization_error) throw new Error(String(status.authorization_error))
     return expectFact(status, 'status', 'valid')
   }
 }
@@ -148,16 +155,16 @@ async function play(sandbox: Sandbox, client: Client, toolsChanged: Promise<unkn
 function showEntry(settings: Record<string, string>): void {
   heading('Try it with your own assistant')
   const entry = { command: 'node', args: [PROGRAM, 'connect'], env: settings }
-  say(JSON.stringify({ mcpServers: { 'feishu-token-sandbox': entry } }, null, 2))
+  print(JSON.stringify({ mcpServers: { 'feishu-token-sandbox': entry } }, null, 2))
   if (hasPerson()) {
-    say('\nThis block goes into ~/.cursor/mcp.json (Cursor), claude_desktop_config.json (Claude Desktop) or')
-    say('.mcp.json (Claude Code). Then ask: "What is in the weekly plan?"')
+    say(
+      '\nThis block goes into ~/.cursor/mcp.json (Cursor), claude_desktop_config.json (Claude Desktop) or .mcp.json (Claude Code). Then ask: "What is in the weekly plan?"',
+    )
     say('\nThe sandbox stays up for it until you press Ctrl-C; then it is gone, with all that it stored.')
   } else {
     say(
-      '\nThis run ends now, and its sandbox with it, so this block leads nowhere. In a terminal, `npm run demo`',
+      '\nThis run ends now, and its sandbox with it, so this block leads nowhere. In a terminal, `npm run demo` keeps the sandbox up until Ctrl-C; add `-- --no-browser` where there is no display.',
     )
-    say('keeps the sandbox up until Ctrl-C; add `-- --no-browser` where there is no display.')
   }
 }
 
@@ -209,6 +216,7 @@ try {
 } catch (error) {
   const why = error instanceof Error ? error.message : String(error)
   const { aborted } = interrupted.signal
-  process.stderr.write(aborted ? '\nThe demo was ended.\n' : `\nThe demo failed: ${why}\n`)
+  const end = aborted ? 'The demo was ended.' : `The demo failed: ${why}`
+  process.stderr.write(`\n${process.stderr.isTTY ? fold(end, process.stderr.columns) : end}\n`)
   process.exitCode = aborted ? EXIT_INTERRUPTED : 1
 }

@@ -25,7 +25,7 @@ test('an answer tells both ends, in times and in whole seconds', async () => {
   const deps = await depsAt(ISSUED_AT + 1)
   const answer = refreshAnswer(deps, 'work', resultOf())
   expect({ ...answer, next_step: String(answer.next_step) }).toEqual({
-    next_step: 'Nothing is needed: the token is valid.',
+    next_step: 'Nothing is needed.',
     status: 'refreshed',
     profile: 'work',
     access_token_expires_at: '2026-01-01T01:56:53Z',
@@ -50,7 +50,7 @@ test.each([
 })
 
 describe('the next step', () => {
-  const NOTHING = 'Nothing is needed: the token is valid.'
+  const NOTHING = 'Nothing is needed.'
   const COPIES = 'Some copies were not written: fix what deliveries says about them, then run `x deliver`.'
 
   test.each<[string, Delivery[], string]>([
