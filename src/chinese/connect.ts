@@ -14,7 +14,8 @@ export const CONNECT: Table = {
   'connect needs a program behind --: connect -- CMD …': 'connect 的 -- 后面要写程序：connect -- CMD …',
   'connect takes an address or a program, not both': 'connect 后面写地址或程序，不能都写',
   '--header is for an address': '--header 用于地址',
-  '--header takes NAME=VALUE, and no header of the connection itself': '--header 的写法是 NAME=VALUE，且不能是连接自身的请求头',
+  '--header takes NAME=VALUE in characters that a header may hold, and no header of the connection itself':
+    '--header 的写法是 NAME=VALUE，只含请求头允许的字符（不含中文），且不能是连接自身的请求头',
   // The other server
   '{name} cannot be started ({errno})': '无法启动 {name}（{errno}）',
   'Correct the command behind "--" in the entry of the MCP client, then start the server again': '请更正 MCP 客户端条目中 "--" 之后的命令，然后重新启动服务',

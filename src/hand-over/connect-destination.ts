@@ -40,10 +40,10 @@ export type Sides = {
   streamHeaders: () => Promise<Record<string, string>>
 }
 
-/** RFC 9110 §5.6.2; the values are checked by whoever sends them. */
-const HEADER = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+)=([^\r\n\0]*)$/
+/** RFC 9110 §5.6.2 and §5.5. */
+const HEADER = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+)=([\t\x20-\x7e\x80-\xff]*)$/
 const OWN_HEADERS =
-  /^(?:host|connection|content-.*|transfer-encoding|accept|mcp-session-id|mcp-protocol-version|last-event-id)$/i
+  /^(?:host|connection|keep-alive|upgrade|expect|te|content-.*|transfer-encoding|accept|accept-encoding|mcp-session-id|mcp-protocol-version|last-event-id)$/i
 const IN_BRACES = /\{ *([A-Za-z_]+) *\}/g
 
 /** Whether `connect` sets a header itself: it belongs to the connection, or to the protocol. */
@@ -64,7 +64,10 @@ export function readRemote(
   const named = headers.map((text): [string, string] => {
     const [, name = '', template = ''] = HEADER.exec(text) ?? []
     if (name === '' || isOwnHeader(name)) {
-      throw usageRefusal(command, say`--header takes NAME=VALUE, and no header of the connection itself.`)
+      throw usageRefusal(
+        command,
+        say`--header takes NAME=VALUE in characters that a header may hold, and no header of the connection itself.`,
+      )
     }
     for (const [shown, inBraces] of template.matchAll(IN_BRACES)) {
       if (shown === '{token}') continue

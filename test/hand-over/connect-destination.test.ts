@@ -39,3 +39,14 @@ test('to the host that FEISHU_MCP_URL names it goes, and to no other port of it'
   expect(headersTo('https://mcp.example.com/other', [], setting)).toEqual({ 'X-Lark-MCP-UAT': 'secret' })
   expect(headersTo('https://mcp.example.com:8443/mcp', [], setting)).toEqual({})
 })
+
+test.each([
+  'X-Name=中文',
+  'X-Name=a\u0001b',
+  'X-Name=a\nb',
+  'Expect=100-continue',
+  'Upgrade=h2c',
+  'Accept-Encoding=br',
+])('a header that could not be sent (%j) is refused before anything is', (header) => {
+  expect(() => headersTo('https://mcp.example.com/mcp', [header])).toThrow(/^--header takes NAME=VALUE/)
+})
