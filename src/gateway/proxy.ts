@@ -62,16 +62,21 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   server.listen(options.listen.port, options.listen.host)
   await once(server, 'listening')
   const address = server.address() as AddressInfo
-  const names = new Set(['127.0.0.1', 'localhost', '[::1]', options.listen.host.toLowerCase()])
   const context: Context = {
     ...options,
-    hosts: [...names].map((name) => `${name}:${address.port}`),
+    hosts: hostsAt(options.listen.host, address.port),
     idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
     renewals: new Map(),
     streams: new Map(),
     closing: false,
   }
   return { address, close: serve(server, context) }
+}
+
+/** What requests may name as their host; the port of http itself is left out by who sends them. */
+export function hostsAt(host: string, port: number): string[] {
+  const names = ['127.0.0.1', 'localhost', '[::1]', host.toLowerCase()]
+  return names.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`]))
 }
 
 /** Serves each request of the server; gives the function that ends it. */

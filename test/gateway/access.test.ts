@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { hostsAt } from '../../src/gateway/proxy.ts'
 import {
   bearing,
   call,
@@ -82,6 +83,11 @@ test('localhost is as good a host as 127.0.0.1', async () => {
   const gateway = await startBoth()
   const host = gateway.origin.replace('http://127.0.0.1', 'LOCALHOST')
   expect((await call(gateway, { headers: { ...bearing(gateway), host } })).status).toBe(200)
+})
+
+test('on the port of http the host may stand alone, and on no other', () => {
+  expect(hostsAt('127.0.0.2', 80)).toEqual(expect.arrayContaining(['localhost', 'localhost:80', '127.0.0.2']))
+  expect(hostsAt('127.0.0.2', 8080)).not.toContain('localhost')
 })
 
 test.each([
