@@ -3,12 +3,15 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { CodedError } from '../../../src/errors.ts'
 import type { Json } from '../../../src/oauth/answer.ts'
 import { encodeRecord } from '../../../src/oauth/token-set.ts'
+import { say } from '../../../src/sentence.ts'
 import type { HeldLock } from '../../../src/store/lock.ts'
 import { LeasedProfile } from '../../../src/store/postgres/leased-profile.ts'
 import type { Row, Rows } from '../../../src/store/postgres/rows.ts'
 import type { TokenStore } from '../../../src/store/token-store.ts'
+import type { Save } from '../../../src/store/unsaved.ts'
 import { failureOf } from '../../support/failure.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { describeIf } from '../../support/needs.ts'
@@ -310,25 +313,137 @@ describeIf(POSTGRES_MISSING)('a lease', () => {
   })
 })
 
-/** A profile under a lease, with rows that say what the test says and note what is written. */
+type Next = Parameters<Rows['commit']>[2]
+
+/** A profile under a lease, with rows that say what the test says, and all that is done with it. */
 function leasedProfile(
   { local, key }: LocalPlace,
   row: Partial<Row>,
-  commits = true,
-): { profile: LeasedProfile; committed: Parameters<Rows['commit']>[2][] } {
-  const committed: Parameters<Rows['commit']>[2][] = []
+  commit: (next: Next) => boolean = () => true,
+): { profile: LeasedProfile; committed: Next[]; kept: Save[]; given: string[] } {
+  const committed: Next[] = []
+  const kept: Save[] = []
+  const given: string[] = []
   const rows = {
     read: async () => ({ generation: 1, record: null, journal: null, pending: null, key_id: key.id, ...row }),
+    write: async (_id, _owner, values) => Boolean(Object.assign(row, values)),
+    giveLease: async () => void given.push('lease'),
     commit: async (_id, _owner, next) => {
       committed.push(next)
-      return commits
+      return commit(next)
     },
   } as Partial<Rows> as Rows
-  const lock: HeldLock = { kind: 'held', left: null, describe: () => undefined, release: () => undefined }
+  const release = () => void given.push('lock')
+  const lock: HeldLock = { kind: 'held', left: null, describe: () => undefined, release }
   const since = { wall: ISSUED_AT, monotonic: performance.now() }
   const lease = { id: ID, owner: 'me', rows, local, lock, since, now: () => ISSUED_AT }
-  return { profile: new LeasedProfile(lease, () => undefined), committed }
+  const profile = new LeasedProfile(lease, (_record, save) => void kept.push(save))
+  return { profile, committed, kept, given }
 }
+
+describe('a profile under a lease', () => {
+  let place: LocalPlace
+  let rescue: string
+  beforeEach(() => {
+    place = makeLocalPlace()
+    mkdirSync(place.local.files.sealed.folder)
+    rescue = place.local.files.nextPath
+  })
+
+  const away = (): never => {
+    throw new CodedError('store_not_writable', say`Away.`, { nextStep: say`Wait.` })
+  }
+
+  test('of which nothing is stored has nothing', async () => {
+    const { profile } = leasedProfile(place, {})
+    expect(await profile.read()).toEqual({ generation: 1, tokenSet: null })
+    expect([await profile.readJournal(), await profile.readPending()]).toEqual([null, null])
+    expect(await profile.setAside()).toBe(1)
+    expect(readdirSync(place.local.files.sealed.folder)).toEqual([])
+  })
+
+  test('leaves no room reserved that it did not use', async () => {
+    const { profile, given } = leasedProfile(place, {})
+    await profile.prepare(refreshTokenOf(1))
+    expect(await profile.readJournal()).toMatchObject({ ambiguous: 0, pid: process.pid })
+    expect(existsSync(rescue)).toBe(true)
+    await profile.end()
+    expect([existsSync(rescue), given]).toEqual([false, ['lease', 'lock']])
+  })
+
+  test('takes what was interrupted along with a record, once', async () => {
+    const { profile, committed } = leasedProfile(place, {})
+    const interrupted = { ambiguous: 2, sentAt: ISSUED_AT, pid: 1, host: 'h', cooldownUntil: null }
+    expect(await profile.commit(makeRecord(2), 1, interrupted)).toBe(true)
+    expect(committed).toHaveLength(1)
+    expect(JSON.parse(committed[0]?.journal ?? '')).toMatchObject(interrupted)
+  })
+
+  test('commits once where no room can be reserved', async () => {
+    mkdirSync(rescue)
+    const { profile, committed, kept } = leasedProfile(place, {})
+    expect(await profile.commit(makeRecord(2), 1)).toBe(true)
+    expect([committed.length, kept.length]).toEqual([1, 0])
+  })
+
+  test('has committed what the database has, though its own copy cannot be put in place', async () => {
+    const { path } = place.local.files
+    const { profile, kept } = leasedProfile(place, {}, () =>
+      Boolean(mkdirSync(join(path, 'full'), { recursive: true })),
+    )
+    expect(await profile.commit(makeRecord(2), 1)).toBe(true)
+    expect(kept).toEqual([])
+  })
+
+  test('has committed what an earlier try has written, whose answer was lost', async () => {
+    const row: Partial<Row> = {}
+    const { profile, kept } = leasedProfile(place, row, ({ record }) => {
+      row.record = record
+      return false
+    })
+    expect(await profile.commit(makeRecord(2), 1)).toBe(true)
+    expect(kept).toEqual([])
+  })
+
+  test.each([
+    ['in a rescue file', () => undefined],
+    ['alone in memory', () => mkdirSync(rescue)],
+  ])(
+    'keeps a record that the database does not confirm %s, and its lease until it does',
+    async (_where, before) => {
+      before()
+      let answer: () => boolean = away
+      const { profile, committed, kept, given } = leasedProfile(place, {}, () => answer())
+      place.local.beginAttempt()
+      expect(await profile.commit(makeRecord(2), 1)).toBe(false)
+      await profile.end()
+      expect([existsSync(rescue), given]).toEqual([true, []])
+      const [save] = kept
+      expect((await save?.())?.code).toBe('store_not_writable')
+      answer = () => {
+        throw new Error('nobody foresaw it')
+      }
+      expect((await save?.())?.code).toBe('store_not_writable')
+      expect(given).toEqual([])
+      answer = () => true
+      expect(await save?.()).toBeNull()
+      const text = committed[0]?.record ?? ''
+      expect(committed.map(({ record }) => record)).toEqual([text, text, text, text])
+      expect(place.local.has(text)).toBe(true)
+      expect([existsSync(place.local.files.intentPath), given]).toEqual([false, ['lease', 'lock']])
+    },
+  )
+
+  test('gives a record up where the row has a newer one meanwhile', async () => {
+    let answer: () => boolean = away
+    const { profile, committed, kept } = leasedProfile(place, {}, () => answer())
+    expect(await profile.commit(makeRecord(2), 1)).toBe(false)
+    answer = () => false
+    expect(await kept[0]?.()).toBeNull()
+    expect(place.local.has(committed[0]?.record ?? '')).toBe(false)
+    expect(existsSync(rescue)).toBe(false)
+  })
+})
 
 describe('a lease that begins', () => {
   const issued = (generation: number, laterMs = 0): Json => {
@@ -346,7 +461,7 @@ describe('a lease that begins', () => {
     const { path, nextPath } = place.local.files
     if (files.copy) writeFileSync(path, files.copy, { mode: 0o600 })
     if (files.rescue) writeFileSync(nextPath, files.rescue, { mode: 0o600 })
-    const { profile, committed } = leasedProfile(place, row, commits)
+    const { profile, committed } = leasedProfile(place, row, () => commits)
     await profile.begin({ generation: 1, record: null, journal: null, pending: null, key_id: '', ...row })
     return { committed, isRescueLeft: existsSync(nextPath) }
   }
