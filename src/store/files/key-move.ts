@@ -25,14 +25,24 @@ import { noteWith } from './generation-note.ts'
 import { takeUp } from './locked-files.ts'
 import { ProfileFiles } from './profile-files.ts'
 
-/** Moves the key of the files in a directory. `lock` waits for a lock or throws `store_locked`. */
-export async function moveKey(
-  place: { directory: string; sealed: SealedFiles; keys: Keys; lock: (path: string) => Promise<HeldLock> },
-  to: KeySource,
-): Promise<KeyMove> {
-  const { directory, sealed, keys, lock } = place
+type Place = {
+  directory: string
+  sealed: SealedFiles
+  keys: Keys
+  /** Waits for a lock or throws `store_locked`. */
+  lock: (path: string) => Promise<HeldLock>
+}
+
+/** Moves the key of the files in a directory. */
+export async function moveKey(place: Place, to: KeySource): Promise<KeyMove> {
+  const { directory, sealed, lock } = place
+  if (sealed.headers().next().done) return { from: [], resealed: 0, left: [], oldKeys: 'removed' }
+  // One at a time: the key that one move is about to remove may be the one that another seals with.
+  return underLock(await lock(join(directory, 'key-move.lock')), () => resealAll(place, to))
+}
+
+async function resealAll({ directory, sealed, keys, lock }: Place, to: KeySource): Promise<KeyMove> {
   const headers = [...sealed.headers()]
-  if (headers.length === 0) return { from: [], resealed: 0, left: [], oldKeys: 'removed' }
   const resealing = new Resealing(directory, sealed, keys, await targetKey(keys, headers, to))
   let resealed: number
   do {
@@ -45,9 +55,9 @@ export async function moveKey(
   return resealing.end()
 }
 
-async function underLock(held: HeldLock, work: (held: HeldLock) => Promise<void>): Promise<void> {
+async function underLock<T>(held: HeldLock, work: (held: HeldLock) => Promise<T>): Promise<T> {
   try {
-    await work(held)
+    return await work(held)
   } finally {
     held.release()
   }

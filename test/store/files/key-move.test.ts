@@ -232,6 +232,33 @@ test('what another process seals with the old key meanwhile is found by the next
   expect(await open().readPending(late)).toEqual({ state: 'late' })
 })
 
+test('a move that begins while another one removes the old keys seals with none of them', async () => {
+  await fill()
+  let asked = (): void => undefined
+  const asks = new Promise<void>((resolve) => {
+    asked = resolve
+  })
+  const placeWith = (keys: Keys, onLock = (): void => undefined) => ({
+    directory: disk.directory,
+    keys,
+    sealed: new SealedFiles(disk.directory, keys),
+    lock(path: string) {
+      onLock()
+      return lock(path)
+    },
+  })
+  let back: Promise<unknown> | null = null
+  const discard: Keys['discard'] = async (named) => {
+    back ??= moveKey(placeWith(keysOf(disk), asked), 'file')
+    await asks
+    return keysOf(disk).discard(named)
+  }
+  expect(await moveKey(placeWith({ ...keysOf(disk), discard }), 'env')).toEqual(DONE)
+  await back
+  expect(await open().read(ID)).toEqual(makeRecord(2))
+  expect(open().keySource(ID)).toBe('file')
+})
+
 test('a key that a file which was kept aside names stays', async () => {
   await fill()
   writeFileSync(`${disk.path}.corrupt-1`, readFileSync(disk.path), { mode: 0o600 })
