@@ -72,7 +72,7 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
 
   async function fetchAnew(opened: Opened): Promise<void> {
     const known = await load()
-    const fetched = await fetchLists(opened, { send, tools, known })
+    const { fetched, problem } = await fetchLists(opened, { send, tools, known })
     const methods = differing(known.lists, fetched.lists)
     kept = fetched
     if (methods.length > 0) changed(methods)
@@ -82,6 +82,7 @@ export function createCatalogue({ open, tools, send, changed }: CatalogueOptions
     } catch (error) {
       deps.log('debug', say`the list was not kept: ${describeError(error)}`)
     }
+    if (problem !== null) throw problem
   }
 
   async function look(): Promise<void> {

@@ -127,24 +127,34 @@ function tellIfEmpty({ deps, destination }: Opened, list: RpcObject[]): void {
   deps.remarks.set(destination.name, text)
 }
 
-/** All that the other server has by now. `tools`: the only ones that are wanted; `known`: what it had the last time. */
+/**
+ * All that the other server has by now. `tools`: the only ones that are wanted; `known`: what it had the last time, which
+ * stays for a list that cannot be had: `problem` says why, and the others are none the less there.
+ */
 export async function fetchLists(
   opened: Opened,
   { send, tools, known }: { send: Send; tools: string[] | null; known: Kept },
-): Promise<Kept> {
+): Promise<{ fetched: Kept; problem: unknown }> {
   let capabilities: RpcObject = {}
+  let problem: unknown = null
   const all: All = async (method, names) => {
     const pages = await allPages(send, method, names)
     capabilities = pages.capabilities
     return pages.items
   }
   const { list, asked, allowed } = await fetchTools(opened, { all, tools, known })
-  const other = (name: string, method: ListMethod) => (capabilities[name] ? all(method, null) : [])
+  const other = async (name: string, method: ListMethod) => {
+    if (!capabilities[name]) return []
+    return all(method, null).catch((error: unknown) => {
+      problem ??= error
+      return known.lists[method]
+    })
+  }
   const lists = {
     'tools/list': list,
     'prompts/list': await other('prompts', 'prompts/list'),
     'resources/list': await other('resources', 'resources/list'),
     'resources/templates/list': await other('resources', 'resources/templates/list'),
   }
-  return { lists, asked, allowed }
+  return { fetched: { lists, asked, allowed }, problem }
 }
