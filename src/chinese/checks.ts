@@ -54,6 +54,7 @@ export const CHECKS: Table = {
   'taken and given back in {n} ms': '{n} 毫秒内获得并释放',
   'The certificate for {url} ends at {time}': '{url} 的证书将于 {time} 到期',
   'Make a new one in time: FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE': '请及时更换：FEISHU_TLS_CERT_FILE 和 FEISHU_TLS_KEY_FILE',
+  'Port {port} on {host} is free': '{host} 的端口 {port} 空闲',
   'The port of {url} is free': '{url} 的端口空闲',
   'Process {pid} listens there for the answer to the pending authorization': '进程 {pid} 正在此端口等待授权结果',
   'Process {pid} on {host} waits for the approval of an authorization': '{host} 上的进程 {pid} 正在等待授权完成',

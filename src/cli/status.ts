@@ -105,6 +105,7 @@ export function statusText(answer: TokenStatus): Sentence {
     [say`scopes:`, answer.granted_scopes.join(' ') || null],
     [say`authorization:`, isPast(answer) ? null : AUTHORIZATION_WORDS[answer.authorization_status]],
     [say`why:`, answer.authorization_error],
+    [say`store:`, answer.store === 'postgres' ? answer.store : null],
     [say`key in:`, answer.key_source && KEY_SOURCE_WORDS[answer.key_source]],
     [say`verified:`, verified === null ? null : verified ? say`yes` : say`no, Feishu refused it`],
     ...answer.warnings.map((warning): [Sentence, Sentence] => [

@@ -12,6 +12,7 @@ import { checkScopes } from '../oauth/scopes.ts'
 import { profileOption } from '../profile.ts'
 import { type Sentence, say, series } from '../sentence.ts'
 import type { TokenStatus } from '../status/fields.ts'
+import { NOTHING } from '../status/next-step.ts'
 import { tokenStatus } from '../status/status.ts'
 import { type Checks, type Finding, fail, pass, skip, warn, withApp } from './check.ts'
 
@@ -135,7 +136,7 @@ function token(deps: Deps, status: TokenStatus, known: Sentence[]): Finding {
           ? say`The access token is valid until ${until}, and Feishu confirms it.`
           : say`The access token is valid until ${until}.`
       if (warnings.length === 0) return pass(message)
-      return warn(series([message, ...warnings], ' '), status.next_step)
+      return warn(series([message, ...warnings], ' '), status.next_step === NOTHING ? null : status.next_step)
     }
   }
 }

@@ -160,7 +160,7 @@ async function lock(deps: Deps, app: App): Promise<Finding> {
 }
 
 async function redirectPort(deps: Deps, app: App | CodedError): Promise<Finding> {
-  const { redirectUri } = deps.config
+  const { redirectUri, callbackListen: listen } = deps.config
   const now = deps.clock.now()
   const tls = readCallbackTls(deps.config, now)
   if (tls && tls.endsAt - now < CERTIFICATE_WARN_MS) {
@@ -168,7 +168,10 @@ async function redirectPort(deps: Deps, app: App | CodedError): Promise<Finding>
     return warn(message, say`Make a new one in time: FEISHU_TLS_CERT_FILE and FEISHU_TLS_KEY_FILE.`)
   }
   const port = await callbackPort(deps)
-  if (port.kind === 'free') return pass(say`The port of ${redirectUri} is free.`)
+  if (port.kind === 'free')
+    return pass(
+      listen ? say`Port ${listen.port} on ${listen.host} is free.` : say`The port of ${redirectUri} is free.`,
+    )
   const { said, step } = port.error
   if (port.kind === 'taken') return fail(said, step)
   if (app instanceof CodedError || port.owner.account !== app.key) return warn(said, step)

@@ -75,7 +75,7 @@ export function pendingNextStep({ pending }: Authorization): Sentence {
 const VALID = say`Nothing is needed: the token is valid`
 
 /** In a word: models read it with every call. */
-const NOTHING = say`Nothing.`
+export const NOTHING: Sentence = say`Nothing.`
 
 /** What to do with a token set that is in force; without its period. */
 function useText({ status, refused, endless }: Situation): Sentence {

@@ -53,6 +53,10 @@ test('the status says first who is logged in, then each instant once, in local t
   ])
 })
 
+test('a store that is not this machine’s alone is named', () => {
+  expect(english({ store: 'postgres' })).toContain('\nstore:           postgres\n')
+})
+
 test('the two ends are both told where the authorization ends before the refresh token', () => {
   const text = english({ reauthorize_by: '2026-03-05T09:00:00Z' })
   expect(text).toContain(`refresh token:   until ${localTime('2026-03-08T09:00:00Z')} (in 7 days)\n`)

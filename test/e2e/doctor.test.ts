@@ -240,6 +240,20 @@ test('a token that is due, and one that Feishu refuses to refresh', async () => 
   expect(refused.code).toBe(1)
 })
 
+test('what nothing is to be done about is told without a next step', async () => {
+  const stage = await loggedInStage()
+  await openStore(stage.tokenDir).withLock(idOf(stage), 1_000, async (locked) => {
+    const { generation, tokenSet } = await locked.read()
+    const assumed = tokenSet && { ...tokenSet, lifetimeAssumed: true }
+    await locked.commit({ generation: generation + 1, tokenSet: assumed }, generation)
+  })
+  expect((await doctor(stage)).checks.token).toMatchObject({
+    status: 'warn',
+    message: expect.stringContaining('two hours were assumed'),
+    hint: null,
+  })
+})
+
 test('scopes that do not exist fail, unknown ones and those that were not granted are a warning', async () => {
   const stage = await loggedInStage()
   const wrong = await doctor(stage, { FEISHU_SCOPES: 'docx:document:write' })

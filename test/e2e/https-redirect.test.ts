@@ -225,6 +225,13 @@ test.for(UNUSABLE)(
   },
 )
 
+test('behind a proxy doctor looks at the port of the listener', async () => {
+  const stage = await behindProxy()
+  const { checks } = JSON.parse((await run(stage, ['doctor', '--json'])).stdout)
+  const port = checks.find(({ name }: { name: string }) => name === 'redirect_port')
+  expect(port).toMatchObject({ status: 'pass', message: `Port ${stage.port} on 127.0.0.1 is free.` })
+})
+
 test('doctor warns before the certificate ends, and passes one that has time', async (ctx) => {
   const statusOf = async (days: number): Promise<string> => {
     const stage = await withFiles(certificate(ctx, { days }))
