@@ -35,6 +35,9 @@ export type StandingOptions = Omit<ProxyOptions, 'route' | 'keepAliveMs'> & {
 /** A program on another machine that went away without a word holds no connection for ever. */
 const KEEP_ALIVE_MS = 120_000
 
+/** What a server might take for another path than the one that is looked at here: some unpack a path before they read it. */
+const STEPS_UP = /(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\;]|%2f|%5c|%3b|$)/i
+
 /** Starts the gateway; it lives until `close`. */
 export function startStandingGateway(options: StandingOptions): Promise<RunningProxy> {
   return startProxy({
@@ -52,8 +55,7 @@ async function routeOf(req: IncomingMessage, options: StandingOptions): Promise<
   if (path === '/healthz' && (method === 'GET' || method === 'HEAD')) return 'ok'
   const key = bearerOf(headers)
   if (key === null || !options.acceptsKey(key)) return wrongKey(options)
-  // What a server might take for another path than the one that was looked at here.
-  if (/(?:^|\/)(?:\.|%2e){2}(?:\/|$)/i.test(path)) return NO_SUCH_PATH
+  if (STEPS_UP.test(path)) return NO_SUCH_PATH
   if (path.startsWith('/open-apis/')) {
     const { openUrl } = await options.destinations()
     return {

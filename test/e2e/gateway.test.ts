@@ -148,6 +148,10 @@ test('what bears no key is refused, whatever else it bears, and so is a page and
     '/healthz/',
     '/open-apis/../mcp',
     '/open-apis/%2e%2e/x',
+    '/open-apis/..%2Fx',
+    '/open-apis/a%2f.%2e%2fx',
+    '/open-apis/..%5cx',
+    '/open-apis/..;a/x',
   ]) {
     expect(await refused(bearing(key), path), path).toBe(404)
   }
