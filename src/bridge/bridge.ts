@@ -47,6 +47,13 @@ const OFFERS: Readonly<Record<string, string>> = {
 
 const FAILED: RpcError = { code: INTERNAL_ERROR, message: 'The message could not be handed on.' }
 
+/** As whom the other server is greeted where the client asks before it has said who it is. */
+const NAMELESS: Hello = {
+  protocolVersion: '2025-06-18',
+  capabilities: {},
+  clientInfo: { name: 'unknown', version: '0' },
+}
+
 const CHANGED: Readonly<Partial<Record<ListMethod, string>>> = {
   'tools/list': 'notifications/tools/list_changed',
   'prompts/list': 'notifications/prompts/list_changed',
@@ -71,7 +78,7 @@ class Bridge {
   readonly #questions = new Map<string | number, (message: Message) => void>()
   readonly #ownLists = new Map<ListMethod, Promise<RpcObject[]>>()
   #serial = 0
-  #hello: Hello = { protocolVersion: '', capabilities: {}, clientInfo: {} }
+  #hello: Hello = NAMELESS
 
   constructor(client: Transport, far: Far) {
     this.#client = client

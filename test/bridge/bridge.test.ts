@@ -1,5 +1,5 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
-import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import { InitializeRequestParamsSchema, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { expect, test, vi } from 'vitest'
 import { createBridge, type Far } from '../../src/bridge/bridge.ts'
 import type { Answer, Lists, Message, RpcObject } from '../../src/bridge/message.ts'
@@ -119,4 +119,12 @@ test('a call that is cancelled before it is known whose it is goes to nobody', a
   await vi.waitUntil(() => heard.length > 0)
   expect(asked).toEqual(['theirs'])
   expect(heard).toEqual([{ jsonrpc: '2.0', id: 2, result: {} }])
+})
+
+test('a client that asks before it has said who it is is greeted for, so that the other server answers', async () => {
+  const greetings: unknown[] = []
+  const attach: Far['attach'] = ({ hello }) =>
+    void greetings.push(InitializeRequestParamsSchema.safeParse(hello()))
+  await setBridge({ attach })
+  expect(greetings).toEqual([expect.objectContaining({ success: true })])
 })
