@@ -2,9 +2,9 @@
 
 import { columns, Sentence } from '../sentence.ts'
 
-/** What stays on one line: a path, one Chinese character, a word, a command or an option, with the marks around it. */
+/** What stays on one line: a path, a Chinese character, a word, a command, an option with its value; each with the marks around it. */
 const UNBROKEN =
-  / *[（“]*(?:(?<![^ （“"'])(?:~|\w:)?[/\\][^ ，。；：、）”]*|\p{Script=Han}|(?:`[^`]*`|\[--[\w-]+ [\w=]+\]|[^ \p{Script=Han}，。；：、（“])+|[（“])[，。；：、！？）”]*| +$/gu
+  / *[（“]*(?:(?<![^ （“"'])(?:~|\w:)?[/\\][^ ，。；：、）”]*|\p{Script=Han}|(?:`[^`]*`|--(?:[a-z-]+ (?:[A-Z][\w=:]*|\w+(?:\|\w+)+|"[^"]*")| CMD …)|[^ \p{Script=Han}，。；：、（“])+|[（“])[，。；：、！？）”]*| +$/gu
 
 const COLOUR = /\x1b\[\d+m/g
 

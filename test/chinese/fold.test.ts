@@ -15,6 +15,8 @@ const FOLDED: [string, number, string, string[]][] = [
   ['a narrow terminal without columns', 14, 'next step:  run it today', ['next step:', 'run it today']],
   ['a command whole', 20, 'Please run `a b --c d`, now.', ['Please run', '`a b --c d`, now.']],
   ['a command in brackets', 12, 'Run it (`a b`).', ['Run it', '(`a b`).']],
+  ['a choice of values', 20, 'copy a b c --to file|URL', ['copy a b c', '--to file|URL']],
+  ['a program to name', 20, 'exec [--for NAME] -- CMD …', ['exec [--for NAME]', '-- CMD …']],
   ['an option whole', 20, 'connect [URL] [--for NAME]… [--x]', ['connect [URL]', '[--for NAME]… [--x]']],
   ['an address whole', 30, `Look at ${URL_OF_APP} now.`, ['Look at', URL_OF_APP, 'now.']],
   ['nothing before an address', 30, `${URL_OF_APP} now.`, [URL_OF_APP, 'now.']],
