@@ -10,7 +10,7 @@ import { failureOf } from '../../support/failure.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { describeIf } from '../../support/needs.ts'
 import { POSTGRES_MISSING, type Postgres, startPostgres } from '../../support/postgres.ts'
-import { ID, LONG_MS, makeRecord } from '../fixture.ts'
+import { ID, LONG_MS, makeRecord, refreshTokenOf } from '../fixture.ts'
 import { openPostgresStore } from '../places.ts'
 
 const WORK = { ...ID, profile: 'work' }
@@ -119,6 +119,27 @@ describeIf(POSTGRES_MISSING)('a shared store', () => {
     expect(await store.read(ID)).toEqual({ generation: 1, tokenSet: null })
   })
 
+  test('that was written again on the same generation is told as it is now', async () => {
+    await storeIn(store, 1)
+    const { generation, tokenSet } = makeRecord(1)
+    const marked = { generation, tokenSet: tokenSet && { ...tokenSet, refreshTokenDoubtful: true } }
+    await elsewhere().withLock(ID, LONG_MS, (profile) => profile.commit(marked, 1))
+    expect(await store.read(ID)).toEqual(marked)
+  })
+
+  test('that has not confirmed a record is told with it on this machine until it has', async () => {
+    await storeIn(store, 1)
+    await store.withLock(ID, LONG_MS, async (profile) => {
+      await profile.prepare(refreshTokenOf(1))
+      await sql('alter table feishu_token_profiles rename to away')
+      expect(await profile.commit(makeRecord(2), 1)).toBe(false)
+    })
+    expect([await store.read(ID), store.isUnsaved(ID)]).toEqual([makeRecord(2), true])
+    await sql('alter table away rename to feishu_token_profiles')
+    await store.flush()
+    expect([await elsewhere().read(ID), store.isUnsaved(ID)]).toEqual([makeRecord(2), false])
+  })
+
   test('is asked once for each profile in one look around', async () => {
     await storeIn(store, 1)
     await storeIn(store, 1, WORK)
@@ -134,11 +155,26 @@ describeIf(POSTGRES_MISSING)('a shared store', () => {
   test('describes itself, and has no key that is moved from here', async () => {
     expect(store.description).toMatchObject({ kind: 'postgres', folder: null, keychain: false })
     expect(store.description.identity()).toContain(`/${name} `)
+    expect(store.description.moveAgain('it').texts.join('it')).toBe('Run it with the address of then')
+    expect(store.description.unsaved.place.texts).toEqual(['on this machine only, sealed'])
     expect(await failureOf(() => store.moveKey('file'))).toMatchObject({
       code: 'config_invalid',
       message: 'The key of a shared store is not moved from here: all machines have it.',
       nextStep: expect.stringContaining('`feishu-token-mcp store init`'),
     })
+  })
+
+  test('tells who sets it up where this machine has its key, if it has', async () => {
+    const made = await store.init()
+    expect(made).toMatchObject({ status: 'unchanged', keySource: 'file' })
+    const keyless = open(join(makeFolder(), 'tokens'))
+    expect(await keyless.init()).toEqual({ ...made, keySource: null })
+  })
+
+  test('has what is pending, for every machine', async () => {
+    expect(await store.readPending(ID)).toBeNull()
+    await store.withLock(ID, LONG_MS, (profile) => profile.writePending({ state: 's' }))
+    expect(await elsewhere().readPending(ID)).toEqual({ state: 's' })
   })
 
   test('needs a folder on this machine for its locks', async () => {
