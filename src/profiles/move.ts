@@ -9,6 +9,7 @@ import { canRefresh, type TokenRecord, type TokenSet, type Way, withheld } from 
 import type { ProfileId } from '../profile.ts'
 import { cannotRefresh } from '../refresh/reasons.ts'
 import { type Sentence, say, typed } from '../sentence.ts'
+import { lockedError } from '../store/lock.ts'
 import type { Interrupted, LockedProfile, TokenStore } from '../store/token-store.ts'
 
 export type Place = { store: TokenStore; id: ProfileId }
@@ -187,14 +188,17 @@ export async function withoutPending<T>(
 ): Promise<T> {
   const held = await store.holdAuthorization(id)
   if (held?.kind !== 'held') {
+    // No one waits for a person there, or not yet: seconds are enough.
+    if (!held || held.note.moves) throw lockedError(held)
     throw new CodedError(
       'store_locked',
-      say`Process ${held?.pid ?? say`unknown`} waits for the approval of "${id.profile}".`,
+      say`Process ${held.pid} waits for the approval of "${id.profile}".`,
       {
         nextStep: say`Finish that authorization, cancel it (Ctrl-C where it waits in a terminal, start_authorization with cancel in a client), or wait until it ends, ten minutes at most; then try again.`,
       },
     )
   }
+  held.describe({ moves: true })
   try {
     const pending = decodePending(await store.readPending(id).catch(() => null))
     if (pending && isLive(pending, clock.now())) {

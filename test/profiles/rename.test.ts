@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { listGatewayKeys, newGatewayKey } from '../../src/hand-over/gateway-keys.ts'
-import { moveRecord } from '../../src/profiles/move.ts'
+import { moveRecord, withoutPending } from '../../src/profiles/move.ts'
 import { removeProfile, renameProfile } from '../../src/profiles/profiles.ts'
 import { changing } from '../store/fixture.ts'
 import { makeDeps, seed } from '../support/deps.ts'
@@ -76,4 +76,18 @@ test('a removal that is refused leaves the keys of the gateway; one that is kill
   const killed = removeProfile({ ...world.deps, store }, { profile: 'one', force: true })
   await expect(killed).rejects.toThrow('killed')
   expect(listGatewayKeys(world.deps, 'one')).toEqual([])
+})
+
+test('of a profile that someone else is moving no approval is told to be waited for', async () => {
+  const world = await makeDeps()
+  const { app } = await seed(world, 'one')
+  const { store } = await world.sibling()
+  await withoutPending(world.deps, { store, id: app.id }, async () => {
+    expect(await failureOf(() => renameProfile(world.deps, { from: 'one', to: 'two' }))).toMatchObject({
+      code: 'store_locked',
+      message: expect.stringContaining(`in use by process ${process.pid} `),
+      nextStep: expect.stringContaining('Try again in a few seconds'),
+    })
+  })
+  await renameProfile(world.deps, { from: 'one', to: 'two' })
 })
