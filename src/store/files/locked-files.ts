@@ -102,8 +102,7 @@ export class LockedFiles implements LockedProfile {
 
   async read(): Promise<TokenRecord> {
     const version = fileVersion(this.#files.path)
-    // The note that is left with the next record counts on from this one, even if its key is gone by now.
-    const record = await this.#files.readRecord(this.#highest)
+    const record = await this.#files.readRecord()
     this.#read = version
     return record
   }

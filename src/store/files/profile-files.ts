@@ -21,7 +21,7 @@ import { parseJournal } from '../journal.ts'
 import { peekHolder } from '../lock.ts'
 import { MAX_FILE_BYTES, notReadable, notWritable, readText, type SealedFiles } from '../sealed-files.ts'
 import type { Journal } from '../token-store.ts'
-import { noteOf, proved } from './generation-note.ts'
+import { counted, type GenerationNote, noteOf, proved } from './generation-note.ts'
 
 /** Two tokens of 4 KB, sealed and in base64, with room. */
 const RESERVED_BYTES = 32_768
@@ -87,15 +87,16 @@ export class ProfileFiles {
     return { kind, brand: this.id.brand, app_id: this.id.appId, profile: this.id.profile }
   }
 
-  /** The record; where there is none, `counted` is the least generation that is gone on from. */
-  async readRecord(counted = 0): Promise<TokenRecord> {
+  async readRecord(): Promise<TokenRecord> {
     // Read before the record: it is noted after the record is written, so a newer one never looks like an older copy.
-    const highest = await this.highestGeneration()
+    const note = this.#note()
+    const highest = await proved(this.sealed, this.id, note)
     const opened = await this.sealed.open(this.path, this.binding('token-set')).catch(async (error) => {
       await this.refuseForeign()
       throw error
     })
-    if (!opened) return { generation: Math.max(highest, counted), tokenSet: null }
+    // Gone on from even if its key is gone: the note beside the next record will count on from there.
+    if (!opened) return { generation: await counted(this.sealed, this.id, note), tokenSet: null }
     const record = decodeRecord(opened.content)
     if (!record || record.generation !== opened.header.generation) {
       throw new CodedError('store_unreadable', say`${this.path} holds no token set; it was left as it is.`, {
@@ -145,8 +146,12 @@ export class ProfileFiles {
 
   /** The highest generation ever written, noted in the lock file. */
   async highestGeneration(): Promise<number> {
+    return proved(this.sealed, this.id, this.#note())
+  }
+
+  #note(): GenerationNote | null {
     try {
-      return await proved(this.sealed, this.id, noteOf(peekHolder(this.lockPath)))
+      return noteOf(peekHolder(this.lockPath))
     } catch (error) {
       throw notReadable(this.lockPath, error)
     }

@@ -83,6 +83,7 @@ test('a name whose record went before its key did is used again: the next record
   await open().withLock(ID, LONG_MS, (locked) => locked.remove())
   await open().moveKey('env')
   const store = open()
+  expect(await store.read(ID)).toEqual({ generation: 2, tokenSet: null })
   await store.withLock(ID, LONG_MS, async (locked) => {
     const { generation, tokenSet } = await locked.read()
     expect([generation, tokenSet]).toEqual([2, null])
