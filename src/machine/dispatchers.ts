@@ -46,7 +46,10 @@ export function createDispatchers(
     // Only a request that needs the proxy hears of it: NO_PROXY may exempt the host.
     const proxy = unusable ? 'http://unusable.invalid' : String(address)
     const noProxy = noProxyList(settings.noProxy)
-    const clientFactory = (origin: URL, options: object) => tryingOnce(new Pool(origin, options), unusable)
+    // It is asked for nothing but the way to a host: until its answer there is no connection.
+    const answerBy = { headersTimeout: limits.connect.timeout }
+    const clientFactory = (origin: URL, options: object) =>
+      tryingOnce(new Pool(origin, { ...options, ...answerBy }), unusable)
     const created = direct
       ? new Agent(limits)
       : new EnvHttpProxyAgent({ ...limits, httpProxy: proxy, httpsProxy: proxy, noProxy, clientFactory })

@@ -6,6 +6,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { createDispatchers } from '../../src/machine/dispatchers.ts'
 import type { ProxySettings } from '../../src/machine/proxy.ts'
 import { Secret } from '../../src/secret.ts'
 import { NO_OPENSSL, selfSigned } from '../loopback/certificate.ts'
@@ -130,6 +131,15 @@ describe('through a proxy', () => {
     const answer = failureOf(await ask('https://open.feishu.test/token', { proxy: settings }))
     expect(answer).toMatchObject({ sent: false, error: { code: 'network_error' } })
     expect(asked).toEqual(['open.feishu.test:443'])
+  })
+
+  test('that takes a connection and never answers is no way, after the time that a connection may take', async () => {
+    const port = await listen(createServer((socket) => void socket.resume()))
+    const limits = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 100 } }
+    const dispatcher = await createDispatchers(proxyAt(port))('https://open.feishu.test/', limits)
+    onTestFinished(() => dispatcher.destroy())
+    const request = dispatcher.request({ origin: 'https://open.feishu.test', path: '/', method: 'GET' })
+    await expect(request).rejects.toMatchObject({ code: 'UND_ERR_HEADERS_TIMEOUT' })
   })
 
   test('that is down is told as unreachable', async () => {
