@@ -34,6 +34,7 @@ export const STORE: Table = {
   'The directory {path} could not be closed to others': '无法阻止他人访问目录 {path}',
   'Set FEISHU_TOKEN_DIR to a directory in your own folder ({home}), or make it yourself and close it': '请将 FEISHU_TOKEN_DIR 设为你的用户目录（{home}）中的目录，或自行创建该目录并阻止他人访问',
   'Set FEISHU_TOKEN_DIR to a directory of your own on a disk of this machine': '请将 FEISHU_TOKEN_DIR 设为本机磁盘上你自己的目录',
+  'a new token could not be written to {place} and ends with this process; log in again if the next refresh fails': '新凭证无法写入 {place}，将随本进程一同丢失；若下次刷新失败，请重新登录',
   'Let this user write to {path} and its files, or set FEISHU_TOKEN_DIR to another directory; nothing was lost': '请让当前用户可写入 {path} 及其中的文件，或将 FEISHU_TOKEN_DIR 设为另一个目录；数据没有丢失',
   // The key
   'The key should come from FEISHU_TOKEN_KEY, which is not set': '密钥应来自 FEISHU_TOKEN_KEY，但该变量未设置',

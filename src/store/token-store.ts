@@ -141,8 +141,8 @@ export type TokenStore = {
   init(): Promise<Initialized | null>
   /** Seals everything again with a key that `to` keeps, then removes the old keys. */
   moveKey(to: KeySource): Promise<KeyMove>
-  /** Last attempts to write what is in memory only. */
-  flush(): Promise<void>
+  /** Last attempts to write what is in memory only; resolves to whether all is written. */
+  flush(): Promise<boolean>
 }
 
 /** Waiting calls included; longer than any healthy refresh of another process, short enough to answer in time. */

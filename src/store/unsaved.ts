@@ -45,15 +45,16 @@ export class Unsaved {
     if (problem) throw problem
   }
 
-  /** The last attempts. */
-  async flush(): Promise<void> {
+  /** The last attempts; resolves to whether all is written. */
+  async flush(): Promise<boolean> {
     // Node loads modules for `performance`: the usual end needs none.
-    if (this.#kept.size === 0) return
+    if (this.#kept.size === 0) return true
     const giveUpAt = performance.now() + LAST_ATTEMPTS_MS
     for (let attempt = 0; this.#kept.size > 0 && attempt < LAST_ATTEMPTS; attempt += 1) {
-      if (performance.now() > giveUpAt) return
+      if (performance.now() > giveUpAt) break
       if (attempt > 0) await new Promise((resume) => setTimeout(resume, LAST_ATTEMPT_PAUSE_MS))
       await Promise.all([...this.#kept.values()].map(({ save }) => save()))
     }
+    return this.#kept.size === 0
   }
 }
