@@ -1,20 +1,24 @@
 // The process that waits for an answer: what it takes, when it gives up, and what it leaves to others.
 
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { type App, resolveApp } from '../../src/app/app.ts'
 import { readPending } from '../../src/authorize/end.ts'
 import type { AuthorizationAnswer } from '../../src/authorize/finish.ts'
 import { holdAuthorization } from '../../src/authorize/holder.ts'
-import { newAuthorization } from '../../src/authorize/new-authorization.ts'
+import { newAuthorization, type Wish } from '../../src/authorize/new-authorization.ts'
 import type { Deps } from '../../src/deps.ts'
 import { encodePending, type PendingAuthorization } from '../../src/oauth/pending-authorization.ts'
 import { settle } from '../../src/wiring/settle.ts'
 import type { World } from '../support/deps.ts'
+import { failureOf } from '../support/failure.ts'
 import { holdTimers } from '../support/timers.ts'
 import {
   begin,
   codePresentations,
   DEADLINE_MS,
+  expectFreePort,
   linkOf,
   makeWorld,
   start,
@@ -24,6 +28,7 @@ import {
 } from './fixture.ts'
 
 const LOCK_MS = 1_000
+const WISH: Wish = { scopes: ['im:message'], method: 'browser' }
 /** A lock that nobody contends for. */
 const HELD = { kind: 'held', left: null, describe: () => undefined, release: () => undefined } as const
 
@@ -53,7 +58,7 @@ async function holdIn(deps: Deps): Promise<{
   pending: PendingAuthorization
   take: (answer: AuthorizationAnswer) => Promise<boolean>
 }> {
-  const pending = await newAuthorization(deps, app, { scopes: ['im:message'], method: 'browser' })
+  const pending = await newAuthorization(deps, app, WISH)
   const held = await deps.store.holdAuthorization(app.id)
   if (held?.kind !== 'held') throw new Error('nobody else holds it')
   onTestFinished(() => settle(deps))
@@ -93,6 +98,44 @@ test('of two answers the first is used, and both are told that it is over', asyn
   expect(await Promise.all([take(answer), take(answer)])).toEqual([true, true])
   expect(codePresentations(world)).toBe(1)
   expect(await status(world.deps)).toMatchObject({ status: 'valid' })
+})
+
+test('an answer that cannot be stored is told as such, and taken when it is given again', async () => {
+  const { store } = world.deps
+  let isFull = false
+  const withLock: typeof store.withLock = (...given) =>
+    isFull ? Promise.reject(new Error('full')) : store.withLock(...given)
+  const deps = { ...world.deps, store: { ...store, withLock } }
+  const { pending, take } = await holdIn(deps)
+  const answer = await codeFor(pending)
+  isFull = true
+  expect(await take(answer)).toBe(false)
+  isFull = false
+  expect(await take(answer)).toBe(true)
+  await start(deps, { cancel: true })
+  const location = await world.sandbox.approve(await begin(deps))
+  isFull = true
+  expect((await visit(location)).html).toContain('unexpected_response')
+  isFull = false
+  expect((await visit(location)).status).toBe(200)
+})
+
+test('who cannot begin to wait says why, and leaves neither port nor lock behind', async () => {
+  const { hostname, port } = new URL(world.deps.config.redirectUri)
+  const server = createServer().listen(Number(port), hostname)
+  await once(server, 'listening')
+  expect((await failureOf(() => begin(world.deps))).code).toBe('callback_port_in_use')
+  server.close()
+  await once(server, 'close')
+  const { deps } = world
+  const pending = await newAuthorization(deps, app, WISH)
+  const held = await deps.store.holdAuthorization(app.id)
+  if (held?.kind !== 'held') throw new Error('nobody else holds it')
+  const full = () => Promise.reject(new Error('full'))
+  await expect(holdAuthorization(deps, { app, pending, held }, full)).rejects.toThrow('full')
+  expect(isHeld(world.deps)).toBe(false)
+  await expectFreePort(world)
+  expect(await begin(world.deps)).toContain('http')
 })
 
 test.each([
