@@ -7,7 +7,7 @@ import type { Deps } from '../deps.ts'
 import { CodedError, errnoOf } from '../errors.ts'
 import { createKey } from '../gateway/gateway.ts'
 import { fileVersion } from '../machine/file-version.ts'
-import { readOwnFile, replaceFile } from '../machine/files.ts'
+import { readOwnFile, removeTemporaryFiles, replaceFile } from '../machine/files.ts'
 import { ensureOwnDirectory } from '../machine/own-directory.ts'
 import { PROFILE_NAME, profileOption } from '../profile.ts'
 import { type Sentence, say, shown } from '../sentence.ts'
@@ -70,6 +70,7 @@ async function change(deps: Deps, alter: (keys: GatewayKey[]) => GatewayKey[]): 
     })
   }
   try {
+    removeTemporaryFiles(path)
     replaceFile(path, `${JSON.stringify({ version: 1, keys: alter(readKeys(deps)) }, null, 2)}\n`)
   } finally {
     lock.release()

@@ -8,12 +8,14 @@ import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
   lstatSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
   statSync,
@@ -182,6 +184,13 @@ export function isTemporaryNameOf(name: string, path: string): boolean {
     name.endsWith('.tmp') &&
     RANDOM_PART.test(name.slice(prefix.length, -'.tmp'.length))
   )
+}
+
+/** Removes what a process left beside `path` that died while it wrote that file. Only where no one else writes it. */
+export function removeTemporaryFiles(path: string): void {
+  const folder = dirname(path)
+  const names = existsSync(folder) ? readdirSync(folder) : []
+  for (const name of names) if (isTemporaryNameOf(name, path)) removeFile(join(folder, name))
 }
 
 /**

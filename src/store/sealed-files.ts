@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CodedError, errnoOf } from '../errors.ts'
 import { fileVersion } from '../machine/file-version.ts'
-import { isDenied, isMissing, isTemporaryNameOf, readOwnFile, removeFile } from '../machine/files.ts'
+import { isDenied, isMissing, readOwnFile, removeTemporaryFiles } from '../machine/files.ts'
 import { ensureOwnDirectory } from '../machine/own-directory.ts'
 import type { Json } from '../oauth/answer.ts'
 import { say, type Value } from '../sentence.ts'
@@ -110,10 +110,7 @@ export class SealedFiles {
 
   /** Removes what a process that died while it wrote the credentials left behind. Only with their lock held. */
   cleanUpApps(): void {
-    const directory = dirname(this.appsPath)
-    for (const name of readdirSync(directory)) {
-      if (isTemporaryNameOf(name, this.appsPath)) removeFile(join(directory, name))
-    }
+    removeTemporaryFiles(this.appsPath)
   }
 
   /** The headers of the credentials and of all records, as far as they can be read. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import {
@@ -7,6 +7,7 @@ import {
   removeGatewayKey,
   watchGatewayKeys,
 } from '../../src/hand-over/gateway-keys.ts'
+import { temporaryName } from '../../src/machine/files.ts'
 import { removeProfile, renameProfile } from '../../src/profiles/profiles.ts'
 import { makeDeps, seed } from '../support/deps.ts'
 import { failureOf } from '../support/failure.ts'
@@ -52,6 +53,14 @@ test('a file that cannot be read is no damaged one: the keys in it are not to be
   const { message, nextStep } = await failureOf(() => listGatewayKeys(file, 'default'))
   expect(message).toContain('cannot be read (ENOTDIR)')
   expect(nextStep).toMatch(/^Fix the permissions of /)
+})
+
+test('what a process left that died while it wrote the file is gone with the next change', async () => {
+  const { deps, directory } = await makeDeps()
+  await newGatewayKey(deps, 'default', 'one')
+  writeFileSync(temporaryName(join(directory, 'gateway-keys.json')), '{')
+  await newGatewayKey(deps, 'default', 'two')
+  expect(readdirSync(directory).filter((name) => name.endsWith('.tmp'))).toEqual([])
 })
 
 test('neither a part of a key nor its hash opens anything', async () => {

@@ -5,10 +5,10 @@
 // A process that is just sealing a file with the old key holds the lock of that file, and found the old key's name in
 // some file. So: take every lock there is, seal what lies under it, and begin again until a whole round finds nothing.
 
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CodedError } from '../../errors.ts'
-import { isTemporaryNameOf, removeFile, replaceFile } from '../../machine/files.ts'
+import { removeFile, removeTemporaryFiles, replaceFile } from '../../machine/files.ts'
 import { ensureOwnDirectory } from '../../machine/own-directory.ts'
 import type { Json } from '../../oauth/answer.ts'
 import { decodeRecord } from '../../oauth/token-set.ts'
@@ -216,13 +216,6 @@ class Resealing {
       return 'stuck'
     }
   }
-}
-
-/** What a run left behind that died while it wrote the note. */
-function removeTemporaryFiles(path: string): void {
-  const folder = dirname(path)
-  const names = existsSync(folder) ? readdirSync(folder) : []
-  for (const name of names) if (isTemporaryNameOf(name, path)) removeFile(join(folder, name))
 }
 
 function parseNote(text: string | null): NamedKey[] {
