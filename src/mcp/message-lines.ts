@@ -4,18 +4,13 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import { JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js'
 
-/** No message for these tools comes near; what is longer is thrown away as it comes. */
+/** No message for our own tools comes near; what is longer is thrown away as it comes. */
 const MAX_LINE_BYTES = 4_194_304
 /** JSON-RPC 2.0 §5.1. */
 const PARSE_ERROR = -32700
 const INVALID_REQUEST = -32600
 
 type LineFault = { id?: string | number; code: number; message: string }
-
-const TOO_LONG: LineFault = {
-  code: INVALID_REQUEST,
-  message: `A message has at most ${MAX_LINE_BYTES} bytes.`,
-}
 
 /** What a line is, without the members that are null: some clients write so what they leave out. */
 function readLine(line: string): { message: string } | { fault: LineFault } {
@@ -46,7 +41,11 @@ function findFault(json: Record<string, unknown>, isAnswer: boolean): LineFault 
 }
 
 /** Passes messages on and answers everything else through `answer`, which gets whole lines. */
-export function createMessageLines(answer: (line: string) => void): Transform {
+export function createMessageLines(
+  answer: (line: string) => void,
+  maxBytes: number = MAX_LINE_BYTES,
+): Transform {
+  const tooLongFault = { code: INVALID_REQUEST, message: `A message has at most ${maxBytes} bytes.` }
   let chunks: Buffer[] = []
   let length = 0
 
@@ -57,17 +56,17 @@ export function createMessageLines(answer: (line: string) => void): Transform {
 
   function take(part: Buffer): void {
     length += part.length
-    if (length <= MAX_LINE_BYTES) chunks.push(part)
+    if (length <= maxBytes) chunks.push(part)
     else chunks = []
   }
 
   function endLine(stream: Transform): void {
     const line = Buffer.concat(chunks).toString('utf8').trim()
-    const tooLong = length > MAX_LINE_BYTES
+    const tooLong = length > maxBytes
     chunks = []
     length = 0
     if (line === '' && !tooLong) return
-    const read = tooLong ? { fault: TOO_LONG } : readLine(line)
+    const read = tooLong ? { fault: tooLongFault } : readLine(line)
     if ('fault' in read) answerFault(read.fault)
     else stream.push(`${read.message}\n`)
   }

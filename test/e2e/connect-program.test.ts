@@ -88,6 +88,13 @@ test('what it writes that is no message goes to stderr, and its stderr is ours',
   expect(server.transport.stderr).toContain('the other server is up')
 })
 
+test('a call with a file in it reaches it, and is answered', async () => {
+  const server = await startListed(await connectStage(), otherServer())
+  const file = 'x'.repeat(6_000_000)
+  const { text, isError } = await callOther(server, 'echo', { file })
+  expect([isError, text.length > file.length]).toEqual([false, true])
+})
+
 test('when it dies, the call is answered, and the next one starts it anew', async () => {
   const stage = await connectStage()
   const server = await startListed(stage, otherServer())
