@@ -119,14 +119,15 @@ export async function openHttpWire(
     return type === 'text/event-stream' && typeof id === 'number' ? watched(response, id) : response
   }
 
-  /** Errors that name no request (`id: null`) are errors of the request that they answer; the transport drops them. */
+  /** Errors that name no request (no `id`, or null) are errors of the request that they answer; the transport drops them. */
   function withNamedErrors(response: Response): Response {
     const json = async () => {
       const data = JSON.parse(await textOf(response, maxBytes)) as {
         id?: unknown
         error?: Reply['error']
       } | null
-      if (data?.id === null && data.error) throw failed({ status: response.status, error: data.error })
+      if (data?.error && (data.id ?? null) === null)
+        throw failed({ status: response.status, error: data.error })
       return data
     }
     return Object.defineProperty(response, 'json', { value: json })

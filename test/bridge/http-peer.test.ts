@@ -322,6 +322,18 @@ test('where the connection breaks before any answer, the call may have been done
   })
 })
 
+test.each([{ id: null }, {}])(
+  'an error that names no request (%j) is that of the request that it answers',
+  async (naming) => {
+    const error = { code: -32003, message: 'no' }
+    const peer = await peerAt((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ jsonrpc: '2.0', ...naming, error }))
+    })
+    expect(await call(peer, 'any')).toMatchObject({ status: 200, error })
+  },
+)
+
 test('a byte order mark before the JSON of an answer is none of it', async () => {
   const statuses = [200, 400]
   const error = { code: -32003, message: 'no' }
