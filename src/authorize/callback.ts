@@ -11,7 +11,7 @@ import { inspectPort, portHolders } from '../loopback/port.ts'
 import { portOf } from '../machine/address.ts'
 import { readForeignFile } from '../machine/foreign-file.ts'
 import { ensureOwnDirectory } from '../machine/own-directory.ts'
-import { call, say, series } from '../sentence.ts'
+import { call, type Sentence, say, series, terminalsOnly, toolsOnly } from '../sentence.ts'
 import { acquireLock, type HeldLock, type LockHolder } from '../store/lock.ts'
 
 /** Whose authorization the listener on the callback port waits for. */
@@ -53,6 +53,12 @@ export async function callbackPort(deps: Deps): Promise<PortState> {
   return { kind: 'taken', error: takenError(problem, port) }
 }
 
+/** How an authorization is cancelled. */
+function cancelWays(profile: string): Sentence {
+  const byTool = toolsOnly(say` (start_authorization with profile "${profile}" and cancel true)`)
+  return say`${byTool}${terminalsOnly(say` where it was begun`)}`
+}
+
 async function ownedError(deps: Deps, error: CodedError, owner: PortOwner): Promise<CodedError> {
   const { account, profile, appId, pid } = owner
   const who = say`process ${pid}, which waits for the approval of profile "${profile}" (app ${appId})`
@@ -60,8 +66,7 @@ async function ownedError(deps: Deps, error: CodedError, owner: PortOwner): Prom
   // With other settings the same profile is another one: from here its authorization is neither seen nor cancelled.
   const first =
     app?.key === account
-      ? say`Finish the authorization of profile "${profile}" first, or cancel it (start_authorization with profile
-            "${profile}" and cancel true)`
+      ? say`Finish the authorization of profile "${profile}" first, or cancel it${cancelWays(profile)}`
       : say`Finish or cancel that authorization where it was begun, or wait until it ends, ten minutes at most`
   return new CodedError(error.code, say`${error.said} It is held by ${who}.`, {
     nextStep: say`${first}; then ${call('start_authorization')} again.`,

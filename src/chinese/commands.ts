@@ -79,6 +79,7 @@ export const COMMANDS: Table = {
   'Waiting for the app …': '正在等待应用创建……',
   'Now log in with the new app': '现在使用新应用登录',
   // login, logout
+  'A login that was begun before is waiting, and does not ask for {scopes}: end it first to ask for that': '之前发起的登录仍在等待，其中没有请求 {scopes}：如需请求，请先结束它',
   'It must show this code: {code}': '页面上显示的验证码应为：{code}',
   'Approve only if you asked for this login yourself': '只有这次登录由你本人发起时，才可授权',
   'Open this page and approve ({why}):': '请打开以下页面并授权（{why}）：',

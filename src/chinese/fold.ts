@@ -2,7 +2,7 @@
 
 import { columns, Sentence } from '../sentence.ts'
 
-/** What stays on one line: a path, a Chinese character, a word, a command, an option with its value; each with the marks around it. */
+/** What stays on one line: a path, a Chinese character, a word, a command, an option with its value; with the marks around it. */
 const UNBROKEN =
   / *[（“]*(?:(?<![^ （“"'])(?:~|\w:)?[/\\][^ ，。；：、）”]*|\p{Script=Han}|(?:`[^`]*`|--(?:[a-z-]+ (?:[A-Z][\w=:]*|\w+(?:\|\w+)+|"[^"]*")| CMD …)|[^ \p{Script=Han}，。；：、（“])+|[（“])[，。；：、！？）”]*| +$/gu
 

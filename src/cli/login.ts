@@ -34,6 +34,12 @@ export async function loginTelling(invocation: Invocation, extra: object): Promi
   }
   const started = await startAuthorization(deps, start)
   if (started.status === 'pending') {
+    const lacking = (start.scopes ?? []).filter((scope) => !started.pending?.scopes.includes(scope))
+    if (started.joined && lacking.length > 0) {
+      cli.stderr(
+        say`A login that was begun before is waiting, and does not ask for ${lacking.join(' ')}: end it first to ask for that.\n`,
+      )
+    }
     if (started.pending?.device) await showCode(invocation, started)
     else showLink(invocation, started)
     await awaitLogin(invocation, start, started)

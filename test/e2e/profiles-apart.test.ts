@@ -64,6 +64,8 @@ test('a login in a terminal is told which profile holds the port, and how to go 
   const login = await run(stage, ['login', '--no-browser', '--profile', 'home'])
   expect(login.code).toBe(2)
   expect(login.stderr).toMatch(/waits for the approval of profile "work"/)
+  // Tools are not for people at a terminal.
+  expect(login.stderr).toContain('or cancel it where it was begun; then run')
 })
 
 test('doctor names the profile that holds the port, and passes for that profile itself', async () => {
