@@ -167,6 +167,7 @@ describeIf(POSTGRES_MISSING)('a shared store', () => {
   test('tells who sets it up where this machine has its key, if it has', async () => {
     const made = await store.init()
     expect(made).toMatchObject({ status: 'unchanged', keySource: 'file' })
+    expect(store.keySource(ID)).toBe('file')
     const keyless = open(join(makeFolder(), 'tokens'))
     expect(await keyless.init()).toEqual({ ...made, keySource: null })
   })
