@@ -47,7 +47,7 @@ export const COMMANDS: Table = {
   'The secret is encrypted': 'App Secret 已加密',
   'In the developer console:': '接下来在开发者后台完成：',
   'Register the redirect URL (重定向 URL) {url}': '在“安全设置”中登记重定向 URL：{url}',
-  'and switch on Refresh user_access_token (刷新 user_access_token): {url}': '并开启“刷新 user_access_token”：{url}',
+  'and switch on Refresh user_access_token (刷新 user_access_token), if there is such a switch: {url}': '并开启“刷新 user_access_token”（如果有这个开关）：{url}',
   'Enable the scopes (权限管理) for user identity: {url}': '在“权限管理”中开通用户身份权限：{url}',
   'Press Enter when that is done': '完成后请按回车键',
   "The entry for your MCP client's config:": '写入 MCP 客户端配置的条目：',

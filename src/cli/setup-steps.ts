@@ -46,7 +46,7 @@ export function consoleSteps(invocation: Invocation, app: Registered): Sentence[
     series(
       [
         say`Register the redirect URL (重定向 URL) ${invocation.deps.config.redirectUri}`,
-        say`   and switch on Refresh user_access_token (刷新 user_access_token): ${urls.redirect_settings ?? ''}`,
+        say`   and switch on Refresh user_access_token (刷新 user_access_token), if there is such a switch: ${urls.redirect_settings ?? ''}`,
       ],
       '\n',
     ),
