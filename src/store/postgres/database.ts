@@ -98,8 +98,9 @@ export function openDatabase(address: Secret, command: string): Database {
       keepAlive: true,
       allowExitOnIdle: true,
     })
-    // An idle connection that ends: the next statement opens another one.
+    // An idle connection that ends: the next statement opens another one. In a transaction the next statement fails.
     opened.on('error', () => undefined)
+    opened.on('connect', (client) => client.on('error', () => undefined))
     return opened
   }
 
