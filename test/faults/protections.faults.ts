@@ -130,19 +130,16 @@ const SHORT: Patch = {
   to: 'const ATTEMPT_MS = 4_500',
 }
 
-const HIGHEST = 'const highest = await this.highestGeneration()\n    '
-const OPENED =
-  "const opened = await this.sealed.open(this.path, this.binding('token-set')).catch(async (error) => {\n" +
-  '      await this.refuseForeign()\n      throw error\n    })\n    '
+const BOTH_READ = {
+  file: 'src/store/files/profile-files.ts',
+  from: "const note = this.#note()\n    const highest = await proved(this.sealed, this.id, note)\n    const opened = await this.sealed.open(this.path, this.binding('token-set')).catch(async (error) => {\n      await this.refuseForeign()\n      throw error\n    })\n    ",
+}
+const [HIGHEST = '', OPENED = ''] = BOTH_READ.from.split(/(?=const opened)/)
 /** Once only: a look that goes on is not stopped again. */
 const STOP =
   "if (process.env.STOP_BETWEEN) { delete process.env.STOP_BETWEEN; process.kill(process.pid, 'SIGSTOP') }\n    "
 
-const STOP_BETWEEN: Patch = {
-  file: 'src/store/files/profile-files.ts',
-  from: `${HIGHEST}${OPENED}if`,
-  to: `${HIGHEST}${STOP}${OPENED}if`,
-}
+const STOP_BETWEEN: Patch = { ...BOTH_READ, to: `${HIGHEST}${STOP}${OPENED}` }
 
 type Case = {
   name: string
