@@ -29,6 +29,7 @@ type SendHeaders = { request: { body?: unknown }; socket: Socket }
 /** How an answer begins that is none yet. */
 const CONTINUE = Buffer.from('HTTP/1.1 100')
 const HEAD_END = '\r\n\r\n'
+const NOTHING_YET = Buffer.alloc(0)
 
 /** What begins to read over once more on a connection that is kept. */
 const readingOver = new WeakMap<Socket, () => void>()
@@ -45,10 +46,10 @@ function readOverContinue(socket: Socket): void {
     return
   }
   const read = socket.read.bind(socket)
-  let held = Buffer.alloc(0)
+  let held: Buffer = NOTHING_YET
   let passed = false
   readingOver.set(socket, () => {
-    held = Buffer.alloc(0)
+    held = NOTHING_YET
     passed = false
   })
 
@@ -60,8 +61,11 @@ function readOverContinue(socket: Socket): void {
     for (;;) {
       const chunk = read(size)
       if (passed || chunk === null) return chunk
-      held = Buffer.concat([held, chunk])
-      for (let end = held.indexOf(HEAD_END); end !== -1 && isContinue(); end = held.indexOf(HEAD_END)) {
+      // Most answers begin at once, and are handed on as they came.
+      held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
+      while (isContinue()) {
+        const end = held.indexOf(HEAD_END)
+        if (end === -1) break
         held = held.subarray(end + HEAD_END.length)
       }
       // So far it may be one; no head is longer than undici lets it be.
